@@ -1,0 +1,118 @@
+"""Distill's engine: sounds to codes, codes to a prior, a prior into a model file.
+
+Names are imported on first use, so that `import distill_core` does not load torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from distill_core import device as _device  # sets OMP_WAIT_POLICY before anything imports torch
+
+if TYPE_CHECKING:
+    from distill_core.audio.dataset import AudioDataset, scan
+    from distill_core.errors import (
+        ConfigError,
+        DatasetError,
+        DistillError,
+        ModelFileError,
+        SaveError,
+        TrainingError,
+    )
+    from distill_core.models.persistence import (
+        LoadedVQModel,
+        ModelSummary,
+        load_model_v2,
+        read_summary,
+        save_model_v2,
+        save_prior_to_model,
+    )
+    from distill_core.models.prior import CodePrior, flatten_codes, unflatten_codes
+    from distill_core.models.vqvae import ConvVQVAE
+    from distill_core.training.codes import extract_code_sequences
+    from distill_core.training.memorization import check_memorization
+    from distill_core.training.metrics import (
+        PriorEpochMetrics,
+        PriorStepMetrics,
+        PriorTrainingCompleteEvent,
+        PriorTrainingStartEvent,
+    )
+    from distill_core.training.prior_config import PriorConfig, get_adaptive_prior_config
+    from distill_core.training.prior_loop import (
+        TrainedPrior,
+        train_prior,
+        train_prior_epoch,
+        validate_prior_epoch,
+    )
+
+_HOMES = {
+    "audio.dataset": ("AudioDataset", "scan"),
+    "errors": ("ConfigError", "DatasetError", "DistillError", "ModelFileError", "SaveError", "TrainingError"),
+    "models.persistence": (
+        "LoadedVQModel",
+        "ModelSummary",
+        "load_model_v2",
+        "read_summary",
+        "save_model_v2",
+        "save_prior_to_model",
+    ),
+    "models.prior": ("CodePrior", "flatten_codes", "unflatten_codes"),
+    "models.vqvae": ("ConvVQVAE",),
+    "training.codes": ("extract_code_sequences",),
+    "training.memorization": ("check_memorization",),
+    "training.metrics": (
+        "PriorEpochMetrics",
+        "PriorStepMetrics",
+        "PriorTrainingCompleteEvent",
+        "PriorTrainingStartEvent",
+    ),
+    "training.prior_config": ("PriorConfig", "get_adaptive_prior_config"),
+    "training.prior_loop": ("TrainedPrior", "train_prior", "train_prior_epoch", "validate_prior_epoch"),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "AudioDataset",
+    "CodePrior",
+    "ConfigError",
+    "ConvVQVAE",
+    "DatasetError",
+    "DistillError",
+    "LoadedVQModel",
+    "ModelFileError",
+    "ModelSummary",
+    "PriorConfig",
+    "PriorEpochMetrics",
+    "PriorStepMetrics",
+    "PriorTrainingCompleteEvent",
+    "PriorTrainingStartEvent",
+    "SaveError",
+    "TrainedPrior",
+    "TrainingError",
+    "check_memorization",
+    "extract_code_sequences",
+    "flatten_codes",
+    "get_adaptive_prior_config",
+    "load_model_v2",
+    "read_summary",
+    "save_model_v2",
+    "save_prior_to_model",
+    "scan",
+    "train_prior",
+    "train_prior_epoch",
+    "unflatten_codes",
+    "validate_prior_epoch",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

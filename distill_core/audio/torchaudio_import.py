@@ -1,0 +1,38 @@
+"""Imports torchaudio also beside a torch that its compiled extension was not built for.
+
+The wheel's extension is linked against CUDA and refuses a CPU-only torch. The mel, Griffin-Lim and resampling code
+that Distill uses is plain Python on top of torch, so the extension is left out where it does not load.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+
+
+def _extension_stub() -> ModuleType:
+    stub = ModuleType("torchaudio._extension")
+    stub.__dict__.update(
+        _IS_TORCHAUDIO_EXT_AVAILABLE=False,
+        _IS_ALIGN_AVAILABLE=False,
+        fail_if_no_align=lambda function: function,
+    )
+    return stub
+
+
+def _import_without_extension() -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "torchaudio"]:
+        del sys.modules[name]
+    sys.modules["torchaudio._extension"] = _extension_stub()
+    import torchaudio  # noqa: F401
+
+
+try:
+    import torchaudio  # noqa: F401
+except (OSError, RuntimeError, ImportError):
+    _import_without_extension()
+
+from torchaudio.functional import resample
+from torchaudio.transforms import MelSpectrogram
+
+__all__ = ["MelSpectrogram", "resample"]

@@ -1,0 +1,159 @@
+"""Bytes of a `.distill` file: the one place that unpickles, and the one that writes.
+
+A file comes from strangers as often as from oneself, so it is only ever read with `weights_only=True`; it is precious,
+so a new one takes its place in a single step after it was written, flushed and read back.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from distill_core.errors import ModelFileError, SaveError
+
+ZIP_MAGIC = b"PK\x03\x04"
+MIN_FILE_BYTES, MAX_FILE_BYTES = 1024, 4 * 1024**3
+DAMAGED_HINT = "Nothing was changed. Open another copy of it, for example from a backup."
+_DEFAULT_MODE = 0o666
+
+
+@dataclass(frozen=True, slots=True)
+class FileStamp:
+    """What a file was when it was opened; a save compares it to find changes by others."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    sha256: str
+
+
+def _read_bytes(path: Path) -> tuple[bytes, os.stat_result]:
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ModelFileError(f"“{path.name}” is not a file.", "Choose a file that ends in .distill.")
+        if not MIN_FILE_BYTES <= status.st_size <= MAX_FILE_BYTES:
+            raise ModelFileError(f"“{path.name}” can't be opened: its size is not that of a model.", DAMAGED_HINT)
+        return path.read_bytes(), status
+    except FileNotFoundError as error:
+        raise ModelFileError(f"There is no file “{path}”.", "Check the name; it may have moved.") from error
+    except OSError as error:
+        raise ModelFileError(f"“{path.name}” can't be read: {error.strerror}.", "Check its permissions.") from error
+
+
+def unpack(content: bytes, name: str) -> dict[str, Any]:
+    """Return the dict of plain values and CPU tensors in a file's bytes.
+
+    Raises:
+        ModelFileError: it is damaged, no model file, or holds anything but data.
+    """
+    damaged = f"“{name}” can't be opened: it is damaged or not a Distill model."
+    if not content.startswith(ZIP_MAGIC):
+        raise ModelFileError(damaged, DAMAGED_HINT)
+    try:
+        values = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
+    except Exception as error:
+        raise ModelFileError(damaged, DAMAGED_HINT) from error
+    if not isinstance(values, dict):
+        raise ModelFileError(damaged, DAMAGED_HINT)
+    return values
+
+
+def read_archive(path: Path) -> tuple[dict[str, Any], FileStamp]:
+    """Return a file's values and its stamp, both from one reading.
+
+    Raises:
+        ModelFileError: see `unpack`; also when the file is missing or unreadable.
+    """
+    content, status = _read_bytes(path)
+    sha256 = hashlib.sha256(content).hexdigest()
+    stamp = FileStamp(str(path.resolve()), status.st_size, status.st_mtime_ns, sha256)
+    return unpack(content, path.name), stamp
+
+
+def save_error(error: OSError, path: Path) -> SaveError:
+    """Turn a failed write into words: nothing is lost, and what to do next."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return SaveError(
+            f"Not enough space to save “{path.name}”; what was there is unchanged.",
+            "Free some space, or save a copy elsewhere.",
+        )
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return SaveError(
+            f"“{path.name}” can't be written here; what was there is unchanged.",
+            "Save a copy in a folder of your own.",
+        )
+    return SaveError(
+        f"“{path.name}” could not be saved ({error.strerror}); what was there is unchanged.",
+        "Save a copy elsewhere.",
+    )
+
+
+@contextmanager
+def _temporary_beside(path: Path) -> Iterator[Path]:
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    os.close(descriptor)
+    try:
+        yield Path(name)
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(name)
+
+
+def _new_file_mode() -> int:
+    umask = os.umask(0)
+    os.umask(umask)
+    return _DEFAULT_MODE & ~umask
+
+
+def _write_flushed(path: Path, content: memoryview, mode: int) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.chmod(path, mode)
+        os.fsync(file.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make a rename last through a power cut; Windows cannot and need not."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_archive(path: Path, values: dict[str, Any]) -> Path:
+    """Put `values` into the file at `path` (a link's target) in one step and return that path.
+
+    Raises:
+        SaveError: it could not be written; whatever was at `path` is unchanged.
+    """
+    path = path.resolve()
+    packed = io.BytesIO()
+    torch.save(values, packed)
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else _new_file_mode()
+        with _temporary_beside(path) as temporary:
+            _write_flushed(temporary, packed.getbuffer(), mode)
+            if temporary.read_bytes() != packed.getbuffer():
+                raise SaveError(f"“{path.name}” did not read back as written; what was there is unchanged.")
+            unpack(packed.getvalue(), path.name)
+            os.replace(temporary, path)
+            _flush_folder(path.parent)
+    except OSError as error:
+        raise save_error(error, path) from error
+    return path

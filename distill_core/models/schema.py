@@ -1,0 +1,206 @@
+"""What the dict in a `.distill` file must be: kind, version, ranges, names, shapes and numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from distill_core.audio.spectrogram import SpectrogramConfig
+from distill_core.errors import ModelFileError
+from distill_core.models.archive import DAMAGED_HINT
+from distill_core.models.prior import ARCHITECTURE, CodePrior
+from distill_core.models.vqvae import ConvVQVAE
+
+FORMAT, VERSION, MODEL_TYPE = "distill_model", 2, "vqvae"
+OLDER_FORMAT = "sda_model"
+READABLE_PRIORS = (ARCHITECTURE,)
+METADATA_DEFAULTS: dict[str, Any] = {
+    "model_id": "",
+    "name": "",
+    "description": "",
+    "dataset_name": "",
+    "dataset_file_count": 0,
+    "dataset_total_duration_s": 0.0,
+    "training_date": "",
+    "save_date": "",
+    "training_epochs": 0,
+    "final_train_loss": 0.0,
+    "final_val_loss": 0.0,
+    "tags": [],
+    "has_analysis": False,
+    "n_active_components": 0,
+}
+SPECTROGRAM_KEYS = tuple(SpectrogramConfig.__dataclass_fields__)
+# Inclusive. A single absurd number would otherwise cost gigabytes or hang before any weight is looked at.
+SPECTROGRAM_RANGES = {"sample_rate": (8_000, 192_000), "n_fft": (64, 16_384), "hop_length": (16, 16_384)}
+SPECTROGRAM_RANGES |= {"n_mels": (16, 512)}
+VQVAE_RANGES = {"codebook_dim": (1, 1024), "codebook_size": (2, 65_536), "num_quantizers": (1, 32)}
+PRIOR_RANGES = {"hidden_size": (16, 4096), "num_layers": (1, 64), "num_heads": (1, 4096)}
+PRIOR_RANGES |= {"seq_len": (1, 16_384), "num_quantizers": (1, 32)}
+
+
+class _Reader:
+    """Answers wrong values with one sentence that names the file."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def refuse(self, reason: str) -> ModelFileError:
+        return ModelFileError(f"“{self.name}” can't be opened: {reason}.", DAMAGED_HINT)
+
+    def mapping(self, values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+        value = values.get(key)
+        if not isinstance(value, dict) or not all(isinstance(inner, str) for inner in value):
+            raise self.refuse(f"it has no readable “{key}”")
+        return value
+
+    def integers(self, values: Mapping[str, Any], ranges: Mapping[str, tuple[int, int]]) -> None:
+        for key, (low, high) in ranges.items():
+            value = values.get(key)
+            if type(value) is not int or not low <= value <= high:
+                raise self.refuse(f"its {key} is not a whole number from {low} to {high}")
+
+    def number(self, values: Mapping[str, Any], key: str, low: float, high: float) -> None:
+        value = values.get(key)
+        if type(value) not in (int, float) or not low <= value <= high:  # NaN fails the comparison
+            raise self.refuse(f"its {key} is not a number from {low:g} to {high:g}")
+
+
+def _check_kind(values: Mapping[str, Any], name: str) -> None:
+    kind, version = values.get("format"), values.get("version")
+    if kind == OLDER_FORMAT or (kind == FORMAT and type(version) is int and version < VERSION):
+        raise ModelFileError(
+            f"“{name}” holds an older kind of model, without prior support, so no prior can be trained on it.",
+            "Train a new model from its sounds: distill train FOLDER -o MODEL.distill",
+        )
+    if kind != FORMAT or type(version) is not int:
+        raise ModelFileError(f"“{name}” can't be opened: it is damaged or not a Distill model.", DAMAGED_HINT)
+    if version > VERSION:
+        raise _newer(name, f"format {version}; this one reads up to {VERSION}")
+    if values.get("model_type") != MODEL_TYPE:
+        raise ModelFileError(f"“{name}” holds no VQ-VAE, so no prior can be trained on it.", "Choose another model.")
+
+
+def _newer(name: str, what: str) -> ModelFileError:
+    return ModelFileError(f"“{name}” was made by a newer Distill ({what}).", "Please update Distill.")
+
+
+def _check_spectrogram(config: Mapping[str, Any], reader: _Reader) -> None:
+    if set(config) != set(SPECTROGRAM_KEYS):
+        raise reader.refuse("its spectrogram settings are not the seven of the format")
+    reader.integers(config, SPECTROGRAM_RANGES)
+    if config["hop_length"] > config["n_fft"]:
+        raise reader.refuse("its hop_length is larger than its n_fft")
+    nyquist = config["sample_rate"] / 2
+    reader.number(config, "f_min", 0.0, nyquist)
+    if config["f_max"] is not None:
+        reader.number(config, "f_max", config["f_min"], nyquist)
+    reader.number(config, "power", 0.1, 4.0)
+
+
+def _check_vqvae_config(config: Mapping[str, Any], reader: _Reader) -> None:
+    architecture = config.get("architecture")
+    if architecture is not None:
+        raise _newer(reader.name, f"codec architecture “{architecture}”")
+    reader.integers(config, VQVAE_RANGES)
+    reader.number(config, "decay", 0.0, 1.0)
+    reader.number(config, "commitment_weight", 0.0, 1e6)
+    reader.number(config, "threshold_ema_dead_code", 0.0, 1e9)
+    reader.number(config, "dropout", 0.0, 0.999)
+
+
+def check_header(values: Mapping[str, Any], name: str) -> None:
+    """Check everything but the tensors.
+
+    Raises:
+        ModelFileError: what is wrong, in one sentence; `name` is the file's.
+    """
+    _check_kind(values, name)
+    reader = _Reader(name)
+    _check_spectrogram(reader.mapping(values, "spectrogram_config"), reader)
+    _check_vqvae_config(reader.mapping(values, "vqvae_config"), reader)
+    for key in ("metadata", "training_config", "model_state_dict"):
+        reader.mapping(values, key)
+    for key in ("codebook_health_snapshot", "loss_curve_history"):
+        if values.get(key) is not None:
+            reader.mapping(values, key)
+    if values.get("has_prior"):
+        _check_prior_header(values, reader)
+
+
+def _check_prior_header(values: Mapping[str, Any], reader: _Reader) -> None:
+    reader.mapping(values, "prior_state_dict")
+    reader.mapping(values, "prior_config")
+    if values.get("prior_metadata") is not None:
+        reader.mapping(values, "prior_metadata")
+    if prior_architecture(values) != ARCHITECTURE:
+        return
+    config = complete_prior_config(values)
+    reader.integers(config, PRIOR_RANGES)
+    if config["hidden_size"] % config["num_heads"] or config["seq_len"] % config["num_quantizers"]:
+        raise reader.refuse("its prior's sizes do not divide")
+    if config["num_quantizers"] != values["vqvae_config"]["num_quantizers"]:
+        raise reader.refuse("its prior was made for another number of levels")
+
+
+def prior_architecture(values: Mapping[str, Any]) -> str:
+    """Return the name of the prior's architecture, "" where the file has no prior."""
+    if not values.get("has_prior"):
+        return ""
+    return str(values["prior_config"].get("architecture", ARCHITECTURE))
+
+
+def complete_prior_config(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the prior's settings; `seq_len` and `num_quantizers` follow from the tensors where the ancestor left
+    them out.
+    """
+    config = dict(values["prior_config"])
+    for key, tensor_name in (("seq_len", "pos_emb.weight"), ("num_quantizers", "level_emb.weight")):
+        tensor = values["prior_state_dict"].get(tensor_name)
+        if key not in config and isinstance(tensor, Tensor) and tensor.dim() == 2:
+            config[key] = tensor.shape[0]
+    return config
+
+
+def _check_state(state: Mapping[str, Any], expected: nn.Module, reader: _Reader) -> None:
+    wanted = expected.state_dict()
+    if set(state) != set(wanted):
+        raise reader.refuse("its weights are not those that its settings describe")
+    for key, tensor in state.items():
+        if not isinstance(tensor, Tensor) or tensor.layout != torch.strided:
+            raise reader.refuse(f"“{key}” is not a plain tensor")
+        if tensor.shape != wanted[key].shape or tensor.dtype != wanted[key].dtype:
+            raise reader.refuse(f"“{key}” has another shape or type than its settings describe")
+    check_finite(state, reader.name)
+
+
+def check_finite(state: Mapping[str, Any], name: str) -> None:
+    """Check that every number of every tensor is finite.
+
+    Raises:
+        ModelFileError: names the first tensor that is not.
+    """
+    for key, tensor in state.items():
+        if isinstance(tensor, Tensor) and tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise _Reader(name).refuse(f"“{key}” holds values that are not numbers")
+
+
+def check_tensors(values: Mapping[str, Any], name: str) -> None:
+    """Check names, shapes, types and finiteness of all weights of a dict that passed `check_header`.
+
+    Raises:
+        ModelFileError: what is wrong, in one sentence.
+    """
+    reader = _Reader(name)
+    state = values["model_state_dict"]
+    _check_state(state, ConvVQVAE.on_meta(values["vqvae_config"]), reader)
+    if not all(bool(tensor) for key, tensor in state.items() if key.endswith("._codebook.initted")):
+        raise reader.refuse("its codebooks were never trained")
+    if prior_architecture(values) == ARCHITECTURE:
+        config, size = complete_prior_config(values), values["vqvae_config"]["codebook_size"]
+        _check_state(values["prior_state_dict"], CodePrior.on_meta(config, size), reader)
+    elif values.get("has_prior"):
+        check_finite(values["prior_state_dict"], name)

@@ -1,0 +1,93 @@
+"""The events that training sends: frozen, plain values, safe to hand to another thread."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+_MAX_LOSS = 20.0  # exp(20) is 485 million: beyond it perplexity says nothing more
+
+
+def perplexity(loss: float) -> float:
+    """Return exp of a mean cross-entropy in nats, bounded so that it never overflows."""
+    return math.exp(min(loss, _MAX_LOSS))
+
+
+@dataclass(frozen=True, slots=True)
+class PriorTrainingStartEvent:
+    """What training works on; `unigram_perplexity` is that of guessing by frequency alone."""
+
+    train_files: int
+    validation_files: int
+    chunks: int
+    unigram_perplexity: float
+    memorization_limit: float
+    seed: int
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class PriorStepMetrics:
+    """One optimizer step."""
+
+    epoch: int
+    step: int
+    total_steps: int
+    train_loss: float
+    learning_rate: float
+    step_time_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class PriorEpochMetrics:
+    """One epoch, counted from 1; `memorization_message` is "" when there is nothing to say."""
+
+    epoch: int
+    total_epochs: int
+    train_loss: float
+    val_loss: float
+    val_perplexity: float
+    best_perplexity: float
+    is_memorizing: bool
+    memorization_message: str
+    epoch_time_s: float
+    learning_rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class PriorTrainingCompleteEvent:
+    """The end of training; the final values are those of the last epoch."""
+
+    final_train_loss: float
+    final_val_loss: float
+    final_perplexity: float
+    best_perplexity: float
+    epochs_trained: int
+    was_memorizing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class VQVAETrainingStartEvent:
+    """What codec training works on; `augmentation_factor` is how often each chunk is seen in an epoch."""
+
+    train_files: int
+    validation_files: int
+    chunks: int
+    augmentation_factor: int
+    seed: int
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class VQVAEEpochMetrics:
+    """One epoch of codec training; `val_l1` is the mean absolute error of the log-mel on held-out sounds."""
+
+    epoch: int
+    total_epochs: int
+    train_loss: float
+    val_loss: float
+    best_val_loss: float
+    val_l1: float
+    codebook_use: float
+    epoch_time_s: float
+    learning_rate: float

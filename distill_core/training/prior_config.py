@@ -1,0 +1,102 @@
+"""Every setting of prior training; the doc lines serve the terminal's --help and the window alike."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from distill_core.device import DEVICE_NAMES
+from distill_core.errors import ConfigError
+
+
+def _setting(default: Any, doc: str) -> Any:
+    return field(default=default, metadata={"doc": doc})
+
+
+@dataclass(frozen=True, slots=True)
+class PriorConfig:
+    """The settings of one training run; saved inside the model file.
+
+    Raises:
+        ConfigError: a setting that cannot be; names the field.
+    """
+
+    hidden_size: int = _setting(256, "Width of the network; the heads must divide it.")
+    num_layers: int = _setting(4, "Transformer layers.")
+    num_heads: int = _setting(4, "Attention heads.")
+    dropout: float = _setting(0.1, "Share of activations dropped while training; more holds back memorizing.")
+    max_epochs: int = _setting(100, "Passes over the training sounds.")
+    learning_rate: float = _setting(1e-3, "Largest step size; it warms up, then falls along a cosine.")
+    weight_decay: float = _setting(0.01, "Pull of the weights towards zero (AdamW).")
+    gradient_clip_norm: float = _setting(1.0, "Longest gradient that is followed.")
+    batch_size: int = _setting(32, "Seconds of sound in one step.")
+    val_fraction: float = _setting(0.2, "Share of the sounds kept aside to measure perplexity on.")
+    device: str = _setting("auto", "Where to compute: auto, cpu, cuda or mps.")
+    seed: int = _setting(0, "Same seed, same machine: the same prior.")
+    anonymous: bool = _setting(False, "Leave the names of folder and sounds out of the model file.")
+
+    def __post_init__(self) -> None:
+        for name in ("hidden_size", "num_layers", "num_heads", "max_epochs", "batch_size"):
+            self._require(name, _is_int(getattr(self, name)) and getattr(self, name) >= 1, "a whole number of 1 or more")
+        self._require("seed", _is_int(self.seed) and 0 <= self.seed < 2**63, "a whole number of 0 or more")
+        for name in ("learning_rate", "gradient_clip_norm"):
+            self._require(name, _is_number(getattr(self, name)) and getattr(self, name) > 0, "a number above 0")
+        self._require("weight_decay", _is_number(self.weight_decay) and self.weight_decay >= 0, "a number of 0 or more")
+        self._require("dropout", _is_number(self.dropout) and 0 <= self.dropout < 1, "at least 0 and below 1")
+        between = _is_number(self.val_fraction) and 0 < self.val_fraction < 1
+        self._require("val_fraction", between, "above 0 and below 1")
+        self._require("hidden_size", 16 <= self.hidden_size <= 4096, "from 16 to 4096")
+        self._require("num_layers", self.num_layers <= 64, "at most 64")
+        divides = self.hidden_size % self.num_heads == 0
+        self._require("num_heads", divides, f"a divisor of hidden_size ({self.hidden_size})")
+        self._require("device", self.device in DEVICE_NAMES, f"one of {', '.join(DEVICE_NAMES)}")
+        self._require("anonymous", isinstance(self.anonymous, bool), "yes or no")
+
+    def _require(self, name: str, holds: bool, wanted: str) -> None:
+        if not holds:
+            raise ConfigError(name, f"{name} cannot be {getattr(self, name)!r}.", f"It must be {wanted}.")
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def setting_docs() -> dict[str, str]:
+    """Return the doc line of each setting by its name."""
+    return {setting.name: str(setting.metadata["doc"]) for setting in fields(PriorConfig)}
+
+
+def _val_fraction_for(file_count: int) -> float:
+    if file_count < 10:
+        return 0.5
+    if file_count < 50:
+        return 0.3
+    return 0.2 if file_count < 200 else 0.1
+
+
+def get_adaptive_prior_config(file_count: int, **overrides: Any) -> PriorConfig:
+    """Return the settings for so many usable files; `overrides` replace single ones.
+
+    Raises:
+        ConfigError: an override that cannot be.
+    """
+    if file_count <= 20:
+        sizes = {"hidden_size": 128, "num_layers": 2, "num_heads": 4, "dropout": 0.3}
+        schedule = {"max_epochs": 50, "learning_rate": 3e-4}
+    elif file_count <= 100:
+        sizes = {"hidden_size": 256, "num_layers": 4, "num_heads": 4, "dropout": 0.2}
+        schedule = {"max_epochs": 100, "learning_rate": 1e-3}
+    else:
+        sizes = {"hidden_size": 512, "num_layers": 6, "num_heads": 8, "dropout": 0.1}
+        schedule = {"max_epochs": 150, "learning_rate": 1e-3}
+    shares = {
+        "val_fraction": _val_fraction_for(file_count),
+        "batch_size": min(32, max(1, file_count * 5 // 4)),
+    }
+    settings: dict[str, Any] = {**sizes, **schedule, **shares, **overrides}
+    return PriorConfig(**settings)
