@@ -1,0 +1,224 @@
+#!/usr/bin/env python3
+"""Set Distill up and start it, with nothing but Python: `python3 run.py [setup | demo | test]`.
+
+Standard library only, because it runs before anything is installed. It has to parse on Python 3.8, or an old
+Python would answer with a traceback instead of the sentence that says what is needed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Callable, Sequence
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+OLDEST_PYTHON = (3, 11)
+# The version that the constraints were tested on comes first.
+NEWER_PYTHONS = ("python3.11", "python3.12", "python3.13", "python3.14")
+# What PySide6 loads but does not bring along: library → Debian package.
+LIBRARIES = {
+    "libGL.so.1": "libgl1",
+    "libEGL.so.1": "libegl1",
+    "libglib-2.0.so.0": "libglib2.0-0",
+    "libdbus-1.so.3": "libdbus-1-3",
+    "libfontconfig.so.1": "libfontconfig1",
+    "libxkbcommon.so.0": "libxkbcommon0",
+    "libpulse.so.0": "libpulse0",
+}
+# PyPI's torch for Windows computes on the CPU only. The CUDA version is the one that torch is pinned to.
+CUDA_WHEELS = "https://download.pytorch.org/whl/cu130"
+WITHOUT_SCREEN = {"QT_QPA_PLATFORM": "offscreen"}
+
+
+def say(sentence: str) -> None:
+    # Flushed, so that it keeps its place among the output of the programs that are started.
+    print(sentence, flush=True)
+
+
+def call(command: Sequence[object], **extra_env: str) -> int:
+    """Run a program in the project's folder and return its exit code.
+
+    Ctrl-C reaches the program too. It is left to answer in its own way, because training saves its best result.
+    """
+    program = subprocess.Popen([str(part) for part in command], cwd=str(ROOT), env={**os.environ, **extra_env})
+    interrupted = False
+    while True:
+        try:
+            code = program.wait()
+            break
+        except KeyboardInterrupt:
+            interrupted = True
+    if interrupted and code != 0:
+        raise KeyboardInterrupt
+    return code if code >= 0 else 128 - code
+
+
+def python_agrees(python: str | Path, statement: str) -> bool:
+    """Tell whether this Python exists and runs the statement without an error."""
+    try:
+        return subprocess.run([str(python), "-c", statement], stderr=subprocess.DEVNULL).returncode == 0
+    except OSError:
+        return False
+
+
+def is_new_enough(python: str | Path) -> bool:
+    return python_agrees(python, f"import sys; sys.exit(sys.version_info < {OLDEST_PYTHON})")
+
+
+def venv_python() -> Path:
+    return VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def missing_packages(load: Callable[[str], object] = ctypes.CDLL) -> list[str]:
+    """Return the Debian packages whose libraries this computer cannot load."""
+    missing = []
+    for library, package in LIBRARIES.items():
+        try:
+            load(library)
+        except OSError:
+            missing.append(package)
+    return missing
+
+
+def ensure_libraries() -> None:
+    packages = missing_packages() if sys.platform.startswith("linux") else []
+    if not packages:
+        return
+    install = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        say("Installing the system libraries that the window needs: " + ", ".join(packages) + ".")
+        # A stale list is no reason to give up, so only the installation itself counts.
+        call(["apt-get", "update", "-qq"])
+        if call([*install, "-qq"], DEBIAN_FRONTEND="noninteractive") == 0:
+            return
+    say("Some system libraries that the window needs are missing. On Debian and Ubuntu, install them with:")
+    say("    sudo " + " ".join(install))
+    say("Going on without them.")
+
+
+def ensure_venv() -> None:
+    if is_new_enough(venv_python()):
+        return
+    say("Making a virtual environment in .venv.")
+    make = [sys.executable, "-m", "venv", "--clear", VENV]
+    # Debian ships venv without ensurepip; pip can fill such an environment from outside.
+    if importlib.util.find_spec("ensurepip") and call(make) == 0:
+        return
+    if call([*make, "--without-pip"]) != 0:
+        sys.exit("The virtual environment could not be made. The lines above say why.")
+
+
+def pip() -> list[object]:
+    if python_agrees(venv_python(), "import pip"):
+        return [venv_python(), "-m", "pip"]
+    if python_agrees(sys.executable, "import pip"):
+        return [sys.executable, "-m", "pip", "--python", venv_python()]
+    sys.exit("This Python has no pip. On Debian and Ubuntu: sudo apt-get install python3-pip, then try again.")
+
+
+def wheel_index(os_name: str = os.name, which: Callable[[str], str | None] = shutil.which) -> list[str]:
+    """Return pip's arguments for PyTorch's CUDA builds where PyPI has none for the graphics card."""
+    return ["--extra-index-url", CUDA_WHEELS] if os_name == "nt" and which("nvidia-smi") else []
+
+
+def fingerprint(root: Path) -> str:
+    """Return a text that changes when `root` has to be installed again.
+
+    The folder counts because an editable installation points to it, pyvenv.cfg because it names the Python.
+    """
+    parts = [str(root).encode()]
+    parts += [(root / name).read_bytes() for name in ("pyproject.toml", "constraints.txt", ".venv/pyvenv.cfg")]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+def ensure_packages(pip_options: Sequence[str]) -> None:
+    stamp = VENV / ".distill"
+    if not pip_options and stamp.is_file() and stamp.read_text() == fingerprint(ROOT):
+        return
+    say("Installing Distill and what it needs into .venv. The first time takes minutes and about 1.8 GB of disk.")
+    install = ["install", "--disable-pip-version-check", "--editable", ".[test]", "--constraint", "constraints.txt"]
+    if call([*pip(), *install, *wheel_index(), *pip_options]) != 0:
+        sys.exit("The installation failed; the lines above say why. Started again, it goes on where it stopped.")
+    stamp.write_text(fingerprint(ROOT))
+
+
+def set_up(pip_options: Sequence[str] = ()) -> None:
+    ensure_libraries()
+    ensure_venv()
+    ensure_packages(pip_options)
+
+
+def setup(pip_options: Sequence[str]) -> int:
+    set_up(pip_options)
+    say("Distill is set up. Next: python3 run.py demo")
+    return 0
+
+
+def demo(options: Sequence[str]) -> int:
+    set_up()
+    model = Path(tempfile.mkdtemp(prefix="distill-demo-")) / "demo.distill"
+    # The bytes only: a read-only original must not make a read-only copy.
+    shutil.copyfile(str(ROOT / "resources/demo/demo.distill"), str(model))
+    say(f"Training a prior for a copy of the demo model: {model}")
+    distill = [venv_python(), "-m", "distill_core.cli"]
+    code = call([*distill, "train-prior", model, ROOT / "resources/demo/sounds", *options], **WITHOUT_SCREEN)
+    if code == 0:
+        code = call([*distill, "inspect", model], **WITHOUT_SCREEN)
+    if code == 0:
+        say(f"The model with its new prior lies in {model}")
+    return code
+
+
+def test(options: Sequence[str]) -> int:
+    set_up()
+    return call([venv_python(), "-m", "pytest", *options], **WITHOUT_SCREEN)
+
+
+# One row a word: what it does, and the line that explains it. Further arguments go to the row's function.
+WORDS = {
+    "setup": (setup, "install what is missing; further options go to pip install"),
+    "demo": (demo, "train a prior on the demo sounds; further options go to distill train-prior"),
+    "test": (test, "run the tests; further options go to pytest"),
+}
+
+
+def usage() -> str:
+    rows = [f"  python3 run.py {word:8}{explanation}" for word, (_, explanation) in WORDS.items()]
+    return "\n".join(["Distill: train a prior for a model of sounds, and listen to it.", "", *rows])
+
+
+def start(arguments: Sequence[str]) -> int:
+    """Do what the words ask for and return the exit code."""
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        say(usage())
+        return 0
+    word, *options = arguments
+    if word not in WORDS:
+        say(f'run.py does not know the word "{word}".\n\n{usage()}')
+        return 2
+    return WORDS[word][0](options)
+
+
+def main(arguments: Sequence[str]) -> int:
+    if sys.version_info >= OLDEST_PYTHON:
+        return start(arguments)
+    found = filter(None, map(shutil.which, NEWER_PYTHONS))
+    newer = next(filter(is_new_enough, found), None)
+    if newer:
+        return call([newer, Path(__file__).resolve(), *arguments])
+    sys.exit(f"Distill needs Python 3.11 or newer; this one is {sys.version.split()[0]}. See https://www.python.org")
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)
