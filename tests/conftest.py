@@ -1,0 +1,121 @@
+"""Sounds and a small model, synthesized from seeds: what the tests work on are real files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+if TYPE_CHECKING:
+    from distill_core.audio.spectrogram import SpectrogramConfig
+    from distill_core.models.vqvae import ConvVQVAE
+
+# torch is imported where it is used: the tests of run.py need none of it.
+
+WriteSound = Callable[..., Path]
+
+
+def _seeded_tone(seed: int, seconds: float, rate: int, channels: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Return `[frames, channels]`: a decaying tone with an octave above it and a little noise, peak about 0.5."""
+    random = np.random.default_rng(seed)
+    seconds_T = np.arange(round(seconds * rate))[:, None] / rate
+    hertz = 110.0 * 2.0 ** (random.integers(0, 24) / 12)
+    tone_T1 = np.sin(2 * np.pi * hertz * seconds_T) + 0.5 * np.sin(4 * np.pi * hertz * seconds_T + random.uniform(0, 6))
+    noise_TC = random.uniform(-0.05, 0.05, (len(seconds_T), channels))
+    return (0.33 * np.exp(-2 * seconds_T) * tone_T1 + noise_TC).astype(np.float32)
+
+
+@pytest.fixture
+def tone() -> Callable[..., np.ndarray[Any, np.dtype[np.float32]]]:
+    """Return `tone(seed=0, seconds=0.25, rate=48_000, channels=1)`, which synthesizes `[frames, channels]`."""
+
+    def make(
+        seed: int = 0, seconds: float = 0.25, rate: int = 48_000, channels: int = 1
+    ) -> np.ndarray[Any, np.dtype[np.float32]]:
+        return _seeded_tone(seed, seconds, rate, channels)
+
+    return make
+
+
+def _write_sound(
+    path: Path, *, seed: int = 0, seconds: float = 0.25, rate: int = 48_000, channels: int = 1, **options: Any
+) -> Path:
+    import soundfile
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, _seeded_tone(seed, seconds, rate, channels), rate, **options)
+    return path
+
+
+@pytest.fixture
+def write_sound() -> WriteSound:
+    """Return `write_sound(path, seed=0, seconds=0.25, rate=48_000, channels=1, **soundfile_options)`."""
+    return _write_sound
+
+
+@pytest.fixture(scope="session")
+def shared_sounds_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of six usable sounds, 8.75 s together, in WAV and FLAC at three rates. Leave it as it is."""
+    folder = tmp_path_factory.mktemp("shared") / "sounds"
+    for number, seconds in enumerate([1.0, 2.0, 1.25, 0.5, 2.5, 1.5]):
+        name = f"sound {number}{('.wav', '.flac')[number % 2]}"
+        rate, channels = (48_000, 44_100, 22_050)[number % 3], 1 + number // 3
+        _write_sound(folder / name, seed=number, seconds=seconds, rate=rate, channels=channels)
+    return folder
+
+
+@pytest.fixture
+def sounds_folder(shared_sounds_folder: Path, tmp_path: Path) -> Path:
+    """A copy of `shared_sounds_folder` that the test may change."""
+    import shutil
+
+    return Path(shutil.copytree(shared_sounds_folder, tmp_path / "sounds"))
+
+
+def _tiny_vqvae(config: dict[str, Any], spectrogram: SpectrogramConfig) -> ConvVQVAE:
+    """Build a VQ-VAE whose codebooks fit the tones: one forward pass in training mode sets them by k-means."""
+    import torch
+
+    from distill_core.audio.spectrogram import AudioSpectrogram
+    from distill_core.models.vqvae import ConvVQVAE
+
+    rate = spectrogram.sample_rate
+    tones_BT = torch.stack([torch.from_numpy(_seeded_tone(seed, 1.0, rate, 1)[:, 0]) for seed in range(100, 116)])
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(0)
+        model = ConvVQVAE(**config).train()
+        for module in model.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.momentum = None  # the running mean is then this one batch's
+        model(AudioSpectrogram(spectrogram).log_mel(2 * tones_BT))
+    return model.eval()
+
+
+@pytest.fixture(scope="session")
+def shared_tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model file without a prior: 2 levels of 16 codes, 96 codes a second. Leave it as it is."""
+    from distill_core.audio.spectrogram import SpectrogramConfig
+    from distill_core.models.persistence import save_model_v2
+
+    config = {"codebook_dim": 16, "codebook_size": 16, "num_quantizers": 2, "decay": 0.95, "commitment_weight": 0.25}
+    config |= {"threshold_ema_dead_code": 0, "dropout": 0.1}
+    spectrogram = SpectrogramConfig()
+    return save_model_v2(
+        tmp_path_factory.mktemp("shared") / "tiny.distill",
+        _tiny_vqvae(config, spectrogram),
+        spectrogram_config=spectrogram,
+        vqvae_config=config,
+        training_config={},
+        metadata={"name": "Tiny"},
+    )
+
+
+@pytest.fixture
+def tiny_model(shared_tiny_model: Path, tmp_path: Path) -> Path:
+    """A copy of `shared_tiny_model` that the test may change."""
+    import shutil
+
+    return Path(shutil.copy(shared_tiny_model, tmp_path / "tiny.distill"))
