@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from distill_core import device as _device  # sets OMP_WAIT_POLICY before anything imports torch
+import distill_core.device  # noqa: F401 - sets OMP_WAIT_POLICY before anything imports torch
 
 if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset, scan

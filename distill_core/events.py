@@ -45,6 +45,14 @@ class JobProgress:
     total: int
 
 
+@dataclass(frozen=True, slots=True)
+class SkippedFile:
+    """A file that is not used, and why."""
+
+    name: str
+    reason: str
+
+
 class ProgressReporter:
     """Sends `JobProgress` at most ten times a second, and always at the end of a phase."""
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from distill_core.audio.io import SILENCE_PEAK, UnreadableSoundError, decode_blocks, open_sound, to_mono
 from distill_core.errors import DatasetError
-from distill_core.events import OnEvent, ProgressReporter, ShouldStop, ignore, never, stop_point
+from distill_core.events import OnEvent, ProgressReporter, ShouldStop, SkippedFile, ignore, never, stop_point
 
 READABLE_SUFFIXES = frozenset(
     ".wav .wave .aif .aiff .aifc .flac .ogg .oga .opus .mp3 .mp2 .au .snd .caf .w64 .rf64 .voc .sf .ircam .nist .sph"
@@ -45,14 +45,6 @@ class AudioFile:
     digest: str
     channel: int | None = None
     note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class SkippedFile:
-    """A file that is not used, and why."""
-
-    name: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,9 +63,7 @@ def decode_blocks(sound: soundfile.SoundFile) -> Iterator[np.ndarray[Any, np.dty
         yield block
 
 
-def to_mono(
-    block: np.ndarray[Any, np.dtype[np.float32]], channel: int | None
-) -> np.ndarray[Any, np.dtype[np.float32]]:
+def to_mono(block: np.ndarray[Any, np.dtype[np.float32]], channel: int | None) -> np.ndarray[Any, np.dtype[np.float32]]:
     """Return the mean of the channels `[frames]`, or one of them where the mean would cancel out."""
     mono: np.ndarray[Any, np.dtype[np.float32]] = block.mean(axis=1) if channel is None else block[:, channel]
     return mono

@@ -215,7 +215,7 @@ def save_model_v2(
 ) -> Path:
     """Write a new model file and return its real path.
 
-    `metadata` may leave names out; they get defaults, and an unknown one is a `ValueError`, for the ancestor fails on it.
+    `metadata` may leave names out, which get defaults; an unknown one is a `ValueError`, for the ancestor fails on it.
 
     Raises:
         SaveError: it could not be written, or would not open again; what was at `path` is unchanged.

@@ -19,7 +19,7 @@ def flatten_codes(codes_NSQ: Tensor) -> Tensor:
 
 def unflatten_codes(codes_NT: Tensor, num_quantizers: int) -> Tensor:
     """Return `[N, T/Q, Q]`, the inverse of `flatten_codes`."""
-    return codes_NT.unflatten(1, (-1, num_quantizers))
+    return codes_NT.reshape(len(codes_NT), -1, num_quantizers)
 
 
 class SelfAttention(nn.Module):
@@ -37,9 +37,10 @@ class SelfAttention(nn.Module):
     def forward(self, hidden_BTC: Tensor) -> Tensor:
         """Return `[B, T, C]`, each step attending to itself and the steps before."""
         packed = functional.linear(hidden_BTC, self.in_proj_weight, self.in_proj_bias)
-        query, key, value = packed.unflatten(2, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)
+        batch, steps, _ = hidden_BTC.shape
+        query, key, value = packed.view(batch, steps, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
         attended_BHTD = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
-        attended: Tensor = self.out_proj(attended_BHTD.transpose(1, 2).flatten(2))
+        attended: Tensor = self.out_proj(attended_BHTD.transpose(1, 2).reshape(hidden_BTC.shape))
         return attended
 
 

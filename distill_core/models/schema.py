@@ -64,7 +64,7 @@ class _Reader:
                 raise self.refuse(f"its {key} is not a whole number from {low} to {high}")
 
     def number(self, values: Mapping[str, Any], key: str, low: float, high: float) -> None:
-        value = values.get(key)
+        value: Any = values.get(key)
         if type(value) not in (int, float) or not low <= value <= high:  # NaN fails the comparison
             raise self.refuse(f"its {key} is not a number from {low:g} to {high:g}")
 
@@ -154,9 +154,7 @@ def prior_architecture(values: Mapping[str, Any]) -> str:
 
 
 def complete_prior_config(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the prior's settings; `seq_len` and `num_quantizers` follow from the tensors where the ancestor left
-    them out.
-    """
+    """Return the prior's settings; two that the ancestor left out follow from the tensors' shapes."""
     config = dict(values["prior_config"])
     for key, tensor_name in (("seq_len", "pos_emb.weight"), ("num_quantizers", "level_emb.weight")):
         tensor = values["prior_state_dict"].get(tensor_name)

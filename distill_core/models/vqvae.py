@@ -159,7 +159,8 @@ class ConvVQVAE(nn.Module):
     def codes_to_embeddings(self, indices_BSQ: Tensor, bands: int = 8) -> Tensor:
         """Return embeddings `[B, D, bands, W]` for indices `[B, bands·W, Q]`."""
         embeddings_BSD: Tensor = self.quantizer.rvq.get_output_from_indices(indices_BSQ)
-        return embeddings_BSD.transpose(1, 2).unflatten(2, (bands, -1))
+        batch, positions, dim = embeddings_BSD.shape
+        return embeddings_BSD.transpose(1, 2).reshape(batch, dim, bands, positions // bands)
 
     def decode(self, embeddings: Tensor, n_mels: int | None = None, frames: int | None = None) -> Tensor:
         """Return log-mels `[B, 1, n_mels, frames]`, cropped to that size, for embeddings `[B, D, H, W]`."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from distill_core.audio.dataset import AudioDataset, AudioFile, SkippedFile, split_files
+from distill_core.audio.dataset import AudioDataset, AudioFile, split_files
 from distill_core.audio.io import UnreadableSoundError, read_mono, split_into_chunks
 from distill_core.audio.spectrogram import AudioSpectrogram
 from distill_core.errors import DatasetError
-from distill_core.events import OnEvent, ProgressReporter, ShouldStop, ignore, never, stop_point
+from distill_core.events import OnEvent, ProgressReporter, ShouldStop, SkippedFile, ignore, never, stop_point
 from distill_core.models.persistence import LoadedVQModel
 from distill_core.models.vqvae import ConvVQVAE
 from distill_core.training.metrics import perplexity

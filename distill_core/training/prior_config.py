@@ -38,7 +38,9 @@ class PriorConfig:
 
     def __post_init__(self) -> None:
         for name in ("hidden_size", "num_layers", "num_heads", "max_epochs", "batch_size"):
-            self._require(name, _is_int(getattr(self, name)) and getattr(self, name) >= 1, "a whole number of 1 or more")
+            self._require(
+                name, _is_int(getattr(self, name)) and getattr(self, name) >= 1, "a whole number of 1 or more"
+            )
         self._require("seed", _is_int(self.seed) and 0 <= self.seed < 2**63, "a whole number of 0 or more")
         for name in ("learning_rate", "gradient_clip_norm"):
             self._require(name, _is_number(getattr(self, name)) and getattr(self, name) > 0, "a number above 0")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -70,7 +69,7 @@ def _take_step(prior: CodePrior, loss: Tensor, optimizer: Optimizer, clip_norm: 
     optimizer.zero_grad(set_to_none=True)
     if not math.isfinite(loss.item()):
         return False
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     # One infinite gradient becomes NaN in every weight once clipped, so the norm is looked at before the step.
     if not math.isfinite(clip_grad_norm_(prior.parameters(), clip_norm).item()):
         return False
@@ -115,9 +114,7 @@ def train_prior_epoch(
         learning_rate = optimizer.param_groups[0]["lr"]
         if scheduler is not None:
             scheduler.step()
-        on_event(
-            PriorStepMetrics(epoch, step, len(batches), loss.item(), learning_rate, perf_counter() - started)
-        )
+        on_event(PriorStepMetrics(epoch, step, len(batches), loss.item(), learning_rate, perf_counter() - started))
     return total_loss / seen if seen else math.nan
 
 
@@ -192,7 +189,7 @@ class _Run:
         self.generator = torch.Generator().manual_seed(config.seed)
 
     def train_epoch(self, epoch: int, on_event: OnEvent, should_stop: ShouldStop) -> PriorEpochMetrics:
-        started = perf_counter()
+        started, learning_rate = perf_counter(), self.optimizer.param_groups[0]["lr"]
         train_loss = train_prior_epoch(
             self.prior,
             self.train_NT,
@@ -207,9 +204,11 @@ class _Run:
         stop_point(should_stop)
         val_loss = validate_prior_epoch(self.prior, self.val_NT, config=self.config, should_stop=should_stop)
         self.best.keep_if_better(self.prior, val_loss, epoch)
-        return self._record(epoch, train_loss, val_loss, perf_counter() - started)
+        return self._record(epoch, train_loss, val_loss, perf_counter() - started, learning_rate)
 
-    def _record(self, epoch: int, train_loss: float, val_loss: float, seconds: float) -> PriorEpochMetrics:
+    def _record(
+        self, epoch: int, train_loss: float, val_loss: float, seconds: float, learning_rate: float
+    ) -> PriorEpochMetrics:
         val_perplexity = perplexity(val_loss)
         is_memorizing, message = check_memorization(val_perplexity, self.prior.codebook_size, self.file_count)
         metrics = PriorEpochMetrics(
@@ -222,7 +221,7 @@ class _Run:
             is_memorizing=is_memorizing,
             memorization_message=message,
             epoch_time_s=seconds,
-            learning_rate=self.optimizer.param_groups[0]["lr"],
+            learning_rate=learning_rate,
         )
         self.history.append(metrics)
         return metrics

@@ -1,0 +1,24 @@
+"""The terminal program `distill`: one module a command."""
+
+from __future__ import annotations
+
+import typer
+
+from distill_core.cli.inspect import inspect
+from distill_core.cli.train_prior import train_prior
+
+app = typer.Typer(
+    name="distill",
+    help="Distill learns the sound of your own recordings.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("train-prior")(train_prior)
+app.command("inspect")(inspect)
+
+
+def main() -> None:
+    """Run the terminal program; exits with the codes of the errors (0 also when stopped)."""
+    app()

@@ -1,0 +1,93 @@
+"""`distill inspect MODEL`: what a model file holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from distill_core.cli.terminal import Terminal, terminal_session
+
+if TYPE_CHECKING:
+    from distill_core.models.persistence import ModelSummary
+
+_PRIOR_LABELS = {
+    "best_perplexity": "best perplexity",
+    "best_epoch": "best epoch",
+    "epochs_trained": "epochs trained",
+    "unigram_perplexity": "perplexity of guessing by frequency alone",
+    "training_date": "trained",
+    "dataset_name": "sounds",
+    "dataset_file_count": "number of sounds",
+    "dataset_total_duration_s": "seconds of sound",
+}
+
+
+def inspect(
+    model: Annotated[Path, typer.Argument(help="The model file.", show_default=False)],
+    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Also load every tensor and build the networks.")] = False,
+) -> None:
+    """Show what a model file holds."""
+    with terminal_session(json) as terminal:
+        from distill_core.models.persistence import load_model_v2, read_summary
+
+        summary = read_summary(model)
+        if verify:
+            load_model_v2(model)
+        _show(terminal, summary)
+        if verify:
+            terminal.say("Verified: every tensor was read and the networks were built.", "green")
+        terminal.print_object({**_facts(summary), "verified": verify})
+
+
+def _facts(summary: ModelSummary) -> dict[str, object]:
+    return {
+        **{name: getattr(summary, name) for name in summary.__dataclass_fields__},
+        "codebook_size": summary.codebook_size,
+        "num_quantizers": summary.num_quantizers,
+        "grid": summary.grid,
+        "seq_len": summary.seq_len,
+        "has_prior": summary.has_prior,
+    }
+
+
+def _show(terminal: Terminal, summary: ModelSummary) -> None:
+    bands, steps = summary.grid
+    spectrogram = summary.spectrogram
+    terminal.say(f"Model: {summary.name}")
+    terminal.say(f"  file: {summary.path}, {summary.stamp.size / 1e6:.1f} MB, format version {summary.version}")
+    terminal.say(f"  codebooks: {summary.num_quantizers} levels × {summary.codebook_size} codes")
+    terminal.say(f"  positions: {bands} bands × {steps} steps a second, {summary.seq_len} codes")
+    terminal.say(
+        f"  sound: {spectrogram.sample_rate / 1000:g} kHz, {spectrogram.n_mels} mel bands, "
+        f"hop length {spectrogram.hop_length}, FFT {spectrogram.n_fft}"
+    )
+    terminal.say(f"  parameters: {summary.parameters:,}")
+    for level, health in (summary.codebook_health or {}).items():
+        terminal.say(
+            f"  {level}: {health.get('utilization', 0):.0%} of the codes in use, "
+            f"perplexity {health.get('perplexity', 0):.1f}"
+        )
+    _show_prior(terminal, summary)
+
+
+def _show_prior(terminal: Terminal, summary: ModelSummary) -> None:
+    if not summary.has_prior:
+        terminal.say("Prior: none yet")
+        return
+    if not summary.prior_is_readable:
+        name = summary.prior_architecture
+        terminal.say(
+            f"Prior: of an architecture (“{name}”) that a newer Distill made; the VQ-VAE can be used", "yellow"
+        )
+        return
+    config = summary.prior_config or {}
+    terminal.say(f"Prior: {summary.prior_architecture}, {summary.prior_parameters:,} parameters")
+    terminal.say(
+        f"  network: {config['num_layers']} layers, {config['num_heads']} heads, {config['hidden_size']} hidden"
+    )
+    for key, label in _PRIOR_LABELS.items():
+        if (value := (summary.prior_metadata or {}).get(key)) is not None:
+            terminal.say(f"  {label}: {value:.2f}" if isinstance(value, float) else f"  {label}: {value}")

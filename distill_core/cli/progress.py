@@ -1,0 +1,95 @@
+"""Shows training events: a bar with the time left for a person, JSON lines for a program."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from distill_core.cli.terminal import Terminal
+from distill_core.events import JobProgress, SkippedFile
+from distill_core.training.metrics import (
+    PriorEpochMetrics,
+    PriorStepMetrics,
+    PriorTrainingCompleteEvent,
+    PriorTrainingStartEvent,
+)
+
+_PHASES = {"scan": "Looking through the sounds", "encode": "Encoding the sounds"}
+
+
+class TrainingProgress:
+    """Takes every event of scanning and training; keeps the last one for the summary."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self.terminal = terminal
+        self.completed: PriorTrainingCompleteEvent | None = None
+        self._total_epochs = 1
+        self._was_memorizing = False
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeRemainingColumn(),
+            console=terminal.console,
+            transient=True,
+            disable=not terminal.console.is_terminal,
+        )
+        self._task: TaskID | None = None
+        self._task_name = ""
+
+    def __enter__(self) -> TrainingProgress:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def on_event(self, event: object) -> None:
+        """Show one event."""
+        match event:
+            case JobProgress():
+                self._show_bar(_PHASES.get(event.phase, event.phase), event.done, event.total)
+            case SkippedFile():
+                self.terminal.say(f"  skipped {event.name}: {event.reason}", "yellow")
+            case PriorTrainingStartEvent():
+                self._show_start(event)
+            case PriorStepMetrics():
+                done = (event.epoch - 1) * event.total_steps + event.step
+                self._show_bar(f"Epoch {event.epoch}", done, event.total_steps * self._total_epochs, "training")
+            case PriorEpochMetrics():
+                self._show_epoch(event)
+            case PriorTrainingCompleteEvent():
+                self.completed = event
+
+    def expect_epochs(self, count: int) -> None:
+        """Tell how many epochs the bar stands for."""
+        self._total_epochs = count
+
+    def _show_bar(self, text: str, done: int, total: int, name: str = "") -> None:
+        if self._task is None or self._task_name != (name or text):
+            if self._task is not None:
+                self._bar.remove_task(self._task)
+            self._task, self._task_name = self._bar.add_task(text), name or text
+        self._bar.update(self._task, description=text, completed=done, total=total)
+
+    def _show_start(self, event: PriorTrainingStartEvent) -> None:
+        self.terminal.emit("start", event)
+        files = f"{event.train_files} to train on, {event.validation_files} kept for validation"
+        self.terminal.say(
+            f"{event.chunks} seconds of codes from sounds: {files}. "
+            f"Perplexity of guessing by frequency alone: {event.unigram_perplexity:.1f}"
+        )
+
+    def _show_epoch(self, event: PriorEpochMetrics) -> None:
+        self.terminal.emit("epoch", event)
+        self.terminal.say(
+            f"Epoch {event.epoch}/{event.total_epochs} | train_loss: {event.train_loss:.4f} "
+            f"| val_loss: {event.val_loss:.4f} | perplexity: {event.val_perplexity:.1f} "
+            f"| best: {event.best_perplexity:.1f}"
+        )
+        if event.is_memorizing and not self._was_memorizing:
+            self.terminal.say(event.memorization_message, "yellow")
+        self._was_memorizing = event.is_memorizing

@@ -1,0 +1,158 @@
+"""What all commands share: people's text or JSON lines, errors in words, and a first and a second Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from distill_core.errors import DistillError, SaveError
+from distill_core.folders import log_folder
+
+EXIT_BUG, EXIT_INTERRUPTED = 70, 130
+STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+
+
+def _plain(value: Any) -> Any:
+    """Turn dataclasses, paths and numbers that JSON lacks into what JSON has."""
+    if is_dataclass(value) and not isinstance(value, type):
+        value = asdict(value)
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return os.fsencode(value).decode("utf-8", "replace") if isinstance(value, Path) else value
+
+
+class Terminal:
+    """Talks to a person or, with `as_json`, to a program on stdout and to the person on stderr."""
+
+    def __init__(self, as_json: bool) -> None:
+        self.as_json = as_json
+        self.errors = Console(stderr=True, highlight=False, soft_wrap=True)
+        self.console = self.errors if as_json else Console(highlight=False, soft_wrap=True)
+
+    def say(self, text: str, style: str = "") -> None:
+        """Print a line for people; a terminal that has gone away must not end hours of training."""
+        try:
+            self.console.print(Text(text, style=style))
+        except OSError:
+            _discard_output()
+
+    def emit(self, event: str, values: Any = None, **more: Any) -> None:
+        """Print one JSON object with the event's name, the fields of `values` and `more`; nothing without --json."""
+        self.print_object({"event": event, **_plain(values or {}), **more})
+
+    def print_object(self, values: dict[str, Any]) -> None:
+        """Print one JSON object on one line; nothing without --json."""
+        if not self.as_json:
+            return
+        try:
+            print(json.dumps(_plain(values), allow_nan=False), flush=True)
+        except OSError:
+            _discard_output()
+
+    def fail(self, error: DistillError) -> None:
+        """Say what happened and what to do next."""
+        self.emit("error", message=error.message, hint=error.hint, exit=error.exit_code)
+        self.errors.print(Text(error.message, style="red"))
+        if error.hint:
+            self.errors.print(Text(error.hint))
+
+
+def _discard_output() -> None:
+    """Send further output nowhere, so that its failing is met once and not again at exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())
+
+
+def _log_bug(error: Exception) -> Path:
+    path = log_folder() / "distill.log"
+    handler = logging.FileHandler(path, encoding="utf-8")
+    logger = logging.getLogger("distill")
+    logger.addHandler(handler)
+    logger.error("unexpected error", exc_info=error)
+    handler.close()
+    return path
+
+
+@contextmanager
+def terminal_session(as_json: bool) -> Iterator[Terminal]:
+    """Turn errors into sentences and exit codes for as long as a command runs."""
+    terminal = Terminal(as_json)
+    try:
+        yield terminal
+    except DistillError as error:
+        terminal.fail(error)
+        raise typer.Exit(error.exit_code) from error
+    except KeyboardInterrupt as error:
+        raise typer.Exit(EXIT_INTERRUPTED) from error
+    except typer.Exit:
+        raise
+    except Exception as error:
+        bug = DistillError("Something went wrong inside Distill; your files are unchanged.", "")
+        bug.exit_code, bug.hint = EXIT_BUG, f"Details are in {_log_bug(error)}; please report them."
+        terminal.fail(bug)
+        raise typer.Exit(EXIT_BUG) from error
+
+
+@contextmanager
+def stop_on_signals(terminal: Terminal) -> Iterator[threading.Event]:
+    """Set the event at the first Ctrl-C, SIGTERM or SIGHUP; a second one interrupts at once."""
+    stop = threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        terminal.say("Stopping after this step; the best epoch is kept. Once more quits at once.", "yellow")
+
+    numbers = [getattr(signal, name) for name in STOP_SIGNALS if hasattr(signal, name)]
+    before = {number: signal.signal(number, on_signal) for number in numbers}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def check_output(output: Path, force: bool) -> None:
+    """Refuse, before any work, an output that exists.
+
+    Raises:
+        SaveError: says which, and what to do.
+    """
+    if output.is_dir():
+        raise SaveError(f"“{output}” is a folder; nothing was written.", "Name a file that ends in .distill.")
+    if output.exists() and not force:
+        raise SaveError(f"“{output}” exists already; nothing was written.", "Choose another name, or add --force.")
+
+
+def check_writable(path: Path) -> None:
+    """Refuse, before hours of training, a place where nothing can be saved.
+
+    Raises:
+        SaveError: the folder is missing or not writable, or the file is read-only.
+    """
+    folder = path.resolve().parent
+    if not folder.is_dir():
+        raise SaveError(f"There is no folder “{folder}” to save into.", "Make it first, or choose another.")
+    if not os.access(folder, os.W_OK | os.X_OK) or (path.exists() and not os.access(path, os.W_OK)):
+        raise SaveError(f"“{path}” can't be written.", "Choose another place with --output.")

@@ -1,0 +1,159 @@
+"""`distill train-prior MODEL DATASET`: the main job in the terminal."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from distill_core.cli.progress import TrainingProgress
+from distill_core.cli.terminal import Terminal, check_output, check_writable, stop_on_signals, terminal_session
+from distill_core.events import ShouldStop, Stopped
+from distill_core.training.prior_config import PriorConfig, get_adaptive_prior_config, setting_docs
+
+if TYPE_CHECKING:
+    from distill_core.audio.dataset import AudioDataset
+    from distill_core.models.persistence import ModelSummary
+    from distill_core.training.metrics import PriorEpochMetrics
+    from distill_core.training.prior_loop import TrainedPrior
+
+_DOCS = setting_docs()
+_SHOWN_SKIPPED = 10
+
+
+def train_prior(
+    model: Annotated[Path, typer.Argument(help="The model file to train a prior for.", show_default=False)],
+    dataset: Annotated[Path, typer.Argument(help="The folder of sounds to learn from.", show_default=False)],
+    epochs: Annotated[int | None, typer.Option(help=_DOCS["max_epochs"])] = None,
+    hidden_size: Annotated[int | None, typer.Option(help=_DOCS["hidden_size"])] = None,
+    layers: Annotated[int | None, typer.Option(help=_DOCS["num_layers"])] = None,
+    heads: Annotated[int | None, typer.Option(help=_DOCS["num_heads"])] = None,
+    lr: Annotated[float | None, typer.Option(help=_DOCS["learning_rate"])] = None,
+    dropout: Annotated[float | None, typer.Option(help=_DOCS["dropout"])] = None,
+    batch_size: Annotated[int | None, typer.Option(help=_DOCS["batch_size"])] = None,
+    seed: Annotated[int | None, typer.Option(help=_DOCS["seed"])] = None,
+    device: Annotated[str | None, typer.Option(help=_DOCS["device"])] = None,
+    anonymous: Annotated[bool | None, typer.Option("--anonymous", help=_DOCS["anonymous"])] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Save into a copy instead of MODEL.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file at --output.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")] = False,
+) -> None:
+    """Train a prior on a folder of sounds and save it into the model file.
+
+    Ctrl-C stops after the step and saves the best epoch.
+    """
+    overrides = {
+        "max_epochs": epochs,
+        "hidden_size": hidden_size,
+        "num_layers": layers,
+        "num_heads": heads,
+        "learning_rate": lr,
+        "dropout": dropout,
+        "batch_size": batch_size,
+        "seed": seed,
+        "device": device,
+        "anonymous": anonymous,
+    }
+    given = {name: value for name, value in overrides.items() if value is not None}
+    with terminal_session(json) as terminal, stop_on_signals(terminal) as stop:
+        _run(terminal, model, dataset, given, output, force, stop.is_set)
+
+
+def _run(
+    terminal: Terminal,
+    model: Path,
+    folder: Path,
+    overrides: dict[str, Any],
+    output: Path | None,
+    force: bool,
+    should_stop: ShouldStop,
+) -> None:
+    get_adaptive_prior_config(1, **overrides)  # a setting that cannot be is told before any work
+    if output is not None:
+        check_output(output, force)
+    from distill_core.models.persistence import read_summary, save_prior_to_model
+    from distill_core.training.prior_loop import train_prior as train
+
+    summary = read_summary(model)
+    check_writable(output or model)
+    with TrainingProgress(terminal) as progress:
+        try:
+            dataset = _scan(folder, progress, should_stop)
+        except Stopped:
+            return _say_stopped(terminal)
+        config = get_adaptive_prior_config(len(dataset.files), **overrides)
+        _say_found(terminal, summary, dataset)
+        _say_settings(terminal, config, overrides)
+        _say_replacing(terminal, summary, output)
+        progress.expect_epochs(config.max_epochs)
+        trained = train(model, dataset, config, on_event=progress.on_event, should_stop=should_stop)
+    if trained.prior is None:
+        return _say_stopped(terminal)
+    saved_to = save_prior_to_model(
+        model, trained.prior, trained.config, trained.metadata, output=output, expected=summary.stamp
+    )
+    _say_done(terminal, trained, saved_to, progress)
+
+
+def _scan(folder: Path, progress: TrainingProgress, should_stop: ShouldStop) -> AudioDataset:
+    from distill_core.audio.dataset import scan
+
+    dataset = scan(folder, on_event=progress.on_event, should_stop=should_stop)
+    progress.terminal.emit("scan", dataset, total_duration_s=dataset.total_duration_s)
+    return dataset
+
+
+def _say_found(terminal: Terminal, summary: ModelSummary, dataset: AudioDataset) -> None:
+    bands, steps = summary.grid
+    terminal.say(
+        f"Model: {summary.name} ({summary.num_quantizers} levels × {summary.codebook_size} codes, "
+        f"{summary.spectrogram.sample_rate / 1000:g} kHz, {bands} bands × {steps} steps a second)"
+    )
+    count = len(dataset.files)
+    terminal.say(f"Sounds: {count} sound{'s' * (count != 1)}, {dataset.total_duration_s:.1f} s, in {dataset.folder}")
+    if count == 1:
+        terminal.say("One sound only: its end is kept for validation, so the perplexity is less trustworthy.", "yellow")
+    for file in dataset.files:
+        if file.note:
+            terminal.say(f"  {file.name}: {file.note}", "yellow")
+    for skipped in dataset.skipped[:_SHOWN_SKIPPED]:
+        terminal.say(f"  skipped {skipped.name}: {skipped.reason}", "yellow")
+    if len(dataset.skipped) > _SHOWN_SKIPPED:
+        terminal.say(f"  and {len(dataset.skipped) - _SHOWN_SKIPPED} more were skipped", "yellow")
+
+
+def _say_settings(terminal: Terminal, config: PriorConfig, overrides: dict[str, Any]) -> None:
+    for name, value in asdict(config).items():
+        origin = "override" if name in overrides else "auto"
+        terminal.say(f"  {name}: {value} ({origin})")
+
+
+def _say_replacing(terminal: Terminal, summary: ModelSummary, output: Path | None) -> None:
+    if not summary.has_prior or output is not None:
+        return
+    best = summary.best_perplexity
+    known = f"perplexity {best:.2f}" if best is not None else "perplexity unknown"
+    if not summary.prior_is_readable:
+        known += f", architecture “{summary.prior_architecture}” of a newer Distill"
+    terminal.say(f"“{summary.path.name}” already has a prior ({known}). Saving replaces it.", "yellow")
+
+
+def _say_stopped(terminal: Terminal) -> None:
+    terminal.emit("done", saved_to=None, stopped_early=True)
+    terminal.say("Stopped before the first epoch: nothing to save.")
+
+
+def _best_line(best: PriorEpochMetrics, trained: TrainedPrior) -> str:
+    unigram = trained.metadata["unigram_perplexity"]
+    return (
+        f"Best perplexity {best.val_perplexity:.2f} at epoch {best.epoch} (guessing by frequency alone: {unigram:.1f})."
+    )
+
+
+def _say_done(terminal: Terminal, trained: TrainedPrior, saved_to: Path, progress: TrainingProgress) -> None:
+    terminal.emit("done", progress.completed, saved_to=saved_to, stopped_early=trained.stopped_early)
+    best = trained.history[trained.metadata["best_epoch"] - 1]
+    terminal.say(_best_line(best, trained))
+    terminal.say(f"Saved into {saved_to}", "green")
