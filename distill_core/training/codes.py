@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from distill_core.audio.chunks import read_chunks, split_in_time
 from distill_core.audio.dataset import AudioDataset, AudioFile, split_files
-from distill_core.audio.io import UnreadableSoundError, read_mono, split_into_chunks
 from distill_core.audio.spectrogram import AudioSpectrogram
 from distill_core.errors import DatasetError
-from distill_core.events import OnEvent, ProgressReporter, ShouldStop, SkippedFile, ignore, never, stop_point
+from distill_core.events import OnEvent, ProgressReporter, ShouldStop, ignore, never, stop_point
 from distill_core.models.persistence import LoadedVQModel
 from distill_core.models.vqvae import ConvVQVAE
 from distill_core.training.metrics import perplexity
@@ -89,37 +89,15 @@ def _encode_files(
     on_event: OnEvent,
     should_stop: ShouldStop,
 ) -> Tensor:
-    """Return `[N, S, Q]`; a file that vanished or changed since the scan is told as `SkippedFile` and left out."""
-    config = loaded.spectrogram.config
-    device = next(loaded.model.parameters()).device
-    codes: list[Tensor] = []
-    for done, file in enumerate(files, start=already_done + 1):
-        stop_point(should_stop)
-        try:
-            chunks_NT = split_into_chunks(read_mono(file.path, config.sample_rate, file.channel), config.chunk_samples)
-        except UnreadableSoundError as error:
-            on_event(SkippedFile(file.name, str(error)))
-            continue
-        codes.append(
-            extract_code_sequences(loaded.model, chunks_NT, loaded.spectrogram, device, should_stop=should_stop)
-        )
-        progress.update(done)
-    if not codes:
-        raise DatasetError("The sounds have changed or vanished since they were scanned.", "Scan the folder again.")
-    return torch.cat(codes)
-
-
-def _split_in_time(codes_NSQ: Tensor, val_fraction: float) -> tuple[Tensor, Tensor]:
-    """Keep the end of a single sound for validation, one chunk apart where it is long enough."""
-    total = len(codes_NSQ)
-    if total < 2:
-        raise DatasetError(
-            "One sound of a second or less is too little to learn from.",
-            "Add more sounds, or one that is several seconds long.",
-        )
-    wanted = min(total - 1, max(1, round(total * val_fraction)))
-    gap = 1 if total - wanted > 1 else 0
-    return codes_NSQ[: total - wanted - gap], codes_NSQ[total - wanted :]
+    model, spectrogram = loaded.model, loaded.spectrogram
+    device = next(model.parameters()).device
+    chunks_of_files = read_chunks(files, spectrogram.config, progress, already_done, on_event, should_stop)
+    return torch.cat(
+        [
+            extract_code_sequences(model, chunks_NT, spectrogram, device, should_stop=should_stop)
+            for chunks_NT in chunks_of_files
+        ]
+    )
 
 
 def encode_and_split(
@@ -140,7 +118,7 @@ def encode_and_split(
     progress = ProgressReporter("encode", len(dataset.files), on_event)
     if len(dataset.files) == 1:
         codes_NSQ = _encode_files(dataset.files, loaded, progress, 0, on_event, should_stop)
-        return SplitCodes(*_split_in_time(codes_NSQ, val_fraction), dataset.files, dataset.files)
+        return SplitCodes(*split_in_time(codes_NSQ, val_fraction), dataset.files, dataset.files)
     train_files, val_files = split_files(dataset.files, val_fraction, seed)
     train_NSQ = _encode_files(train_files, loaded, progress, 0, on_event, should_stop)
     val_NSQ = _encode_files(val_files, loaded, progress, len(train_files), on_event, should_stop)

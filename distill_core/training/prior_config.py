@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from typing import Any
 
 from distill_core.device import DEVICE_NAMES
-from distill_core.errors import ConfigError
-
-
-def _setting(default: Any, doc: str) -> Any:
-    return field(default=default, metadata={"doc": doc})
+from distill_core.training import settings
+from distill_core.training.settings import batch_size_for, is_number, is_whole, require, setting, val_fraction_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,31 +18,31 @@ class PriorConfig:
         ConfigError: a setting that cannot be; names the field.
     """
 
-    hidden_size: int = _setting(256, "Width of the network; the heads must divide it.")
-    num_layers: int = _setting(4, "Transformer layers.")
-    num_heads: int = _setting(4, "Attention heads.")
-    dropout: float = _setting(0.1, "Share of activations dropped while training; more holds back memorizing.")
-    max_epochs: int = _setting(100, "Passes over the training sounds.")
-    learning_rate: float = _setting(1e-3, "Largest step size; it warms up, then falls along a cosine.")
-    weight_decay: float = _setting(0.01, "Pull of the weights towards zero (AdamW).")
-    gradient_clip_norm: float = _setting(1.0, "Longest gradient that is followed.")
-    batch_size: int = _setting(32, "Seconds of sound in one step.")
-    val_fraction: float = _setting(0.2, "Share of the sounds kept aside to measure perplexity on.")
-    device: str = _setting("auto", "Where to compute: auto, cpu, cuda or mps.")
-    seed: int = _setting(0, "Same seed, same machine: the same prior.")
-    anonymous: bool = _setting(False, "Leave the names of folder and sounds out of the model file.")
+    hidden_size: int = setting(256, "Width of the network; the heads must divide it.")
+    num_layers: int = setting(4, "Transformer layers.")
+    num_heads: int = setting(4, "Attention heads.")
+    dropout: float = setting(0.1, "Share of activations dropped while training; more holds back memorizing.")
+    max_epochs: int = setting(100, "Passes over the training sounds.")
+    learning_rate: float = setting(1e-3, "Largest step size; it warms up, then falls along a cosine.")
+    weight_decay: float = setting(0.01, "Pull of the weights towards zero (AdamW).")
+    gradient_clip_norm: float = setting(1.0, "Longest gradient that is followed.")
+    batch_size: int = setting(32, "Seconds of sound in one step.")
+    val_fraction: float = setting(0.2, "Share of the sounds kept aside to measure perplexity on.")
+    device: str = setting("auto", "Where to compute: auto, cpu, cuda or mps.")
+    seed: int = setting(0, "Same seed, same machine: the same prior.")
+    anonymous: bool = setting(False, "Leave the names of folder and sounds out of the model file.")
 
     def __post_init__(self) -> None:
         for name in ("hidden_size", "num_layers", "num_heads", "max_epochs", "batch_size"):
             self._require(
-                name, _is_int(getattr(self, name)) and getattr(self, name) >= 1, "a whole number of 1 or more"
+                name, is_whole(getattr(self, name)) and getattr(self, name) >= 1, "a whole number of 1 or more"
             )
-        self._require("seed", _is_int(self.seed) and 0 <= self.seed < 2**63, "a whole number of 0 or more")
+        self._require("seed", is_whole(self.seed) and 0 <= self.seed < 2**63, "a whole number of 0 or more")
         for name in ("learning_rate", "gradient_clip_norm"):
-            self._require(name, _is_number(getattr(self, name)) and getattr(self, name) > 0, "a number above 0")
-        self._require("weight_decay", _is_number(self.weight_decay) and self.weight_decay >= 0, "a number of 0 or more")
-        self._require("dropout", _is_number(self.dropout) and 0 <= self.dropout < 1, "at least 0 and below 1")
-        between = _is_number(self.val_fraction) and 0 < self.val_fraction < 1
+            self._require(name, is_number(getattr(self, name)) and getattr(self, name) > 0, "a number above 0")
+        self._require("weight_decay", is_number(self.weight_decay) and self.weight_decay >= 0, "a number of 0 or more")
+        self._require("dropout", is_number(self.dropout) and 0 <= self.dropout < 1, "at least 0 and below 1")
+        between = is_number(self.val_fraction) and 0 < self.val_fraction < 1
         self._require("val_fraction", between, "above 0 and below 1")
         self._require("hidden_size", 16 <= self.hidden_size <= 4096, "from 16 to 4096")
         self._require("num_layers", self.num_layers <= 64, "at most 64")
@@ -56,29 +52,12 @@ class PriorConfig:
         self._require("anonymous", isinstance(self.anonymous, bool), "yes or no")
 
     def _require(self, name: str, holds: bool, wanted: str) -> None:
-        if not holds:
-            raise ConfigError(name, f"{name} cannot be {getattr(self, name)!r}.", f"It must be {wanted}.")
-
-
-def _is_int(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        require(self, name, holds, wanted)
 
 
 def setting_docs() -> dict[str, str]:
     """Return the doc line of each setting by its name."""
-    return {setting.name: str(setting.metadata["doc"]) for setting in fields(PriorConfig)}
-
-
-def _val_fraction_for(file_count: int) -> float:
-    if file_count < 10:
-        return 0.5
-    if file_count < 50:
-        return 0.3
-    return 0.2 if file_count < 200 else 0.1
+    return settings.setting_docs(PriorConfig)
 
 
 def get_adaptive_prior_config(file_count: int, **overrides: Any) -> PriorConfig:
@@ -97,8 +76,7 @@ def get_adaptive_prior_config(file_count: int, **overrides: Any) -> PriorConfig:
         sizes = {"hidden_size": 512, "num_layers": 6, "num_heads": 8, "dropout": 0.1}
         schedule = {"max_epochs": 150, "learning_rate": 1e-3}
     shares = {
-        "val_fraction": _val_fraction_for(file_count),
-        "batch_size": min(32, max(1, file_count * 5 // 4)),
+        "val_fraction": val_fraction_for(file_count),
+        "batch_size": batch_size_for(file_count),
     }
-    settings: dict[str, Any] = {**sizes, **schedule, **shares, **overrides}
-    return PriorConfig(**settings)
+    return PriorConfig(**{**sizes, **schedule, **shares, **overrides})

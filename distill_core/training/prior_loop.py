@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -33,10 +31,16 @@ from distill_core.training.metrics import (
     perplexity,
 )
 from distill_core.training.prior_config import PriorConfig, get_adaptive_prior_config
+from distill_core.training.safeguards import (
+    BAD_STEPS_IN_A_ROW,
+    MAX_ROLL_BACKS,
+    BestWeights,
+    diverged,
+    out_of_memory_in_words,
+)
 
 _WARM_UP_SHARE = 0.02
-_BAD_STEPS_IN_A_ROW = 3
-_MAX_ROLL_BACKS = 3
+_SMALLER = "Try a smaller batch, or a smaller prior (hidden size, layers)."
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,20 +113,13 @@ def train_prior_epoch(
         loss = _code_loss(prior, codes_NT[indices].to(device))
         if _take_step(prior, loss, optimizer, config.gradient_clip_norm):
             total_loss, seen, bad_in_a_row = total_loss + loss.item() * len(indices), seen + len(indices), 0
-        elif (bad_in_a_row := bad_in_a_row + 1) == _BAD_STEPS_IN_A_ROW:
-            raise _diverged()
+        elif (bad_in_a_row := bad_in_a_row + 1) == BAD_STEPS_IN_A_ROW:
+            raise diverged()
         learning_rate = optimizer.param_groups[0]["lr"]
         if scheduler is not None:
             scheduler.step()
         on_event(PriorStepMetrics(epoch, step, len(batches), loss.item(), learning_rate, perf_counter() - started))
     return total_loss / seen if seen else math.nan
-
-
-def _diverged() -> TrainingError:
-    return TrainingError(
-        "Training diverged: the loss is no longer a number. Your model file is unchanged.",
-        "Try a lower learning rate.",
-    )
 
 
 @torch.no_grad()
@@ -155,19 +152,6 @@ def _warm_up_and_cosine(optimizer: Optimizer, total_steps: int) -> LambdaLR:
     return LambdaLR(optimizer, scale)
 
 
-class _BestWeights:
-    """A copy on the CPU of the weights with the lowest validation loss."""
-
-    def __init__(self) -> None:
-        self.loss, self.epoch = math.inf, 0
-        self.state: dict[str, Tensor] = {}
-
-    def keep_if_better(self, prior: CodePrior, val_loss: float, epoch: int) -> None:
-        if val_loss < self.loss:
-            self.loss, self.epoch = val_loss, epoch
-            self.state = {key: value.detach().to("cpu", copy=True) for key, value in prior.state_dict().items()}
-
-
 @dataclass
 class _Run:
     """What training changes: weights, optimizer, schedule, order of the data, the best so far and the history."""
@@ -176,7 +160,7 @@ class _Run:
     config: PriorConfig
     codes: SplitCodes
     file_count: int
-    best: _BestWeights = field(default_factory=_BestWeights)
+    best: BestWeights = field(default_factory=BestWeights)
     history: list[PriorEpochMetrics] = field(default_factory=list)
     roll_backs: int = 0
 
@@ -229,7 +213,7 @@ class _Run:
     def roll_back(self) -> bool:
         """Go back to the best weights with half the learning rate; False when there are none or it was too often."""
         self.roll_backs += 1
-        if not self.best.state or self.roll_backs > _MAX_ROLL_BACKS:
+        if not self.best.state or self.roll_backs > MAX_ROLL_BACKS:
             return False
         self.prior.load_state_dict(self.best.state)
         self.optimizer.state.clear()  # the moments may hold what led astray
@@ -257,19 +241,6 @@ def _train_epochs(run: _Run, on_event: OnEvent, should_stop: ShouldStop) -> bool
     except Stopped:
         return True
     return False
-
-
-@contextmanager
-def _out_of_memory_in_words() -> Iterator[None]:
-    try:
-        yield
-    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "memory" not in str(error):
-            raise
-        raise TrainingError(
-            "There is not enough memory to train with these settings. Your model file is unchanged.",
-            "Try a smaller batch, or a smaller prior (hidden size, layers).",
-        ) from error
 
 
 def _build_prior(loaded: LoadedVQModel, config: PriorConfig, device: torch.device) -> CodePrior:
@@ -357,7 +328,7 @@ def train_prior(
         TrainingError: training diverged at once, or ran out of memory.
     """
     use_training_threads()
-    with torch.random.fork_rng(), _out_of_memory_in_words():
+    with torch.random.fork_rng(), out_of_memory_in_words(_SMALLER):
         try:
             if not isinstance(dataset, AudioDataset):
                 dataset = scan(dataset, on_event=on_event, should_stop=should_stop)

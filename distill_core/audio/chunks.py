@@ -1,0 +1,70 @@
+"""Sounds as training takes them: one-second chunks of each file, and the end of a single file kept apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from torch import Tensor
+
+from distill_core.audio.dataset import AudioFile
+from distill_core.audio.io import UnreadableSoundError, read_mono, split_into_chunks
+from distill_core.audio.spectrogram import SpectrogramConfig
+from distill_core.errors import DatasetError
+from distill_core.events import OnEvent, ProgressReporter, ShouldStop, SkippedFile, stop_point
+
+
+def _read_file(file: AudioFile, config: SpectrogramConfig) -> Tensor:
+    waveform_T = read_mono(file.path, config.sample_rate, file.channel)
+    if not bool(waveform_T.isfinite().all()):
+        raise UnreadableSoundError("it holds values that are not numbers (NaN or infinity)")
+    return split_into_chunks(waveform_T, config.chunk_samples)
+
+
+def read_chunks(
+    files: Sequence[AudioFile],
+    config: SpectrogramConfig,
+    progress: ProgressReporter,
+    already_done: int,
+    on_event: OnEvent,
+    should_stop: ShouldStop,
+) -> Iterator[Tensor]:
+    """Yield each file's chunks `[n, samples]` at the model's rate.
+
+    A file that vanished or changed since the scan is told as `SkippedFile` and left out.
+
+    Raises:
+        DatasetError: none of the files is left.
+        Stopped: `should_stop()` turned true.
+    """
+    usable = 0
+    for done, file in enumerate(files, start=already_done + 1):
+        stop_point(should_stop)
+        try:
+            chunks_NT = _read_file(file, config)
+        except UnreadableSoundError as error:
+            on_event(SkippedFile(file.name, str(error)))
+        else:
+            usable += 1
+            yield chunks_NT
+        progress.update(done)
+    if not usable:
+        raise DatasetError("The sounds have changed or vanished since they were scanned.", "Scan the folder again.")
+
+
+def split_in_time(chunks_N: Tensor, val_fraction: float) -> tuple[Tensor, Tensor]:
+    """Keep the end of a single sound for validation, one chunk apart where it is long enough.
+
+    `chunks_N` holds what belongs to each chunk, in order, along its first axis.
+
+    Raises:
+        DatasetError: it has less than two chunks.
+    """
+    total = len(chunks_N)
+    if total < 2:
+        raise DatasetError(
+            "One sound of a second or less is too little to learn from.",
+            "Add more sounds, or one that is several seconds long.",
+        )
+    wanted = min(total - 1, max(1, round(total * val_fraction)))
+    gap = 1 if total - wanted > 1 else 0
+    return chunks_N[: total - wanted - gap], chunks_N[total - wanted :]

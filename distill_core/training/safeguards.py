@@ -1,0 +1,54 @@
+"""What keeps hours of training safe: the best weights so far, limits for steps that failed, and memory in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from distill_core.errors import TrainingError
+
+BAD_STEPS_IN_A_ROW = 3
+MAX_ROLL_BACKS = 3
+
+
+class BestWeights:
+    """A copy on the CPU of the weights with the lowest validation loss."""
+
+    def __init__(self) -> None:
+        self.loss, self.epoch = math.inf, 0
+        self.state: dict[str, Tensor] = {}
+
+    def keep_if_better(self, model: nn.Module, val_loss: float, epoch: int) -> None:
+        """Copy the weights and buffers when the loss is the lowest yet; NaN never is."""
+        if val_loss < self.loss:
+            self.loss, self.epoch = val_loss, epoch
+            self.state = {key: value.detach().to("cpu", copy=True) for key, value in model.state_dict().items()}
+
+
+def diverged() -> TrainingError:
+    """Return the error of training whose loss is no longer a number."""
+    return TrainingError(
+        "Training diverged: the loss is no longer a number. Your files are unchanged.",
+        "Try a lower learning rate.",
+    )
+
+
+@contextmanager
+def out_of_memory_in_words(hint: str) -> Iterator[None]:
+    """Turn running out of memory into a sentence.
+
+    Raises:
+        TrainingError: with `hint` as what to do next.
+    """
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "memory" not in str(error):
+            raise
+        raise TrainingError(
+            "There is not enough memory to train with these settings. Your files are unchanged.", hint
+        ) from error
