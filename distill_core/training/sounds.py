@@ -1,0 +1,77 @@
+"""The chunks that a codec learns from: read, split by file, and handed out in variants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from distill_core.audio.chunks import read_chunks, split_in_time
+from distill_core.audio.dataset import AudioDataset, AudioFile, split_files
+from distill_core.audio.spectrogram import SpectrogramConfig
+from distill_core.events import OnEvent, ProgressReporter, ShouldStop
+from distill_core.training.augmentation import augment
+
+
+@dataclass(frozen=True, slots=True)
+class SplitSounds:
+    """One-second chunks `[N, samples]` of the training and the validation sounds, with the files they came from."""
+
+    train_NT: Tensor
+    val_NT: Tensor
+    train_files: tuple[AudioFile, ...]
+    val_files: tuple[AudioFile, ...]
+
+
+def read_and_split(
+    dataset: AudioDataset,
+    config: SpectrogramConfig,
+    val_fraction: float,
+    seed: int,
+    on_event: OnEvent,
+    should_stop: ShouldStop,
+) -> SplitSounds:
+    """Read all sounds, split by file; a single sound is split in time.
+
+    Raises:
+        DatasetError: nothing usable is left, or a single sound is too short.
+        Stopped: `should_stop()` turned true.
+    """
+    progress = ProgressReporter("read", len(dataset.files), on_event)
+
+    def read(files: tuple[AudioFile, ...], already_done: int) -> Tensor:
+        return torch.cat(list(read_chunks(files, config, progress, already_done, on_event, should_stop)))
+
+    if len(dataset.files) == 1:
+        return SplitSounds(*split_in_time(read(dataset.files, 0), val_fraction), dataset.files, dataset.files)
+    train_files, val_files = split_files(dataset.files, val_fraction, seed)
+    return SplitSounds(read(train_files, 0), read(val_files, len(train_files)), train_files, val_files)
+
+
+class VariantBatches:
+    """Hands out training chunks, each `copies` times an epoch: once as it is, the other times as variants."""
+
+    def __init__(self, chunks_NT: Tensor, copies: int, batch_size: int, generator: torch.Generator) -> None:
+        self._chunks_NT, self._copies, self._generator = chunks_NT, max(1, copies), generator
+        self._total = len(chunks_NT) * self._copies
+        self.count = -(-self._total // batch_size)
+
+    def epoch(self) -> Iterator[Tensor]:
+        """Yield `[B, samples]` in random order; the batches are of nearly the same size, for BatchNorm's sake."""
+        for indices in torch.randperm(self._total, generator=self._generator).tensor_split(self.count):
+            yield self._waveforms(indices)
+
+    def sample(self, count: int) -> Tensor:
+        """Return `count` different entries of an epoch at random; entries repeat only where there are too few."""
+        repeats = -(-count // self._total)
+        entries = torch.cat([torch.randperm(self._total, generator=self._generator) for _ in range(repeats)])
+        return self._waveforms(entries[:count])
+
+    def _waveforms(self, indices_B: Tensor) -> Tensor:
+        waveforms_BT = self._chunks_NT[indices_B % len(self._chunks_NT)]
+        is_variant_B = indices_B >= len(self._chunks_NT)
+        if bool(is_variant_B.any()):
+            waveforms_BT[is_variant_B] = augment(waveforms_BT[is_variant_B], self._generator)
+        return waveforms_BT

@@ -1,0 +1,37 @@
+"""How good a codec is: errors of log-mels, and how it uses its codes."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+_POOLED_BY = (1, 2, 4)
+
+
+def reconstruction_loss(recon: Tensor, mel: Tensor) -> Tensor:
+    """Return the mean of the squared errors at full resolution and average-pooled by two and by four."""
+    errors = [
+        functional.mse_loss(functional.avg_pool2d(recon, size), functional.avg_pool2d(mel, size)) for size in _POOLED_BY
+    ]
+    return torch.stack(errors).mean()
+
+
+def mean_frame_l1(mels: Tensor) -> float:
+    """Return the mean absolute error of answering each log-mel `[N, 1, n_mels, frames]` with its own mean frame."""
+    return (mels - mels.mean(dim=-1, keepdim=True)).abs().mean().item()
+
+
+def codebook_health(codes_NSQ: Tensor, codebook_size: int) -> dict[str, dict[str, float]]:
+    """Return per level the share of codes in use, the perplexity of their frequencies and how many are dead."""
+    health: dict[str, dict[str, float]] = {}
+    for level, codes_NS in enumerate(codes_NSQ.unbind(-1)):
+        counts_K = torch.bincount(codes_NS.flatten(), minlength=codebook_size).double()
+        shares_K = counts_K / counts_K.sum()
+        used = int((counts_K > 0).sum())
+        health[f"level_{level}"] = {
+            "utilization": used / codebook_size,
+            "perplexity": torch.special.entr(shares_K).sum().exp().item(),
+            "dead_codes": codebook_size - used,
+        }
+    return health
