@@ -40,13 +40,20 @@ def _plain(value: Any) -> Any:
     return os.fsencode(value).decode("utf-8", "replace") if isinstance(value, Path) else value
 
 
+class _Console(Console):
+    """A console whose reader may go away: Rich would end the program with exit code 1."""
+
+    def on_broken_pipe(self) -> None:
+        _discard_output()
+
+
 class Terminal:
     """Talks to a person or, with `as_json`, to a program on stdout and to the person on stderr."""
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
-        self.errors = Console(stderr=True, highlight=False, soft_wrap=True)
-        self.console = self.errors if as_json else Console(highlight=False, soft_wrap=True)
+        self.errors = _Console(stderr=True, highlight=False, soft_wrap=True)
+        self.console = self.errors if as_json else _Console(highlight=False, soft_wrap=True)
 
     def say(self, text: str, style: str = "") -> None:
         """Print a line for people; a terminal that has gone away must not end hours of training."""

@@ -16,7 +16,6 @@ from distill_core.training.prior_config import PriorConfig, get_adaptive_prior_c
 if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
     from distill_core.models.persistence import ModelSummary
-    from distill_core.training.metrics import PriorEpochMetrics
     from distill_core.training.prior_loop import TrainedPrior
 
 _DOCS = setting_docs()
@@ -145,15 +144,12 @@ def _say_stopped(terminal: Terminal) -> None:
     terminal.say("Stopped before the first epoch: nothing to save.")
 
 
-def _best_line(best: PriorEpochMetrics, trained: TrainedPrior) -> str:
-    unigram = trained.metadata["unigram_perplexity"]
-    return (
-        f"Best perplexity {best.val_perplexity:.2f} at epoch {best.epoch} (guessing by frequency alone: {unigram:.1f})."
-    )
+def _best_line(metadata: dict[str, Any]) -> str:
+    best, unigram = metadata["best_perplexity"], metadata["unigram_perplexity"]
+    return f"Best perplexity {best:.2f} at epoch {metadata['best_epoch']} (guessing by frequency alone: {unigram:.1f})."
 
 
 def _say_done(terminal: Terminal, trained: TrainedPrior, saved_to: Path, progress: TrainingProgress) -> None:
     terminal.emit("done", progress.completed, saved_to=saved_to, stopped_early=trained.stopped_early)
-    best = trained.history[trained.metadata["best_epoch"] - 1]
-    terminal.say(_best_line(best, trained))
+    terminal.say(_best_line(trained.metadata))
     terminal.say(f"Saved into {saved_to}", "green")

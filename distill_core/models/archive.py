@@ -136,6 +136,13 @@ def _flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def _refuse_unreadable(content: bytes, path: Path) -> None:
+    try:
+        unpack(content, path.name)
+    except ModelFileError as error:
+        raise SaveError(f"Nothing was saved into “{path.name}”: it would not open again.") from error
+
+
 def write_archive(path: Path, values: dict[str, Any]) -> Path:
     """Put `values` into the file at `path` (a link's target) in one step and return that path.
 
@@ -151,7 +158,7 @@ def write_archive(path: Path, values: dict[str, Any]) -> Path:
             _write_flushed(temporary, packed.getbuffer(), mode)
             if temporary.read_bytes() != packed.getbuffer():
                 raise SaveError(f"“{path.name}” did not read back as written; what was there is unchanged.")
-            unpack(packed.getvalue(), path.name)
+            _refuse_unreadable(packed.getvalue(), path)
             os.replace(temporary, path)
             _flush_folder(path.parent)
     except OSError as error:

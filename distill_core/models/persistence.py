@@ -149,6 +149,13 @@ def read_summary(path: str | Path) -> ModelSummary:
     )
 
 
+def _read_checked(path: Path) -> tuple[dict[str, Any], FileStamp]:
+    values, stamp = read_archive(path)
+    schema.check_header(values, path.name)
+    schema.check_tensors(values, path.name)
+    return values, stamp
+
+
 def load_model_v2(path: str | Path, device: str | torch.device = "cpu") -> LoadedVQModel:
     """Build a file's VQ-VAE and its prior in eval mode on a device.
 
@@ -156,9 +163,7 @@ def load_model_v2(path: str | Path, device: str | torch.device = "cpu") -> Loade
         ModelFileError: the file cannot be opened; says why.
     """
     path = Path(path)
-    values, stamp = read_archive(path)
-    schema.check_header(values, path.name)
-    schema.check_tensors(values, path.name)
+    values, stamp = _read_checked(path)
     vqvae_config, facts = dict(values["vqvae_config"]), _prior_facts(values)
     model = ConvVQVAE.from_state(vqvae_config, values["model_state_dict"])
     prior = None
@@ -251,25 +256,23 @@ def save_prior_to_model(
 ) -> Path:
     """Put a prior into a model file, or into a copy of it at `output`, and return the real path written.
 
-    Every other key and tensor stays as it is. `seq_len` and `num_quantizers` in the saved settings come from the prior.
+    Every other key and tensor stays as it is. The sizes in the saved settings are the prior's own.
 
     Raises:
         ModelFileError: the model file cannot be opened.
         SaveError: it changed since `expected`, or could not be written; it is unchanged then.
     """
     model_path = Path(model_path)
-    values, stamp = read_archive(model_path)
-    schema.check_header(values, model_path.name)
+    values, stamp = _read_checked(model_path)
     if expected is not None and expected.sha256 != stamp.sha256:
         raise SaveError(
             f"“{model_path.name}” was changed by another program since it was opened; nothing was overwritten.",
             "Save a copy, or open it again.",
         )
-    sizes = {"seq_len": prior_model.seq_len, "num_quantizers": prior_model.num_quantizers}
     values |= {
         "has_prior": True,
         "prior_state_dict": _plain_state(prior_model),
-        "prior_config": _to_dict(prior_config) | sizes,
+        "prior_config": _to_dict(prior_config) | prior_model.sizes(),
         "prior_metadata": dict(prior_metadata),
     }
     return _write_checked(Path(output) if output is not None else model_path, values)

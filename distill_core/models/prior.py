@@ -61,9 +61,10 @@ class Block(nn.Module):
 
     def forward(self, hidden_BTC: Tensor) -> Tensor:
         """Return `[B, T, C]`."""
-        hidden_BTC = hidden_BTC + self.dropout(self.self_attn(self.norm1(hidden_BTC)))
-        expanded = self.dropout(functional.relu(self.linear1(self.norm2(hidden_BTC))))
-        return hidden_BTC + self.dropout(self.linear2(expanded))
+        attended_BTC: Tensor = hidden_BTC + self.dropout(self.self_attn(self.norm1(hidden_BTC)))
+        expanded = self.dropout(functional.relu(self.linear1(self.norm2(attended_BTC))))
+        added_BTC: Tensor = self.dropout(self.linear2(expanded))
+        return attended_BTC + added_BTC
 
 
 class Transformer(nn.Module):
@@ -128,6 +129,11 @@ class CodePrior(nn.Module):
         prior = cls.on_meta(config, codebook_size).to_empty(device="cpu")
         prior.load_state_dict(state)
         return prior.eval()
+
+    def sizes(self) -> dict[str, int]:
+        """Return what the file must tell to build these shapes again."""
+        names = ("hidden_size", "num_layers", "num_heads", "seq_len", "num_quantizers")
+        return {name: getattr(self, name) for name in names}
 
     def forward(self, codes_BT: Tensor) -> Tensor:
         """Return logits `[B, T, codebook_size]` for the code after each of `[B, T ≤ seq_len]`."""

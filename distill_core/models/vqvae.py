@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from vector_quantize_pytorch import ResidualVQ
 
 from distill_core.audio.spectrogram import padded_length
 
@@ -82,6 +81,9 @@ class Quantizer(nn.Module):
         threshold_ema_dead_code: float,
     ) -> None:
         super().__init__()
+        # Imported late: it takes longer than torch itself, and a file's facts need none of it.
+        from vector_quantize_pytorch import ResidualVQ
+
         self.rvq = ResidualVQ(
             dim=codebook_dim,
             codebook_size=codebook_size,

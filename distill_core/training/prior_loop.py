@@ -187,6 +187,8 @@ class _Run:
         )
         stop_point(should_stop)
         val_loss = validate_prior_epoch(self.prior, self.val_NT, config=self.config, should_stop=should_stop)
+        if not math.isfinite(val_loss):
+            raise diverged()
         self.best.keep_if_better(self.prior, val_loss, epoch)
         return self._record(epoch, train_loss, val_loss, perf_counter() - started, learning_rate)
 

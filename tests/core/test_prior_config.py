@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from distill_core import ConfigError, PriorConfig, check_memorization, get_adaptive_prior_config
+from distill_core.training.prior_config import setting_docs
+
+
+@pytest.mark.parametrize(
+    ("files", "sizes", "epochs", "rate"),
+    [
+        (1, (128, 2, 4, 0.3), 50, 3e-4),
+        (20, (128, 2, 4, 0.3), 50, 3e-4),
+        (21, (256, 4, 4, 0.2), 100, 1e-3),
+        (100, (256, 4, 4, 0.2), 100, 1e-3),
+        (101, (512, 6, 8, 0.1), 150, 1e-3),
+    ],
+)
+def test_tiers(files: int, sizes: tuple[float, ...], epochs: int, rate: float) -> None:
+    config = get_adaptive_prior_config(files)
+    assert (config.hidden_size, config.num_layers, config.num_heads, config.dropout) == sizes
+    assert (config.max_epochs, config.learning_rate) == (epochs, rate)
+
+
+@pytest.mark.parametrize(
+    ("files", "fraction", "batch"),
+    [(1, 0.5, 1), (9, 0.5, 11), (10, 0.3, 12), (49, 0.3, 32), (50, 0.2, 32), (199, 0.2, 32), (200, 0.1, 32)],
+)
+def test_validation_share_and_batch(files: int, fraction: float, batch: int) -> None:
+    config = get_adaptive_prior_config(files)
+    assert (config.val_fraction, config.batch_size) == (fraction, batch)
+
+
+def test_overrides_replace_single_settings() -> None:
+    config = get_adaptive_prior_config(5, max_epochs=3, seed=9)
+    assert (config.max_epochs, config.seed, config.hidden_size) == (3, 9, 128)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("hidden_size", 0),
+        ("hidden_size", 8),
+        ("hidden_size", 1 << 20),
+        ("hidden_size", 128.0),
+        ("num_layers", 0),
+        ("num_layers", 65),
+        ("num_heads", 0),
+        ("num_heads", 5),
+        ("dropout", 1.0),
+        ("dropout", -0.1),
+        ("dropout", math.nan),
+        ("max_epochs", 0),
+        ("max_epochs", True),
+        ("learning_rate", 0),
+        ("learning_rate", math.inf),
+        ("weight_decay", -1e-9),
+        ("gradient_clip_norm", 0.0),
+        ("batch_size", 0),
+        ("val_fraction", 0.0),
+        ("val_fraction", 1.0),
+        ("device", "abacus"),
+        ("seed", -1),
+        ("anonymous", "no"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(field: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=field) as caught:
+        PriorConfig(**{field: value})
+    assert caught.value.field == field
+    assert caught.value.hint
+
+
+def test_every_setting_has_a_doc_line() -> None:
+    assert all(doc.endswith(".") and len(doc) > 10 for doc in setting_docs().values())
+
+
+@pytest.mark.parametrize(
+    ("perplexity", "files", "memorizing"),
+    [
+        (1.99, 1, True),
+        (2.0, 20, False),
+        (2.5, 21, True),
+        (3.0, 100, False),
+        (4.99, 101, True),
+        (5.0, 5000, False),
+        (math.nan, 5, False),
+    ],
+)
+def test_memorization_limits_are_strict(perplexity: float, files: int, memorizing: bool) -> None:
+    flag, message = check_memorization(perplexity, 64, files)
+    assert flag is memorizing
+    assert bool(message) is memorizing
+    if memorizing:
+        assert f"{perplexity:.2f}" in message

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from distill_core import ConvVQVAE, extract_code_sequences, load_model_v2
+from distill_core.audio.io import read_mono, split_into_chunks
+from distill_core.audio.spectrogram import AudioSpectrogram
+from distill_core.events import Stopped
+
+DATA = Path(__file__).parents[1] / "data"
+REFERENCE = DATA / "ref_small_prior.distill"
+
+
+@pytest.fixture(scope="module")
+def reference_chunks() -> torch.Tensor:
+    paths = sorted((DATA / "sounds").iterdir())
+    return torch.cat([split_into_chunks(read_mono(path, 48_000), 48_000) for path in paths])
+
+
+def test_the_ancestors_model_reconstructs_its_sounds(reference_chunks: torch.Tensor) -> None:
+    loaded = load_model_v2(REFERENCE)
+    mel = loaded.spectrogram.log_mel(reference_chunks)
+    with torch.no_grad():
+        reconstruction, indices, commit_loss = loaded.model(mel)
+    assert reconstruction.shape == mel.shape == (len(reference_chunks), 1, 128, 94)
+    assert indices.shape == (len(reference_chunks), 48, 3)
+    assert commit_loss.shape == ()
+    error = (reconstruction - mel).abs().mean()
+    mean_frame_error = (mel.mean(dim=3, keepdim=True) - mel).abs().mean()
+    assert error < mean_frame_error
+
+
+def test_codes_alone_give_the_same_reconstruction(reference_chunks: torch.Tensor) -> None:
+    loaded = load_model_v2(REFERENCE)
+    mel = loaded.spectrogram.log_mel(reference_chunks)
+    with torch.no_grad():
+        reconstruction, indices, _ = loaded.model(mel)
+        decoded = loaded.model.decode(loaded.model.codes_to_embeddings(indices, bands=8), 128, 94)
+    torch.testing.assert_close(decoded, reconstruction)
+
+
+@pytest.mark.parametrize(("n_mels", "frames"), [(128, 94), (80, 33), (17, 1)])
+def test_any_mel_size_comes_back_at_its_size(tiny_model: Path, n_mels: int, frames: int) -> None:
+    model = load_model_v2(tiny_model).model
+    mel = torch.rand(2, 1, n_mels, frames, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        reconstruction, indices, _ = model(mel)
+    assert reconstruction.shape == mel.shape
+    assert indices.shape[1] == -(-n_mels // 16) * -(-frames // 16)
+
+
+def test_extraction_leaves_a_model_in_train_mode_untouched(reference_chunks: torch.Tensor) -> None:
+    loaded = load_model_v2(REFERENCE)
+    loaded.model.train()
+    before = {key: value.clone() for key, value in loaded.model.state_dict().items()}
+    codes = extract_code_sequences(loaded.model, reference_chunks, loaded.spectrogram, "cpu")
+    assert codes.shape == (len(reference_chunks), 48, 3)
+    assert codes.dtype == torch.int64
+    assert not codes.is_inference()
+    assert loaded.model.training
+    assert all(torch.equal(before[key], value) for key, value in loaded.model.state_dict().items())
+
+
+def test_a_tensor_and_a_stream_of_chunks_give_the_same_codes(reference_chunks: torch.Tensor) -> None:
+    loaded = load_model_v2(REFERENCE)
+    many = reference_chunks.repeat(12, 1)[:40]  # more than one batch
+    whole = extract_code_sequences(loaded.model, many, loaded.spectrogram, "cpu")
+    streamed = extract_code_sequences(loaded.model, iter(many), loaded.spectrogram, "cpu")
+    assert torch.equal(whole, streamed)
+
+
+def test_extraction_stops_when_asked(reference_chunks: torch.Tensor) -> None:
+    loaded = load_model_v2(REFERENCE)
+    with pytest.raises(Stopped):
+        extract_code_sequences(loaded.model, reference_chunks, loaded.spectrogram, "cpu", should_stop=lambda: True)
+
+
+def test_loading_does_not_touch_the_random_generator() -> None:
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    load_model_v2(REFERENCE)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_another_grid_and_rate(tmp_path: Path) -> None:
+    from distill_core import save_model_v2
+    from distill_core.audio.spectrogram import SpectrogramConfig
+
+    config = {"codebook_dim": 8, "codebook_size": 4, "num_quantizers": 8, "decay": 0.9, "commitment_weight": 0.25}
+    config |= {"threshold_ema_dead_code": 0, "dropout": 0.0}
+    torch.manual_seed(0)
+    model = ConvVQVAE(**config).train()
+    spectrogram = SpectrogramConfig(sample_rate=24_000, n_fft=512, hop_length=300, n_mels=16)
+    model(AudioSpectrogram(spectrogram).log_mel(torch.rand(8, 24_000)))
+    path = save_model_v2(
+        tmp_path / "m.distill",
+        model,
+        spectrogram_config=spectrogram,
+        vqvae_config=config,
+        training_config={},
+        metadata={},
+    )
+    loaded = load_model_v2(path)
+    assert loaded.grid == (1, 6)
+    codes = extract_code_sequences(loaded.model, torch.rand(2, 24_000), loaded.spectrogram, "cpu")
+    assert codes.shape == (2, 6, 8)
+    assert loaded.seq_len == 48
