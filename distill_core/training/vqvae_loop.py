@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.nn import functional
-from torch.nn.utils import clip_grad_norm_
-from torch.optim import AdamW, Optimizer
-from torch.optim.lr_scheduler import LambdaLR
 
 from distill_core.audio.dataset import AudioDataset, scan
 from distill_core.audio.spectrogram import AudioSpectrogram, SpectrogramConfig
@@ -24,25 +16,13 @@ from distill_core.events import OnEvent, ShouldStop, Stopped, ignore, never, sto
 from distill_core.models.persistence import now_utc, save_model_v2
 from distill_core.models.vqvae import CONFIG_KEYS, ConvVQVAE
 from distill_core.training.codes import extract_code_sequences
-from distill_core.training.metrics import (
-    VQVAEEpochMetrics,
-    VQVAEStepMetrics,
-    VQVAETrainingCompleteEvent,
-    VQVAETrainingStartEvent,
-)
-from distill_core.training.safeguards import (
-    BAD_STEPS_IN_A_ROW,
-    MAX_ROLL_BACKS,
-    BestWeights,
-    diverged,
-    out_of_memory_in_words,
-)
-from distill_core.training.sounds import SplitSounds, VariantBatches, read_and_split
+from distill_core.training.metrics import VQVAEEpochMetrics, VQVAETrainingCompleteEvent, VQVAETrainingStartEvent
+from distill_core.training.safeguards import diverged, out_of_memory_in_words
+from distill_core.training.sounds import read_and_split
 from distill_core.training.vqvae_config import VQVAEConfig, get_adaptive_vqvae_config
-from distill_core.training.vqvae_quality import codebook_health, mean_frame_l1, reconstruction_loss
+from distill_core.training.vqvae_quality import codebook_health
+from distill_core.training.vqvae_run import VQVAERun
 
-_VECTORS_PER_CODE = 4  # that k-means wants to see
-_MOST_CHUNKS_FOR_K_MEANS = 128
 _MOST_CHUNKS_FOR_HEALTH = 1000
 _SMALLER = "Try a smaller batch."
 
@@ -87,145 +67,7 @@ class TrainedVQVAE:
         )
 
 
-def _take_step(model: ConvVQVAE, mels: Tensor, optimizer: Optimizer, clip_norm: float) -> tuple[float, float] | None:
-    """Update the weights and return (loss, commitment loss); None where something is not finite, all left as it was.
-
-    A forward pass in train mode already moves codebooks and BatchNorm's statistics, so these are put back as well.
-    """
-    before = [buffer.clone() for buffer in model.buffers()]
-    recon, _, commit_loss = model(mels)
-    loss = reconstruction_loss(recon, mels) + commit_loss
-    optimizer.zero_grad(set_to_none=True)
-    if math.isfinite(loss.item()):
-        loss.backward()
-        # One infinite gradient becomes NaN in every weight once clipped, so the norm is looked at before the step.
-        if math.isfinite(clip_grad_norm_(model.parameters(), clip_norm).item()):
-            optimizer.step()
-            return loss.item(), commit_loss.item()
-    for buffer, value in zip(model.buffers(), before, strict=True):
-        buffer.copy_(value)
-    return None
-
-
-def _cosine(optimizer: Optimizer, epochs: int) -> LambdaLR:
-    return LambdaLR(optimizer, lambda epoch: 0.5 * (1 + math.cos(math.pi * epoch / epochs)))
-
-
-@dataclass(frozen=True, slots=True)
-class _Validation:
-    """What one pass over the held-out sounds shows."""
-
-    loss: float
-    l1: float
-    codebook_use: float
-
-
-@dataclass
-class _Run:
-    """What training changes: weights, optimizer, schedule, order of the data, the best so far and the history."""
-
-    model: ConvVQVAE
-    spectrogram: AudioSpectrogram
-    config: VQVAEConfig
-    sounds: SplitSounds
-    device: torch.device
-    best: BestWeights = field(default_factory=BestWeights)
-    history: list[VQVAEEpochMetrics] = field(default_factory=list)
-    roll_backs: int = 0
-
-    def __post_init__(self) -> None:
-        config = self.config
-        self.optimizer = AdamW(self.model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-        self.scheduler = _cosine(self.optimizer, config.max_epochs)
-        generator = torch.Generator().manual_seed(config.seed)
-        self.batches = VariantBatches(self.sounds.train_NT, config.augmentation, config.batch_size, generator)
-        self.val_mels = self._mels(self.sounds.val_NT).cpu()
-        self.mean_frame_l1 = mean_frame_l1(self.val_mels)
-
-    @property
-    def history_of_best(self) -> VQVAEEpochMetrics:
-        """The metrics of the epoch whose weights are kept."""
-        return next(metrics for metrics in self.history if metrics.epoch == self.best.epoch)
-
-    def _mels(self, waveforms_NT: Tensor) -> Tensor:
-        batches = waveforms_NT.split(self.config.batch_size)
-        return torch.cat([self.spectrogram.log_mel(batch_BT.to(self.device)) for batch_BT in batches])
-
-    @torch.no_grad()
-    def initialise_codebooks(self) -> None:
-        """Let k-means see enough vectors, which a first batch of a small set would not give."""
-        positions = self.model.train().encode(self.val_mels[:1].to(self.device)).flatten(2).shape[-1]
-        enough = -(-self.config.codebook_size * _VECTORS_PER_CODE // positions)
-        count = max(self.config.batch_size, min(enough, _MOST_CHUNKS_FOR_K_MEANS))
-        self.model(self._mels(self.batches.sample(count)))
-
-    def train_epoch(self, epoch: int, on_event: OnEvent, should_stop: ShouldStop) -> VQVAEEpochMetrics:
-        started = perf_counter()
-        rate = self.optimizer.param_groups[0]["lr"]
-        losses = list(self._steps(epoch, on_event, should_stop))
-        if not losses:
-            raise diverged()
-        validation = self._validate(should_stop)
-        self.best.keep_if_better(self.model, validation.loss, epoch)
-        metrics = VQVAEEpochMetrics(
-            epoch=epoch,
-            total_epochs=self.config.max_epochs,
-            train_loss=math.fsum(loss for loss, _ in losses) / len(losses),
-            commit_loss=math.fsum(commit for _, commit in losses) / len(losses),
-            val_loss=validation.loss,
-            best_val_loss=self.best.loss,
-            val_l1=validation.l1,
-            codebook_use=validation.codebook_use,
-            epoch_time_s=perf_counter() - started,
-            learning_rate=rate,
-        )
-        self.history.append(metrics)
-        self.scheduler.step()
-        return metrics
-
-    def _steps(self, epoch: int, on_event: OnEvent, should_stop: ShouldStop) -> Iterator[tuple[float, float]]:
-        self.model.train()
-        bad_in_a_row, rate = 0, self.optimizer.param_groups[0]["lr"]
-        for step, waveforms_BT in enumerate(self.batches.epoch(), start=1):
-            stop_point(should_stop)
-            started = perf_counter()
-            taken = _take_step(self.model, self._mels(waveforms_BT), self.optimizer, self.config.gradient_clip_norm)
-            bad_in_a_row = 0 if taken else bad_in_a_row + 1
-            if bad_in_a_row == BAD_STEPS_IN_A_ROW:
-                raise diverged()
-            loss, commit_loss = taken or (math.nan, math.nan)
-            on_event(VQVAEStepMetrics(epoch, step, self.batches.count, loss, rate, perf_counter() - started))
-            if taken:
-                yield loss, commit_loss
-        stop_point(should_stop)
-
-    @torch.no_grad()
-    def _validate(self, should_stop: ShouldStop) -> _Validation:
-        self.model.eval()
-        loss, l1, used = 0.0, 0.0, set()
-        for mels in self.val_mels.split(self.config.batch_size):
-            stop_point(should_stop)
-            mels = mels.to(self.device)
-            recon, indices_BSQ, _ = self.model(mels)
-            loss += reconstruction_loss(recon, mels).item() * len(mels)
-            l1 += functional.l1_loss(recon, mels).item() * len(mels)
-            used.update(indices_BSQ[..., 0].unique().tolist())
-        total = len(self.val_mels)
-        return _Validation(loss / total, l1 / total, len(used) / self.config.codebook_size)
-
-    def roll_back(self) -> bool:
-        """Go back to the best weights with half the learning rate; False when there are none or it was too often."""
-        self.roll_backs += 1
-        if not self.best.state or self.roll_backs > MAX_ROLL_BACKS:
-            return False
-        self.model.load_state_dict(self.best.state)
-        self.optimizer.state.clear()  # the moments may hold what led astray
-        self.scheduler.base_lrs = [rate / 2 for rate in self.scheduler.base_lrs]
-        self.scheduler.step()
-        return True
-
-
-def _train_epochs(run: _Run, on_event: OnEvent, should_stop: ShouldStop) -> bool:
+def _train_epochs(run: VQVAERun, on_event: OnEvent, should_stop: ShouldStop) -> bool:
     """Train until the last epoch and return False, or True when stopped.
 
     Raises:
@@ -249,7 +91,7 @@ def _train_epochs(run: _Run, on_event: OnEvent, should_stop: ShouldStop) -> bool
     return False
 
 
-def _start_event(run: _Run) -> VQVAETrainingStartEvent:
+def _start_event(run: VQVAERun) -> VQVAETrainingStartEvent:
     return VQVAETrainingStartEvent(
         train_files=len(run.sounds.train_files),
         validation_files=len(run.sounds.val_files),
@@ -261,7 +103,7 @@ def _start_event(run: _Run) -> VQVAETrainingStartEvent:
     )
 
 
-def _complete_event(run: _Run, health: dict[str, dict[str, float]]) -> VQVAETrainingCompleteEvent:
+def _complete_event(run: VQVAERun, health: dict[str, dict[str, float]]) -> VQVAETrainingCompleteEvent:
     last, best = run.history[-1], run.history_of_best
     return VQVAETrainingCompleteEvent(
         final_train_loss=last.train_loss,
@@ -275,7 +117,7 @@ def _complete_event(run: _Run, health: dict[str, dict[str, float]]) -> VQVAETrai
     )
 
 
-def _training_config(run: _Run) -> dict[str, Any]:
+def _training_config(run: VQVAERun) -> dict[str, Any]:
     facts = {
         "threads": training_threads(),
         "device_name": describe_device(run.device),
@@ -288,7 +130,7 @@ def _training_config(run: _Run) -> dict[str, Any]:
     return run.config.to_file() | facts
 
 
-def _metadata(run: _Run, dataset: AudioDataset) -> dict[str, Any]:
+def _metadata(run: VQVAERun, dataset: AudioDataset) -> dict[str, Any]:
     return {
         "dataset_name": "" if run.config.anonymous else dataset.name,
         "dataset_file_count": len(dataset.files),
@@ -309,7 +151,7 @@ def _loss_curves(history: list[VQVAEEpochMetrics]) -> dict[str, list[float]]:
     }
 
 
-def _health_of_best(run: _Run) -> dict[str, dict[str, float]]:
+def _health_of_best(run: VQVAERun) -> dict[str, dict[str, float]]:
     """Measure the best weights' codes on the training sounds, or on every n-th second of very many."""
     run.model.load_state_dict(run.best.state)
     every = -(-len(run.sounds.train_NT) // _MOST_CHUNKS_FOR_HEALTH)
@@ -317,7 +159,7 @@ def _health_of_best(run: _Run) -> dict[str, dict[str, float]]:
     return codebook_health(codes_NSQ, run.config.codebook_size)
 
 
-def _result(run: _Run, dataset: AudioDataset, stopped: bool, on_event: OnEvent) -> TrainedVQVAE:
+def _result(run: VQVAERun, dataset: AudioDataset, stopped: bool, on_event: OnEvent) -> TrainedVQVAE:
     spectrogram_config = run.spectrogram.config
     if not run.best.state:
         return TrainedVQVAE(None, spectrogram_config, run.config.to_file(), {}, {}, {}, {}, (), stopped)
@@ -336,13 +178,13 @@ def _result(run: _Run, dataset: AudioDataset, stopped: bool, on_event: OnEvent) 
     )
 
 
-def _prepare(dataset: AudioDataset, config: VQVAEConfig, on_event: OnEvent, should_stop: ShouldStop) -> _Run:
+def _build_run(dataset: AudioDataset, config: VQVAEConfig, on_event: OnEvent, should_stop: ShouldStop) -> VQVAERun:
     device = resolve_device(config.device)
     spectrogram = AudioSpectrogram(SpectrogramConfig(), device)
     sounds = read_and_split(dataset, spectrogram.config, config.val_fraction, config.seed, on_event, should_stop)
     torch.manual_seed(config.seed)
     model = ConvVQVAE(**{key: getattr(config, key) for key in CONFIG_KEYS}).to(device)
-    return _Run(model, spectrogram, config, sounds, device)
+    return VQVAERun(model, spectrogram, config, sounds, device)
 
 
 def train_vqvae(
@@ -368,10 +210,10 @@ def train_vqvae(
             if not isinstance(dataset, AudioDataset):
                 dataset = scan(dataset, on_event=on_event, should_stop=should_stop)
             config = config or get_adaptive_vqvae_config(len(dataset.files))
-            run = _prepare(dataset, config, on_event, should_stop)
+            run = _build_run(dataset, config, on_event, should_stop)
+            run.prepare(should_stop)
         except Stopped:
             return TrainedVQVAE(None, SpectrogramConfig(), {}, {}, {}, {}, {}, (), True)
         on_event(_start_event(run))
-        run.initialise_codebooks()
         stopped = _train_epochs(run, on_event, should_stop)
         return _result(run, dataset, stopped, on_event)

@@ -1,0 +1,183 @@
+"""What changes while a codec is trained: one step, one epoch, one pass over the held-out sounds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from time import perf_counter
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.nn.utils import clip_grad_norm_
+from torch.optim import AdamW, Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from distill_core.audio.spectrogram import AudioSpectrogram
+from distill_core.events import OnEvent, ShouldStop, stop_point
+from distill_core.models.vqvae import ConvVQVAE, grid_of
+from distill_core.training.metrics import VQVAEEpochMetrics, VQVAEStepMetrics
+from distill_core.training.safeguards import BAD_STEPS_IN_A_ROW, MAX_ROLL_BACKS, BestWeights, diverged
+from distill_core.training.sounds import SplitSounds, VariantBatches
+from distill_core.training.vqvae_config import VQVAEConfig
+from distill_core.training.vqvae_quality import mean_frame_l1, reconstruction_loss
+
+_VECTORS_PER_CODE = 4  # that k-means wants to see
+_MOST_CHUNKS_FOR_K_MEANS = 128
+
+
+def take_step(model: ConvVQVAE, mels: Tensor, optimizer: Optimizer, clip_norm: float) -> tuple[float, float] | None:
+    """Update the weights and return (loss, commitment loss); None where something is not finite, all left as it was.
+
+    A forward pass in train mode already moves codebooks and BatchNorm's statistics, so these are put back as well.
+    """
+    before = [buffer.clone() for buffer in model.buffers()]
+    recon, _, commit_loss = model(mels)
+    loss = reconstruction_loss(recon, mels) + commit_loss
+    optimizer.zero_grad(set_to_none=True)
+    if math.isfinite(loss.item()):
+        loss.backward()
+        # One infinite gradient becomes NaN in every weight once clipped, so the norm is looked at before the step.
+        if math.isfinite(clip_grad_norm_(model.parameters(), clip_norm).item()):
+            optimizer.step()
+            return loss.item(), commit_loss.item()
+    for buffer, value in zip(model.buffers(), before, strict=True):
+        buffer.copy_(value)
+    return None
+
+
+def _cosine(optimizer: Optimizer, epochs: int) -> LambdaLR:
+    return LambdaLR(optimizer, lambda epoch: 0.5 * (1 + math.cos(math.pi * epoch / epochs)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Validation:
+    """What one pass over the held-out sounds shows."""
+
+    loss: float
+    l1: float
+    codebook_use: float
+
+
+@dataclass
+class VQVAERun:
+    """What training changes: weights, optimizer, schedule, order of the data, the best so far and the history."""
+
+    model: ConvVQVAE
+    spectrogram: AudioSpectrogram
+    config: VQVAEConfig
+    sounds: SplitSounds
+    device: torch.device
+    best: BestWeights = field(default_factory=BestWeights)
+    history: list[VQVAEEpochMetrics] = field(default_factory=list)
+    roll_backs: int = 0
+
+    def __post_init__(self) -> None:
+        config = self.config
+        self.optimizer = AdamW(self.model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+        self.scheduler = _cosine(self.optimizer, config.max_epochs)
+        generator = torch.Generator().manual_seed(config.seed)
+        self.batches = VariantBatches(self.sounds.train_NT, config.augmentation, config.batch_size, generator)
+        self.val_mels, self.mean_frame_l1 = torch.empty(0), math.nan
+
+    @property
+    def history_of_best(self) -> VQVAEEpochMetrics:
+        """The metrics of the epoch whose weights are kept."""
+        return next(metrics for metrics in self.history if metrics.epoch == self.best.epoch)
+
+    def _mels(self, waveforms_BT: Tensor) -> Tensor:
+        return self.spectrogram.log_mel(waveforms_BT.to(self.device))
+
+    def prepare(self, should_stop: ShouldStop) -> None:
+        """Compute the held-out log-mels and set the codebooks.
+
+        Raises:
+            Stopped: `should_stop()` turned true.
+        """
+        found = []
+        for waveforms_BT in self.sounds.val_NT.split(self.config.batch_size):
+            stop_point(should_stop)
+            found.append(self._mels(waveforms_BT).cpu())
+        self.val_mels = torch.cat(found)
+        self.mean_frame_l1 = mean_frame_l1(self.val_mels)
+        self._initialise_codebooks()
+
+    @torch.no_grad()
+    def _initialise_codebooks(self) -> None:
+        """Let k-means see enough vectors, which a first batch of a small set would not give."""
+        positions = math.prod(grid_of(*self.val_mels.shape[-2:]))
+        enough = -(-self.config.codebook_size * _VECTORS_PER_CODE // positions)
+        count = max(self.config.batch_size, min(enough, _MOST_CHUNKS_FOR_K_MEANS))
+        self.model.train()(self._mels(self.batches.sample(count)))
+
+    def train_epoch(self, epoch: int, on_event: OnEvent, should_stop: ShouldStop) -> VQVAEEpochMetrics:
+        """Train and validate one epoch, keep its weights if they are the best, and return its figures.
+
+        Raises:
+            TrainingError: three steps in a row, or all of them, were not finite.
+            Stopped: `should_stop()` turned true; a partly done epoch is not validated.
+        """
+        started = perf_counter()
+        rate = self.optimizer.param_groups[0]["lr"]
+        losses = list(self._steps(epoch, on_event, should_stop))
+        if not losses:
+            raise diverged()
+        validation = self._validate(should_stop)
+        self.best.keep_if_better(self.model, validation.loss, epoch)
+        metrics = VQVAEEpochMetrics(
+            epoch=epoch,
+            total_epochs=self.config.max_epochs,
+            train_loss=math.fsum(loss for loss, _ in losses) / len(losses),
+            commit_loss=math.fsum(commit for _, commit in losses) / len(losses),
+            val_loss=validation.loss,
+            best_val_loss=self.best.loss,
+            val_l1=validation.l1,
+            codebook_use=validation.codebook_use,
+            epoch_time_s=perf_counter() - started,
+            learning_rate=rate,
+        )
+        self.history.append(metrics)
+        self.scheduler.step()
+        return metrics
+
+    def _steps(self, epoch: int, on_event: OnEvent, should_stop: ShouldStop) -> Iterator[tuple[float, float]]:
+        self.model.train()
+        bad_in_a_row, rate = 0, self.optimizer.param_groups[0]["lr"]
+        for step, waveforms_BT in enumerate(self.batches.epoch(), start=1):
+            stop_point(should_stop)
+            started = perf_counter()
+            taken = take_step(self.model, self._mels(waveforms_BT), self.optimizer, self.config.gradient_clip_norm)
+            bad_in_a_row = 0 if taken else bad_in_a_row + 1
+            if bad_in_a_row == BAD_STEPS_IN_A_ROW:
+                raise diverged()
+            loss, commit_loss = taken or (math.nan, math.nan)
+            on_event(VQVAEStepMetrics(epoch, step, self.batches.count, loss, rate, perf_counter() - started))
+            if taken:
+                yield loss, commit_loss
+        stop_point(should_stop)
+
+    @torch.no_grad()
+    def _validate(self, should_stop: ShouldStop) -> _Validation:
+        self.model.eval()
+        loss, l1, used = 0.0, 0.0, set()
+        for mels in self.val_mels.split(self.config.batch_size):
+            stop_point(should_stop)
+            mels = mels.to(self.device)
+            recon, indices_BSQ, _ = self.model(mels)
+            loss += reconstruction_loss(recon, mels).item() * len(mels)
+            l1 += functional.l1_loss(recon, mels).item() * len(mels)
+            used.update(indices_BSQ[..., 0].unique().tolist())
+        total = len(self.val_mels)
+        return _Validation(loss / total, l1 / total, len(used) / self.config.codebook_size)
+
+    def roll_back(self) -> bool:
+        """Go back to the best weights with half the learning rate; False when there are none or it was too often."""
+        self.roll_backs += 1
+        if not self.best.state or self.roll_backs > MAX_ROLL_BACKS:
+            return False
+        self.model.load_state_dict(self.best.state)
+        self.optimizer.state.clear()  # the moments may hold what led astray
+        self.scheduler.base_lrs = [rate / 2 for rate in self.scheduler.base_lrs]
+        self.scheduler.step()
+        return True
