@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from distill_core.cli.inspect import inspect
+from distill_core.cli.train import train
 from distill_core.cli.train_prior import train_prior
 
 app = typer.Typer(
@@ -16,6 +17,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("train-prior")(train_prior)
+app.command("train")(train)
 app.command("inspect")(inspect)
 
 

@@ -13,9 +13,13 @@ from distill_core.training.metrics import (
     PriorStepMetrics,
     PriorTrainingCompleteEvent,
     PriorTrainingStartEvent,
+    VQVAEEpochMetrics,
+    VQVAEStepMetrics,
+    VQVAETrainingCompleteEvent,
+    VQVAETrainingStartEvent,
 )
 
-_PHASES = {"scan": "Looking through the sounds", "encode": "Encoding the sounds"}
+_PHASES = {"scan": "Looking through the sounds", "encode": "Encoding the sounds", "read": "Reading the sounds"}
 
 
 class TrainingProgress:
@@ -23,7 +27,7 @@ class TrainingProgress:
 
     def __init__(self, terminal: Terminal) -> None:
         self.terminal = terminal
-        self.completed: PriorTrainingCompleteEvent | None = None
+        self.completed: PriorTrainingCompleteEvent | VQVAETrainingCompleteEvent | None = None
         self._total_epochs = 1
         self._was_memorizing = False
         self._bar = Progress(
@@ -56,12 +60,16 @@ class TrainingProgress:
                 self.terminal.say(f"  skipped {event.name}: {event.reason}", "yellow")
             case PriorTrainingStartEvent():
                 self._show_start(event)
-            case PriorStepMetrics():
+            case PriorStepMetrics() | VQVAEStepMetrics():
                 done = (event.epoch - 1) * event.total_steps + event.step
                 self._show_bar(f"Epoch {event.epoch}", done, event.total_steps * self._total_epochs, "training")
             case PriorEpochMetrics():
                 self._show_epoch(event)
-            case PriorTrainingCompleteEvent():
+            case VQVAETrainingStartEvent():
+                self._show_codec_start(event)
+            case VQVAEEpochMetrics():
+                self._show_codec_epoch(event)
+            case PriorTrainingCompleteEvent() | VQVAETrainingCompleteEvent():
                 self.completed = event
 
     def expect_epochs(self, count: int) -> None:
@@ -93,3 +101,18 @@ class TrainingProgress:
         if event.is_memorizing and not self._was_memorizing:
             self.terminal.say(event.memorization_message, "yellow")
         self._was_memorizing = event.is_memorizing
+
+    def _show_codec_start(self, event: VQVAETrainingStartEvent) -> None:
+        self.terminal.emit("start", event)
+        self.terminal.say(
+            f"{event.chunks} seconds of sound: {event.train_files} sounds to train on, "
+            f"{event.validation_files} kept for validation. "
+            f"Error of answering with each sound's average spectrum: {event.mean_frame_l1:.3f}"
+        )
+
+    def _show_codec_epoch(self, event: VQVAEEpochMetrics) -> None:
+        self.terminal.emit("epoch", event)
+        self.terminal.say(
+            f"Epoch {event.epoch}/{event.total_epochs} | train_loss: {event.train_loss:.4f} "
+            f"| val_loss: {event.val_loss:.4f} | error: {event.val_l1:.3f} | best: {event.best_val_loss:.4f}"
+        )

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from distill_core.cli.findings import say_settings, say_sounds, say_stopped, scan_folder
 from distill_core.cli.progress import TrainingProgress
 from distill_core.cli.terminal import Terminal, check_output, check_writable, stop_on_signals, terminal_session
 from distill_core.events import ShouldStop, Stopped
-from distill_core.training.prior_config import PriorConfig, get_adaptive_prior_config, setting_docs
+from distill_core.training.prior_config import get_adaptive_prior_config, setting_docs
 
 if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from distill_core.training.prior_loop import TrainedPrior
 
 _DOCS = setting_docs()
-_SHOWN_SKIPPED = 10
 
 
 def train_prior(
@@ -79,29 +78,21 @@ def _run(
     check_writable(output or model)
     with TrainingProgress(terminal) as progress:
         try:
-            dataset = _scan(folder, progress, should_stop)
+            dataset = scan_folder(folder, progress, should_stop)
         except Stopped:
-            return _say_stopped(terminal)
+            return say_stopped(terminal)
         config = get_adaptive_prior_config(len(dataset.files), **overrides)
         _say_found(terminal, summary, dataset)
-        _say_settings(terminal, config, overrides)
+        say_settings(terminal, config, overrides)
         _say_replacing(terminal, summary, output)
         progress.expect_epochs(config.max_epochs)
         trained = train(model, dataset, config, on_event=progress.on_event, should_stop=should_stop)
     if trained.prior is None:
-        return _say_stopped(terminal)
+        return say_stopped(terminal)
     saved_to = save_prior_to_model(
         model, trained.prior, trained.config, trained.metadata, output=output, expected=summary.stamp
     )
     _say_done(terminal, trained, saved_to, progress)
-
-
-def _scan(folder: Path, progress: TrainingProgress, should_stop: ShouldStop) -> AudioDataset:
-    from distill_core.audio.dataset import scan
-
-    dataset = scan(folder, on_event=progress.on_event, should_stop=should_stop)
-    progress.terminal.emit("scan", dataset, total_duration_s=dataset.total_duration_s)
-    return dataset
 
 
 def _say_found(terminal: Terminal, summary: ModelSummary, dataset: AudioDataset) -> None:
@@ -110,23 +101,7 @@ def _say_found(terminal: Terminal, summary: ModelSummary, dataset: AudioDataset)
         f"Model: {summary.name} ({summary.num_quantizers} levels × {summary.codebook_size} codes, "
         f"{summary.spectrogram.sample_rate / 1000:g} kHz, {bands} bands × {steps} steps a second)"
     )
-    count = len(dataset.files)
-    terminal.say(f"Sounds: {count} sound{'s' * (count != 1)}, {dataset.total_duration_s:.1f} s, in {dataset.folder}")
-    if count == 1:
-        terminal.say("One sound only: its end is kept for validation, so the perplexity is less trustworthy.", "yellow")
-    for file in dataset.files:
-        if file.note:
-            terminal.say(f"  {file.name}: {file.note}", "yellow")
-    for skipped in dataset.skipped[:_SHOWN_SKIPPED]:
-        terminal.say(f"  skipped {skipped.name}: {skipped.reason}", "yellow")
-    if len(dataset.skipped) > _SHOWN_SKIPPED:
-        terminal.say(f"  and {len(dataset.skipped) - _SHOWN_SKIPPED} more were skipped", "yellow")
-
-
-def _say_settings(terminal: Terminal, config: PriorConfig, overrides: dict[str, Any]) -> None:
-    for name, value in asdict(config).items():
-        origin = "override" if name in overrides else "auto"
-        terminal.say(f"  {name}: {value} ({origin})")
+    say_sounds(terminal, dataset, "perplexity")
 
 
 def _say_replacing(terminal: Terminal, summary: ModelSummary, output: Path | None) -> None:
@@ -137,11 +112,6 @@ def _say_replacing(terminal: Terminal, summary: ModelSummary, output: Path | Non
     if not summary.prior_is_readable:
         known += f", architecture “{summary.prior_architecture}” of a newer Distill"
     terminal.say(f"“{summary.path.name}” already has a prior ({known}). Saving replaces it.", "yellow")
-
-
-def _say_stopped(terminal: Terminal) -> None:
-    terminal.emit("done", saved_to=None, stopped_early=True)
-    terminal.say("Stopped before the first epoch: nothing to save.")
 
 
 def _best_line(metadata: dict[str, Any]) -> str:

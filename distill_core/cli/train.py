@@ -1,0 +1,99 @@
+"""`distill train FOLDER -o MODEL.distill`: a new codec from sounds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from distill_core.cli.findings import say_settings, say_sounds, say_stopped, scan_folder
+from distill_core.cli.progress import TrainingProgress
+from distill_core.cli.terminal import Terminal, check_output, check_writable, stop_on_signals, terminal_session
+from distill_core.events import ShouldStop, Stopped
+from distill_core.training.metrics import VQVAETrainingCompleteEvent
+from distill_core.training.settings import setting_docs
+from distill_core.training.vqvae_config import VQVAEConfig, get_adaptive_vqvae_config
+
+if TYPE_CHECKING:
+    from distill_core.training.vqvae_loop import TrainedVQVAE
+
+_DOCS = setting_docs(VQVAEConfig)
+
+
+def train(
+    folder: Annotated[Path, typer.Argument(help="The folder of sounds to learn from.", show_default=False)],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The model file to write.", show_default=False)],
+    epochs: Annotated[int | None, typer.Option(help=_DOCS["max_epochs"])] = None,
+    codebook_size: Annotated[int | None, typer.Option(help=_DOCS["codebook_size"])] = None,
+    levels: Annotated[int | None, typer.Option(help=_DOCS["num_quantizers"])] = None,
+    lr: Annotated[float | None, typer.Option(help=_DOCS["learning_rate"])] = None,
+    dropout: Annotated[float | None, typer.Option(help=_DOCS["dropout"])] = None,
+    batch_size: Annotated[int | None, typer.Option(help=_DOCS["batch_size"])] = None,
+    seed: Annotated[int | None, typer.Option(help=_DOCS["seed"])] = None,
+    device: Annotated[str | None, typer.Option(help=_DOCS["device"])] = None,
+    no_augment: Annotated[bool, typer.Option("--no-augment", help="Hear each sound once an epoch, as it is.")] = False,
+    anonymous: Annotated[bool | None, typer.Option("--anonymous", help=_DOCS["anonymous"])] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file at --output.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")] = False,
+) -> None:
+    """Train a model (its codec) on a folder of sounds and write a new model file.
+
+    Ctrl-C stops after the step and saves the best epoch.
+    """
+    overrides = {
+        "max_epochs": epochs,
+        "codebook_size": codebook_size,
+        "num_quantizers": levels,
+        "learning_rate": lr,
+        "dropout": dropout,
+        "batch_size": batch_size,
+        "seed": seed,
+        "device": device,
+        "augmentation": 0 if no_augment else None,
+        "anonymous": anonymous,
+    }
+    given = {name: value for name, value in overrides.items() if value is not None}
+    with terminal_session(json) as terminal, stop_on_signals(terminal) as stop:
+        _run(terminal, folder, given, output, force, stop.is_set)
+
+
+def _run(
+    terminal: Terminal, folder: Path, overrides: dict[str, Any], output: Path, force: bool, should_stop: ShouldStop
+) -> None:
+    get_adaptive_vqvae_config(1, **overrides)  # a setting that cannot be is told before any work
+    check_output(output, force)
+    check_writable(output)
+    from distill_core.training.vqvae_loop import train_vqvae
+
+    with TrainingProgress(terminal) as progress:
+        try:
+            dataset = scan_folder(folder, progress, should_stop)
+        except Stopped:
+            return say_stopped(terminal)
+        config = get_adaptive_vqvae_config(len(dataset.files), **overrides)
+        say_sounds(terminal, dataset, "error")
+        say_settings(terminal, config, overrides)
+        progress.expect_epochs(config.max_epochs)
+        trained = train_vqvae(dataset, config, on_event=progress.on_event, should_stop=should_stop)
+    if trained.model is None:
+        return say_stopped(terminal)
+    _say_done(terminal, trained, trained.save(output), progress)
+
+
+def _say_done(terminal: Terminal, trained: TrainedVQVAE, saved_to: Path, progress: TrainingProgress) -> None:
+    completed = progress.completed
+    terminal.emit("done", completed, saved_to=saved_to, stopped_early=trained.stopped_early)
+    if isinstance(completed, VQVAETrainingCompleteEvent):
+        _say_quality(terminal, completed)
+    terminal.say(f"Saved into {saved_to}", "green")
+
+
+def _say_quality(terminal: Terminal, completed: VQVAETrainingCompleteEvent) -> None:
+    terminal.say(
+        f"Best epoch {completed.best_epoch}: error {completed.val_l1:.3f} on the sounds kept aside "
+        f"(answering with each sound's average spectrum: {completed.mean_frame_l1:.3f}), "
+        f"{completed.codebook_use:.0%} of the first level's codes in use."
+    )
+    if completed.val_l1 >= completed.mean_frame_l1:
+        terminal.say("That is no better than the average: train for more epochs, or on more sounds.", "yellow")
