@@ -42,8 +42,9 @@ def take_step(model: ConvVQVAE, mels: Tensor, optimizer: Optimizer, clip_norm: f
         if math.isfinite(clip_grad_norm_(model.parameters(), clip_norm).item()):
             optimizer.step()
             return loss.item(), commit_loss.item()
-    for buffer, value in zip(model.buffers(), before, strict=True):
-        buffer.copy_(value)
+    with torch.no_grad():
+        for buffer, value in zip(model.buffers(), before, strict=True):
+            buffer.copy_(value)
     return None
 
 
