@@ -23,8 +23,8 @@ from distill_core.training.vqvae_config import VQVAEConfig, get_adaptive_vqvae_c
 from distill_core.training.vqvae_quality import codebook_health
 from distill_core.training.vqvae_run import VQVAERun
 
-_MOST_CHUNKS_FOR_HEALTH = 1000
-_SMALLER = "Try a smaller batch."
+_MOST_CHUNKS_FOR_HEALTH = 250  # about a second of work
+_SMALLER = "Try a smaller batch, or fewer sounds."
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def _start_event(run: VQVAERun) -> VQVAETrainingStartEvent:
 
 
 def _complete_event(run: VQVAERun, health: dict[str, dict[str, float]]) -> VQVAETrainingCompleteEvent:
-    last, best = run.history[-1], run.history_of_best
+    last, best = run.history[-1], run.best_metrics
     return VQVAETrainingCompleteEvent(
         final_train_loss=last.train_loss,
         final_val_loss=last.val_loss,
@@ -122,7 +122,7 @@ def _training_config(run: VQVAERun) -> dict[str, Any]:
         "threads": training_threads(),
         "device_name": describe_device(run.device),
         "best_epoch": run.best.epoch,
-        "best_val_l1": run.history_of_best.val_l1,
+        "best_val_l1": run.best_metrics.val_l1,
         "mean_frame_l1": run.mean_frame_l1,
     }
     if not run.config.anonymous:
@@ -137,8 +137,8 @@ def _metadata(run: VQVAERun, dataset: AudioDataset) -> dict[str, Any]:
         "dataset_total_duration_s": dataset.total_duration_s,
         "training_date": now_utc(),
         "training_epochs": len(run.history),
-        "final_train_loss": run.history_of_best.train_loss,
-        "final_val_loss": run.history_of_best.val_loss,
+        "final_train_loss": run.best_metrics.train_loss,
+        "final_val_loss": run.best_metrics.val_loss,
     }
 
 

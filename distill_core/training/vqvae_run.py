@@ -83,7 +83,7 @@ class VQVAERun:
         self.val_mels, self.mean_frame_l1 = torch.empty(0), math.nan
 
     @property
-    def history_of_best(self) -> VQVAEEpochMetrics:
+    def best_metrics(self) -> VQVAEEpochMetrics:
         """The metrics of the epoch whose weights are kept."""
         return next(metrics for metrics in self.history if metrics.epoch == self.best.epoch)
 
