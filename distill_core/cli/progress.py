@@ -72,10 +72,6 @@ class TrainingProgress:
             case PriorTrainingCompleteEvent() | VQVAETrainingCompleteEvent():
                 self.completed = event
 
-    def expect_epochs(self, count: int) -> None:
-        """Tell how many epochs the bar stands for."""
-        self._total_epochs = count
-
     def _show_bar(self, text: str, done: int, total: int, name: str = "") -> None:
         if self._task is None or self._task_name != (name or text):
             if self._task is not None:
@@ -84,6 +80,7 @@ class TrainingProgress:
         self._bar.update(self._task, description=text, completed=done, total=total)
 
     def _show_start(self, event: PriorTrainingStartEvent) -> None:
+        self._total_epochs = event.total_epochs
         self.terminal.emit("start", event)
         files = f"{event.train_files} to train on, {event.validation_files} kept for validation"
         self.terminal.say(
@@ -103,6 +100,7 @@ class TrainingProgress:
         self._was_memorizing = event.is_memorizing
 
     def _show_codec_start(self, event: VQVAETrainingStartEvent) -> None:
+        self._total_epochs = event.total_epochs
         self.terminal.emit("start", event)
         self.terminal.say(
             f"{event.chunks} seconds of sound: {event.train_files} sounds to train on, "

@@ -74,7 +74,6 @@ def _run(
         config = get_adaptive_vqvae_config(len(dataset.files), **overrides)
         say_sounds(terminal, dataset, "error")
         say_settings(terminal, config, overrides)
-        progress.expect_epochs(config.max_epochs)
         trained = train_vqvae(dataset, config, on_event=progress.on_event, should_stop=should_stop)
     if trained.model is None:
         return say_stopped(terminal)

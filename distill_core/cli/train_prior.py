@@ -85,7 +85,6 @@ def _run(
         _say_found(terminal, summary, dataset)
         say_settings(terminal, config, overrides)
         _say_replacing(terminal, summary, output)
-        progress.expect_epochs(config.max_epochs)
         trained = train(model, dataset, config, on_event=progress.on_event, should_stop=should_stop)
     if trained.prior is None:
         return say_stopped(terminal)

@@ -24,6 +24,7 @@ class PriorTrainingStartEvent:
     memorization_limit: float
     seed: int
     threads: int
+    total_epochs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ class VQVAETrainingStartEvent:
     mean_frame_l1: float
     seed: int
     threads: int
+    total_epochs: int
 
 
 @dataclass(frozen=True, slots=True)

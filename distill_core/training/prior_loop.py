@@ -267,6 +267,7 @@ def _start_event(run: _Run) -> PriorTrainingStartEvent:
         memorization_limit=memorization_limit(run.file_count),
         seed=run.config.seed,
         threads=training_threads(),
+        total_epochs=run.config.max_epochs,
     )
 
 

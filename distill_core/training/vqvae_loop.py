@@ -100,6 +100,7 @@ def _start_event(run: VQVAERun) -> VQVAETrainingStartEvent:
         mean_frame_l1=run.mean_frame_l1,
         seed=run.config.seed,
         threads=training_threads(),
+        total_epochs=run.config.max_epochs,
     )
 
 

@@ -1,0 +1,96 @@
+"""Starts the window: log, exception hook, application, main window."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import signal
+import sys
+from pathlib import Path
+
+from distill_core.errors import DistillError
+
+_MISSING_LIBRARIES = (
+    "The window needs system libraries that are missing ({error}).\n"
+    "On Debian or Ubuntu: sudo apt-get install libgl1 libegl1 libxkbcommon0 libfontconfig1 libdbus-1-3 libxcb-cursor0"
+)
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="distill-app", description="Distill's window.")
+    parser.add_argument("model", nargs="?", type=Path, help="a .distill file to open")
+    parser.add_argument("--register", action="store_true", help="add Distill and .distill files to the desktop")
+    parser.add_argument("--remove", action="store_true", help="with --register: take them away again")
+    parser.add_argument("--demo", type=Path, metavar="FOLDER", help="do the main job on the demo, in FOLDER, and quit")
+    return parser.parse_args(arguments)
+
+
+def _check_pyside() -> None:
+    """PySide6 6.12.0 drops a reference to None at every call, which ends Python 3.11 after some thousand of them."""
+    from PySide6 import __version__
+
+    if __version__ == "6.12.0" and sys.version_info < (3, 12):
+        sys.exit("PySide6 6.12.0 crashes on Python 3.11. Run: python3 run.py setup")
+
+
+def _register(remove: bool) -> int:
+    from app.desktop_entry import register_command
+
+    try:
+        print(register_command(remove=remove))  # noqa: T201 - the command's answer
+    except DistillError as error:
+        print(f"{error.message} {error.hint}".strip(), file=sys.stderr)  # noqa: T201
+        return error.exit_code
+    return 0
+
+
+def _run_window(options: argparse.Namespace) -> int:
+    from PySide6.QtCore import QTimer
+
+    from app.application import DistillApplication
+    from app.main_window import MainWindow
+    from app.problems import ExceptionHook, start_logging
+    from app.session import Session
+
+    application = DistillApplication(sys.argv[:1])
+    start_logging()
+    hook = ExceptionHook()
+    hook.install()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C in the terminal that started the window
+    session = Session()
+    window = MainWindow(session)
+    hook.caught.connect(window.commands.report_bug)
+    application.file_opened.connect(window.commands.open_model)
+    if options.demo is not None:
+        from app.demo import DemoRun
+
+        run = DemoRun(session, window, options.demo, print)
+        window.shown.connect(run.start)
+    window.show()
+    if options.model is not None:
+        window.commands.open_model(options.model)
+    application.deliver_waiting()
+    QTimer.singleShot(0, window.raise_)
+    return application.exec()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the window, or one of its commands, and return the exit code."""
+    options = _parse(arguments)
+    if options.register or options.remove:
+        return _register(options.remove)
+    if os.name == "nt":
+        import torch  # noqa: F401 - loaded after Qt, its libraries fail on Windows (pytorch#166628)
+    try:
+        _check_pyside()
+        return _run_window(options)
+    except ImportError as error:
+        if platform.system() != "Linux" or ".so" not in str(error):
+            raise
+        print(_MISSING_LIBRARIES.format(error=error), file=sys.stderr)  # noqa: T201
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,140 @@
+"""The table of actions: what it is called, its keys, and what it calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from PySide6.QtCore import QObject, Slot
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QMainWindow, QMenu
+
+from app.commands import Commands
+from app.help import Help
+from app.session import Session
+from app.state import ActionId, State, available
+from app.theme import icon
+
+_Keys = QKeySequence.StandardKey | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ActionSpec:
+    """One action; `menu` is the title of the menu that it stands in."""
+
+    id: ActionId
+    menu: str
+    text: str
+    keys: _Keys
+    call: Callable[[], object]
+    tip: str = ""
+    icon_name: str = ""
+
+
+def action_table(commands: Commands, help_menu: Help, window: QMainWindow) -> list[ActionSpec]:
+    """Return every action of the menus, in their order."""
+    return [
+        ActionSpec(
+            ActionId.OPEN_MODEL,
+            "&File",
+            "&Open Model…",
+            QKeySequence.StandardKey.Open,
+            commands.browse_model,
+            "Open a .distill file",
+            "model",
+        ),
+        ActionSpec(
+            ActionId.CHOOSE_SOUNDS,
+            "&File",
+            "&Choose Sounds…",
+            "Ctrl+Shift+O",
+            commands.browse_sounds,
+            "Choose the folder of sounds to learn from",
+            "sounds",
+        ),
+        ActionSpec(
+            ActionId.SAVE_PRIOR,
+            "&File",
+            "&Save Prior into Model",
+            QKeySequence.StandardKey.Save,
+            commands.save,
+            "Put the trained prior into the open model file",
+            "save",
+        ),
+        ActionSpec(
+            ActionId.SAVE_COPY,
+            "&File",
+            "Save a Copy &As…",
+            "Ctrl+Shift+S",
+            commands.save_copy,
+            "Save a copy of the model with the trained prior",
+        ),
+        ActionSpec(ActionId.SHOW_IN_FOLDER, "&File", "Show in &Folder", None, commands.show_in_folder),
+        ActionSpec(ActionId.TRY_DEMO, "&File", "Try the &Demo", None, commands.try_demo),
+        ActionSpec(ActionId.CLOSE, "&File", "C&lose", "Ctrl+W", window.close),
+        ActionSpec(ActionId.QUIT, "&File", "&Quit", "Ctrl+Q", window.close),
+        ActionSpec(
+            ActionId.TRAIN, "&Train", "&Train", "Ctrl+R", commands.train, "Train a prior on the sounds", "train"
+        ),
+        ActionSpec(ActionId.STOP, "&Train", "&Stop and Keep Best", "Esc", commands.stop, icon_name="stop"),
+        ActionSpec(ActionId.OPTIONS, "&Train", "&Options…", "Ctrl+,", commands.show_options),
+        ActionSpec(ActionId.INSPECT, "&View", "&Inspect", "F9", commands.show_inspect),
+        ActionSpec(ActionId.EXPLAIN_PERPLEXITY, "&Help", "What Is &Perplexity?", "F1", commands.explain_perplexity),
+        ActionSpec(ActionId.REGISTER, "&Help", "&Add Distill to the Applications Menu…", None, help_menu.register),
+        ActionSpec(ActionId.OPEN_LOGS, "&Help", "Open &Log Folder", None, help_menu.open_logs),
+        ActionSpec(ActionId.ABOUT, "&Help", "A&bout Distill", None, help_menu.about),
+    ]
+
+
+class Actions(QObject):
+    """Builds the menus from the table and keeps each action's availability true."""
+
+    def __init__(self, session: Session, commands: Commands, window: QMainWindow) -> None:
+        super().__init__(window)
+        self._session, self._commands = session, commands
+        self.by_id: dict[ActionId, QAction] = {}
+        menus: dict[str, QMenu] = {}
+        for spec in action_table(commands, Help(commands), window):
+            if spec.menu not in menus:
+                menus[spec.menu] = window.menuBar().addMenu(spec.menu)
+            menus[spec.menu].addAction(self._build(spec))
+        self.recents = QMenu("Open &Recent", menus["&File"])
+        menus["&File"].insertMenu(self.by_id[ActionId.SAVE_PRIOR], self.recents)
+        self.recents.aboutToShow.connect(self._fill_recents)
+        session.state_changed.connect(self._on_state)
+        self._on_state(session.state)
+
+    def _build(self, spec: ActionSpec) -> QAction:
+        action = QAction(spec.text, self)
+        action.setObjectName(spec.id)
+        if spec.keys is not None:
+            action.setShortcut(QKeySequence(spec.keys))
+        if spec.icon_name:
+            action.setIcon(icon(spec.icon_name))
+        if spec.tip:
+            action.setToolTip(spec.tip)
+            action.setStatusTip(spec.tip)
+        action.triggered.connect(lambda checked=False: spec.call())
+        self.by_id[spec.id] = action
+        return action
+
+    @Slot(object)
+    def _on_state(self, state: State) -> None:
+        actions = available(state)
+        for identity, action in self.by_id.items():
+            action.setEnabled(identity in actions)
+        self.recents.setEnabled(ActionId.OPEN_MODEL in actions)
+
+    @Slot()
+    def _fill_recents(self) -> None:
+        self.recents.clear()
+        for path in self._session.settings.recent_models():
+            action = self.recents.addAction(path.name)
+            action.setToolTip(str(path))
+            action.triggered.connect(lambda checked=False, path=path: self._commands.open_recent(path))
+        self.recents.addSeparator()
+        self.recents.addAction("&Clear").triggered.connect(self._on_clear)
+
+    @Slot()
+    def _on_clear(self) -> None:
+        self._session.settings.clear_recent_models()

@@ -1,0 +1,291 @@
+"""What the actions do: ask where something could be lost, then call the Session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QEventLoop, QObject, QStandardPaths, QTimer, QUrl, Signal, Slot
+from PySide6.QtGui import QDesktopServices, QGuiApplication
+from PySide6.QtWidgets import QWidget
+
+from app import questions
+from app.demo import copy_demo
+from app.drops import Refusal, Target, route
+from app.problems import Problem
+from app.prompts import Prompts
+from app.session import Session
+from app.state import ActionId, Activity, available
+from app.words import PERPLEXITY_EXPLAINED
+
+if TYPE_CHECKING:
+    from app.prompts import Question
+
+LOCKED_TEXT = "Stop training to change the model or the sounds."
+_CLOSE_WAIT_MS = 1500
+_DESKTOP_END_WAIT_MS = 8000
+
+
+class Commands(QObject):
+    """The flows between a click and the Session.
+
+    Signals: `refused(Refusal)` a drop or a file that is not taken; `close_now()` everything is settled, close;
+    `options_wanted()`, `inspect_wanted()` show that side; `said(str)` an event for the status bar.
+    """
+
+    refused = Signal(object)
+    close_now = Signal()
+    options_wanted = Signal()
+    inspect_wanted = Signal()
+    said = Signal(str)
+
+    def __init__(self, session: Session, prompts: Prompts, window: QWidget) -> None:
+        super().__init__(window)
+        self._session, self._prompts, self._window = session, prompts, window
+        self._after_training: Callable[[], None] | None = None
+        self._after_saving: Callable[[], None] | None = None
+        self.overrides: Callable[[], dict[str, Any]] = dict
+        session.training_ended.connect(self._on_training_ended)
+        session.saved.connect(self._on_saved)
+        session.failed.connect(self._on_failed)
+
+    def can(self, action: ActionId) -> bool:
+        """Tell whether an action is available now."""
+        return action in available(self._session.state)
+
+    def ask(self, question: Question, answer: Callable[[str], object]) -> None:
+        """Ask in a dialog of the window."""
+        self._prompts.ask(self._window, question, answer)
+
+    # Opening
+
+    def browse_model(self) -> None:
+        """Ask for a model file and open it."""
+        if self.can(ActionId.OPEN_MODEL):
+            start = self._session.settings.last_folder("model")
+            self._prompts.choose_model(self._window, start, self.open_model)
+
+    def browse_sounds(self) -> None:
+        """Ask for a folder of sounds and scan it."""
+        if self.can(ActionId.CHOOSE_SOUNDS):
+            start = self._session.settings.last_folder("sounds")
+            self._prompts.choose_folder(self._window, start, self.open_sounds)
+
+    def open_model(self, path: Path) -> None:
+        """Open a model; an unsaved prior is asked about first."""
+        if not self.can(ActionId.OPEN_MODEL):
+            self.refused.emit(Refusal("model", LOCKED_TEXT))
+            return
+        self._session.settings.set_last_folder("model", path.parent)
+        self._settle_unsaved(lambda: self._session.open_model(path))
+
+    def open_recent(self, path: Path) -> None:
+        """Open a recent model; one that has moved is forgotten."""
+        if not path.exists():
+            self._session.settings.remove_recent_model(path)
+            self.refused.emit(Refusal("model", f"“{path.name}” has moved. Choose it again with Open Model…"))
+            return
+        self.open_model(path)
+
+    def try_demo(self) -> None:
+        """Open a copy of the bundled model and sounds."""
+        if self.can(ActionId.TRY_DEMO):
+            documents = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
+            model, sounds = copy_demo(Path(documents or Path.home()) / "Distill Demo")
+            self.open_model(model)
+            self.open_sounds(sounds)
+
+    def open_sounds(self, folder: Path) -> None:
+        """Scan a folder of sounds."""
+        if not self.can(ActionId.CHOOSE_SOUNDS):
+            self.refused.emit(Refusal("sounds", LOCKED_TEXT))
+            return
+        self._session.settings.set_last_folder("sounds", folder)
+        self._session.open_dataset(folder)
+
+    def take_drop(self, urls: Sequence[QUrl], target: Target) -> None:
+        """Open what was dropped, or say why not."""
+        drop = route(urls, target)
+        if drop.refusal is not None:
+            self.refused.emit(drop.refusal)
+        if drop.folder is not None:
+            self.open_sounds(drop.folder)
+        if drop.model is not None:
+            self.open_model(drop.model)
+
+    # Training
+
+    def train(self) -> None:
+        """Train with the chosen options; an unsaved prior is asked about first."""
+        if self.can(ActionId.TRAIN):
+            self._settle_unsaved(lambda: self._session.train(self.overrides()))
+
+    def stop(self) -> None:
+        """End what is under way at its next step; training keeps the best."""
+        if self.can(ActionId.STOP):
+            self._session.stop()
+
+    def show_options(self) -> None:
+        """Show the settings of the next training."""
+        self.options_wanted.emit()
+
+    def show_inspect(self) -> None:
+        """Show what the model holds."""
+        self.inspect_wanted.emit()
+
+    def explain_perplexity(self) -> None:
+        """Say what the curve means."""
+        self.ask(questions.plain("perplexityDialog", "What is perplexity?", PERPLEXITY_EXPLAINED), str)
+
+    def copy_text(self, text: str) -> None:
+        """Put a text on the clipboard."""
+        QGuiApplication.clipboard().setText(text)
+        self.said.emit("Copied.")
+
+    # Saving
+
+    def save(self, then: Callable[[], None] | None = None) -> None:
+        """Save into the model; a prior that is in it is asked about first."""
+        summary = self._session.state.model
+        if summary is None or not self.can(ActionId.SAVE_PRIOR):
+            return
+        if not summary.has_prior:
+            self._save_to(None, then)
+            return
+
+        def on_answer(answer: str) -> None:
+            if answer == "replace":
+                self._save_to(None, then)
+            elif answer == "copy":
+                self.save_copy(then)
+
+        self.ask(questions.replace_prior(summary), on_answer)
+
+    def save_copy(self, then: Callable[[], None] | None = None) -> None:
+        """Ask where, then save a copy of the model with the new prior."""
+        summary = self._session.state.model
+        if summary is not None and self.can(ActionId.SAVE_COPY):
+            suggested = summary.path.with_name(f"{summary.path.stem} with prior.distill")
+            self._prompts.choose_copy(self._window, suggested, lambda path: self._save_to(path, then))
+
+    def _save_to(self, output: Path | None, then: Callable[[], None] | None) -> None:
+        self._after_saving = then
+        self._session.save_prior(output)
+
+    def show_in_folder(self) -> None:
+        """Open the folder of the last saved file, or of the model."""
+        state = self._session.state
+        path = state.saved_to or (state.model.path if state.model else None)
+        if path is not None:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(path.resolve().parent)))
+
+    # Closing
+
+    def may_close(self) -> bool:
+        """Tell whether the window may close now; otherwise ask, and `close_now` comes later."""
+        state = self._session.state
+        if state.is_training:
+            self.ask(questions.quit_while_training(state.last_epoch, state.best_epoch), self._on_quit_answer)
+            return False
+        if state.activity is Activity.SAVING:
+            self._after_saving = self._close
+            return False
+        if state.unsaved and state.model is not None:
+            self._settle_unsaved(self._close)
+            return False
+        return True
+
+    def shut_down(self) -> None:
+        """End the work thread."""
+        self._session.close(_CLOSE_WAIT_MS)
+
+    @Slot()
+    def on_desktop_session_end(self) -> None:
+        """Ask nothing, keep what is worth keeping: stop, and save into the open model."""
+        loop = QEventLoop()
+        QTimer.singleShot(_DESKTOP_END_WAIT_MS, loop.quit)
+        if self._session.state.is_training:
+            self._session.training_ended.connect(loop.quit)
+            self._session.stop()
+            loop.exec()
+        if self._session.state.unsaved:
+            self._session.saved.connect(loop.quit)
+            self._session.failed.connect(loop.quit)
+            self._session.save_prior()
+            loop.exec()
+
+    def _close(self) -> None:
+        self.close_now.emit()
+
+    def _settle_unsaved(self, then: Callable[[], None]) -> None:
+        """Go on at once, or after an unsaved prior was saved or given up."""
+        state = self._session.state
+        if not state.unsaved or state.model is None:
+            then()
+            return
+
+        def on_answer(answer: str) -> None:
+            if answer == "save":
+                self.save(then)
+            elif answer == "discard":
+                self._session.discard_prior()
+                then()
+
+        self.ask(questions.save_first(state.model.path.name), on_answer)
+
+    def _on_quit_answer(self, answer: str) -> None:
+        if answer == "cancel":
+            return
+        if answer == "discard":
+            self._after_training = self._discard_and_close
+        else:
+            self._after_training = self._save_and_close
+        if self._session.state.is_training:
+            self._session.stop()
+        else:  # it ended while the question was open
+            self._run_after_training()
+
+    def _discard_and_close(self) -> None:
+        self._session.discard_prior()
+        self._close()
+
+    def _save_and_close(self) -> None:
+        if self._session.state.unsaved:
+            self.save(then=self._close)
+        else:
+            self._close()
+
+    def _run_after_training(self) -> None:
+        then, self._after_training = self._after_training, None
+        if then is not None:
+            then()
+
+    @Slot(object)
+    def _on_training_ended(self, trained: object) -> None:
+        self._run_after_training()
+
+    @Slot(object)
+    def _on_saved(self, path: Path) -> None:
+        then, self._after_saving = self._after_saving, None
+        if then is not None:
+            then()
+
+    @Slot(str, object)
+    def _on_failed(self, job: str, problem: Problem) -> None:
+        """What was to follow does not: the person decides anew."""
+        self._after_saving = None
+        if job == "training":
+            self._run_after_training()
+        if problem.details:
+            self.report_bug(problem)
+
+    @Slot(object)
+    def report_bug(self, problem: Problem) -> None:
+        """Open the one crash dialog."""
+
+        def on_answer(answer: str) -> None:
+            if answer == "copy":
+                QGuiApplication.clipboard().setText(f"{problem.message}\n{problem.details}")
+
+        self.ask(questions.crash(problem), on_answer)

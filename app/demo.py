@@ -1,0 +1,86 @@
+"""The bundled demo: a copy to try things on, and the main job done by itself in the real window."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, QTimer, Slot
+from PySide6.QtWidgets import QApplication
+
+from app.problems import Problem
+from app.theme import resource_path
+
+if TYPE_CHECKING:
+    from app.main_window import MainWindow
+    from app.session import Session
+    from distill_core.training.metrics import PriorEpochMetrics
+
+_PAINT_MS = 300
+
+
+def copy_demo(folder: Path) -> tuple[Path, Path]:
+    """Copy the bundled model and sounds into a folder, unless they are there, and return both paths."""
+    model, sounds = folder / "demo.distill", folder / "sounds"
+    if not model.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(resource_path("demo", "demo.distill"), model)
+    if not sounds.exists():
+        shutil.copytree(resource_path("demo", "sounds"), sounds)
+    return model, sounds
+
+
+class DemoRun(QObject):
+    """Opens the demo, trains, saves, takes a picture and quits; each step follows from the Session's last signal."""
+
+    def __init__(self, session: Session, window: MainWindow, folder: Path, say: Callable[[str], object]) -> None:
+        super().__init__(window)
+        self._session, self._window, self._folder, self._say = session, window, folder, say
+        session.dataset_changed.connect(self._on_dataset)
+        session.epoch_finished.connect(self._on_epoch)
+        session.training_ended.connect(self._on_trained)
+        session.saved.connect(self._on_saved)
+        session.failed.connect(self._on_failed)
+
+    @Slot()
+    def start(self) -> None:
+        """Open a copy of the demo's model and sounds."""
+        model, sounds = copy_demo(self._folder)
+        self._session.open_model(model)
+        self._session.open_dataset(sounds)
+
+    @Slot(object)
+    def _on_dataset(self, dataset: object) -> None:
+        self._window.training.train_button.click()
+
+    @Slot(object)
+    def _on_epoch(self, epoch: PriorEpochMetrics) -> None:
+        self._say(
+            f"Epoch {epoch.epoch}/{epoch.total_epochs} | train_loss: {epoch.train_loss:.4f} "
+            f"| val_loss: {epoch.val_loss:.4f} | perplexity: {epoch.val_perplexity:.1f} "
+            f"| best: {epoch.best_perplexity:.1f}"
+        )
+
+    @Slot(object)
+    def _on_trained(self, trained: object) -> None:
+        self._window.commands.save()
+
+    @Slot(object)
+    def _on_saved(self, path: Path) -> None:
+        self._say(f"Saved into {path}")
+        QTimer.singleShot(_PAINT_MS, self._finish)
+
+    @Slot()
+    def _finish(self) -> None:
+        picture = self._folder / "distill.png"
+        self._window.grab().save(str(picture))
+        self._say(f"Picture of the window: {picture}")
+        self._window.close()
+
+    @Slot(str, object)
+    def _on_failed(self, job: str, problem: Problem) -> None:
+        print(f"{problem.message} {problem.hint}\n{problem.details}", file=sys.stderr)  # noqa: T201 - the command's answer
+        QApplication.exit(1)

@@ -1,0 +1,1 @@
+"""The regions of the window; they do not know each other."""

@@ -1,0 +1,33 @@
+"""What the open model file holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Slot
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from app.session import Session
+from app.widgets.inspect_view import InspectView
+
+if TYPE_CHECKING:
+    from distill_core.models.persistence import ModelSummary
+
+
+class InspectPanel(QWidget):
+    """Follows the Session's model."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.setObjectName("inspectPanel")
+        self.setAccessibleName("Inspect")
+        self.view = InspectView()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.view)
+        session.model_changed.connect(self._on_model)
+        self.view.show_model(session.state.model)
+
+    @Slot(object)
+    def _on_model(self, summary: ModelSummary | None) -> None:
+        self.view.show_model(summary)

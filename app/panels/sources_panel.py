@@ -1,0 +1,138 @@
+"""The two cards at the top: the model and the sounds."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Slot
+from PySide6.QtWidgets import QHBoxLayout, QWidget
+
+from app import words
+from app.commands import Commands
+from app.drops import Refusal, can_accept
+from app.problems import Problem
+from app.questions import plain
+from app.session import Session
+from app.state import ActionId, Activity, State, available
+from app.widgets.drop_card import DropCard
+
+if TYPE_CHECKING:
+    from app.prompts import Question
+    from distill_core.audio.dataset import AudioDataset
+    from distill_core.events import JobProgress
+    from distill_core.models.persistence import ModelSummary
+
+_USE_FOLDER, _SHOW_FILES = "useFolder", "showFiles"
+
+
+class SourcesPanel(QWidget):
+    """Shows what is open, takes clicks and drops, says why something is not taken."""
+
+    def __init__(self, session: Session, commands: Commands) -> None:
+        super().__init__()
+        self._session, self._commands = session, commands
+        self._offered_folder: Path | None = None
+        self.model_card = DropCard("modelCard", "Model", "model", self)
+        self.sounds_card = DropCard("soundsCard", "Sounds", "sounds", self)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.model_card, 1)
+        layout.addWidget(self.sounds_card, 1)
+        self._connect_cards()
+        session.state_changed.connect(self._on_state)
+        session.model_changed.connect(self._on_model)
+        session.dataset_changed.connect(self._on_dataset)
+        session.progress.connect(self._on_progress)
+        session.failed.connect(self._on_failed)
+        commands.refused.connect(self._on_refused)
+        self._show_model()
+        self._show_sounds()
+
+    def _connect_cards(self) -> None:
+        self.model_card.browse_requested.connect(self._commands.browse_model)
+        self.sounds_card.browse_requested.connect(self._commands.browse_sounds)
+        self.model_card.dropped.connect(partial(self._commands.take_drop, target="model"))
+        self.sounds_card.dropped.connect(partial(self._commands.take_drop, target="sounds"))
+        self.sounds_card.link_activated.connect(self._on_link)
+        for card in (self.model_card, self.sounds_card):
+            card.can_accept = can_accept
+
+    @Slot(object)
+    def _on_state(self, state: State) -> None:
+        self.model_card.set_locked(ActionId.OPEN_MODEL not in available(state))
+        self.sounds_card.set_locked(ActionId.CHOOSE_SOUNDS not in available(state))
+        if state.pending_model is not None:
+            self.model_card.clear_refusal()
+            self.model_card.show_busy(f"Opening {state.pending_model.name}…")
+        if state.pending_folder is not None and state.activity is not Activity.SCANNING:
+            self.sounds_card.clear_refusal()
+            self.sounds_card.show_busy(f"Looking through {state.pending_folder.name}…")
+
+    @Slot(object)
+    def _on_model(self, summary: ModelSummary | None) -> None:
+        self.model_card.clear_refusal()
+        self._show_model()
+
+    @Slot(object)
+    def _on_dataset(self, dataset: AudioDataset | None) -> None:
+        self.sounds_card.clear_refusal()
+        self._show_sounds()
+
+    def _show_model(self) -> None:
+        summary = self._session.state.model
+        if summary is None:
+            self.model_card.show_empty("Drop a model (.distill) here", "Open Model…")
+        else:
+            self.model_card.show_filled(summary.path.name, words.model_lines(summary))
+
+    def _show_sounds(self) -> None:
+        dataset = self._session.state.dataset
+        if dataset is None:
+            self.sounds_card.show_empty("Drop a folder of sounds here", "Choose Folder…")
+            return
+        link = "all files"
+        if dataset.skipped:
+            link = f"{words.counted(len(dataset.skipped), 'file')} skipped"
+        lines = [words.sounds_line(dataset)]
+        if self._session.state.model is not None:
+            lines.append(words.size_line(len(dataset.files), self._commands.overrides()))
+        self.sounds_card.show_filled(dataset.name, lines, (_SHOW_FILES, link))
+
+    @Slot(object)
+    def _on_progress(self, progress: JobProgress) -> None:
+        if progress.phase == "scan":
+            self.sounds_card.show_busy(words.progress_text(progress))
+
+    @Slot(object)
+    def _on_refused(self, refusal: Refusal) -> None:
+        self._offered_folder = refusal.folder
+        action = None if refusal.folder is None else (_USE_FOLDER, f"Use “{refusal.folder.name}”")
+        card = self.sounds_card if refusal.target == "sounds" else self.model_card
+        card.show_refusal(refusal.message, action)
+
+    @Slot(str, object)
+    def _on_failed(self, job: str, problem: Problem) -> None:
+        text = f"{problem.message} {problem.hint}".strip()
+        if job == "model":
+            self._show_model()
+            self.model_card.show_refusal(text)
+        elif job == "sounds":
+            self._show_sounds()
+            self.sounds_card.show_refusal(text)
+
+    @Slot(str)
+    def _on_link(self, link: str) -> None:
+        if link == _USE_FOLDER and self._offered_folder is not None:
+            self._commands.open_sounds(self._offered_folder)
+        elif link == _SHOW_FILES and self._session.state.dataset is not None:
+            self._commands.ask(_file_list(self._session.state.dataset), str)
+
+
+def _file_list(dataset: AudioDataset) -> Question:
+    skipped = [f"{file.name} – {file.reason}" for file in dataset.skipped]
+    used = [f"{file.name} ({file.duration_s:.1f} s){' – ' + file.note if file.note else ''}" for file in dataset.files]
+    text = "\n".join([f"Skipped ({len(skipped)}):", *skipped, "", f"Used ({len(used)}):", *used])
+    title = f"{words.counted(len(used), 'sound')} used, {len(skipped)} skipped"
+    return plain("fileListDialog", title, str(dataset.folder), text)

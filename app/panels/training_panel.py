@@ -1,0 +1,211 @@
+"""The curve, the banners, and the row with the button, the bar and the sentence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Slot
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+
+from app import words
+from app.commands import Commands
+from app.estimate import seconds_left
+from app.problems import Problem
+from app.session import Session
+from app.state import ActionId, Activity, State, available
+from app.widgets.banner import Banner
+from app.widgets.perplexity_plot import PerplexityPlot
+
+if TYPE_CHECKING:
+    from distill_core.events import JobProgress
+    from distill_core.models.persistence import ModelSummary
+    from distill_core.training.metrics import PriorEpochMetrics, PriorStepMetrics, PriorTrainingStartEvent
+
+_BAR_STEPS = 1000
+_STOP, _SAVE, _EXPLAIN, _COPY = "stop", "save", "explain", "copy"
+_DEMO, _COPY_COMMAND = "demo", "copyCommand"
+_EMPTY_ACTIONS = [(_DEMO, "Try the Demo"), (_COPY_COMMAND, "Copy Command")]
+
+
+class TrainingPanel(QWidget):
+    """Shows a training from its start to the saved prior."""
+
+    def __init__(self, session: Session, commands: Commands) -> None:
+        super().__init__()
+        self._session, self._commands = session, commands
+        self._epochs: list[PriorEpochMetrics] = []
+        self._problem: Problem | None = None
+        self._options_are_valid = True
+        self._total_epochs = 1
+        self.plot = PerplexityPlot()
+        self.memorization_banner = _banner("memorizationBanner", self._on_banner)
+        self.notice_banner = _banner("noticeBanner", self._on_banner)
+        self.train_button = QPushButton("Train")
+        self.train_button.setObjectName("trainButton")
+        self.train_button.setMinimumHeight(32)
+        self.train_button.setMinimumWidth(150)
+        self.train_button.clicked.connect(self._on_train_clicked)
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.bar.setAccessibleName("Progress")
+        self.sentence = QLabel()
+        self.sentence.setObjectName("statusSentence")
+        self.sentence.setWordWrap(True)
+        self.sentence.setAccessibleName("Status")
+        self.folder_button = QPushButton("Show in Folder")
+        self.folder_button.clicked.connect(commands.show_in_folder)
+        self._lay_out()
+        self._connect_session()
+        self._on_state(session.state)
+
+    def set_options_valid(self, are_valid: bool) -> None:
+        """Take from the options whether training can start with them."""
+        self._options_are_valid = are_valid
+        self._on_state(self._session.state)
+
+    def _lay_out(self) -> None:
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        for widget in (self.memorization_banner, self.notice_banner):
+            layout.addWidget(widget)
+        layout.addWidget(self.plot, 1)
+        row = QHBoxLayout()
+        row.addWidget(self.train_button)
+        middle = QVBoxLayout()
+        middle.addWidget(self.bar)
+        middle.addWidget(self.sentence)
+        row.addLayout(middle, 1)
+        row.addWidget(self.folder_button)
+        layout.addLayout(row)
+
+    def _connect_session(self) -> None:
+        session = self._session
+        session.state_changed.connect(self._on_state)
+        session.model_changed.connect(self._on_model)
+        session.progress.connect(self._on_progress)
+        session.training_started.connect(self._on_started)
+        session.step_finished.connect(self._on_step)
+        session.epoch_finished.connect(self._on_epoch)
+        session.failed.connect(self._on_failed)
+
+    @Slot(object)
+    def _on_state(self, state: State) -> None:
+        self._show_button(state)
+        self._show_notice(state)
+        if not state.is_memorizing:
+            self.memorization_banner.hide_message()
+        busy = state.activity is not Activity.NONE
+        self.bar.setVisible(busy)
+        if busy and state.activity not in (Activity.TRAINING, Activity.STOPPING):
+            self.bar.setRange(0, 0)
+        self.folder_button.setVisible(state.saved_to is not None and not busy)
+        self.sentence.setText(self._sentence_for(state))
+
+    def _sentence_for(self, state: State) -> str:
+        if state.activity is Activity.TRAINING and state.last_epoch is not None and state.best_epoch is not None:
+            return words.training_text(state.last_epoch, state.best_epoch, seconds_left(self._epochs))
+        if state.activity is Activity.NONE and not self._options_are_valid:
+            return "One of the options cannot be used; it is marked under Options."
+        return words.main_text(state, self._session.estimate_seconds(self._commands.overrides()))
+
+    def _show_button(self, state: State) -> None:
+        actions = available(state)
+        stops = ActionId.STOP in actions and state.is_training
+        self.train_button.setEnabled(stops or (ActionId.TRAIN in actions and self._options_are_valid))
+        if state.activity is Activity.STOPPING:
+            self.train_button.setText("Stopping…")
+        elif stops:
+            self.train_button.setText("Stop and Keep Best" if state.is_memorizing else "Stop")
+        else:
+            self.train_button.setText("Train Again" if state.trained is not None else "Train")
+
+    def _show_notice(self, state: State) -> None:
+        if self._problem is not None:
+            actions = [(_COPY, "Save a Copy…")] if state.unsaved else []
+            self.notice_banner.show_message("error", self._problem.message, self._problem.hint, actions)
+        elif state.unsaved and state.activity is Activity.NONE and state.model is not None:
+            name = state.model.path.name
+            self.notice_banner.show_message(
+                "info", "Prior trained – not saved yet.", "", [(_SAVE, f"Save into {name}")]
+            )
+        elif state.is_empty:
+            self.notice_banner.show_message("info", "No model yet?", words.NO_MODEL_DETAIL, _EMPTY_ACTIONS)
+        else:
+            self.notice_banner.hide_message()
+
+    @Slot(object)
+    def _on_model(self, summary: ModelSummary | None) -> None:
+        if self._session.state.trained is None:
+            self._epochs = []
+            self.plot.clear()
+
+    @Slot(object)
+    def _on_progress(self, progress: JobProgress) -> None:
+        if self._session.state.activity in (Activity.PREPARING, Activity.SCANNING):
+            self.bar.setRange(0, progress.total)
+            self.bar.setValue(progress.done)
+            self.sentence.setText(words.progress_text(progress))
+
+    @Slot(object)
+    def _on_started(self, event: PriorTrainingStartEvent) -> None:
+        self._epochs = []
+        self.bar.setRange(0, _BAR_STEPS)
+        self.bar.setValue(0)
+        self._total_epochs = event.total_epochs
+        self.plot.start(event.total_epochs, event.unigram_perplexity, event.memorization_limit)
+
+    @Slot(object)
+    def _on_step(self, step: PriorStepMetrics) -> None:
+        done = (step.epoch - 1) + step.step / step.total_steps
+        self.bar.setValue(round(_BAR_STEPS * done / self._total_epochs))
+
+    @Slot(object)
+    def _on_epoch(self, epoch: PriorEpochMetrics) -> None:
+        self._epochs.append(epoch)
+        self.plot.add_epoch(epoch)
+        state = self._session.state
+        self.sentence.setText(self._sentence_for(state))
+        if state.is_memorizing and state.best_epoch is not None:
+            detail = words.memorizing_detail(epoch, state.best_epoch)
+            title = "The prior is starting to memorize your sounds."
+            actions = [(_STOP, "Stop and Keep Best"), (_EXPLAIN, "Explain")]
+            self.memorization_banner.show_message("warning", title, detail, actions)
+
+    @Slot(str, object)
+    def _on_failed(self, job: str, problem: Problem) -> None:
+        if job in ("training", "saving", "engine"):
+            self._problem = problem
+            self._show_notice(self._session.state)
+
+    @Slot()
+    def _on_train_clicked(self) -> None:
+        self._problem = None
+        if self._session.state.is_training:
+            self._commands.stop()
+        else:
+            self._commands.train()
+
+    @Slot(str)
+    def _on_banner(self, action: str) -> None:
+        if action == _STOP:
+            self._commands.stop()
+        elif action == _EXPLAIN:
+            self._commands.explain_perplexity()
+        elif action == _DEMO:
+            self._commands.try_demo()
+        elif action == _COPY_COMMAND:
+            self._commands.copy_text(words.NO_MODEL_COMMAND)
+        elif action == _COPY:
+            self._problem = None
+            self._commands.save_copy()
+        elif action == _SAVE:
+            self._problem = None
+            self._commands.save()
+
+
+def _banner(name: str, on_action: object) -> Banner:
+    banner = Banner()
+    banner.setObjectName(name)
+    banner.action_triggered.connect(on_action)
+    banner.hide_message()
+    return banner

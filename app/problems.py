@@ -1,0 +1,78 @@
+"""Exceptions into words, and the log that keeps what words leave out."""
+
+from __future__ import annotations
+
+import faulthandler
+import logging
+import sys
+import threading
+import traceback
+from dataclasses import dataclass
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from PySide6.QtCore import QObject, Signal
+
+from distill_core.errors import DistillError
+from distill_core.folders import log_folder
+
+logger = logging.getLogger("distill")
+_LOG_BYTES = 1_000_000
+_fault_file: IO[str] | None = None  # faulthandler writes to it when the process dies, so it stays open
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that went wrong, for people; `details` is the traceback of a bug and "" for what can be expected."""
+
+    message: str
+    hint: str = ""
+    details: str = ""
+
+
+def problem_from(error: BaseException, details: str = "") -> Problem:
+    """Turn an exception into words; anything but a DistillError is a bug and keeps its traceback."""
+    if isinstance(error, DistillError):
+        return Problem(error.message, error.hint)
+    logger.error("unexpected error\n%s", details or error)
+    return Problem(
+        "Something went wrong inside Distill; your files are unchanged.",
+        f"Details are in {log_folder() / 'distill.log'}.",
+        details or "".join(traceback.format_exception(error)),
+    )
+
+
+def start_logging() -> Path:
+    """Write the log into a file, and a native crash's stacks too; return the file."""
+    global _fault_file
+    path = log_folder() / "distill.log"
+    handler = RotatingFileHandler(path, maxBytes=_LOG_BYTES, backupCount=2, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(threadName)s %(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    _fault_file = (log_folder() / "crash.log").open("a", encoding="utf-8")
+    faulthandler.enable(_fault_file)
+    return path
+
+
+class ExceptionHook(QObject):
+    """Catches what nothing else caught, on any thread; only the window's thread opens a dialog."""
+
+    caught = Signal(object)
+
+    def install(self) -> None:
+        """Become Python's exception hook, for threads too."""
+        sys.excepthook = self._on_exception
+        threading.excepthook = self._on_thread_exception
+
+    def _on_exception(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            sys.__excepthook__(kind, error, trace)
+            return
+        self.caught.emit(problem_from(error, "".join(traceback.format_exception(kind, error, trace))))
+
+    def _on_thread_exception(self, arguments: threading.ExceptHookArgs) -> None:
+        if arguments.exc_value is not None:
+            self._on_exception(arguments.exc_type, arguments.exc_value, arguments.exc_traceback)

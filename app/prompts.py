@@ -1,0 +1,107 @@
+"""Every question to the person, behind one door that tests replace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from PySide6.QtWidgets import QFileDialog, QMessageBox, QPushButton, QWidget
+
+MODEL_FILTER = "Distill models (*.distill *.sda);;All files (*)"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One button: a verb."""
+
+    id: str
+    text: str
+    role: Literal["accept", "destroy", "reject"] = "accept"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A dialog: `default` answers Enter, `escape` answers Esc and closing it."""
+
+    id: str
+    title: str
+    text: str
+    choices: tuple[Choice, ...]
+    default: str
+    escape: str
+    details: str = ""
+
+
+class Prompts(Protocol):
+    """Asks and returns at once; the answer comes through the callable, or never when a file dialog is cancelled."""
+
+    def choose_model(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
+        """Ask for a model file."""
+
+    def choose_folder(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
+        """Ask for a folder of sounds."""
+
+    def choose_copy(self, parent: QWidget, suggested: Path, answer: Callable[[Path], object]) -> None:
+        """Ask where to save a copy."""
+
+    def ask(self, parent: QWidget, question: Question, answer: Callable[[str], object]) -> None:
+        """Ask a question; the answer is a choice's id."""
+
+
+_ROLES = {
+    "accept": QMessageBox.ButtonRole.AcceptRole,
+    "destroy": QMessageBox.ButtonRole.DestructiveRole,
+    "reject": QMessageBox.ButtonRole.RejectRole,
+}
+
+
+class QtPrompts:
+    """The real dialogs: window-modal, opened and not waited for."""
+
+    def choose_model(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
+        """Ask for a model file."""
+        dialog = QFileDialog(parent, "Open Model", str(start), MODEL_FILTER)
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        self._open(dialog, answer)
+
+    def choose_folder(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
+        """Ask for a folder of sounds."""
+        dialog = QFileDialog(parent, "Choose the Folder of Sounds", str(start))
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        self._open(dialog, answer)
+
+    def choose_copy(self, parent: QWidget, suggested: Path, answer: Callable[[Path], object]) -> None:
+        """Ask where to save a copy; the dialog itself asks before an existing file is replaced."""
+        dialog = QFileDialog(parent, "Save a Copy As", str(suggested.parent), MODEL_FILTER)
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix("distill")
+        dialog.selectFile(suggested.name)
+        self._open(dialog, answer)
+
+    def ask(self, parent: QWidget, question: Question, answer: Callable[[str], object]) -> None:
+        """Ask a question; the answer is a choice's id."""
+        box = QMessageBox(QMessageBox.Icon.Question, question.title, question.title, parent=parent)
+        box.setObjectName(question.id)
+        box.setInformativeText(question.text)
+        box.setDetailedText(question.details)
+        buttons: dict[str, QPushButton] = {
+            choice.id: box.addButton(choice.text, _ROLES[choice.role]) for choice in question.choices
+        }
+        box.setDefaultButton(buttons[question.default])
+        box.setEscapeButton(buttons[question.escape])
+
+        def on_finished(result: int) -> None:
+            clicked = box.clickedButton()
+            chosen = [identity for identity, button in buttons.items() if button is clicked]
+            box.deleteLater()
+            answer(chosen[0] if chosen else question.escape)
+
+        box.finished.connect(on_finished)
+        box.open()
+
+    def _open(self, dialog: QFileDialog, answer: Callable[[Path], object]) -> None:
+        dialog.fileSelected.connect(lambda text: answer(Path(text)))
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()

@@ -1,0 +1,94 @@
+"""The questions of the window, in words; buttons are verbs, the destructive one is never the default."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from app.problems import Problem
+from app.prompts import Choice, Question
+from app.words import counted
+
+if TYPE_CHECKING:
+    from distill_core.models.persistence import ModelSummary
+    from distill_core.training.metrics import PriorEpochMetrics
+
+CANCEL = Choice("cancel", "Cancel", "reject")
+
+
+def _date(text: object) -> str | None:
+    try:
+        return datetime.fromisoformat(str(text)).astimezone().strftime("%-d %b %Y")
+    except ValueError:
+        return None
+
+
+def _known_facts(summary: ModelSummary) -> str:
+    metadata = summary.prior_metadata or {}
+    best, count = summary.best_perplexity, metadata.get("dataset_file_count")
+    facts = [
+        f"Perplexity {best:.2f}" if best is not None else None,
+        counted(count, "sound") if isinstance(count, int) else None,
+        _date(metadata.get("training_date")),
+    ]
+    known = ", ".join(fact for fact in facts if fact)
+    return f"{known}. " if known else ""
+
+
+def replace_prior(summary: ModelSummary) -> Question:
+    """Ask before a prior in the file is replaced by the new one."""
+    newer = "" if summary.prior_is_readable else "It was made by a newer Distill. "
+    return Question(
+        "replacePriorQuestion",
+        f"“{summary.path.name}” already has a prior.",
+        f"{_known_facts(summary)}{newer}Saving replaces it.",
+        (Choice("copy", "Save a Copy…"), Choice("replace", "Replace", "destroy"), CANCEL),
+        default="copy",
+        escape="cancel",
+    )
+
+
+def save_first(model_name: str) -> Question:
+    """Ask before an unsaved prior would be lost."""
+    return Question(
+        "unsavedPriorQuestion",
+        f"Save the prior into “{model_name}”?",
+        "It will be lost if you don't save it.",
+        (Choice("save", "Save"), Choice("discard", "Don't Save", "destroy"), CANCEL),
+        default="save",
+        escape="cancel",
+    )
+
+
+def quit_while_training(last: PriorEpochMetrics | None, best: PriorEpochMetrics | None) -> Question:
+    """Ask before closing ends a training."""
+    if last is None or best is None:
+        text = "The first epoch is not finished, so there is nothing to save yet."
+        choices: tuple[Choice, ...] = (Choice("discard", "Quit Without Saving", "destroy"),)
+    else:
+        text = f"Epoch {last.epoch} of {last.total_epochs}. "
+        text += f"The best prior so far (perplexity {best.val_perplexity:.2f}) is not saved."
+        choices = (Choice("save", "Save and Quit"), Choice("discard", "Quit Without Saving", "destroy"))
+    keep = Choice("cancel", "Keep Training", "reject")
+    return Question(
+        "quitTrainingQuestion", "Stop training and quit?", text, (*choices, keep), default="cancel", escape="cancel"
+    )
+
+
+def crash(problem: Problem) -> Question:
+    """Tell of a bug, once, with what a developer needs."""
+    return Question(
+        "crashDialog",
+        problem.message,
+        f"{problem.hint} Please report it.",
+        (Choice("copy", "Copy Details"), Choice("close", "Close", "reject")),
+        default="close",
+        escape="close",
+        details=problem.details,
+    )
+
+
+def plain(identity: str, title: str, text: str, details: str = "") -> Question:
+    """Tell something that was asked for; `details` unfold."""
+    close = Choice("close", "Close", "reject")
+    return Question(identity, title, text, (close,), default="close", escape="close", details=details)

@@ -1,0 +1,264 @@
+"""The one state and every command; what the window shows follows from its signals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from app.estimate import epoch_work
+from app.jobs import Job, JobOutcome, JobRunner
+from app.problems import problem_from
+from app.settings import Settings
+from app.state import Activity, State
+from distill_core.events import JobProgress, OnEvent, ShouldStop, SkippedFile, Stopped
+from distill_core.training.metrics import PriorEpochMetrics, PriorStepMetrics, PriorTrainingStartEvent
+
+if TYPE_CHECKING:
+    from distill_core.audio.dataset import AudioDataset
+    from distill_core.models.persistence import ModelSummary
+    from distill_core.training.prior_loop import TrainedPrior
+
+_STEP_INTERVAL_S = 0.1
+_ACTIVITY_OF_JOB = {
+    "engine": Activity.STARTING,
+    "model": Activity.OPENING,
+    "sounds": Activity.SCANNING,
+    "training": Activity.PREPARING,
+    "saving": Activity.SAVING,
+}
+
+
+def _load_engine(on_event: OnEvent, should_stop: ShouldStop) -> None:
+    """Import what takes seconds, while the window is already there."""
+    import distill_core.models.persistence
+    import distill_core.training.prior_loop  # noqa: F401
+
+
+def _fewer_steps(on_event: OnEvent) -> OnEvent:
+    """Pass every event on, but steps only ten times a second."""
+    next_at = 0.0
+
+    def pass_on(event: object) -> None:
+        nonlocal next_at
+        if isinstance(event, PriorStepMetrics):
+            if monotonic() < next_at and event.step != event.total_steps:
+                return
+            next_at = monotonic() + _STEP_INTERVAL_S
+        on_event(event)
+
+    return pass_on
+
+
+class Session(QObject):
+    """Opens, trains and saves on one work thread; holds the state.
+
+    Signals: `state_changed(State)` after every change; `model_changed(ModelSummary | None)`,
+    `dataset_changed(AudioDataset | None)`; `progress(JobProgress)`; `training_started(PriorTrainingStartEvent)`,
+    `step_finished(PriorStepMetrics)`, `epoch_finished(PriorEpochMetrics)`, `training_ended(TrainedPrior)`;
+    `saved(Path)`; `failed(job name, Problem)`; `file_skipped(SkippedFile)`.
+    """
+
+    state_changed = Signal(object)
+    model_changed = Signal(object)
+    dataset_changed = Signal(object)
+    progress = Signal(object)
+    training_started = Signal(object)
+    step_finished = Signal(object)
+    epoch_finished = Signal(object)
+    training_ended = Signal(object)
+    saved = Signal(object)
+    failed = Signal(str, object)
+    file_skipped = Signal(object)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.settings = Settings()
+        self._state = State()
+        self._epoch_work = 0.0
+        self._runner = JobRunner(self)
+        self._runner.started.connect(self._on_job_started)
+        self._runner.reported.connect(self._on_event)
+        self._runner.ended.connect(self._on_job_ended)
+
+    @property
+    def state(self) -> State:
+        """What is the case now."""
+        return self._state
+
+    def load_engine(self) -> None:
+        """Import the engine behind the window."""
+        self._runner.submit("engine", _load_engine)
+
+    def open_model(self, path: Path) -> None:
+        """Read a model file's facts; a job under way is waited for."""
+
+        def run(on_event: OnEvent, should_stop: ShouldStop) -> ModelSummary:
+            from distill_core import read_summary
+
+            return read_summary(path)
+
+        self._set(pending_model=path)
+        self._runner.submit("model", run)
+
+    def open_dataset(self, folder: Path) -> None:
+        """Scan a folder of sounds; a job under way is waited for."""
+
+        def run(on_event: OnEvent, should_stop: ShouldStop) -> AudioDataset:
+            from distill_core import scan
+
+            return scan(folder, on_event=on_event, should_stop=should_stop)
+
+        self._set(pending_folder=folder)
+        self._runner.submit("sounds", run)
+
+    def train(self, overrides: dict[str, Any]) -> None:
+        """Train a prior on the open sounds; `overrides` replace single settings.
+
+        Raises:
+            ConfigError: a setting that cannot be.
+        """
+        from distill_core.training.prior_config import get_adaptive_prior_config
+
+        model, dataset = self._require_ready()
+        config = get_adaptive_prior_config(len(dataset.files), **overrides)
+
+        def run(on_event: OnEvent, should_stop: ShouldStop) -> TrainedPrior:
+            from distill_core import train_prior
+
+            return train_prior(model.path, dataset, config, on_event=_fewer_steps(on_event), should_stop=should_stop)
+
+        self._epoch_work = epoch_work(model, dataset, config)
+        self._set(trained=None, unsaved=False, saved_to=None, last_epoch=None, best_epoch=None)
+        self._submit_now("training", run)
+
+    def estimate_seconds(self, overrides: dict[str, Any]) -> float | None:
+        """Return how long training may take at the last training's speed; None while there was none here."""
+        from distill_core.errors import ConfigError
+        from distill_core.training.prior_config import get_adaptive_prior_config
+
+        speed, state = self.settings.training_speed(), self._state
+        if speed is None or state.model is None or state.dataset is None:
+            return None
+        try:
+            config = get_adaptive_prior_config(len(state.dataset.files), **overrides)
+        except ConfigError:
+            return None
+        return config.max_epochs * epoch_work(state.model, state.dataset, config) / speed
+
+    def stop(self) -> None:
+        """Ask the work under way to end at its next step; returns at once."""
+        self._runner.stop()
+        if self._state.is_training:
+            self._set(activity=Activity.STOPPING)
+
+    def save_prior(self, output: Path | None = None) -> None:
+        """Save the trained prior into the open model file, or into a copy of it."""
+        model, trained = self._require_trained()
+
+        def run(on_event: OnEvent, should_stop: ShouldStop) -> tuple[Path, ModelSummary]:
+            from distill_core import read_summary, save_prior_to_model
+
+            if trained.prior is None:
+                raise ValueError("there is no prior to save")
+            path = save_prior_to_model(
+                model.path, trained.prior, trained.config, trained.metadata, output=output, expected=model.stamp
+            )
+            return path, read_summary(model.path)
+
+        self._submit_now("saving", run)
+
+    def discard_prior(self) -> None:
+        """Give the unsaved prior up."""
+        self._set(trained=None, unsaved=False)
+
+    def close(self, wait_ms: int) -> bool:
+        """End the work thread, also when idle; False if it did not end in time."""
+        return self._runner.close(wait_ms)
+
+    def _submit_now(self, name: str, function: Callable[[OnEvent, ShouldStop], object]) -> None:
+        self._runner.submit(name, function)
+        self._set(activity=_ACTIVITY_OF_JOB[name])  # at once: a second click must find the button gone
+
+    def _require_ready(self) -> tuple[ModelSummary, AudioDataset]:
+        if self._state.model is None or self._state.dataset is None:
+            raise ValueError("training needs a model and sounds")
+        return self._state.model, self._state.dataset
+
+    def _require_trained(self) -> tuple[ModelSummary, TrainedPrior]:
+        if self._state.model is None or self._state.trained is None:
+            raise ValueError("there is no trained prior")
+        return self._state.model, self._state.trained
+
+    def _set(self, **changes: Any) -> None:
+        self._state = replace(self._state, **changes)
+        self.state_changed.emit(self._state)
+
+    @Slot(object)
+    def _on_job_started(self, job: Job) -> None:
+        is_stopping = job.name == "training" and job.stop.is_set()
+        self._set(activity=Activity.STOPPING if is_stopping else _ACTIVITY_OF_JOB[job.name])
+
+    @Slot(object)
+    def _on_event(self, event: object) -> None:
+        match event:
+            case JobProgress():
+                self.progress.emit(event)
+            case SkippedFile():
+                self.file_skipped.emit(event)
+            case PriorTrainingStartEvent():
+                if self._state.activity is Activity.PREPARING:
+                    self._set(activity=Activity.TRAINING)
+                self.training_started.emit(event)
+            case PriorStepMetrics():
+                self.step_finished.emit(event)
+            case PriorEpochMetrics():
+                self._on_epoch(event)
+
+    def _on_epoch(self, epoch: PriorEpochMetrics) -> None:
+        self.settings.set_training_speed(self._epoch_work / max(epoch.epoch_time_s, 1e-3))
+        best = self._state.best_epoch
+        is_best = best is None or epoch.val_perplexity < best.val_perplexity
+        self._set(last_epoch=epoch, best_epoch=epoch if is_best else best)
+        self.epoch_finished.emit(epoch)
+
+    @Slot(object)
+    def _on_job_ended(self, outcome: JobOutcome) -> None:
+        name = outcome.job.name
+        if not self._runner.is_busy:
+            self._state = replace(self._state, activity=Activity.NONE)
+        if name == "model":
+            self._state = replace(self._state, pending_model=None)
+        if name == "sounds":
+            self._state = replace(self._state, pending_folder=None)
+        if outcome.error is None:
+            self._take_result(name, outcome.result)
+        elif not isinstance(outcome.error, Stopped):
+            self._set()
+            self.failed.emit(name, problem_from(outcome.error, outcome.details))
+        else:
+            self._set()
+
+    def _take_result(self, name: str, result: Any) -> None:
+        match name:
+            case "model":
+                self._set(model=result, trained=None, unsaved=False, saved_to=None, last_epoch=None, best_epoch=None)
+                self.settings.add_recent_model(result.path.resolve())
+                self.model_changed.emit(result)
+            case "sounds":
+                self._set(dataset=result)
+                self.dataset_changed.emit(result)
+            case "training":
+                self._set(trained=result, unsaved=result.prior is not None)
+                self.training_ended.emit(result)
+            case "saving":
+                path, summary = result
+                self._set(model=summary, unsaved=False, saved_to=path)
+                self.model_changed.emit(summary)
+                self.saved.emit(path)
+            case _:
+                self._set()

@@ -1,0 +1,68 @@
+"""Conveniences that outlive the window: recent files, last folders, its size. Never anything that changes a result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, QSettings
+
+MAX_RECENTS = 8
+
+
+class Settings:
+    """Typed access to an INI file in the user's configuration folder."""
+
+    def __init__(self) -> None:
+        self._store = QSettings(QSettings.Format.IniFormat, QSettings.Scope.UserScope, "Distill", "Distill")
+
+    def recent_models(self) -> list[Path]:
+        """Return the models opened last, newest first."""
+        stored = self._store.value("recentModels", [])
+        texts = [stored] if isinstance(stored, str) else stored if isinstance(stored, list) else []
+        return [Path(text) for text in texts if isinstance(text, str) and text][:MAX_RECENTS]
+
+    def add_recent_model(self, path: Path) -> None:
+        """Put a model first among the recent ones."""
+        others = [other for other in self.recent_models() if other != path]
+        self._store.setValue("recentModels", [str(kept) for kept in [path, *others][:MAX_RECENTS]])
+
+    def remove_recent_model(self, path: Path) -> None:
+        """Forget one recent model."""
+        self._store.setValue("recentModels", [str(other) for other in self.recent_models() if other != path])
+
+    def clear_recent_models(self) -> None:
+        """Forget all recent models."""
+        self._store.remove("recentModels")
+
+    def last_folder(self, kind: str) -> Path:
+        """Return the folder that a file dialog of this kind starts in."""
+        return Path(self._text(f"lastFolder/{kind}") or Path.home())
+
+    def set_last_folder(self, kind: str, folder: Path) -> None:
+        """Remember where a file dialog of this kind ended."""
+        self._store.setValue(f"lastFolder/{kind}", str(folder))
+
+    def geometry(self) -> QByteArray | None:
+        """Return the window's size and place."""
+        value = self._store.value("geometry")
+        return value if isinstance(value, QByteArray) else None
+
+    def set_geometry(self, geometry: QByteArray) -> None:
+        """Remember the window's size and place."""
+        self._store.setValue("geometry", geometry)
+
+    def training_speed(self) -> float | None:
+        """Return how many parameters times codes a second the last training did on this computer."""
+        try:
+            speed = float(self._text("trainingSpeed"))
+        except ValueError:
+            return None
+        return speed if speed > 0 else None
+
+    def set_training_speed(self, speed: float) -> None:
+        """Remember the last training's speed."""
+        self._store.setValue("trainingSpeed", repr(speed))
+
+    def _text(self, key: str) -> str:
+        value = self._store.value(key, "")
+        return value if isinstance(value, str) else ""

@@ -1,0 +1,123 @@
+"""What the window knows, and what may be done about it: plain values and one pure function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from distill_core.audio.dataset import AudioDataset
+    from distill_core.models.persistence import ModelSummary
+    from distill_core.training.metrics import PriorEpochMetrics
+    from distill_core.training.prior_loop import TrainedPrior
+
+
+class Activity(Enum):
+    """What the work thread does."""
+
+    NONE = "none"
+    STARTING = "starting"
+    OPENING = "opening"
+    SCANNING = "scanning"
+    PREPARING = "preparing"
+    TRAINING = "training"
+    STOPPING = "stopping"
+    SAVING = "saving"
+
+
+class ActionId(StrEnum):
+    """Everything a person can ask for."""
+
+    OPEN_MODEL = "openModelAction"
+    CHOOSE_SOUNDS = "chooseSoundsAction"
+    TRY_DEMO = "tryDemoAction"
+    TRAIN = "trainAction"
+    STOP = "stopAction"
+    SAVE_PRIOR = "savePriorAction"
+    SAVE_COPY = "saveCopyAction"
+    SHOW_IN_FOLDER = "showInFolderAction"
+    OPTIONS = "optionsAction"
+    INSPECT = "inspectAction"
+    CLOSE = "closeAction"
+    QUIT = "quitAction"
+    REGISTER = "registerAction"
+    EXPLAIN_PERPLEXITY = "explainPerplexityAction"
+    OPEN_LOGS = "openLogsAction"
+    ABOUT = "aboutAction"
+
+
+ALWAYS = frozenset(
+    {
+        ActionId.OPTIONS,
+        ActionId.INSPECT,
+        ActionId.CLOSE,
+        ActionId.QUIT,
+        ActionId.REGISTER,
+        ActionId.EXPLAIN_PERPLEXITY,
+        ActionId.OPEN_LOGS,
+        ActionId.ABOUT,
+    }
+)
+TRAINING_ACTIVITIES = frozenset({Activity.PREPARING, Activity.TRAINING, Activity.STOPPING})
+_OPENING_ACTIVITIES = frozenset({Activity.NONE, Activity.STARTING, Activity.OPENING, Activity.SCANNING})
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything the window shows depends on this.
+
+    `pending_model` and `pending_folder` are being opened; `trained` is the last result, `unsaved` until it is in a
+    file; `saved_to` is the file of the last save; `last_epoch` and `best_epoch` belong to the running or last training.
+    """
+
+    activity: Activity = Activity.NONE
+    model: ModelSummary | None = None
+    dataset: AudioDataset | None = None
+    pending_model: Path | None = None
+    pending_folder: Path | None = None
+    trained: TrainedPrior | None = None
+    unsaved: bool = False
+    saved_to: Path | None = None
+    last_epoch: PriorEpochMetrics | None = None
+    best_epoch: PriorEpochMetrics | None = None
+
+    @property
+    def is_training(self) -> bool:
+        """Whether a training is under way, its preparation and its stopping included."""
+        return self.activity in TRAINING_ACTIVITIES
+
+    @property
+    def is_memorizing(self) -> bool:
+        """Whether the running training's last epoch was flagged."""
+        return self.activity is Activity.TRAINING and self.last_epoch is not None and self.last_epoch.is_memorizing
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is open and nothing is being opened."""
+        return self.model is None and self.dataset is None and not self.pending_model and not self.pending_folder
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is all that training needs."""
+        return self.model is not None and self.dataset is not None
+
+
+def available(state: State) -> frozenset[ActionId]:
+    """Return what may be done now; menus, buttons and drops all read this."""
+    actions = set(ALWAYS)
+    if state.activity in _OPENING_ACTIVITIES:
+        actions |= {ActionId.OPEN_MODEL, ActionId.CHOOSE_SOUNDS, ActionId.TRY_DEMO}
+    if state.activity in (Activity.PREPARING, Activity.TRAINING, Activity.SCANNING):
+        actions.add(ActionId.STOP)
+    if state.activity is Activity.NONE:
+        if state.is_ready:
+            actions.add(ActionId.TRAIN)
+        if state.unsaved:
+            actions.add(ActionId.SAVE_PRIOR)
+        if state.trained is not None and state.trained.prior is not None:
+            actions.add(ActionId.SAVE_COPY)
+    if state.model is not None:
+        actions.add(ActionId.SHOW_IN_FOLDER)
+    return frozenset(actions)

@@ -1,0 +1,156 @@
+"""The sentences that follow from the state: pure functions, so that a table can test them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from app.state import Activity, State
+from distill_core.training.prior_config import get_adaptive_prior_config
+
+if TYPE_CHECKING:
+    from distill_core.audio.dataset import AudioDataset
+    from distill_core.events import JobProgress
+    from distill_core.models.persistence import ModelSummary
+    from distill_core.training.metrics import PriorEpochMetrics
+
+NO_MODEL_COMMAND = "distill train FOLDER -o MODEL.distill"
+NO_MODEL_DETAIL = f"Try the demo, or make one from your sounds in the terminal: {NO_MODEL_COMMAND}"
+
+
+def counted(count: int, noun: str) -> str:
+    """Return "1 sound" or "24 sounds"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Return "12 s", "3 min 12 s" or "2 h 5 min"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def rough_duration(seconds: float) -> str:
+    """Return "less than a minute", "about 6 minutes" or "about 2 hours"."""
+    if seconds < 60:
+        return "less than a minute"
+    if seconds < 90 * 60:
+        return f"about {counted(round(seconds / 60), 'minute')}"
+    return f"about {counted(round(seconds / 3600), 'hour')}"
+
+
+def size_line(file_count: int, overrides: dict[str, Any]) -> str:
+    """Return how large a prior will be trained, and why."""
+    config = get_adaptive_prior_config(file_count)
+    network = f"{overrides.get('num_layers', config.num_layers)} layers, "
+    network += f"{overrides.get('hidden_size', config.hidden_size)} wide"
+    if "hidden_size" in overrides or "num_layers" in overrides:
+        return f"Prior of your choice ({network})"
+    size = {128: "Small set: small prior", 256: "Middle-sized set: middle-sized prior"}
+    return f"{size.get(config.hidden_size, 'Large set: large prior')} ({network})"
+
+
+def model_lines(summary: ModelSummary) -> list[str]:
+    """Return what the model card says below the file's name."""
+    facts = f"{summary.num_quantizers} levels × {summary.codebook_size} codes · "
+    facts += f"{summary.spectrogram.sample_rate / 1000:g} kHz"
+    if not summary.has_prior:
+        return [facts, "Prior: none yet"]
+    if not summary.prior_is_readable:
+        return [facts, f"Prior: “{summary.prior_architecture}”, made by a newer Distill"]
+    best = summary.best_perplexity
+    return [facts, "Prior: yes" if best is None else f"Prior: perplexity {best:.2f}"]
+
+
+def sounds_line(dataset: AudioDataset) -> str:
+    """Return what the sounds card says below the folder's name."""
+    return f"{counted(len(dataset.files), 'sound')} · {duration(dataset.total_duration_s)}"
+
+
+def estimate_words(seconds: float | None) -> str:
+    """Return how long training may take here, as exactly as is known."""
+    if seconds is None:
+        return "how long it takes shows after the first epoch"
+    return f"{rough_duration(seconds)} on this computer"
+
+
+def ready_text(dataset: AudioDataset, estimate_s: float | None) -> str:
+    """Return the sentence above the Train button when all is there."""
+    text = f"Ready. {counted(len(dataset.files), 'sound')}, {estimate_words(estimate_s)}."
+    if len(dataset.files) == 1:
+        text += " One sound only: its end is kept for validation, so the perplexity is less trustworthy."
+    return text
+
+
+def idle_text(state: State, estimate_s: float | None) -> str:
+    """Return the main sentence while nothing runs."""
+    if state.trained is not None and state.trained.prior is None:
+        return "Stopped before the first epoch: nothing to save."
+    if state.trained is not None and state.best_epoch is not None:
+        return finished_text(state)
+    if state.model is None and state.dataset is None:
+        return "Drop a Distill model and a folder of sounds to begin."
+    if state.dataset is None:
+        return "Now add the folder of sounds to learn from."
+    if state.model is None:
+        return "Now add the model (.distill) to train."
+    return ready_text(state.dataset, estimate_s)
+
+
+def finished_text(state: State) -> str:
+    """Return what a finished training came to."""
+    if state.best_epoch is None:
+        return ""
+    best = f"best perplexity {state.best_epoch.val_perplexity:.2f} at epoch {state.best_epoch.epoch}"
+    early = state.trained is not None and state.trained.stopped_early
+    return f"{'Stopped' if early else 'Finished'}: {best}."
+
+
+def training_text(epoch: PriorEpochMetrics, best: PriorEpochMetrics, seconds_left: float | None) -> str:
+    """Return the line beside the bar while epochs go by."""
+    left = "" if seconds_left is None else f" · {rough_duration(seconds_left)} left"
+    return f"Epoch {epoch.epoch} of {epoch.total_epochs}{left} · best {best.val_perplexity:.2f} at epoch {best.epoch}"
+
+
+def progress_text(progress: JobProgress) -> str:
+    """Return what the work thread is doing, with numbers."""
+    if progress.phase == "scan":
+        return f"Looking through {counted(progress.total, 'file')}: {progress.done:,} done"
+    return f"Preparing sounds: {progress.done:,} of {progress.total:,}"
+
+
+def main_text(state: State, estimate_s: float | None) -> str:
+    """Return the sentence beside the Train button; progress refines it while work is under way."""
+    match state.activity:
+        case Activity.STARTING:
+            return "Starting the engine…"
+        case Activity.OPENING:
+            return f"Opening {state.pending_model.name}…" if state.pending_model else "Opening the model…"
+        case Activity.SCANNING:
+            return f"Looking through {state.pending_folder.name}…" if state.pending_folder else "Looking through…"
+        case Activity.PREPARING:
+            return "Preparing sounds…"
+        case Activity.TRAINING:
+            return "Training: the first epoch is under way."
+        case Activity.STOPPING:
+            return "Finishing this step…"
+        case Activity.SAVING:
+            return "Saving…"
+    return idle_text(state, estimate_s)
+
+
+def memorizing_detail(epoch: PriorEpochMetrics, best: PriorEpochMetrics) -> str:
+    """Return the banner's second line: what is compared, and what stopping keeps."""
+    return f"{epoch.memorization_message} The best is epoch {best.epoch}, perplexity {best.val_perplexity:.2f}."
+
+
+PERPLEXITY_EXPLAINED = (
+    "Perplexity says among how many codes the prior still hesitates when it guesses the next one. "
+    "It is measured on sounds that are kept aside (validation), so lower means that it has understood your sounds "
+    "better. Guessing blindly gives the number of codes; guessing by how often each code occurs gives the line marked "
+    "“by frequency”.\n\n"
+    "A perplexity near 1 on few sounds is no triumph: the prior then knows them by heart, and what it makes will be "
+    "copies. The dotted line shows where Distill begins to warn."
+)
