@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+import distill_core.device  # noqa: F401  (it says how threads wait, which counts only before torch is imported)
+
 if TYPE_CHECKING:
     from distill_core.audio.spectrogram import SpectrogramConfig
     from distill_core.models.vqvae import ConvVQVAE

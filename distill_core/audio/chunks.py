@@ -6,18 +6,20 @@ from collections.abc import Iterator, Sequence
 
 from torch import Tensor
 
-from distill_core.audio.dataset import AudioFile
-from distill_core.audio.io import UnreadableSoundError, read_mono, split_into_chunks
+from distill_core.audio.dataset import AudioFile, check_unchanged
+from distill_core.audio.io import UnreadableSoundError, chunks_of_blocks, read_blocks
 from distill_core.audio.spectrogram import SpectrogramConfig
 from distill_core.errors import DatasetError
 from distill_core.events import OnEvent, ProgressReporter, ShouldStop, SkippedFile, stop_point
 
 
-def _read_file(file: AudioFile, config: SpectrogramConfig) -> Tensor:
-    waveform_T = read_mono(file.path, config.sample_rate, file.channel)
-    if not bool(waveform_T.isfinite().all()):
-        raise UnreadableSoundError("it holds values that are not numbers (NaN or infinity)")
-    return split_into_chunks(waveform_T, config.chunk_samples)
+def _read_file(file: AudioFile, config: SpectrogramConfig, should_stop: ShouldStop) -> Iterator[Tensor]:
+    """Yield the file's chunks, some at a time, so that a sound of hours needs no more memory than one of seconds."""
+    check_unchanged(file, should_stop)
+    blocks = read_blocks(file.path, config.sample_rate, file.channel)
+    for chunks_NT in chunks_of_blocks(blocks, config.chunk_samples):
+        stop_point(should_stop)
+        yield chunks_NT
 
 
 def read_chunks(
@@ -28,7 +30,7 @@ def read_chunks(
     on_event: OnEvent,
     should_stop: ShouldStop,
 ) -> Iterator[Tensor]:
-    """Yield each file's chunks `[n, samples]` at the model's rate.
+    """Yield the files' chunks in order, some `[n, samples]` of one file at a time, at the model's rate.
 
     A file that vanished or changed since the scan is told as `SkippedFile` and left out.
 
@@ -40,12 +42,10 @@ def read_chunks(
     for done, file in enumerate(files, start=already_done + 1):
         stop_point(should_stop)
         try:
-            chunks_NT = _read_file(file, config)
+            yield from _read_file(file, config, should_stop)
+            usable += 1
         except UnreadableSoundError as error:
             on_event(SkippedFile(file.name, str(error)))
-        else:
-            usable += 1
-            yield chunks_NT
         progress.update(done)
     if not usable:
         raise DatasetError("The sounds have changed or vanished since they were scanned.", "Scan the folder again.")

@@ -4,29 +4,32 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from hashlib import blake2b
+import stat
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
-import numpy as np
-
-from distill_core.audio.io import SILENCE_PEAK, UnreadableSoundError, decode_blocks, open_sound, to_mono
+from distill_core.audio.io import UnreadableSoundError
+from distill_core.audio.measure import measure_sound
 from distill_core.errors import DatasetError
 from distill_core.events import OnEvent, ProgressReporter, ShouldStop, SkippedFile, ignore, never, stop_point
 
-READABLE_SUFFIXES = frozenset(
-    ".wav .wave .aif .aiff .aifc .flac .ogg .oga .opus .mp3 .mp2 .au .snd .caf .w64 .rf64 .voc .sf .ircam .nist .sph"
-    " .svx .8svx .iff .avr .paf .fap .pvf .xi .sd2 .sds .htk .wve .bwf".split()
+_READABLE = (
+    "wav wave bwf aif aiff aifc flac ogg oga opus mp3 mp2 au snd caf w64 rf64 voc sf ircam nist sph svx 8svx iff avr"
+    " paf fap pvf xi sd2 sds htk wve"
 )
-UNSUPPORTED_SUFFIXES = frozenset(
-    ".m4a .aac .wma .ape .wv .mka .tta .mpc .dsf .dff .ac3 .amr .ra .3gp .mp4 .webm".split()
-)
+_UNSUPPORTED = "m4a aac wma ape wv mka tta mpc dsf dff ac3 amr ra 3gp mp4 webm"
+READABLE_SUFFIXES = frozenset(f".{word}" for word in _READABLE.split())
+UNSUPPORTED_SUFFIXES = frozenset(f".{word}" for word in _UNSUPPORTED.split())
 FORMAT_HINT = "Distill reads WAV, AIFF, FLAC, MP3, OGG, Opus and whatever else libsndfile knows."
-MAX_CHANNELS = 64
-_MIN_DURATION_S = 0.001
-# A mono sum 40 dB below its loudest channel has cancelled out.
-_CANCELLED_ENERGY_RATIO = 1e-4
+
+
+def _readable(name: str) -> str:
+    """Return a file's name without what a terminal or a text file would choke on."""
+    text = os.fsencode(name).decode("utf-8", "replace")
+    return "".join("\ufffd" if unicodedata.category(char) in {"Cc", "Zl", "Zp"} else char for char in text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +60,8 @@ class AudioDataset:
 
     @property
     def name(self) -> str:
-        """The folder's name."""
-        return self.folder.resolve().name
+        """The folder's name, as text that can be shown and saved."""
+        return _readable(self.folder.resolve().name)
 
     @property
     def total_duration_s(self) -> float:
@@ -66,107 +69,94 @@ class AudioDataset:
         return sum(file.duration_s for file in self.files)
 
 
-@dataclass(slots=True)
-class _Measured:
-    """What one pass over a sound's samples tells."""
-
-    frames: int = 0
-    peak: float = 0.0
-    mono_energy: float = 0.0
-    channel_energy: float | np.ndarray[tuple[int], np.dtype[np.float64]] = 0.0
-    finite: bool = True
-    digest: blake2b = field(default_factory=lambda: blake2b(digest_size=16))
-
-    def add(self, block: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> None:
-        self.frames += len(block)
-        self.finite = self.finite and bool(np.isfinite(block).all())
-        if not self.finite:
-            return
-        self.peak = max(self.peak, float(np.abs(block).max()))
-        self.mono_energy += float(np.square(to_mono(block, None), dtype=np.float64).sum())
-        self.channel_energy = self.channel_energy + np.square(block, dtype=np.float64).sum(axis=0)
-        self.digest.update(np.ascontiguousarray(block))
-
-    def uncancelled_channel(self) -> int | None:
-        """Return the loudest channel if the channels' mean cancels out, else None."""
-        loudest = int(np.argmax(self.channel_energy))
-        energies = np.atleast_1d(self.channel_energy)
-        return loudest if self.mono_energy < _CANCELLED_ENERGY_RATIO * energies[loudest] else None
-
-
-def _refuse_unusable(measured: _Measured, duration_s: float) -> None:
-    if not measured.frames:
-        raise UnreadableSoundError("it holds no sound")
-    if not measured.finite:
-        raise UnreadableSoundError("it holds values that are not numbers (NaN or infinity)")
-    if measured.peak <= SILENCE_PEAK:
-        raise UnreadableSoundError("it is silent")
-    if measured.frames < 2 or duration_s < _MIN_DURATION_S:
-        raise UnreadableSoundError("it is shorter than a millisecond")
-
-
 def _examine(path: Path, name: str, should_stop: ShouldStop) -> AudioFile:
     if path.suffix.lower() in UNSUPPORTED_SUFFIXES:
         raise UnreadableSoundError(f"{path.suffix[1:].upper()} can't be read; convert it to WAV or FLAC")
-    measured = _Measured()
-    with open_sound(path) as sound:
-        rate, channels, declared = sound.samplerate, sound.channels, sound.frames
-        if channels > MAX_CHANNELS:
-            raise UnreadableSoundError(f"it has {channels} channels; up to {MAX_CHANNELS} are read")
-        for block in decode_blocks(sound):
-            stop_point(should_stop)
-            measured.add(block)
-    duration_s = measured.frames / rate
-    _refuse_unusable(measured, duration_s)
-    channel = measured.uncancelled_channel()
-    notes = []
-    if measured.frames < declared:
-        notes.append(f"only the first {duration_s:.1f} s could be read")
-    if channel is not None:
-        notes.append(f"its channels cancel out, so only channel {channel + 1} is used")
-    digest = measured.digest.hexdigest()
-    return AudioFile(path, name, duration_s, rate, channels, digest, channel, "; ".join(notes))
+    seen = measure_sound(path, should_stop)
+    return AudioFile(path, name, seen.duration_s, seen.sample_rate, seen.channels, seen.digest, seen.channel, seen.note)
 
 
-def _candidate_paths(folder: Path) -> Iterator[Path]:
-    """Yield every file that looks like a sound, hidden ones left out, each folder entered once (symlink loops)."""
+def check_unchanged(file: AudioFile, should_stop: ShouldStop = never) -> None:
+    """Read a file again and compare it to what the scan found.
+
+    Raises:
+        UnreadableSoundError: it cannot be used any more, or holds another sound now.
+        Stopped: `should_stop()` turned true.
+    """
+    if _examine(file.path, file.name, should_stop).digest != file.digest:
+        raise UnreadableSoundError("it has changed since the folder was scanned")
+
+
+def _looks_like_sound(name: str) -> bool:
+    suffix = os.path.splitext(name)[1].lower()
+    return not name.startswith(".") and suffix in READABLE_SUFFIXES | UNSUPPORTED_SUFFIXES
+
+
+def _identity(folder: str) -> object:
+    """Return what is the same for a folder by whatever links it was reached."""
+    try:
+        status = os.stat(folder)
+    except OSError:  # it vanished while it was listed
+        return folder
+    return status.st_dev, status.st_ino
+
+
+def _find_sounds(folder: Path, should_stop: ShouldStop) -> tuple[list[Path], list[SkippedFile]]:
+    """Return every file that looks like a sound, hidden ones left out, and the folders that could not be listed."""
+    found: list[Path] = []
+    failures: list[OSError] = []
     entered = set()
-    for root, folders, names in os.walk(folder, followlinks=True):
-        status = os.stat(root)
-        if (status.st_dev, status.st_ino) in entered:
+    for root, folders, names in os.walk(folder, followlinks=True, onerror=failures.append):
+        stop_point(should_stop)
+        if _identity(root) in entered:  # links lead in circles
             folders.clear()
             continue
-        entered.add((status.st_dev, status.st_ino))
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            suffix = os.path.splitext(name)[1].lower()
-            if not name.startswith(".") and suffix in READABLE_SUFFIXES | UNSUPPORTED_SUFFIXES:
-                yield Path(root, name)
+        entered.add(_identity(root))
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found.extend(Path(root, name) for name in names if _looks_like_sound(name))
+    return sorted(found), [_skipped_folder(failure, folder) for failure in failures]
+
+
+def _skipped_folder(failure: OSError, folder: Path) -> SkippedFile:
+    reason = "no permission to read this folder" if isinstance(failure, PermissionError) else "it could not be listed"
+    return SkippedFile(_display_name(Path(os.fsdecode(failure.filename)), folder), reason)
 
 
 def _display_name(path: Path, folder: Path) -> str:
-    return os.fsencode(path.relative_to(folder).as_posix()).decode("utf-8", "replace")
+    return _readable(path.relative_to(folder).as_posix())
 
 
 def _check_folder(folder: Path) -> None:
-    if not folder.exists():
-        raise DatasetError(f"There is no folder “{folder}”.", "Check the name, or choose another folder.")
-    if not folder.is_dir():
-        raise DatasetError(f"“{folder.name}” is a file, not a folder.", "Choose the folder that the sounds are in.")
+    name = _readable(str(folder))
+    try:
+        is_folder = stat.S_ISDIR(folder.stat().st_mode)
+    except PermissionError as error:
+        raise DatasetError(f"There is no permission to read “{name}”.", "Choose another folder.") from error
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"There is no folder “{name}”.", "Check the name, or choose another folder.") from error
+    if not is_folder:
+        raise DatasetError(f"“{name}” is a file, not a folder.", "Choose the folder that the sounds are in.")
     if not os.access(folder, os.R_OK | os.X_OK):
-        raise DatasetError(f"There is no permission to read “{folder}”.", "Choose another folder.")
+        raise DatasetError(f"There is no permission to read “{name}”.", "Choose another folder.")
 
 
 def _with_duplicate_notes(files: Sequence[AudioFile]) -> tuple[AudioFile, ...]:
-    from dataclasses import replace
-
-    first_by_digest: dict[str, str] = {}
+    first_by_digest: dict[str, AudioFile] = {}
     noted = []
     for file in files:
-        first = first_by_digest.setdefault(file.digest, file.name)
-        note = "; ".join(filter(None, [file.note, f"the same sound as {first}" if first != file.name else ""]))
-        noted.append(replace(file, note=note))
+        first = first_by_digest.setdefault(file.digest, file)
+        note = "" if first is file else f"the same sound as {first.name}"
+        noted.append(replace(file, note="; ".join(filter(None, [file.note, note]))))
     return tuple(noted)
+
+
+def _no_sounds(folder: Path, skipped: Sequence[SkippedFile]) -> DatasetError:
+    name = _readable(folder.resolve().name)
+    if not skipped:
+        return DatasetError(f"No sounds in “{name}”.", FORMAT_HINT)
+    listed = ", ".join(f"{file.name}: {file.reason}" for file in skipped[:3])
+    more = f", and {len(skipped) - 3} more" if len(skipped) > 3 else ""
+    return DatasetError(f"No usable sound in “{name}” ({listed}{more}).", FORMAT_HINT)
 
 
 def scan(folder: str | Path, *, on_event: OnEvent = ignore, should_stop: ShouldStop = never) -> AudioDataset:
@@ -178,9 +168,9 @@ def scan(folder: str | Path, *, on_event: OnEvent = ignore, should_stop: ShouldS
     """
     folder = Path(folder)
     _check_folder(folder)
-    paths = sorted(_candidate_paths(folder))
+    paths, skipped = _find_sounds(folder, should_stop)
     progress = ProgressReporter("scan", len(paths), on_event)
-    files, skipped = [], []
+    files = []
     for done, path in enumerate(paths, start=1):
         stop_point(should_stop)
         name = _display_name(path, folder)
@@ -194,13 +184,18 @@ def scan(folder: str | Path, *, on_event: OnEvent = ignore, should_stop: ShouldS
     return AudioDataset(folder, _with_duplicate_notes(files), tuple(skipped))
 
 
-def _no_sounds(folder: Path, skipped: Sequence[SkippedFile]) -> DatasetError:
-    if not skipped:
-        return DatasetError(f"No sounds in “{folder.resolve().name}”.", FORMAT_HINT)
-    listed = ", ".join(f"{file.name}: {file.reason}" for file in skipped[:3])
-    more = f", and {len(skipped) - 3} more" if len(skipped) > 3 else ""
-    message = f"None of the {len(skipped)} sounds in “{folder.resolve().name}” can be used ({listed}{more})."
-    return DatasetError(message, FORMAT_HINT)
+def _groups_that_fit(groups: Sequence[list[int]], wanted: int) -> list[list[int]]:
+    """Return groups with `wanted` members together, or as many below as there can be; early ones are preferred."""
+    reachable = [1]  # after each group: bit n is set where some of the groups so far have n members together
+    for group in groups:
+        reachable.append((reachable[-1] | reachable[-1] << len(group)) & ((2 << wanted) - 1))
+    total = reachable[-1].bit_length() - 1
+    chosen = []
+    for group, before in zip(reversed(groups), reversed(reachable[:-1]), strict=True):
+        if not before >> total & 1:
+            chosen.append(group)
+            total -= len(group)
+    return chosen
 
 
 def split_files(
@@ -216,16 +211,13 @@ def split_files(
     if len(files) < 2:
         raise DatasetError("One sound cannot be split by file.", "Add at least one more sound.")
     wanted = min(len(files) - 1, max(1, round(len(files) * val_fraction)))
-    groups: dict[str, list[AudioFile]] = {}
-    for file in files:
-        groups.setdefault(file.digest, []).append(file)
-    order = list(groups.values())
-    random.Random(seed).shuffle(order)
-    chosen: list[AudioFile] = []
-    for group in order:
-        if len(chosen) + len(group) <= wanted:
-            chosen.extend(group)
-    left = [file for group in order for file in group if file not in chosen]
-    chosen.extend(left[: wanted - len(chosen)])  # only where copies are too many to be kept together
-    validation = tuple(file for file in files if file in chosen)
-    return tuple(file for file in files if file not in chosen), validation
+    copies: dict[str, list[int]] = {}
+    for index, file in enumerate(files):
+        copies.setdefault(file.digest, []).append(index)
+    groups = list(copies.values())
+    random.Random(seed).shuffle(groups)
+    chosen = {index for group in _groups_that_fit(groups, wanted) for index in group}
+    left = (index for group in groups for index in group if index not in chosen)
+    chosen.update(islice(left, wanted - len(chosen)))  # only where copies cannot be kept together
+    validation = tuple(file for index, file in enumerate(files) if index in chosen)
+    return tuple(file for index, file in enumerate(files) if index not in chosen), validation

@@ -32,7 +32,6 @@ try:
 except (OSError, RuntimeError, ImportError):
     _import_without_extension()
 
-from torchaudio.functional import resample  # noqa: E402
-from torchaudio.transforms import MelSpectrogram  # noqa: E402
+from torchaudio.transforms import MelSpectrogram, Resample  # noqa: E402
 
-__all__ = ["MelSpectrogram", "resample"]
+__all__ = ["MelSpectrogram", "Resample"]

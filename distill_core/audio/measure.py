@@ -1,0 +1,108 @@
+"""Decodes one sound from beginning to end and says what it holds, or why it cannot be used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+from soundfile import SoundFile
+
+from distill_core.audio.io import SILENCE_PEAK, Samples, UnreadableSoundError, decode_blocks, open_sound, to_mono
+from distill_core.events import ShouldStop, stop_point
+
+MAX_CHANNELS = 64
+# Outside these a header is wrong or the data no sound: a "second" of it could become days of samples.
+MIN_RATE, MAX_RATE = 1_000, 1_000_000
+_MIN_DURATION_S = 0.001
+_LARGEST_VALUE = 1e15
+_UNKNOWN_FRAMES = 2**63 - 1
+# A mono sum 40 dB below its loudest channel has cancelled out.
+_CANCELLED_ENERGY_RATIO = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What decoding a sound showed; the names mean what they mean in `AudioFile`."""
+
+    duration_s: float
+    sample_rate: int
+    channels: int
+    digest: str
+    channel: int | None
+    note: str
+
+
+@dataclass(slots=True)
+class _Pass:
+    """What one pass over a sound's samples tells; `swing` is how far they get from the first one."""
+
+    frames: int = 0
+    first: Samples | None = None
+    swing: float = 0.0
+    mono_energy: float = 0.0
+    channel_energy: float | np.ndarray[tuple[int], np.dtype[np.float64]] = 0.0
+    is_sound: bool = True
+    digest: blake2b = field(default_factory=lambda: blake2b(digest_size=16))
+
+    def add(self, block: Samples) -> None:
+        self.frames += block.shape[1]
+        self.is_sound = self.is_sound and bool(np.abs(block).max() < _LARGEST_VALUE)  # False for NaN, too
+        if not self.is_sound:
+            return
+        self.first = block[:, :1].copy() if self.first is None else self.first
+        self.swing = max(self.swing, float(np.abs(block - self.first).max()))
+        self.mono_energy += float(np.square(to_mono(block, None), dtype=np.float64).sum())
+        self.channel_energy = self.channel_energy + np.square(block, dtype=np.float64).sum(axis=1)
+        self.digest.update(block.tobytes())
+
+    def uncancelled_channel(self) -> int | None:
+        """Return the loudest channel if the channels' mean cancels out, else None."""
+        loudest = int(np.argmax(self.channel_energy))
+        energies = np.atleast_1d(self.channel_energy)
+        return loudest if self.mono_energy < _CANCELLED_ENERGY_RATIO * energies[loudest] else None
+
+
+def _refuse_unusable(seen: _Pass, declared: int, rate: int) -> None:
+    if not seen.frames:
+        raise UnreadableSoundError("none of its sound could be read" if declared else "it holds no sound")
+    if not seen.is_sound:
+        raise UnreadableSoundError("it holds values that are not numbers (NaN or infinity) or too large to be sound")
+    if seen.frames < 2 or seen.frames / rate < _MIN_DURATION_S:
+        raise UnreadableSoundError("it is shorter than a millisecond")
+    if seen.swing <= SILENCE_PEAK:
+        raise UnreadableSoundError("it is silent")  # a constant is, too
+
+
+def _read_through(sound: SoundFile, should_stop: ShouldStop) -> _Pass:
+    if sound.channels > MAX_CHANNELS:
+        raise UnreadableSoundError(f"it has {sound.channels} channels; up to {MAX_CHANNELS} are read")
+    if not MIN_RATE <= sound.samplerate <= MAX_RATE:
+        raise UnreadableSoundError(f"its sample rate of {sound.samplerate} Hz cannot be that of a sound")
+    seen = _Pass()
+    for block in decode_blocks(sound):
+        stop_point(should_stop)
+        seen.add(block)
+    _refuse_unusable(seen, sound.frames, sound.samplerate)
+    return seen
+
+
+def measure_sound(path: Path, should_stop: ShouldStop) -> Measured:
+    """Decode a file once.
+
+    Raises:
+        UnreadableSoundError: it cannot be used; says why.
+        Stopped: `should_stop()` turned true.
+    """
+    with open_sound(path) as sound:
+        seen = _read_through(sound, should_stop)
+        rate, channels, declared = sound.samplerate, sound.channels, sound.frames
+    duration_s = seen.frames / rate
+    channel = seen.uncancelled_channel()
+    notes = []
+    if seen.frames < declared < _UNKNOWN_FRAMES:
+        notes.append(f"only the first {duration_s:.2f} s could be read")
+    if channel is not None:
+        notes.append(f"its channels cancel out, so only channel {channel + 1} is used")
+    return Measured(duration_s, rate, channels, seen.digest.hexdigest(), channel, "; ".join(notes))
