@@ -49,7 +49,8 @@ class BannerColors:
 
 def resource_path(*parts: str) -> Path:
     """Return the path of a bundled resource: in a checkout, in an installed wheel and in a frozen app."""
-    root = Path(sys._MEIPASS) if getattr(sys, "frozen", False) else Path(distill_core.__file__).parents[1]
+    frozen_into: str | None = getattr(sys, "_MEIPASS", None)
+    root = Path(frozen_into) if frozen_into else Path(distill_core.__file__).parents[1]
     return root.joinpath("resources", *parts)
 
 

@@ -1,0 +1,1 @@
+"""Widgets that know no Session: a value goes in, a signal comes out."""

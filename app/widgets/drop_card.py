@@ -1,0 +1,232 @@
+"""A card that takes one thing, dropped or browsed for, and says what it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from PySide6.QtCore import QEvent, QSize, Qt, QUrl, Signal
+from PySide6.QtGui import (
+    QColor,
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDragMoveEvent,
+    QDropEvent,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPalette,
+    QPen,
+)
+from PySide6.QtWidgets import QFrame, QWidget
+
+from app.theme import error_color, icon, link_color
+from app.widgets.announce import announce
+from app.widgets.drop_card_body import DropCardBody
+
+DragState = Literal["none", "valid", "invalid"]
+Link = tuple[str, str]  # id, text
+
+_KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space, Qt.Key.Key_Select)
+
+
+def _accept_all(urls: list[QUrl]) -> bool:
+    return bool(urls)
+
+
+class DropCard(QFrame):
+    """Empty, busy or filled; a refusal may stand below each of them.
+
+    `can_accept` answers whether what is being dragged may be dropped here.
+    """
+
+    browse_requested = Signal()
+    dropped = Signal(object)  # list[QUrl]
+    drag_refused = Signal(object)  # list[QUrl]: it has just come in, and would not be taken
+    link_activated = Signal(str)
+
+    def __init__(self, object_name: str, accessible_name: str, icon_name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.can_accept: Callable[[list[QUrl]], bool] = _accept_all
+        self._icon_name, self._state, self._locked = icon_name, "empty", False
+        self._drag_state: DragState = "none"
+        self.body = DropCardBody(self)
+        self.body.button.clicked.connect(self._browse)
+        self.body.link_clicked.connect(self.link_activated)
+        self.setObjectName(object_name)
+        self.setAccessibleName(accessible_name)
+        self.setAcceptDrops(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self._recolor()
+
+    # What it shows
+
+    def show_empty(self, text: str, button: str) -> None:
+        """Invite: a text and a button; a click anywhere browses too."""
+        self._state = "empty"
+        self.body.show_empty(text, button)
+        self._after_change(text)
+
+    def show_busy(self, text: str, link: Link | None = None) -> None:
+        """Say what is being done; `link` may be a way to cancel it."""
+        self._state = "busy"
+        self.body.show_busy(text, link)
+        self._after_change(text)
+
+    def show_filled(self, title: str, lines: Sequence[str], link: Link | None = None, button: str = "Change…") -> None:
+        """Show what the card holds; the link stands behind the first line."""
+        self._state = "filled"
+        self.body.show_filled(title, lines, link, button)
+        self._after_change(" · ".join([title, *lines]))
+
+    def show_refusal(self, text: str, action: Link | None = None) -> None:
+        """Say below the content why something was not taken."""
+        self.body.show_refusal(text, action)
+        announce(self, text, urgent=True)
+
+    def clear_refusal(self) -> None:
+        """Take the refusal away."""
+        self.body.clear_refusal()
+
+    def refusal(self) -> str:
+        """Return the refusal that is shown, or ""."""
+        return self.body.refusal()
+
+    def set_locked(self, locked: bool, reason: str = "") -> None:
+        """Neither browse nor take drops; the reason becomes the tooltip."""
+        self._locked = locked
+        self.body.button.setEnabled(not locked)
+        self.setToolTip(reason if locked else "")
+        self._update_cursor()
+
+    def set_drag_state(self, state: DragState) -> None:
+        """Look as if something fitting, or something unfitting, were held over the card."""
+        self._drag_state = state
+        self.update()
+
+    def drag_state(self) -> DragState:
+        """Return how the card looks at what is held over it."""
+        return self._drag_state
+
+    def _after_change(self, description: str) -> None:
+        self.setAccessibleDescription(description)
+        self.body.button.setEnabled(not self._locked)
+        self.body.button.setAccessibleName(f"{self.accessibleName()}: {self.body.button.text()}")
+        self._update_cursor()
+        self.update()
+
+    def _update_cursor(self) -> None:
+        inviting = self._state == "empty" and not self._locked
+        self.setCursor(Qt.CursorShape.PointingHandCursor if inviting else Qt.CursorShape.ArrowCursor)
+
+    # Mouse and keyboard
+
+    def _browse(self) -> None:
+        if not self._locked and self._state != "busy":
+            self.browse_requested.emit()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """Browse on a click anywhere on the empty card."""
+        inside = self.rect().contains(event.position().toPoint())
+        if self._state == "empty" and inside and event.button() == Qt.MouseButton.LeftButton:
+            self._browse()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Take the press, so that the release comes here."""
+        event.accept()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Browse on Enter and Space."""
+        if event.key() in _KEYS and not event.isAutoRepeat():
+            self._browse()
+        else:
+            super().keyPressEvent(event)
+
+    # Drops
+
+    def _takes(self, event: QDropEvent) -> bool:
+        urls = event.mimeData().urls()
+        return bool(urls) and not self._locked and self.can_accept(urls)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Look fitting or not; what does not fit is taken too, so that the drop can be answered in words."""
+        self.set_drag_state("valid" if self._takes(event) else "invalid")
+        if self._locked or not event.mimeData().hasUrls():
+            event.ignore()
+            self.drag_refused.emit(event.mimeData().urls())
+        else:
+            event.acceptProposedAction()
+
+    def dragMoveEvent(self, event: QDragMoveEvent) -> None:
+        """Let the pointer say whether it can be dropped."""
+        if self._locked:
+            event.ignore()
+        else:
+            event.acceptProposedAction()
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        """Look as before."""
+        self.set_drag_state("none")
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Hand over what was dropped."""
+        self.set_drag_state("none")
+        if self._locked:
+            event.ignore()
+            self.drag_refused.emit(event.mimeData().urls())
+            return
+        event.acceptProposedAction()
+        self.dropped.emit(event.mimeData().urls())
+
+    # Look
+
+    def _recolor(self) -> None:
+        palette = self.palette()
+        text = palette.color(QPalette.ColorRole.WindowText)
+        self.body.recolor(icon(self._icon_name, text), error_color(palette), link_color(palette))
+        self.update()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow the palette."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.ApplicationPaletteChange):
+            self._recolor()
+
+    def focusInEvent(self, event: QEvent) -> None:
+        """Show the focus."""
+        self.update()
+
+    def focusOutEvent(self, event: QEvent) -> None:
+        """Show that it went."""
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        """Ask for room for a title and three lines."""
+        return super().sizeHint().expandedTo(QSize(260, 110))
+
+    def _border(self) -> tuple[QColor, float, Qt.PenStyle]:
+        palette = self.palette()
+        accent = palette.color(QPalette.ColorRole.Highlight)
+        if self._drag_state == "valid":
+            return accent, 3.0, Qt.PenStyle.SolidLine
+        if self._drag_state == "invalid":
+            return error_color(palette), 3.0, Qt.PenStyle.DotLine
+        if self.hasFocus():
+            return accent, 2.0, Qt.PenStyle.SolidLine
+        style = Qt.PenStyle.DashLine if self._state == "empty" else Qt.PenStyle.SolidLine
+        return palette.color(QPalette.ColorRole.PlaceholderText), 1.0, style
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw the ground and the border: dashed when empty, thick when something is held over it."""
+        color, width, style = self._border()
+        ground = self.palette().color(QPalette.ColorRole.Base)
+        if self._drag_state != "none":
+            ground = QColor(color)
+            ground.setAlpha(36)
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setBrush(ground)
+        painter.setPen(QPen(color, width, style))
+        edge = width / 2 + 0.5
+        painter.drawRoundedRect(self.rect().toRectF().adjusted(edge, edge, -edge, -edge), 5, 5)

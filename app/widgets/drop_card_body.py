@@ -1,0 +1,187 @@
+"""What stands on a drop card: its words, its buttons, its refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QColor, QIcon, QPalette
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from app.theme import icon
+from app.widgets.elided_label import ElidedLabel
+
+_TARGET = 28  # px, the least height of what can be clicked
+_BIG, _SMALL = QSize(24, 24), QSize(16, 16)
+
+
+class LinkButton(QPushButton):
+    """A flat button that looks like a link and knows its id."""
+
+    activated = Signal(str)
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._id = ""
+        font = self.font()
+        font.setUnderline(True)
+        self.setFont(font)
+        self.setFlat(True)
+        self.setMinimumHeight(_TARGET)
+        self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.clicked.connect(partial(self._activate))
+        self.hide()
+
+    def set_link(self, link: tuple[str, str] | None) -> None:
+        """Show an (id, text) pair, or nothing."""
+        self._id, text = link or ("", "")
+        self.setText(text)
+        self.setVisible(link is not None)
+
+    def recolor(self, color: QColor) -> None:
+        """Write in a colour."""
+        palette = QPalette()
+        palette.setColor(QPalette.ColorRole.ButtonText, color)
+        self.setPalette(palette)
+
+    def _activate(self) -> None:
+        self.activated.emit(self._id)
+
+
+class _Refusal(QWidget):
+    """An icon, a sentence and perhaps a way out."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.icon, self.words, self.action = QLabel(self), QLabel(self), LinkButton(self)
+        self.words.setTextFormat(Qt.TextFormat.PlainText)
+        self.words.setWordWrap(True)
+        self.words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.icon, 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(self.words, 1)
+        row.addWidget(self.action, 0, Qt.AlignmentFlag.AlignTop)
+        self.hide()
+
+    def recolor(self, color: QColor) -> None:
+        """Write in a colour."""
+        palette = QPalette()
+        palette.setColor(QPalette.ColorRole.WindowText, color)
+        self.words.setPalette(palette)
+        self.icon.setPixmap(icon("error", color).pixmap(_SMALL, self.devicePixelRatioF()))
+
+
+class DropCardBody(QWidget):
+    """Fills its card; decides nothing. Clicks that no child takes go through to the card."""
+
+    link_clicked = Signal(str)
+
+    def __init__(self, card: QWidget) -> None:
+        super().__init__(card)
+        self._icon, self._title = QLabel(self), ElidedLabel(self)
+        self._text = QLabel(self)
+        self._text.setTextFormat(Qt.TextFormat.PlainText)
+        self._text.setWordWrap(True)
+        self.button = QPushButton(self)
+        self.button.setMinimumHeight(_TARGET)
+        self.button.setAutoDefault(False)
+        self._bar = QProgressBar(self)
+        self._bar.setRange(0, 0)
+        self._bar.setTextVisible(False)
+        self._bar.setFixedHeight(4)
+        self._link, self._refusal = LinkButton(self), _Refusal(self)
+        self._link.activated.connect(self.link_clicked)
+        self._refusal.action.activated.connect(self.link_clicked)
+        self._lines: list[ElidedLabel] = []
+        font = self._title.font()
+        font.setBold(True)
+        self._title.setFont(font)
+        self._lay_out(card)
+
+    def _lay_out(self, card: QWidget) -> None:
+        head = QHBoxLayout()
+        head.setSpacing(10)
+        head.addWidget(self._icon)
+        head.addWidget(self._title, 1)
+        head.addWidget(self._text, 1)
+        head.addWidget(self.button)
+        self._first_row, self._more_rows = QHBoxLayout(), QVBoxLayout()
+        self._first_row.addWidget(self._link)
+        self._first_row.addStretch(1)
+        self._more_rows.setSpacing(2)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(12, 10, 12, 10)
+        column.setSpacing(4)
+        column.addLayout(head)
+        column.addWidget(self._bar)
+        column.addLayout(self._first_row)
+        column.addLayout(self._more_rows)
+        column.addStretch(1)
+        column.addWidget(self._refusal)
+        outer = QVBoxLayout(card)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(self)
+
+    def show_empty(self, text: str, button: str) -> None:
+        """Show a text and a button."""
+        self._show("", text, [], None, button)
+
+    def show_busy(self, text: str, link: tuple[str, str] | None) -> None:
+        """Show a text and a bar that has no end."""
+        self._show("", text, [], link, "")
+        self._bar.show()
+
+    def show_filled(self, title: str, lines: Sequence[str], link: tuple[str, str] | None, button: str) -> None:
+        """Show a title, lines, a link behind the first of them and a button."""
+        self._show(title, "", lines, link, button)
+
+    def _show(self, title: str, text: str, lines: Sequence[str], link: tuple[str, str] | None, button: str) -> None:
+        self._title.setText(title)
+        self._title.setVisible(bool(title))
+        self._text.setText(text)
+        self._text.setVisible(bool(text))
+        self.button.setText(button)
+        self.button.setVisible(bool(button))
+        self._bar.hide()
+        self._link.set_link(link)
+        self._show_lines(lines)
+
+    def _show_lines(self, lines: Sequence[str]) -> None:
+        while len(self._lines) < len(lines):
+            self._add_line()
+        for number, label in enumerate(self._lines):
+            label.setText(lines[number] if number < len(lines) else "")
+            label.setVisible(number < len(lines))
+
+    def _add_line(self) -> None:
+        label = ElidedLabel(self)
+        if self._lines:
+            self._more_rows.addWidget(label)
+        else:
+            self._first_row.insertWidget(0, label)
+        self._lines.append(label)
+
+    def show_refusal(self, text: str, action: tuple[str, str] | None) -> None:
+        """Show a sentence in the error colour, and perhaps a way out."""
+        self._refusal.words.setText(text)
+        self._refusal.action.set_link(action)
+        self._refusal.show()
+
+    def clear_refusal(self) -> None:
+        """Hide it."""
+        self._refusal.words.clear()
+        self._refusal.hide()
+
+    def refusal(self) -> str:
+        """Return the sentence, or ""."""
+        return self._refusal.words.text()
+
+    def recolor(self, picture: QIcon, error: QColor, link: QColor) -> None:
+        """Take the colours of a palette."""
+        self._icon.setPixmap(picture.pixmap(_BIG, self.devicePixelRatioF()))
+        self._refusal.recolor(error)
+        for button in (self._link, self._refusal.action):
+            button.recolor(link)

@@ -1,0 +1,78 @@
+"""The axes of the perplexity plot: plain numbers, and only as many as can be read side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import pyqtgraph as pg  # type: ignore[import-untyped, unused-ignore]
+
+_MANTISSAS: tuple[tuple[float, ...], ...] = ((1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9), (1, 2, 3, 5, 7), (1, 2, 5), (1,))
+_WANTED = 4  # ticks; 1-2-5 is taken as soon as it gives this many
+
+
+def _decade_ticks(low: float, high: float, mantissas: Sequence[float], every: int = 1) -> list[float]:
+    decades = range(math.floor(low), math.ceil(high) + 1)
+    positions = [decade + math.log10(m) for decade in decades if decade % every == 0 for m in mantissas]
+    return [position for position in positions if low <= position <= high]
+
+
+def _fits(positions: Sequence[float], pixels_per_decade: float, least_gap: float) -> bool:
+    gaps = (second - first for first, second in pairwise(positions))
+    return all(gap * pixels_per_decade >= least_gap for gap in gaps)
+
+
+def log_ticks(low: float, high: float, pixels: float, least_gap: float = 20.0) -> list[float]:
+    """Return tick positions, as log10, between `low` and `high` (log10 too): 1, 2, 5, 10, 20… where they fit."""
+    pixels_per_decade = pixels / max(high - low, 1e-9)
+    one_two_five = _decade_ticks(low, high, (1, 2, 5))
+    finer_first = _MANTISSAS if len(one_two_five) < _WANTED else _MANTISSAS[2:]
+    for mantissas in finer_first:
+        ticks = _decade_ticks(low, high, mantissas)
+        if ticks and _fits(ticks, pixels_per_decade, least_gap):
+            return ticks
+    every = max(1, math.ceil(least_gap / pixels_per_decade))
+    return _decade_ticks(low, high, (1,), every)
+
+
+def epoch_ticks(low: float, high: float, pixels: float, least_gap: float = 44.0) -> list[int]:
+    """Return whole epochs in steps of 1, 2, 5, 10…, the first epoch among them."""
+    per_pixel = (high - low) / max(pixels, 1.0)
+    steps = (mantissa * 10**power for power in range(7) for mantissa in (1, 2, 5))
+    step = next(step for step in steps if step >= per_pixel * least_gap)
+    ticks = [epoch for epoch in range(0, math.floor(high) + 1, step) if epoch >= max(low, 1)]
+    room_for_first = not ticks or (ticks[0] - 1) / per_pixel >= least_gap * 0.6
+    return [1, *ticks] if low <= 1 and room_for_first and 1 not in ticks else ticks
+
+
+def plain(value: float) -> str:
+    """Return 7, 1.5, 200, 10k, 2M."""
+    for least, unit, letter in ((1e6, 1e6, "M"), (1e4, 1e3, "k")):
+        if value >= least * 0.999:
+            return f"{value / unit:.3g}{letter}"
+    return f"{value:.3g}" if value < 999 else f"{value:.0f}"
+
+
+class PerplexityAxis(pg.AxisItem):  # type: ignore[misc]
+    """Positions are log10 of a perplexity, ticks are perplexities."""
+
+    def tickValues(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, list[float]]]:
+        """Return one level of ticks."""
+        return [(1.0, log_ticks(minVal, maxVal, size))]
+
+    def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
+        """Return the perplexities."""
+        return [plain(10**value) for value in values]
+
+
+class EpochAxis(pg.AxisItem):  # type: ignore[misc]
+    """Whole epochs."""
+
+    def tickValues(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, list[int]]]:
+        """Return one level of ticks."""
+        return [(1.0, epoch_ticks(minVal, maxVal, size))]
+
+    def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
+        """Return the epochs."""
+        return [f"{value:.0f}" for value in values]

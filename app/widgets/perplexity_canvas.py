@@ -1,0 +1,229 @@
+"""Draws a curve. Importing this imports pyqtgraph and numpy, so it is done once the window stands."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg  # type: ignore[import-untyped, unused-ignore]
+from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
+from PySide6.QtGui import QBrush, QColor, QMouseEvent, QPalette, QPen, QResizeEvent
+from PySide6.QtWidgets import QGraphicsRectItem, QWidget
+
+from app.theme import PlotColors, plot_colors
+from app.widgets.perplexity_axis import EpochAxis, PerplexityAxis
+from app.widgets.perplexity_curve import Curve, in_words, log10_or_nan
+from app.widgets.plot_labels import Placement, PlotLabel, along_line, around_point, place_labels
+
+_MOST_DOTS = 150  # with more epochs the dots would be a band
+_STAR = 15  # px
+_STEP = 4.0  # px between the points of a curve that words keep clear of
+
+
+def _pen(color: QColor, width: float, style: Qt.PenStyle = Qt.PenStyle.SolidLine) -> QPen:
+    pen = QPen(color, width, style)
+    pen.setCosmetic(True)
+    return pen
+
+
+class PerplexityCanvas(pg.PlotWidget):  # type: ignore[misc]
+    """The plot itself, without pan, zoom and menu. Positions on its y axis are log10 of a perplexity."""
+
+    hovered = Signal(int)  # the nearest epoch, or 0 when the pointer has left
+
+    def __init__(self, parent: QWidget) -> None:
+        axes = {"left": PerplexityAxis("left"), "bottom": EpochAxis("bottom")}
+        super().__init__(parent, background=None, axisItems=axes)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setFrameShape(self.Shape.NoFrame)
+        self._curve = Curve()
+        self._view: Any = self.getPlotItem().getViewBox()
+        self._quieten()
+        self._add_items()
+        self.restyle(self.palette())
+
+    def _quieten(self) -> None:
+        item = self.getPlotItem()
+        item.setMenuEnabled(False)
+        item.hideButtons()
+        item.setMouseEnabled(False, False)
+        item.disableAutoRange()
+        item.setContentsMargins(0, 4, 8, 0)
+        for side in ("left", "bottom"):
+            item.getAxis(side).setStyle(tickLength=-4, hideOverlappingLabels=False)
+
+    def _add_items(self) -> None:
+        self._band = QGraphicsRectItem()
+        self._unigram, self._limit = pg.InfiniteLine(angle=0), pg.InfiniteLine(angle=0)
+        self._cursor = pg.InfiniteLine(angle=90)
+        self._training = pg.PlotDataItem(connect="finite")
+        self._lone_training = pg.ScatterPlotItem(symbol="d", size=6)
+        self._validation = pg.PlotDataItem(connect="finite", antialias=True)
+        self._star = pg.ScatterPlotItem(symbol="star", size=_STAR)
+        items = (self._band, self._unigram, self._limit, self._cursor, self._training, self._lone_training)
+        for depth, item in enumerate((*items, self._validation, self._star)):
+            item.setZValue(depth)
+            self.addItem(item, ignoreBounds=True)
+        for item in (self._band, self._unigram, self._limit, self._cursor):
+            item.hide()
+        self.unigram_label, self.limit_label = PlotLabel(self._view), PlotLabel(self._view)
+        self.best_label, self.band_label = PlotLabel(self._view), PlotLabel(self._view)
+
+    # Data
+
+    def show_curve(self, curve: Curve) -> None:
+        """Draw a curve, whatever stood there before."""
+        self._curve = curve
+        low, high = curve.y_range()
+        self._view.setRange(
+            xRange=(0.5, curve.last_x() + 0.5), yRange=(math.log10(low), math.log10(high)), padding=0, update=True
+        )
+        epochs = np.arange(1, len(curve) + 1, dtype=float)
+        self._show_validation(epochs)
+        self._show_training(epochs)
+        self._show_best()
+        self._show_line(self._unigram, self.unigram_label, curve.unigram, "guessing by frequency alone:")
+        self._show_line(self._limit, self.limit_label, curve.limit, "memorizing below")
+        self._show_band()
+        self._place_labels()
+
+    def _show_validation(self, epochs: np.ndarray[Any, Any]) -> None:
+        values = np.array(log10_or_nan(self._curve.validation))
+        dots = {"symbol": "o", "symbolSize": 6} if len(epochs) <= _MOST_DOTS else {"symbol": None}
+        self._validation.setData(epochs, values, **dots)
+
+    def _show_training(self, epochs: np.ndarray[Any, Any]) -> None:
+        values = np.array(log10_or_nan(self._curve.training))
+        self._training.setData(epochs, values)
+        seen = np.isfinite(np.concatenate([[np.nan], values, [np.nan]]))
+        alone = seen[1:-1] & ~seen[:-2] & ~seen[2:]  # a line needs two
+        self._lone_training.setData(epochs[alone], values[alone])
+
+    def _show_best(self) -> None:
+        epoch, value = self._curve.best_epoch, self._curve.best()
+        self._star.setData([epoch] if epoch else [], [math.log10(value)] if epoch else [])
+        self.best_label.setText(f"best {in_words(value)} at epoch {epoch}" if epoch else "")
+        self.best_label.setVisible(bool(epoch))
+
+    def _show_line(self, line: Any, label: PlotLabel, value: float, words: str) -> None:
+        there = math.isfinite(value) and value > 0
+        line.setVisible(there)
+        label.setVisible(there)
+        if there:
+            line.setPos(math.log10(value))
+            label.setText(f"{words} {value:.1f}" if line is self._limit else f"{words} {in_words(value)}")
+
+    def _show_band(self) -> None:
+        start = self._curve.memorizing_from
+        self._band.setVisible(bool(start))
+        self.band_label.setText(f"memorizing from epoch {start}" if start else "")
+        self.band_label.setVisible(bool(start))
+        if start:
+            left, bottom, top = start - 0.5, -2.0, 12.0  # log10: beyond every perplexity there can be
+            self._band.setRect(QRectF(left, bottom, self._curve.last_x() + 0.5 - left, top - bottom))
+
+    def show_cursor(self, epoch: int) -> None:
+        """Draw the line of the read-out, or take it away for 0."""
+        self._cursor.setVisible(epoch > 0)
+        if epoch > 0:
+            self._cursor.setPos(epoch)
+
+    # Words
+
+    def _pixel(self, epoch: float, log_value: float) -> QPointF:
+        return QPointF(self._view.mapFromView(QPointF(epoch, log_value)))
+
+    def _curve_pixels(self) -> list[QPointF]:
+        points: list[QPointF] = []
+        for values in (self._curve.validation, self._curve.training):
+            pixels = [
+                self._pixel(epoch + 1, log) for epoch, log in enumerate(log10_or_nan(values)) if math.isfinite(log)
+            ]
+            points += pixels
+            for a, b in pairwise(pixels):
+                count = int(math.hypot(b.x() - a.x(), b.y() - a.y()) / _STEP)
+                points += [a + (b - a) * (step / count) for step in range(1, count)]
+        return points
+
+    def _line_pixels(self, area: QRectF) -> list[QPointF]:
+        heights = [self._pixel(1, line.value()).y() for line in (self._unigram, self._limit) if line.isVisible()]
+        count = int(area.width() / _STEP)
+        return [QPointF(area.left() + step * _STEP, y) for y in heights for step in range(count)]
+
+    def _placements(self, area: QRectF) -> list[Placement]:
+        lines = ((self._limit, self.limit_label, False), (self._unigram, self.unigram_label, True))
+        placements = [
+            along_line(label, self._pixel(1, line.value()).y(), area, from_right=from_right)
+            for line, label, from_right in lines
+            if line.isVisible()
+        ]
+        if self._curve.best_epoch:
+            star = self._pixel(self._curve.best_epoch, math.log10(self._curve.best()))
+            placements.append(around_point(self.best_label, star, _STAR / 2))
+        if self._curve.memorizing_from:
+            left = self._pixel(self._curve.memorizing_from - 0.5, 0.0).x() + 4
+            heights = [area.top() + area.height() * share for share in (0.15, 0.3, 0.45, 0.6, 0.75)]
+            placements.append(Placement(self.band_label, [QPointF(left, y) for y in heights], optional=True))
+        return placements
+
+    def _place_labels(self) -> None:
+        area = QRectF(self._view.rect())
+        if area.width() > 1 and area.height() > 1:
+            place_labels(self._placements(area), area, self._curve_pixels() + self._line_pixels(area))
+
+    # Events and look
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Place the words anew."""
+        super().resizeEvent(event)
+        if hasattr(self, "band_label"):  # Qt resizes while the base class is still being built
+            self._place_labels()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Say which epoch the pointer is nearest to."""
+        super().mouseMoveEvent(event)
+        position = self._view.mapSceneToView(self.mapToScene(event.position().toPoint()))
+        self.hovered.emit(min(max(round(position.x()), 1), len(self._curve)))
+
+    def leaveEvent(self, event: QEvent) -> None:
+        """Say that the pointer has left."""
+        super().leaveEvent(event)
+        self.hovered.emit(0)
+
+    def restyle(self, palette: QPalette) -> None:
+        """Take the colours of a palette."""
+        colors = plot_colors(palette)
+        self._style_axes(colors)
+        self._style_lines(colors)
+        ground = palette.color(QPalette.ColorRole.Window)
+        labels = (self.unigram_label, self.limit_label, self.best_label, self.band_label)
+        inks = (colors.foreground, colors.threshold, colors.best, colors.foreground)
+        for label, ink in zip(labels, inks, strict=True):
+            label.style_as(ink, ground, self.font())
+        self._place_labels()
+
+    def _style_axes(self, colors: PlotColors) -> None:
+        faint = QColor(colors.foreground)
+        faint.setAlpha(120)
+        for side in ("left", "bottom"):
+            axis = self.getPlotItem().getAxis(side)
+            axis.setPen(_pen(faint, 1))
+            axis.setTextPen(_pen(colors.foreground, 1))
+            axis.setTickFont(self.font())
+
+    def _style_lines(self, colors: PlotColors) -> None:
+        self._validation.setPen(_pen(colors.validation, 2))
+        self._validation.setSymbolPen(None)
+        self._validation.setSymbolBrush(QBrush(colors.validation))
+        self._training.setPen(_pen(colors.training, 1.3, Qt.PenStyle.DashLine))
+        self._lone_training.setPen(_pen(colors.training, 1.3))
+        self._lone_training.setBrush(QBrush(Qt.BrushStyle.NoBrush))
+        self._unigram.setPen(_pen(colors.foreground, 1, Qt.PenStyle.DashDotLine))
+        self._limit.setPen(_pen(colors.threshold, 1.5, Qt.PenStyle.DotLine))
+        self._cursor.setPen(_pen(colors.foreground, 1))
+        self._star.setPen(_pen(colors.foreground, 0.7))
+        self._star.setBrush(QBrush(colors.best))
+        self._band.setPen(QPen(Qt.PenStyle.NoPen))
+        self._band.setBrush(QBrush(colors.band))

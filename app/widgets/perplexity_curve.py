@@ -1,0 +1,133 @@
+"""The numbers behind the perplexity plot, without Qt."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from distill_core.training.metrics import PriorEpochMetrics, perplexity
+
+_NICE_ENDS = (10, 20, 30, 50, 75, 100, 150, 200, 300, 500, 750, 1000)
+
+
+def finite_perplexity(loss: float) -> float:
+    """Return the perplexity of a loss, or NaN where there is no such thing."""
+    return perplexity(loss) if math.isfinite(loss) else math.nan
+
+
+def in_words(value: float) -> str:
+    """Return a perplexity as people read it: 7.42, 68.1, 143."""
+    if not math.isfinite(value):
+        return "no value"
+    return f"{value:.{2 if value < 20 else 1 if value < 100 else 0}f}"
+
+
+def clock(seconds: float) -> str:
+    """Return 2:14 or 1:02:14."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def _is_value(value: float) -> bool:
+    return math.isfinite(value) and value > 0
+
+
+@dataclass(slots=True)
+class Curve:
+    """A perplexity for each epoch from 1 on, NaN where there was none; 0 stands for "none" in the other fields."""
+
+    total_epochs: int = 0
+    unigram: float = 0.0
+    limit: float = 0.0
+    validation: list[float] = field(default_factory=list)
+    training: list[float] = field(default_factory=list)
+    elapsed: list[float] = field(default_factory=list)  # seconds since the start, empty in a saved curve
+    best_epoch: int = 0
+    memorizing_from: int = 0
+
+    @classmethod
+    def saved(
+        cls, val_losses: Iterable[float], train_losses: Iterable[float], best_epoch: int | None, unigram: float | None
+    ) -> Curve:
+        """Return a curve as a model file keeps it: losses in nats."""
+        curve = cls(unigram=unigram or 0.0, best_epoch=best_epoch or 0)
+        curve.validation = [finite_perplexity(loss) for loss in val_losses]
+        training = [finite_perplexity(loss) for loss in train_losses][: len(curve.validation)]
+        curve.training = training + [math.nan] * (len(curve.validation) - len(training))
+        curve.total_epochs = len(curve.validation)
+        if not 1 <= curve.best_epoch <= len(curve) or math.isnan(curve.best()):
+            curve.best_epoch = 0
+        return curve
+
+    def __len__(self) -> int:
+        return len(self.validation)
+
+    def add(self, metrics: PriorEpochMetrics) -> None:
+        """Append an epoch; the best one is the one whose perplexity the engine calls the best."""
+        while len(self) < metrics.epoch - 1:  # never seen, but a curve must not shift if it happens
+            self._append(math.nan, math.nan, 0.0)
+        value = finite_perplexity(metrics.val_loss)
+        improves = not self.best_epoch or value < self.validation[self.best_epoch - 1]
+        self._append(value, finite_perplexity(metrics.train_loss), metrics.epoch_time_s)
+        self.total_epochs = max(self.total_epochs, metrics.total_epochs)
+        if _is_value(value) and improves and value <= metrics.best_perplexity:
+            self.best_epoch = len(self)
+        if metrics.is_memorizing and not self.memorizing_from:
+            self.memorizing_from = len(self)
+
+    def _append(self, validation: float, training: float, seconds: float) -> None:
+        self.validation.append(validation)
+        self.training.append(training)
+        self.elapsed.append(seconds + (self.elapsed[-1] if self.elapsed else 0.0))
+
+    def best(self) -> float:
+        """Return the best validation perplexity, NaN before there is one."""
+        return self.validation[self.best_epoch - 1] if self.best_epoch else math.nan
+
+    def read_out(self, epoch: int) -> str:
+        """Return an epoch in words, or "" for one that there is not."""
+        if not 1 <= epoch <= len(self):
+            return ""
+        words = [
+            f"Epoch {epoch}",
+            f"validation {in_words(self.validation[epoch - 1])}",
+            f"training {in_words(self.training[epoch - 1])}",
+        ]
+        if self.elapsed:
+            words.append(clock(self.elapsed[epoch - 1]))
+        return " · ".join(words)
+
+    def description(self) -> str:
+        """Return the whole plot in sentences, for those who cannot see it."""
+        sentences = []
+        if len(self):
+            sentences = [f"{self.read_out(len(self))}."]
+        if self.best_epoch:
+            sentences.append(f"Best {in_words(self.best())} at epoch {self.best_epoch}.")
+        if self.memorizing_from:
+            sentences.append(f"Memorizing since epoch {self.memorizing_from}.")
+        if self.limit:
+            sentences.append(f"Memorizing below {self.limit:.1f}.")
+        if self.unigram:
+            sentences.append(f"Guessing by frequency alone reaches {in_words(self.unigram)}.")
+        return " ".join(sentences)
+
+    def last_x(self) -> int:
+        """Return the last epoch on the axis, which grows in steps up to the number of epochs planned."""
+        wanted = max(10, math.ceil(len(self) * 1.1))
+        end = next((nice for nice in _NICE_ENDS if nice >= wanted), math.ceil(wanted / 500) * 500)
+        return max(2, len(self), min(end, self.total_epochs) if self.total_epochs else end)
+
+    def y_range(self) -> tuple[float, float]:
+        """Return the perplexities (lowest, highest) that the axis shows: all there are, with room for words."""
+        values = [v for v in (*self.validation, *self.training, self.unigram, self.limit) if _is_value(v)]
+        low, high = (min(values), max(values)) if values else (1.0, 100.0)
+        margin = max((high / low) ** 0.14, 1.35)
+        return low / margin, high * margin
+
+
+def log10_or_nan(values: Sequence[float]) -> list[float]:
+    """Return log10 of each, NaN where there is none."""
+    return [math.log10(value) if _is_value(value) else math.nan for value in values]

@@ -1,0 +1,188 @@
+"""The live plot of perplexity by epoch, and the saved one in Inspect."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QEvent, QSize, Qt
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QPainter, QPaintEvent
+from PySide6.QtWidgets import (
+    QGridLayout,
+    QLabel,
+    QSizePolicy,
+    QStyle,
+    QStyleOptionFocusRect,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.widgets.perplexity_curve import Curve
+from app.widgets.plot_legend import PlotLegend
+from distill_core.training.metrics import PriorEpochMetrics
+
+if TYPE_CHECKING:
+    from app.widgets.perplexity_canvas import PerplexityCanvas
+
+NO_CURVE_YET = "The curve appears after the first epoch."
+_AXIS_NAME = "epoch"
+
+
+class PerplexityPlot(QWidget):
+    """A plain container until `build()` puts the plot in; what it was given before shows then."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._curve = Curve()
+        self._canvas: PerplexityCanvas | None = None
+        self._shown_epoch, self._stepped_to = 0, 0  # what the read-out says; what the keyboard chose
+        self._empty_text = NO_CURVE_YET
+        self._legend = PlotLegend(self)
+        self._message, self._words = QLabel(self), QLabel(_AXIS_NAME, self)
+        self.setObjectName("perplexityPlot")
+        self.setAccessibleName("Perplexity by epoch")
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self._lay_out()
+        self._show()
+
+    def _lay_out(self) -> None:
+        self._message.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._message.setWordWrap(True)
+        self._message.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self._words.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._area = QGridLayout()
+        self._area.addWidget(self._message, 0, 0)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(4, 4, 4, 4)
+        column.setSpacing(0)
+        column.addWidget(self._legend)
+        column.addLayout(self._area, 1)
+        column.addWidget(self._words)
+
+    def build(self) -> None:
+        """Import pyqtgraph and put the plot in; a second call does nothing."""
+        if self._canvas is not None:
+            return
+        from app.widgets.perplexity_canvas import PerplexityCanvas
+
+        self._canvas = PerplexityCanvas(self)
+        self._canvas.restyle(self.palette())
+        self._canvas.hovered.connect(self._on_hovered)
+        self._area.addWidget(self._canvas, 0, 0)
+        self._message.raise_()
+        self._show()
+
+    # Data
+
+    @property
+    def epoch_count(self) -> int:
+        """How many epochs are shown."""
+        return len(self._curve)
+
+    def start(self, total_epochs: int, unigram: float, limit: float) -> None:
+        """Begin a run: no epochs yet, but the lines to compare with."""
+        self._set_curve(Curve(total_epochs, unigram, limit))
+
+    def add_epoch(self, metrics: PriorEpochMetrics) -> None:
+        """Draw one more epoch."""
+        follows = self._stepped_to == len(self._curve) > 0  # a read-out of the last epoch stays with the last
+        self._curve.add(metrics)
+        if follows:
+            self._stepped_to = len(self._curve)
+        self._show()
+
+    def show_saved(
+        self, val_losses: Sequence[float], train_losses: Sequence[float], best_epoch: int | None, unigram: float | None
+    ) -> None:
+        """Show the curve that a model file keeps; `best_epoch` and `unigram` are None where they are not known."""
+        self._set_curve(Curve.saved(val_losses, train_losses, best_epoch, unigram))
+
+    def clear(self) -> None:
+        """Show no curve and no lines."""
+        self._set_curve(Curve())
+
+    def set_empty_text(self, text: str) -> None:
+        """Say something else as long as there is no curve."""
+        self._empty_text = text
+        self._show()
+
+    def read_out(self, epoch: int) -> str:
+        """Return "Epoch 31 · validation 7.42 · training 6.10 · 2:14", or "" for an epoch that there is not."""
+        return self._curve.read_out(epoch)
+
+    def shown_read_out(self) -> str:
+        """Return the read-out that is shown, or ""."""
+        return self.read_out(self._shown_epoch)
+
+    def _set_curve(self, curve: Curve) -> None:
+        self._curve, self._stepped_to = curve, 0
+        self._show()
+
+    def _show(self) -> None:
+        empty = not len(self._curve)
+        self._message.setText(self._empty_text)
+        self._message.setVisible(empty)
+        self.setAccessibleDescription(" ".join([self._empty_text] * empty + [self._curve.description()]).strip())
+        if self._canvas is not None:
+            self._canvas.show_curve(self._curve)
+        self._show_read_out(self._stepped_to)
+
+    def _show_read_out(self, epoch: int) -> None:
+        self._shown_epoch = epoch if 1 <= epoch <= len(self._curve) else 0
+        self._words.setText(self.shown_read_out() or _AXIS_NAME)
+        if self._canvas is not None:
+            self._canvas.show_cursor(self._shown_epoch)
+
+    # Pointer and keyboard
+
+    def _on_hovered(self, epoch: int) -> None:
+        self._show_read_out(epoch or self._stepped_to)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Step the read-out: ← → one epoch, Home and End to the first and the last."""
+        last = len(self._curve)
+        here = self._stepped_to
+        steps = {
+            Qt.Key.Key_Left: here - 1 if here else last,
+            Qt.Key.Key_Right: here + 1 if here else last,
+            Qt.Key.Key_Home: 1,
+            Qt.Key.Key_End: last,
+        }
+        if event.key() not in steps or not last:
+            super().keyPressEvent(event)
+            return
+        self._stepped_to = min(max(steps[Qt.Key(event.key())], 1), last)
+        self._show_read_out(self._stepped_to)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """Forget what the keyboard chose."""
+        super().focusOutEvent(event)
+        self._stepped_to = 0
+        self._show_read_out(0)
+
+    # Look
+
+    def sizeHint(self) -> QSize:
+        """Ask for a plot that can be read."""
+        return QSize(560, 320)
+
+    def minimumSizeHint(self) -> QSize:
+        """Stay readable."""
+        return QSize(320, 180)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow the palette and the font."""
+        super().changeEvent(event)
+        kinds = (QEvent.Type.PaletteChange, QEvent.Type.ApplicationPaletteChange, QEvent.Type.FontChange)
+        if event.type() in kinds and getattr(self, "_canvas", None) is not None:
+            assert self._canvas is not None
+            self._canvas.restyle(self.palette())
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Show the focus."""
+        super().paintEvent(event)
+        if self.hasFocus():
+            option = QStyleOptionFocusRect()
+            option.initFrom(self)
+            self.style().drawPrimitive(QStyle.PrimitiveElement.PE_FrameFocusRect, option, QPainter(self), self)

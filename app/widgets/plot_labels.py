@@ -1,0 +1,93 @@
+"""Words inside a plot: placed in pixels, where they cover neither each other nor a curve."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from PySide6.QtCore import QPointF, QRectF
+from PySide6.QtGui import QBrush, QColor, QFont, QPainter
+from PySide6.QtWidgets import QGraphicsItem, QGraphicsSimpleTextItem, QStyleOptionGraphicsItem, QWidget
+
+_GAP = 4.0  # px between a line or a marker and its words
+_OVERLAP = 1000  # how much worse covering other words is than covering one point of a curve
+
+
+class PlotLabel(QGraphicsSimpleTextItem):
+    """A word or two on a ground that keeps grid and curves out of the letters."""
+
+    def __init__(self, parent: QGraphicsItem) -> None:
+        super().__init__(parent)
+        self._ground = QColor(0, 0, 0, 0)
+        self.setZValue(50)
+        self.hide()
+
+    def style_as(self, color: QColor, ground: QColor, font: QFont) -> None:
+        """Take colours and font."""
+        self._ground = QColor(ground)
+        self._ground.setAlpha(215)
+        self.setBrush(QBrush(color))
+        self.setFont(font)
+
+    def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:
+        """Draw the ground, then the words."""
+        painter.fillRect(self.boundingRect().adjusted(-1, 0, 1, 0), self._ground)
+        super().paint(painter, option, widget)  # type: ignore[arg-type]  # Qt takes None
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A label and the places that would do, best first; it is hidden where `optional` and none of them is free."""
+
+    label: PlotLabel
+    places: Sequence[QPointF]
+    optional: bool = False
+
+
+def along_line(label: PlotLabel, y: float, area: QRectF, *, from_right: bool) -> Placement:
+    """Return the places above and below a horizontal line at `y`, its own end first."""
+    size = label.boundingRect()
+    room = max(area.width() - size.width() - 2 * _GAP, 0.0)
+    shares = (1.0, 0.0, 0.75, 0.5, 0.25) if from_right else (0.0, 1.0, 0.25, 0.5, 0.75)
+    above, below = y - size.height() - 1, y + 2
+    corners = [QPointF(area.left() + _GAP + room * share, top) for share in shares for top in (above, below)]
+    return Placement(label, corners)
+
+
+def around_point(label: PlotLabel, point: QPointF, radius: float) -> Placement:
+    """Return the places around a marker, below it first."""
+    width, height = label.boundingRect().width(), label.boundingRect().height()
+    reach = radius + _GAP
+    below, above = point.y() + radius, point.y() - radius - height
+    far_below, far_above = below + height, above - height
+    centre, right, left = point.x() - width / 2, point.x() + reach, point.x() - reach - width
+    beside = point.y() - height / 2
+    offsets = [(centre, below), (centre, above), (right, beside), (left, beside), (right, below), (left, below)]
+    offsets += [(right, above), (left, above), (centre, far_below), (centre, far_above), (left, far_below)]
+    return Placement(label, [QPointF(x, y) for x, y in offsets])
+
+
+def _inside(place: QPointF, label: PlotLabel, area: QRectF) -> QRectF:
+    rect = QRectF(place, label.boundingRect().size())
+    x = min(max(rect.left(), area.left() + 2), max(area.right() - rect.width() - 2, area.left()))
+    y = min(max(rect.top(), area.top()), max(area.bottom() - rect.height(), area.top()))
+    rect.moveTo(x, y)
+    return rect
+
+
+def _cost(rect: QRectF, taken: Iterable[QRectF], points: Iterable[QPointF]) -> int:
+    overlaps = sum(rect.intersects(other) for other in taken)
+    return _OVERLAP * overlaps + sum(rect.contains(point) for point in points)
+
+
+def place_labels(placements: Sequence[Placement], area: QRectF, points: Sequence[QPointF]) -> None:
+    """Put each label where it covers no earlier one and the fewest `points`; of equals, the first place wins."""
+    taken: list[QRectF] = []
+    for placement in placements:
+        rects = [_inside(place, placement.label, area) for place in placement.places]
+        best = min(rects, key=lambda rect: _cost(rect, taken, points))
+        fits = not any(best.intersects(other) for other in taken)
+        placement.label.setVisible(fits or not placement.optional)
+        placement.label.setPos(best.topLeft())
+        if fits or not placement.optional:
+            taken.append(best.adjusted(-2, 0, 2, 0))
