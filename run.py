@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Set Distill up and start it, with nothing but Python: `python3 run.py [setup | demo | test]`.
+"""Set Distill up and start it, with nothing but Python: `python3 run.py [MODEL | setup | demo | test]`.
 
 Standard library only, because it runs before anything is installed. It has to parse on Python 3.8, or an old
 Python would answer with a traceback instead of the sentence that says what is needed.
@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Callable, Sequence
+from typing import Callable, Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
@@ -32,6 +32,18 @@ LIBRARIES = {
     "libfontconfig.so.1": "libfontconfig1",
     "libxkbcommon.so.0": "libxkbcommon0",
     "libpulse.so.0": "libpulse0",
+}
+# The same for a window that is on a screen: what the environment variable stands for, it needs.
+SCREEN_LIBRARIES = {
+    "DISPLAY": {
+        "libxcb-cursor.so.0": "libxcb-cursor0",
+        "libxcb-icccm.so.4": "libxcb-icccm4",
+        "libxcb-keysyms.so.1": "libxcb-keysyms1",
+        "libxcb-shape.so.0": "libxcb-shape0",
+        "libxcb-xkb.so.1": "libxcb-xkb1",
+        "libxkbcommon-x11.so.0": "libxkbcommon-x11-0",
+    },
+    "WAYLAND_DISPLAY": {"libwayland-cursor.so.0": "libwayland-cursor0"},
 }
 # PyPI's torch for Windows computes on the CPU only. The CUDA version is the one that torch is pinned to.
 CUDA_WHEELS = "https://download.pytorch.org/whl/cu130"
@@ -77,10 +89,19 @@ def venv_python() -> Path:
     return VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
-def missing_packages(load: Callable[[str], object] = ctypes.CDLL) -> list[str]:
+def needed_libraries(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return what the window loads here: library → Debian package."""
+    needed = dict(LIBRARIES)
+    for variable, libraries in SCREEN_LIBRARIES.items():
+        if environ.get(variable):
+            needed.update(libraries)
+    return needed
+
+
+def missing_packages(load: Callable[[str], object] = ctypes.CDLL, environ: Mapping[str, str] = os.environ) -> list[str]:
     """Return the Debian packages whose libraries this computer cannot load."""
     missing = []
-    for library, package in LIBRARIES.items():
+    for library, package in needed_libraries(environ).items():
         try:
             load(library)
         except OSError:
@@ -156,15 +177,29 @@ def set_up(pip_options: Sequence[str] = ()) -> None:
     ensure_packages(pip_options)
 
 
+def has_screen(environ: Mapping[str, str] = os.environ) -> bool:
+    """Tell whether a window can be opened; whoever names a Qt platform knows why."""
+    named = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    return not sys.platform.startswith("linux") or any(environ.get(name) for name in named)
+
+
+def window(models: Sequence[str] = ()) -> int:
+    if not has_screen():
+        say("There is no display here to open the window on. This does its main job without one: python3 run.py demo")
+        return 1
+    set_up()
+    # Programs start in the project's folder, so a path has to say all of itself.
+    return call([venv_python(), "-m", "app", *map(os.path.abspath, models)])
+
+
 def setup(pip_options: Sequence[str]) -> int:
     set_up(pip_options)
-    say("Distill is set up. Next: python3 run.py demo")
+    say("Distill is set up. Next: python3 run.py, or without a display: python3 run.py demo")
     return 0
 
 
-def demo(options: Sequence[str]) -> int:
-    set_up()
-    model = Path(tempfile.mkdtemp(prefix="distill-demo-")) / "demo.distill"
+def demo_in_terminal(folder: Path, options: Sequence[str]) -> int:
+    model = folder / "demo.distill"
     # The bytes only: a read-only original must not make a read-only copy.
     shutil.copyfile(str(ROOT / "resources/demo/demo.distill"), str(model))
     say(f"Training a prior for a copy of the demo model: {model}")
@@ -175,6 +210,12 @@ def demo(options: Sequence[str]) -> int:
     if code == 0:
         say(f"The model with its new prior lies in {model}")
     return code
+
+
+def demo(options: Sequence[str]) -> int:
+    set_up()
+    folder = Path(tempfile.mkdtemp(prefix="distill-demo-"))
+    return demo_in_terminal(folder, options)
 
 
 def test(options: Sequence[str]) -> int:
@@ -191,20 +232,26 @@ WORDS = {
 
 
 def usage() -> str:
-    rows = [f"  python3 run.py {word:8}{explanation}" for word, (_, explanation) in WORDS.items()]
-    return "\n".join(["Distill: train a prior for a model of sounds, and listen to it.", "", *rows])
+    rows = [("", "open the window"), ("MODEL", "open the window with a .distill file")]
+    rows += [(word, explanation) for word, (_, explanation) in WORDS.items()]
+    lines = [f"  python3 run.py {word:8}{explanation}" for word, explanation in rows]
+    return "\n".join(["Distill: train a prior for a model of sounds, and listen to it.", "", *lines])
 
 
 def start(arguments: Sequence[str]) -> int:
     """Do what the words ask for and return the exit code."""
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
+    if not arguments:
+        return window()
+    word, *options = arguments
+    if word in ("-h", "--help", "help"):
         say(usage())
         return 0
-    word, *options = arguments
-    if word not in WORDS:
-        say(f'run.py does not know the word "{word}".\n\n{usage()}')
-        return 2
-    return WORDS[word][0](options)
+    if word in WORDS:
+        return WORDS[word][0](options)
+    if word.endswith(".distill") and not options:
+        return window([word])
+    say(f'run.py does not know the word "{word}".\n\n{usage()}')
+    return 2
 
 
 def main(arguments: Sequence[str]) -> int:

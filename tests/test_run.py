@@ -3,6 +3,7 @@
 import ast
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,26 @@ def test_missing_libraries_are_named_by_their_debian_packages():
         if library == "libGL.so.1":
             raise OSError(library)
 
-    assert run.missing_packages(load) == ["libgl1"]
+    assert run.missing_packages(load, {}) == ["libgl1"]
+
+
+@pytest.mark.parametrize(
+    ("environ", "package", "needed"),
+    [
+        ({}, "libxcb-cursor0", False),
+        ({"DISPLAY": ""}, "libxcb-cursor0", False),
+        ({"DISPLAY": ":0"}, "libxcb-cursor0", True),
+        ({"DISPLAY": ":0"}, "libwayland-cursor0", False),
+        ({"WAYLAND_DISPLAY": "wayland-0"}, "libwayland-cursor0", True),
+    ],
+)
+def test_what_a_screen_needs_is_only_asked_for_with_a_screen(environ, package, needed):
+    def load(library):
+        raise OSError(library)
+
+    missing = run.missing_packages(load, environ)
+    assert "libgl1" in missing
+    assert (package in missing) is needed
 
 
 def test_missing_libraries_without_root_become_one_line_to_copy(monkeypatch, capsys):
@@ -67,10 +87,78 @@ def test_a_python_that_is_missing_is_not_new_enough(tmp_path):
     assert not run.is_new_enough(tmp_path / "python")
 
 
-def test_without_a_word_it_says_what_it_can(capsys):
-    assert run.main([]) == 0
+@pytest.mark.parametrize("word", ["help", "--help", "-h"])
+def test_help_says_what_it_can(word, capsys):
+    assert run.main([word]) == 0
     said = capsys.readouterr().out
-    assert all(f"run.py {word} " in said for word in run.WORDS)
+    assert all(f"run.py {word} " in said for word in ["MODEL", *run.WORDS])
+    assert "open the window" in said
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """The programs that run.py would start; nothing is set up."""
+    commands = []
+    monkeypatch.setattr(run, "set_up", lambda: None)
+    monkeypatch.setattr(run, "call", lambda command, **env: commands.append((list(map(str, command)), env)) or 0)
+    return commands
+
+
+def _with_screen(monkeypatch, **variables):
+    monkeypatch.setattr(sys, "platform", "linux")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_without_a_word_it_opens_the_window(started, monkeypatch):
+    _with_screen(monkeypatch, DISPLAY=":0")
+    assert run.main([]) == 0
+    assert started == [([str(run.venv_python()), "-m", "app"], {})]
+
+
+def test_a_model_is_opened_in_the_window_from_any_folder(started, monkeypatch, tmp_path):
+    _with_screen(monkeypatch, WAYLAND_DISPLAY="wayland-0")
+    monkeypatch.chdir(tmp_path)
+    assert run.main(["drums.distill"]) == 0
+    assert started == [([str(run.venv_python()), "-m", "app", str(tmp_path / "drums.distill")], {})]
+
+
+def test_without_a_display_it_says_so_and_sets_nothing_up(started, monkeypatch, capsys):
+    _with_screen(monkeypatch)
+    monkeypatch.setattr(run, "set_up", lambda: pytest.fail("nothing is to be installed for a window that cannot open"))
+    assert run.main([]) == 1
+    said = capsys.readouterr().out
+    assert "no display" in said
+    assert "python3 run.py demo" in said
+    assert not started
+
+
+@pytest.mark.parametrize(
+    ("platform", "environ", "expected"),
+    [
+        ("linux", {}, False),
+        ("linux", {"DISPLAY": ""}, False),
+        ("linux", {"QT_QPA_PLATFORM": "offscreen"}, True),
+        ("darwin", {}, True),
+        ("win32", {}, True),
+    ],
+)
+def test_only_linux_has_to_be_asked_for_a_display(platform, environ, expected, monkeypatch):
+    monkeypatch.setattr(sys, "platform", platform)
+    assert run.has_screen(environ) is expected
+
+
+def test_the_demo_needs_no_screen(started, monkeypatch, tmp_path):
+    monkeypatch.setattr(run, "ROOT", tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "resources/demo").mkdir(parents=True)
+    (tmp_path / "resources/demo/demo.distill").write_bytes(b"a model")
+    _with_screen(monkeypatch)
+    assert run.main(["demo"]) == 0
+    assert started
+    assert all(env == run.WITHOUT_SCREEN for _, env in started)
 
 
 def test_an_unknown_word_is_refused(capsys):
