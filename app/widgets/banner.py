@@ -40,6 +40,7 @@ class Banner(QFrame):
         font.setBold(True)
         self._title.setFont(font)
         self._buttons: dict[str, QPushButton] = {}
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         self._lay_out()
         self.hide()
 
@@ -103,7 +104,7 @@ class Banner(QFrame):
     def _new_button(self, action_id: str, text: str) -> QPushButton:
         button = QPushButton(text, self)
         button.setMinimumHeight(28)
-        button.setAutoDefault(False)
+        button.setAutoDefault(True)  # Enter clicks it
         button.clicked.connect(partial(self._trigger, action_id))
         self._button_row.addWidget(button, 0, Qt.AlignmentFlag.AlignVCenter)
         return button

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QColor, QIcon, QPalette
@@ -28,10 +27,11 @@ class LinkButton(QPushButton):
         font.setUnderline(True)
         self.setFont(font)
         self.setFlat(True)
+        self.setAutoDefault(True)  # Enter clicks it and does not reach the card
         self.setMinimumHeight(_TARGET)
         self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.clicked.connect(partial(self._activate))
+        self.clicked.connect(self._activate)
         self.hide()
 
     def set_link(self, link: tuple[str, str] | None) -> None:
@@ -61,9 +61,9 @@ class _Refusal(QWidget):
         self.words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self.icon, 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(self.icon)
         row.addWidget(self.words, 1)
-        row.addWidget(self.action, 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(self.action)
         self.hide()
 
     def recolor(self, color: QColor) -> None:
@@ -87,7 +87,7 @@ class DropCardBody(QWidget):
         self._text.setWordWrap(True)
         self.button = QPushButton(self)
         self.button.setMinimumHeight(_TARGET)
-        self.button.setAutoDefault(False)
+        self.button.setAutoDefault(True)  # Enter clicks it
         self._bar = QProgressBar(self)
         self._bar.setRange(0, 0)
         self._bar.setTextVisible(False)
@@ -112,9 +112,13 @@ class DropCardBody(QWidget):
         self._first_row.addWidget(self._link)
         self._first_row.addStretch(1)
         self._more_rows.setSpacing(2)
-        column = QVBoxLayout(self)
+        below_title = _BIG.width() + head.spacing()
+        self._first_row.setContentsMargins(below_title, 0, 0, 0)
+        self._more_rows.setContentsMargins(below_title, 0, 0, 0)
+        self._column = column = QVBoxLayout(self)
         column.setContentsMargins(12, 10, 12, 10)
         column.setSpacing(4)
+        column.addStretch(0)
         column.addLayout(head)
         column.addWidget(self._bar)
         column.addLayout(self._first_row)
@@ -128,6 +132,7 @@ class DropCardBody(QWidget):
     def show_empty(self, text: str, button: str) -> None:
         """Show a text and a button."""
         self._show("", text, [], None, button)
+        self._column.setStretch(0, 1)  # an invitation stands in the middle
 
     def show_busy(self, text: str, link: tuple[str, str] | None) -> None:
         """Show a text and a bar that has no end."""
@@ -146,6 +151,7 @@ class DropCardBody(QWidget):
         self.button.setText(button)
         self.button.setVisible(bool(button))
         self._bar.hide()
+        self._column.setStretch(0, 0)
         self._link.set_link(link)
         self._show_lines(lines)
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import pyqtgraph as pg  # type: ignore[import-untyped, unused-ignore]
+from PySide6.QtGui import QFont, QFontMetricsF
 
 _MANTISSAS: tuple[tuple[float, ...], ...] = ((1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9), (1, 2, 3, 5, 7), (1, 2, 5), (1,))
 _WANTED = 4  # ticks; 1-2-5 is taken as soon as it gives this many
@@ -23,7 +24,7 @@ def _fits(positions: Sequence[float], pixels_per_decade: float, least_gap: float
     return all(gap * pixels_per_decade >= least_gap for gap in gaps)
 
 
-def log_ticks(low: float, high: float, pixels: float, least_gap: float = 20.0) -> list[float]:
+def log_ticks(low: float, high: float, pixels: float, least_gap: float = 15.0) -> list[float]:
     """Return tick positions, as log10, between `low` and `high` (log10 too): 1, 2, 5, 10, 20… where they fit."""
     pixels_per_decade = pixels / max(high - low, 1e-9)
     one_two_five = _decade_ticks(low, high, (1, 2, 5))
@@ -59,7 +60,8 @@ class PerplexityAxis(pg.AxisItem):  # type: ignore[misc]
 
     def tickValues(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, list[float]]]:
         """Return one level of ticks."""
-        return [(1.0, log_ticks(minVal, maxVal, size))]
+        least_gap = QFontMetricsF(self.style["tickFont"] or QFont()).height()
+        return [(1.0, log_ticks(minVal, maxVal, size, least_gap))]
 
     def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
         """Return the perplexities."""
@@ -71,7 +73,8 @@ class EpochAxis(pg.AxisItem):  # type: ignore[misc]
 
     def tickValues(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, list[int]]]:
         """Return one level of ticks."""
-        return [(1.0, epoch_ticks(minVal, maxVal, size))]
+        least_gap = QFontMetricsF(self.style["tickFont"] or QFont()).horizontalAdvance("10000")
+        return [(1.0, epoch_ticks(minVal, maxVal, size, least_gap))]
 
     def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
         """Return the epochs."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from PySide6.QtWidgets import QGraphicsRectItem, QWidget
 from app.theme import PlotColors, plot_colors
 from app.widgets.perplexity_axis import EpochAxis, PerplexityAxis
 from app.widgets.perplexity_curve import Curve, in_words, log10_or_nan
-from app.widgets.plot_labels import Placement, PlotLabel, along_line, around_point, place_labels
+from app.widgets.plot_labels import Placement, PlotLabel, Points, along_line, around_point, place_labels
 
 _MOST_DOTS = 150  # with more epochs the dots would be a band
 _STAR = 15  # px
@@ -38,6 +37,7 @@ class PerplexityCanvas(pg.PlotWidget):  # type: ignore[misc]
         super().__init__(parent, background=None, axisItems=axes)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setFrameShape(self.Shape.NoFrame)
+        self.setCacheMode(self.CacheModeFlag.CacheNone)  # a cached ground would keep the colour of an old palette
         self._curve = Curve()
         self._view: Any = self.getPlotItem().getViewBox()
         self._quieten()
@@ -50,7 +50,6 @@ class PerplexityCanvas(pg.PlotWidget):  # type: ignore[misc]
         item.hideButtons()
         item.setMouseEnabled(False, False)
         item.disableAutoRange()
-        item.setContentsMargins(0, 4, 8, 0)
         for side in ("left", "bottom"):
             item.getAxis(side).setStyle(tickLength=-4, hideOverlappingLabels=False)
 
@@ -135,22 +134,23 @@ class PerplexityCanvas(pg.PlotWidget):  # type: ignore[misc]
     def _pixel(self, epoch: float, log_value: float) -> QPointF:
         return QPointF(self._view.mapFromView(QPointF(epoch, log_value)))
 
-    def _curve_pixels(self) -> list[QPointF]:
-        points: list[QPointF] = []
+    def _curve_pixels(self, area: QRectF) -> Points:
+        origin, one = self._pixel(0, 0), self._pixel(1, 1)
+        epochs = origin.x() + np.arange(1, len(self._curve) + 1) * (one.x() - origin.x())
+        between = np.arange(area.left(), area.right(), _STEP)
+        points = []
         for values in (self._curve.validation, self._curve.training):
-            pixels = [
-                self._pixel(epoch + 1, log) for epoch, log in enumerate(log10_or_nan(values)) if math.isfinite(log)
-            ]
-            points += pixels
-            for a, b in pairwise(pixels):
-                count = int(math.hypot(b.x() - a.x(), b.y() - a.y()) / _STEP)
-                points += [a + (b - a) * (step / count) for step in range(1, count)]
-        return points
+            heights = origin.y() + np.array(log10_or_nan(values)) * (one.y() - origin.y())
+            points.append(np.column_stack([epochs, heights]))
+            if len(epochs):
+                lines = np.interp(between, epochs, heights, left=math.nan, right=math.nan)
+                points.append(np.column_stack([between, lines]))
+        return np.concatenate(points)
 
-    def _line_pixels(self, area: QRectF) -> list[QPointF]:
+    def _line_pixels(self, area: QRectF) -> Points:
+        xs = np.arange(area.left(), area.right(), _STEP)
         heights = [self._pixel(1, line.value()).y() for line in (self._unigram, self._limit) if line.isVisible()]
-        count = int(area.width() / _STEP)
-        return [QPointF(area.left() + step * _STEP, y) for y in heights for step in range(count)]
+        return np.array([(x, y) for y in heights for x in xs]).reshape(-1, 2)
 
     def _placements(self, area: QRectF) -> list[Placement]:
         lines = ((self._limit, self.limit_label, False), (self._unigram, self.unigram_label, True))
@@ -171,7 +171,8 @@ class PerplexityCanvas(pg.PlotWidget):  # type: ignore[misc]
     def _place_labels(self) -> None:
         area = QRectF(self._view.rect())
         if area.width() > 1 and area.height() > 1:
-            place_labels(self._placements(area), area, self._curve_pixels() + self._line_pixels(area))
+            points_N2 = np.concatenate([self._curve_pixels(area), self._line_pixels(area)])
+            place_labels(self._placements(area), area, points_N2)
 
     # Events and look
 
@@ -193,7 +194,9 @@ class PerplexityCanvas(pg.PlotWidget):  # type: ignore[misc]
         self.hovered.emit(0)
 
     def restyle(self, palette: QPalette) -> None:
-        """Take the colours of a palette."""
+        """Take the colours of a palette, and the font."""
+        room_for_last_tick = self.fontMetrics().horizontalAdvance("1000") / 2
+        self.getPlotItem().setContentsMargins(0, 4, room_for_last_tick, 0)
         colors = plot_colors(palette)
         self._style_axes(colors)
         self._style_lines(colors)
@@ -202,6 +205,7 @@ class PerplexityCanvas(pg.PlotWidget):  # type: ignore[misc]
         inks = (colors.foreground, colors.threshold, colors.best, colors.foreground)
         for label, ink in zip(labels, inks, strict=True):
             label.style_as(ink, ground, self.font())
+        self.band_label.style_as(colors.foreground, QColor(0, 0, 0, 0), self.font())
         self._place_labels()
 
     def _style_axes(self, colors: PlotColors) -> None:

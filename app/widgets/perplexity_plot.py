@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.widgets.announce import announce
 from app.widgets.perplexity_curve import Curve
 from app.widgets.plot_legend import PlotLegend
 from distill_core.training.metrics import PriorEpochMetrics
@@ -154,6 +155,7 @@ class PerplexityPlot(QWidget):
             return
         self._stepped_to = min(max(steps[Qt.Key(event.key())], 1), last)
         self._show_read_out(self._stepped_to)
+        announce(self, self.shown_read_out())
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
         """Forget what the keyboard chose."""

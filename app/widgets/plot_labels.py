@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 from PySide6.QtCore import QPointF, QRectF
 from PySide6.QtGui import QBrush, QColor, QFont, QPainter
 from PySide6.QtWidgets import QGraphicsItem, QGraphicsSimpleTextItem, QStyleOptionGraphicsItem, QWidget
 
 _GAP = 4.0  # px between a line or a marker and its words
-_OVERLAP = 1000  # how much worse covering other words is than covering one point of a curve
+_OVERLAP = 10_000  # how much worse covering other words is than covering one point of a curve
+
+Points = np.ndarray[Any, np.dtype[np.float64]]  # [N, 2]: x and y in pixels; NaN is nowhere
 
 
 class PlotLabel(QGraphicsSimpleTextItem):
@@ -25,7 +29,7 @@ class PlotLabel(QGraphicsSimpleTextItem):
     def style_as(self, color: QColor, ground: QColor, font: QFont) -> None:
         """Take colours and font."""
         self._ground = QColor(ground)
-        self._ground.setAlpha(215)
+        self._ground.setAlpha(min(ground.alpha(), 215))
         self.setBrush(QBrush(color))
         self.setFont(font)
 
@@ -69,23 +73,24 @@ def around_point(label: PlotLabel, point: QPointF, radius: float) -> Placement:
 
 def _inside(place: QPointF, label: PlotLabel, area: QRectF) -> QRectF:
     rect = QRectF(place, label.boundingRect().size())
-    x = min(max(rect.left(), area.left() + 2), max(area.right() - rect.width() - 2, area.left()))
+    x = min(max(rect.left(), area.left() + 4), max(area.right() - rect.width() - 2, area.left()))
     y = min(max(rect.top(), area.top()), max(area.bottom() - rect.height(), area.top()))
     rect.moveTo(x, y)
     return rect
 
 
-def _cost(rect: QRectF, taken: Iterable[QRectF], points: Iterable[QPointF]) -> int:
+def _cost(rect: QRectF, taken: Iterable[QRectF], points_N2: Points) -> int:
     overlaps = sum(rect.intersects(other) for other in taken)
-    return _OVERLAP * overlaps + sum(rect.contains(point) for point in points)
+    covered_N = np.all((points_N2 > (rect.left(), rect.top())) & (points_N2 < (rect.right(), rect.bottom())), axis=1)
+    return _OVERLAP * overlaps + int(covered_N.sum())
 
 
-def place_labels(placements: Sequence[Placement], area: QRectF, points: Sequence[QPointF]) -> None:
-    """Put each label where it covers no earlier one and the fewest `points`; of equals, the first place wins."""
+def place_labels(placements: Sequence[Placement], area: QRectF, points_N2: Points) -> None:
+    """Put each label where it covers no earlier one and the fewest points; of equals, the first place wins."""
     taken: list[QRectF] = []
     for placement in placements:
         rects = [_inside(place, placement.label, area) for place in placement.places]
-        best = min(rects, key=lambda rect: _cost(rect, taken, points))
+        best = min(rects, key=lambda rect: _cost(rect, taken, points_N2))
         fits = not any(best.intersects(other) for other in taken)
         placement.label.setVisible(fits or not placement.optional)
         placement.label.setPos(best.topLeft())
