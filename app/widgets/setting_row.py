@@ -1,0 +1,208 @@
+"""One setting: its label, its editor, and a line beneath that explains it or says what is wrong with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import QEvent, QSignalBlocker, Signal
+from PySide6.QtGui import QPalette, QWheelEvent
+from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLabel, QLineEdit, QWidget
+
+from app.theme import error_color
+
+_EDITOR_HEIGHT = 28
+_NUMBER_NAMES = {int: "a whole number", float: "a number"}
+
+
+class NotANumber(ValueError):
+    """What was typed cannot be read as the setting's kind of value; the message is for the person."""
+
+
+class SettingRow(QWidget):
+    """The skeleton of every row; its children know one kind of editor each."""
+
+    changed = Signal()
+
+    def __init__(self, name: str, label: str, doc: str, editor: QWidget, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.name, self.label, self.doc = name, label, doc
+        self._default: Any = None
+        self._problem = ""
+        self._label = QLabel(label, self)
+        self._label.setBuddy(editor)
+        self._editor = editor
+        self._editor.setParent(self)
+        self._editor.setObjectName(name)
+        self._editor.setMinimumHeight(_EDITOR_HEIGHT)
+        self._line = QLabel(doc, self)
+        self._line.setWordWrap(True)
+        self._lay_out()
+        self._explain()
+        self._mark()
+
+    def _lay_out(self) -> None:
+        font = self._line.font()
+        font.setPointSizeF(font.pointSizeF() * 0.88)
+        self._line.setFont(font)
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setVerticalSpacing(1)
+        grid.addWidget(self._label, 0, 0)
+        grid.addWidget(self._editor, 0, 1)
+        grid.addWidget(self._line, 1, 0, 1, 2)
+        grid.setColumnStretch(0, 2)
+        grid.setColumnStretch(1, 3)
+
+    def _explain(self) -> None:
+        self.setToolTip(self.doc)
+        self._editor.setWhatsThis(self.doc)
+        self._editor.setAccessibleName(self.label)
+        self._editor.setAccessibleDescription(self.doc)
+
+    def value(self) -> Any:
+        """Return what the person chose, or None for the default.
+
+        Raises:
+            NotANumber: what was typed is none.
+        """
+        raise NotImplementedError
+
+    def set_value(self, value: Any) -> None:
+        """Show a choice without a signal; None is the default."""
+        with QSignalBlocker(self):
+            self._show_value(value)
+
+    def _show_value(self, value: Any) -> None:
+        raise NotImplementedError
+
+    def set_default(self, default: Any) -> None:
+        """Say what applies where nothing is chosen."""
+        self._default = default
+
+    def problem(self) -> str:
+        """Return what is wrong, or ""."""
+        return self._problem
+
+    def set_problem(self, problem: str) -> None:
+        """Say what is wrong instead of what the setting is for; "" is nothing."""
+        self._problem = problem
+        self._line.setText(f"⚠ {problem}" if problem else self.doc)
+        self._editor.setAccessibleDescription(problem or self.doc)
+        self._mark()
+
+    def set_locked(self, locked: bool) -> None:
+        """Let the value be seen but not changed."""
+        self._editor.setEnabled(not locked)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Take the error colour of a new palette."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self._mark()
+
+    def _mark(self) -> None:
+        """Colour what is wrong; the default is written clearer than Qt's placeholders, for it is a value."""
+        default_color = self.palette().color(QPalette.ColorRole.Text)
+        default_color.setAlphaF(0.72)
+        marked = QPalette()
+        marked.setColor(QPalette.ColorRole.PlaceholderText, default_color)
+        if self._problem:
+            color = error_color(self.palette())
+            for role in (QPalette.ColorRole.WindowText, QPalette.ColorRole.Text, QPalette.ColorRole.ButtonText):
+                marked.setColor(role, color)
+        self._line.setPalette(marked)
+        self._label.setPalette(marked)
+        self._editor.setPalette(marked)
+
+
+class TextRow(SettingRow):
+    """A number or a text to type; empty is the default."""
+
+    def __init__(self, name: str, label: str, doc: str, kind: type, parent: QWidget | None = None) -> None:
+        self._text = QLineEdit()
+        super().__init__(name, label, doc, self._text, parent)
+        self._kind = kind
+        self._text.setClearButtonEnabled(True)
+        self._text.textChanged.connect(self.changed)
+
+    def value(self) -> Any:
+        """Return what was typed as the setting's kind of value."""
+        text = self._text.text().strip()
+        if not text:
+            return None
+        if self._kind is float and text.count(",") == 1 and "." not in text:
+            text = text.replace(",", ".")
+        try:
+            return self._kind(text)
+        except ValueError:
+            wanted = _NUMBER_NAMES.get(self._kind, "readable")
+            raise NotANumber(f"“{text}” is not {wanted}. Leave it empty for auto.") from None
+
+    def _show_value(self, value: Any) -> None:
+        self._text.setText("" if value is None else self._written(value))
+
+    def set_default(self, default: Any) -> None:
+        """Write the default where nothing is typed."""
+        super().set_default(default)
+        self._text.setPlaceholderText(f"auto: {self._written(default)}")
+
+    @staticmethod
+    def _written(value: Any) -> str:
+        return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+class _CalmComboBox(QComboBox):
+    """A combo box that a turning wheel scrolls past."""
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Leave the wheel to what lies around."""
+        event.ignore()
+
+
+class ChoiceRow(SettingRow):
+    """One of a few names; the default is one of them."""
+
+    def __init__(
+        self, name: str, label: str, doc: str, choices: tuple[str, ...], parent: QWidget | None = None
+    ) -> None:
+        self._combo = _CalmComboBox()
+        super().__init__(name, label, doc, self._combo, parent)
+        self._combo.addItems(choices)
+        self._combo.currentIndexChanged.connect(self.changed)
+
+    def value(self) -> Any:
+        """Return the chosen name where it is not the default."""
+        chosen = self._combo.currentText()
+        return None if chosen == self._default else chosen
+
+    def _show_value(self, value: Any) -> None:
+        self._combo.setCurrentIndex(max(0, self._combo.findText(str(self._default if value is None else value))))
+
+    def set_default(self, default: Any) -> None:
+        """Choose the new default where the old one was chosen."""
+        chosen = self.value()
+        super().set_default(default)
+        self.set_value(chosen)
+
+
+class YesNoRow(SettingRow):
+    """A check box."""
+
+    def __init__(self, name: str, label: str, doc: str, parent: QWidget | None = None) -> None:
+        self._box = QCheckBox()
+        super().__init__(name, label, doc, self._box, parent)
+        self._box.toggled.connect(self.changed)
+
+    def value(self) -> Any:
+        """Return the answer where it is not the default."""
+        checked = self._box.isChecked()
+        return None if checked is self._default else checked
+
+    def _show_value(self, value: Any) -> None:
+        self._box.setChecked(bool(self._default if value is None else value))
+
+    def set_default(self, default: Any) -> None:
+        """Follow the new default where the old one was chosen."""
+        chosen = self.value()
+        super().set_default(default)
+        self.set_value(chosen)
