@@ -40,7 +40,6 @@ class Banner(QFrame):
         font.setBold(True)
         self._title.setFont(font)
         self._buttons: dict[str, QPushButton] = {}
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         self._lay_out()
         self.hide()
 

@@ -38,12 +38,12 @@ def _accept_all(urls: list[QUrl]) -> bool:
 class DropCard(QFrame):
     """Empty, busy or filled; a refusal may stand below each of them.
 
-    `can_accept` answers whether what is being dragged may be dropped here.
+    `can_accept` answers whether what is being dragged fits; it changes the look only, `dropped` comes either way.
     """
 
     browse_requested = Signal()
     dropped = Signal(object)  # list[QUrl]
-    drag_refused = Signal(object)  # list[QUrl]: it has just come in, and would not be taken
+    drag_refused = Signal(object)  # list[QUrl]: the card is locked, or these are no files
     link_activated = Signal(str)
 
     def __init__(self, object_name: str, accessible_name: str, icon_name: str, parent: QWidget | None = None) -> None:
@@ -146,21 +146,21 @@ class DropCard(QFrame):
     # Drops
 
     def _takes(self, event: QDropEvent) -> bool:
-        urls = event.mimeData().urls()
-        return bool(urls) and not self._locked and self.can_accept(urls)
+        return not self._refuses(event) and self.can_accept(event.mimeData().urls())
+
+    def _refuses(self, event: QDropEvent) -> bool:
+        return self._locked or not event.mimeData().hasUrls()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Look fitting or not; what does not fit is taken too, so that the drop can be answered in words."""
+        """Look fitting or not; the event is taken either way, or Qt would not say when the drag leaves again."""
         self.set_drag_state("valid" if self._takes(event) else "invalid")
-        if self._locked or not event.mimeData().hasUrls():
-            event.ignore()
+        event.acceptProposedAction()
+        if self._refuses(event):
             self.drag_refused.emit(event.mimeData().urls())
-        else:
-            event.acceptProposedAction()
 
     def dragMoveEvent(self, event: QDragMoveEvent) -> None:
-        """Let the pointer say whether it can be dropped."""
-        if self._locked:
+        """Let the pointer say whether it can be dropped; what does not fit can, and is answered in words."""
+        if self._refuses(event):
             event.ignore()
         else:
             event.acceptProposedAction()
@@ -172,7 +172,7 @@ class DropCard(QFrame):
     def dropEvent(self, event: QDropEvent) -> None:
         """Hand over what was dropped."""
         self.set_drag_state("none")
-        if self._locked:
+        if self._refuses(event):
             event.ignore()
             self.drag_refused.emit(event.mimeData().urls())
             return

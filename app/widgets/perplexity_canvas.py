@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyqtgraph as pg  # type: ignore[import-untyped, unused-ignore]
@@ -14,7 +14,10 @@ from PySide6.QtWidgets import QGraphicsRectItem, QWidget
 from app.theme import PlotColors, plot_colors
 from app.widgets.perplexity_axis import EpochAxis, PerplexityAxis
 from app.widgets.perplexity_curve import Curve, in_words, log10_or_nan
-from app.widgets.plot_labels import Placement, PlotLabel, Points, along_line, around_point, place_labels
+from app.widgets.plot_labels import Placement, PlotLabel, along_line, around_point, place_labels
+
+if TYPE_CHECKING:
+    from app.widgets.plot_labels import Points
 
 _MOST_DOTS = 150  # with more epochs the dots would be a band
 _STAR = 15  # px

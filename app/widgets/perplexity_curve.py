@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from distill_core.training.metrics import PriorEpochMetrics, perplexity
 
+_ROUNDING = 1e-9  # a perplexity and the loss it came from differ by as much
 _NICE_ENDS = (10, 20, 30, 50, 75, 100, 150, 200, 300, 500, 750, 1000)
 
 
@@ -20,7 +21,7 @@ def in_words(value: float) -> str:
     """Return a perplexity as people read it: 7.42, 68.1, 143."""
     if not math.isfinite(value):
         return "no value"
-    return f"{value:.{2 if value < 20 else 1 if value < 100 else 0}f}"
+    return f"{value:.{2 if value < 19.995 else 1 if value < 99.95 else 0}f}"
 
 
 def clock(seconds: float) -> str:
@@ -72,7 +73,7 @@ class Curve:
         improves = not self.best_epoch or value < self.validation[self.best_epoch - 1]
         self._append(value, finite_perplexity(metrics.train_loss), metrics.epoch_time_s)
         self.total_epochs = max(self.total_epochs, metrics.total_epochs)
-        if _is_value(value) and improves and value <= metrics.best_perplexity:
+        if _is_value(value) and improves and value <= metrics.best_perplexity * (1 + _ROUNDING):
             self.best_epoch = len(self)
         if metrics.is_memorizing and not self.memorizing_from:
             self.memorizing_from = len(self)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from PySide6.QtCore import QPointF, QRectF
 from PySide6.QtGui import QBrush, QColor, QFont, QPainter
 from PySide6.QtWidgets import QGraphicsItem, QGraphicsSimpleTextItem, QStyleOptionGraphicsItem, QWidget
@@ -14,7 +13,10 @@ from PySide6.QtWidgets import QGraphicsItem, QGraphicsSimpleTextItem, QStyleOpti
 _GAP = 4.0  # px between a line or a marker and its words
 _OVERLAP = 10_000  # how much worse covering other words is than covering one point of a curve
 
-Points = np.ndarray[Any, np.dtype[np.float64]]  # [N, 2]: x and y in pixels; NaN is nowhere
+if TYPE_CHECKING:
+    import numpy as np
+
+    Points = np.ndarray[Any, np.dtype[np.float64]]  # [N, 2]: x and y in pixels; NaN is nowhere
 
 
 class PlotLabel(QGraphicsSimpleTextItem):
@@ -73,7 +75,7 @@ def around_point(label: PlotLabel, point: QPointF, radius: float) -> Placement:
 
 def _inside(place: QPointF, label: PlotLabel, area: QRectF) -> QRectF:
     rect = QRectF(place, label.boundingRect().size())
-    x = min(max(rect.left(), area.left() + 4), max(area.right() - rect.width() - 2, area.left()))
+    x = min(max(rect.left(), area.left() + 8), max(area.right() - rect.width() - 2, area.left()))
     y = min(max(rect.top(), area.top()), max(area.bottom() - rect.height(), area.top()))
     rect.moveTo(x, y)
     return rect
@@ -81,8 +83,8 @@ def _inside(place: QPointF, label: PlotLabel, area: QRectF) -> QRectF:
 
 def _cost(rect: QRectF, taken: Iterable[QRectF], points_N2: Points) -> int:
     overlaps = sum(rect.intersects(other) for other in taken)
-    covered_N = np.all((points_N2 > (rect.left(), rect.top())) & (points_N2 < (rect.right(), rect.bottom())), axis=1)
-    return _OVERLAP * overlaps + int(covered_N.sum())
+    inside_N2 = (points_N2 > (rect.left(), rect.top())) & (points_N2 < (rect.right(), rect.bottom()))
+    return _OVERLAP * overlaps + int(inside_N2.all(axis=1).sum())
 
 
 def place_labels(placements: Sequence[Placement], area: QRectF, points_N2: Points) -> None:

@@ -1,0 +1,311 @@
+"""The plot: its numbers, its words, what it draws and what it says."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from itertools import combinations
+
+import pytest
+from PySide6.QtCore import QEvent, QPoint, QRectF, Qt
+from PySide6.QtGui import QPalette
+from PySide6.QtWidgets import QApplication, QLabel
+from pytestqt.qtbot import QtBot
+
+from app.theme import plot_colors
+from app.widgets.perplexity_axis import epoch_ticks, log_ticks, plain
+from app.widgets.perplexity_canvas import PerplexityCanvas
+from app.widgets.perplexity_curve import Curve, clock, in_words
+from app.widgets.perplexity_plot import NO_CURVE_YET, PerplexityPlot
+from app.widgets.plot_labels import PlotLabel
+from distill_core.training.metrics import PriorEpochMetrics
+
+
+def _loss(perplexity: float) -> float:
+    return math.log(perplexity) if math.isfinite(perplexity) else perplexity
+
+
+def _epoch(
+    number: int, validation: float, training: float, best: float, *, total: int = 100, memorizing: bool = False
+) -> PriorEpochMetrics:
+    losses = _loss(training), _loss(validation)
+    return PriorEpochMetrics(number, total, *losses, validation, best, memorizing, "words" * memorizing, 4.0, 1e-3)
+
+
+def _learn(plot: PerplexityPlot, epochs: int, *, floor: float = 5.0, limit: float = 2.0, total: int = 100) -> None:
+    plot.start(total, 143.0, limit)
+    for number in range(1, epochs + 1):
+        value = floor + 90 * math.exp(-number / 6)
+        plot.add_epoch(_epoch(number, value, 0.9 * value, value, total=total, memorizing=value < limit))
+
+
+@pytest.fixture
+def plot(qtbot: QtBot) -> PerplexityPlot:
+    plot = PerplexityPlot()
+    qtbot.addWidget(plot)
+    plot.resize(400, 220)
+    plot.build()
+    plot.show()
+    return plot
+
+
+def _canvas(plot: PerplexityPlot) -> PerplexityCanvas:
+    return plot.findChildren(PerplexityCanvas)[0]
+
+
+def _shown_texts(plot: PerplexityPlot) -> list[str]:
+    return [label.text() for label in plot.findChildren(QLabel) if label.isVisibleTo(plot)]
+
+
+def _shown_labels(plot: PerplexityPlot) -> list[PlotLabel]:
+    canvas = _canvas(plot)
+    labels = (canvas.limit_label, canvas.unigram_label, canvas.best_label, canvas.band_label)
+    return [label for label in labels if label.isVisible()]
+
+
+def _ground(label: PlotLabel) -> QRectF:
+    return label.sceneBoundingRect()
+
+
+# Numbers
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "pixels", "expected"),
+    [
+        (1, 300, 300, [1, 2, 5, 10, 20, 50, 100, 200]),
+        (1, 300, 100, [1, 10, 100]),
+        (1.4, 8, 300, [1.5, 2, 3, 4, 5, 6, 7, 8]),
+        (1, 1e9, 60, [1, 1000, 1e6, 1e9]),
+    ],
+)
+def test_perplexity_ticks_are_plain_and_fit(low: float, high: float, pixels: float, expected: list[float]) -> None:
+    ticks = log_ticks(math.log10(low), math.log10(high), pixels)
+    assert [10**tick for tick in ticks] == pytest.approx(expected)
+
+
+def test_tick_words_are_plain_numbers() -> None:
+    assert " ".join(plain(10**tick) for tick in log_ticks(0, 3, 600)) == "1 2 5 10 20 50 100 200 500 1000"
+    assert [plain(value) for value in (1.5, 20_000, 1e6, 4.9e8)] == ["1.5", "20k", "1M", "490M"]
+
+
+def test_epoch_ticks_are_whole_and_begin_at_the_first() -> None:
+    assert epoch_ticks(0.5, 10.5, 900) == list(range(1, 11))
+    assert epoch_ticks(0.5, 100.5, 300) == [1, 20, 40, 60, 80, 100]
+    assert epoch_ticks(0.5, 2.5, 300) == [1, 2]
+
+
+def test_numbers_in_words() -> None:
+    assert [in_words(value) for value in (7.4219, 68.11, 143.2, math.nan)] == ["7.42", "68.1", "143", "no value"]
+    assert [clock(seconds) for seconds in (0, 134, 3734)] == ["0:00", "2:14", "1:02:14"]
+
+
+def test_the_range_holds_curve_and_lines_whatever_they_are() -> None:
+    low, high = Curve(
+        total_epochs=10, unigram=143.0, limit=2.0, validation=[90.0, math.nan], training=[1.1, 95.0]
+    ).y_range()
+    assert low < 1.1
+    assert high > 143.0
+    assert Curve().y_range()[0] > 0
+
+
+def test_the_epoch_axis_grows_up_to_the_epochs_planned() -> None:
+    ends = [Curve(total_epochs=100, validation=[9.0] * count).last_x() for count in (0, 5, 20, 60, 100)]
+    assert ends == [10, 10, 30, 75, 100]
+    assert Curve(total_epochs=3, validation=[9.0]).last_x() == 3
+    assert Curve(total_epochs=9000, validation=[9.0] * 2000).last_x() == 2500
+
+
+# Before and after the plot is built
+
+
+def test_nothing_heavy_is_imported_before_build() -> None:
+    program = (
+        "import sys; from PySide6.QtWidgets import QApplication; app = QApplication([])\n"
+        "from app.widgets.perplexity_plot import PerplexityPlot; plot = PerplexityPlot()\n"
+        "plot.start(10, 143.0, 2.0); plot.show()\n"
+        "assert not {'pyqtgraph', 'numpy', 'torch'} & set(sys.modules)\n"
+        "plot.build(); assert 'pyqtgraph' in sys.modules and 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+def test_what_came_before_build_shows_after_it(qtbot: QtBot) -> None:
+    plot = PerplexityPlot()
+    qtbot.addWidget(plot)
+    _learn(plot, 3)
+    plot.build()
+    plot.build()
+    assert len(plot.findChildren(PerplexityCanvas)) == 1
+    assert plot.epoch_count == 3
+    xs, ys = _canvas(plot)._validation.getData()
+    assert list(xs) == [1, 2, 3]
+    assert 10 ** ys[0] == pytest.approx(5 + 90 * math.exp(-1 / 6))
+
+
+def test_says_when_the_curve_will_appear(plot: PerplexityPlot) -> None:
+    assert NO_CURVE_YET in _shown_texts(plot)
+    plot.start(100, 143.0, 2.0)
+    assert NO_CURVE_YET in _shown_texts(plot)
+    assert "memorizing below 2.0" in [label.text() for label in _shown_labels(plot)]
+    plot.add_epoch(_epoch(1, 80.0, 90.0, 80.0))
+    assert NO_CURVE_YET not in _shown_texts(plot)
+    plot.clear()
+    assert NO_CURVE_YET in _shown_texts(plot)
+    assert not _shown_labels(plot)
+
+
+# What is drawn
+
+
+def test_lines_stand_at_their_log10(plot: PerplexityPlot) -> None:
+    _learn(plot, 10)
+    canvas = _canvas(plot)
+    assert canvas._limit.value() == pytest.approx(math.log10(2.0))
+    assert canvas._unigram.value() == pytest.approx(math.log10(143.0))
+    low, high = canvas._view.viewRange()[1]
+    assert low < canvas._limit.value() < canvas._unigram.value() < high
+
+
+def test_the_star_stands_on_the_best_epoch(plot: PerplexityPlot) -> None:
+    plot.start(10, 143.0, 2.0)
+    for number, (value, best) in enumerate([(30.0, 30.0), (20.0, 20.0), (25.0, 20.0), (20.0, 20.0)], start=1):
+        plot.add_epoch(_epoch(number, value, 30.0, best))
+    xs, ys = _canvas(plot)._star.getData()
+    assert (list(xs), 10 ** ys[0]) == ([2], pytest.approx(20.0))
+    assert _canvas(plot).best_label.text() == "best 20.0 at epoch 2"
+
+
+@pytest.mark.parametrize("nothing", [math.nan, math.inf])
+def test_what_is_not_a_number_is_a_gap(plot: PerplexityPlot, nothing: float) -> None:
+    plot.start(10, 143.0, 2.0)
+    for number, value in enumerate([nothing, 30.0, nothing, 20.0], start=1):
+        plot.add_epoch(_epoch(number, value, nothing, 20.0 if number == 4 else 30.0))
+    _, ys = _canvas(plot)._validation.getData()
+    assert [math.isfinite(y) for y in ys] == [False, True, False, True]
+    assert plot.read_out(3) == "Epoch 3 · validation no value · training no value · 0:12"
+    assert _canvas(plot).best_label.text() == "best 20.0 at epoch 4"
+    plot.grab()
+
+
+def test_a_lone_training_value_is_seen(plot: PerplexityPlot) -> None:
+    plot.start(10, 143.0, 2.0)
+    plot.add_epoch(_epoch(1, 30.0, 40.0, 30.0))
+    assert len(_canvas(plot)._lone_training.getData()[0]) == 1
+    plot.add_epoch(_epoch(2, 25.0, 35.0, 25.0))
+    assert len(_canvas(plot)._lone_training.getData()[0]) == 0
+
+
+def test_the_band_begins_with_the_first_memorizing_epoch(plot: PerplexityPlot) -> None:
+    _learn(plot, 10)
+    assert not _canvas(plot)._band.isVisible()
+    _learn(plot, 50, floor=1.5)
+    first = next(n for n in range(1, 51) if 1.5 + 90 * math.exp(-n / 6) < 2.0)
+    assert _canvas(plot)._band.rect().left() == first - 0.5
+    assert f"Memorizing since epoch {first}." in plot.accessibleDescription()
+
+
+@pytest.mark.parametrize("size", [(400, 220), (900, 500)])
+@pytest.mark.parametrize("epochs", [0, 1, 2, 15, 50, 100])
+@pytest.mark.parametrize(("floor", "limit"), [(5.0, 2.0), (1.5, 2.0), (5.0, 5.0)])
+def test_words_are_whole_and_apart(
+    plot: PerplexityPlot, size: tuple[int, int], epochs: int, floor: float, limit: float
+) -> None:
+    plot.resize(*size)
+    _learn(plot, epochs, floor=floor, limit=limit)
+    QApplication.processEvents()
+    view = _canvas(plot)._view.sceneBoundingRect()
+    for label in _shown_labels(plot):
+        assert view.adjusted(-1, -1, 1, 1).contains(_ground(label)), label.text()
+    for one, other in combinations(_shown_labels(plot), 2):
+        assert not _ground(one).intersects(_ground(other)), (one.text(), other.text())
+
+
+def test_a_saved_curve(plot: PerplexityPlot) -> None:
+    plot.show_saved([_loss(60), _loss(20), math.nan, _loss(25)], [_loss(50), _loss(15)], 2, 143.0)
+    assert plot.epoch_count == 4
+    assert plot.read_out(2) == "Epoch 2 · validation 20.0 · training 15.00"
+    assert _canvas(plot).best_label.text() == "best 20.0 at epoch 2"
+    assert not _canvas(plot).limit_label.isVisible()
+    plot.show_saved([_loss(60)], [], 7, None)
+    assert not _canvas(plot).best_label.isVisible()
+    assert not _canvas(plot).unigram_label.isVisible()
+
+
+# Reading it
+
+
+def test_the_keyboard_steps_the_read_out(plot: PerplexityPlot, qtbot: QtBot) -> None:
+    _learn(plot, 5)
+    plot.setFocus()
+    for key, epoch in [("Left", 5), ("Left", 4), ("Home", 1), ("Left", 1), ("Right", 2), ("End", 5), ("Right", 5)]:
+        qtbot.keyClick(plot, getattr(Qt.Key, f"Key_{key}"))
+        assert plot.shown_read_out() == plot.read_out(epoch)
+    assert plot.read_out(5) in _shown_texts(plot)
+    plot.add_epoch(_epoch(6, 30.0, 30.0, 30.0))
+    assert plot.shown_read_out() == plot.read_out(6)
+    assert plot.read_out(0) == plot.read_out(7) == ""
+
+
+def test_other_keys_go_on_to_the_window(plot: PerplexityPlot, qtbot: QtBot) -> None:
+    qtbot.keyClick(plot, Qt.Key.Key_Left)
+    assert plot.shown_read_out() == ""
+    _learn(plot, 2)
+    qtbot.keyClick(plot, Qt.Key.Key_A)
+    assert plot.shown_read_out() == ""
+
+
+def test_hovering_reads_out_the_nearest_epoch(plot: PerplexityPlot, qtbot: QtBot) -> None:
+    _learn(plot, 5)
+    QApplication.processEvents()
+    canvas = _canvas(plot)
+    point = canvas.mapFromScene(canvas._view.mapViewToScene(canvas._view.mapToView(canvas._view.rect().center())))
+    third = canvas.mapFromScene(canvas._view.mapToScene(canvas._pixel(3.3, 0.5)))
+    qtbot.mouseMove(canvas.viewport(), QPoint(point))
+    qtbot.mouseMove(canvas.viewport(), QPoint(third))
+    assert plot.shown_read_out() == plot.read_out(3)
+    assert canvas._cursor.value() == 3
+    QApplication.sendEvent(canvas, QEvent(QEvent.Type.Leave))
+    assert plot.shown_read_out() == ""
+    assert not canvas._cursor.isVisible()
+
+
+def test_describes_itself(plot: PerplexityPlot) -> None:
+    assert plot.accessibleName() == "Perplexity by epoch"
+    assert plot.accessibleDescription() == NO_CURVE_YET
+    plot.start(10, 143.0, 2.0)
+    plot.add_epoch(_epoch(1, 68.0, 70.0, 68.0))
+    assert plot.accessibleDescription() == (
+        "Epoch 1 · validation 68.0 · training 70.0 · 0:04. Best 68.0 at epoch 1. Memorizing below 2.0. "
+        "Guessing by frequency alone reaches 143."
+    )
+
+
+def test_cannot_be_moved_or_zoomed(plot: PerplexityPlot, qtbot: QtBot) -> None:
+    _learn(plot, 5)
+    canvas = _canvas(plot)
+    before = canvas._view.viewRange()
+    centre = canvas.viewport().rect().center()
+    qtbot.mousePress(canvas.viewport(), Qt.MouseButton.LeftButton, pos=centre)
+    qtbot.mouseMove(canvas.viewport(), centre + QPoint(60, 20))
+    qtbot.mouseRelease(canvas.viewport(), Qt.MouseButton.LeftButton, pos=centre + QPoint(60, 20))
+    qtbot.mouseDClick(canvas.viewport(), Qt.MouseButton.LeftButton, pos=centre)
+    assert canvas._view.viewRange() == before
+
+
+def test_follows_the_palette(plot: PerplexityPlot, qapp: QApplication, palettes: dict[str, QPalette]) -> None:
+    _learn(plot, 5)
+    before = qapp.palette()
+    try:
+        for palette in palettes.values():
+            qapp.setPalette(palette)
+            QApplication.processEvents()
+            colors, canvas = plot_colors(palette), _canvas(plot)
+            assert canvas._validation.opts["pen"].color() == colors.validation
+            assert canvas.limit_label.brush().color() == colors.threshold
+            assert canvas.getPlotItem().getAxis("left").textPen().color() == colors.foreground
+            corner = plot.grab().toImage().pixelColor(plot.width() - 3, plot.height() // 2)
+            assert abs(corner.lightness() - palette.color(QPalette.ColorRole.Window).lightness()) < 12
+    finally:
+        qapp.setPalette(before)

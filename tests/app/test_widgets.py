@@ -1,0 +1,358 @@
+"""Banner, drop card, icons and colours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QColor, QDragEnterEvent, QDragLeaveEvent, QDragMoveEvent, QDropEvent, QPalette
+from PySide6.QtWidgets import QApplication, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from pytestqt.qtbot import QtBot
+
+from app.theme import BannerKind, banner_colors, error_color, icon, is_dark, link_color, plot_colors, resource_path
+from app.widgets import banner as banner_module
+from app.widgets import drop_card as drop_card_module
+from app.widgets.banner import Banner
+from app.widgets.drop_card import DropCard
+from app.widgets.elided_label import ElidedLabel
+
+KINDS: tuple[BannerKind, ...] = ("warning", "error", "info")
+DROP = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+
+
+def _luminance(color: QColor) -> float:
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in color.getRgbF()[:3]]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _contrast(one: QColor, other: QColor) -> float:
+    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _texts(widget: QWidget) -> list[str]:
+    kinds = (QLabel, QPushButton)
+    children = [child for kind in kinds for child in widget.findChildren(kind) if child.isVisibleTo(widget)]
+    return [child.text() for child in children if child.text()]
+
+
+def _button(widget: QWidget, text: str) -> QPushButton:
+    return next(child for child in widget.findChildren(QPushButton) if child.text() == text)
+
+
+# Colours and icons
+
+
+def test_colours_can_be_read(palette: QPalette) -> None:
+    ground = palette.color(QPalette.ColorRole.Window)
+    colors = plot_colors(palette)
+    for color in (colors.validation, colors.training, colors.threshold, colors.best, colors.foreground):
+        assert _contrast(color, ground) >= 4.5, color.name()
+    for kind in KINDS:
+        pair = banner_colors(palette, kind)
+        assert _contrast(pair.text, pair.ground) >= 9, kind
+        assert is_dark(palette) == (pair.ground.lightness() < 128)
+    card = palette.color(QPalette.ColorRole.Base)
+    assert min(_contrast(error_color(palette), card), _contrast(link_color(palette), card)) >= 4.5
+
+
+@pytest.mark.parametrize("path", sorted(resource_path("icons").glob("*.svg")), ids=lambda path: path.stem)
+def test_icons_are_drawn_in_the_colour_asked_for(qapp: QApplication, path: Path) -> None:
+    image = icon(path.stem, QColor("#ff0000")).pixmap(24, 24).toImage()
+    solid = {
+        image.pixelColor(x, y).name()
+        for x, y in product(range(image.width()), range(image.height()))
+        if image.pixelColor(x, y).alpha() == 255
+    }
+    assert solid == {"#ff0000"}
+
+
+def test_icons_take_the_palettes_text_colour(palette: QPalette) -> None:
+    image = icon("stop").pixmap(24, 24).toImage()
+    assert image.pixelColor(12, 12) == palette.color(QPalette.ColorRole.WindowText)
+
+
+def test_an_icon_that_there_is_not_is_an_error(qapp: QApplication) -> None:
+    with pytest.raises(FileNotFoundError):
+        icon("no such icon")
+
+
+# Banner
+
+
+@pytest.fixture
+def spoken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    said: list[str] = []
+
+    def listen(widget: QWidget, text: str, *, urgent: bool = False) -> None:
+        said.append(text)
+
+    for module in (banner_module, drop_card_module):
+        monkeypatch.setattr(module, "announce", listen)
+    return said
+
+
+@pytest.fixture
+def banner(qtbot: QtBot) -> Iterator[Banner]:
+    window = QWidget()
+    qtbot.addWidget(window)
+    window.resize(800, 300)
+    banner = Banner(window)
+    layout = QVBoxLayout(window)
+    layout.addWidget(banner)
+    layout.addStretch(1)
+    window.show()
+    yield banner
+    window.close()
+
+
+def test_the_banner_comes_and_goes(banner: Banner, spoken: list[str]) -> None:
+    assert banner.isHidden()
+    banner.show_message("warning", "Careful.", "This is why.", [("stop", "Stop and Keep Best"), ("why", "Explain")])
+    assert _texts(banner) == ["Careful.", "This is why.", "Stop and Keep Best", "Explain"]
+    assert (banner.accessibleName(), banner.accessibleDescription()) == ("Careful.", "This is why.")
+    assert spoken == ["Careful. This is why."]
+    banner.show_message("info", "Done.")
+    assert _texts(banner) == ["Done."]
+    banner.hide_message()
+    assert banner.isHidden()
+
+
+def test_a_detail_that_changes_is_not_read_out_again(banner: Banner, spoken: list[str]) -> None:
+    for value in ("1.84", "1.79"):
+        banner.show_message("warning", "Careful.", f"It is {value}.", [("stop", "Stop")])
+    assert banner.detail() == "It is 1.79."
+    assert spoken == ["Careful. It is 1.84."]
+    banner.hide_message()
+    banner.show_message("warning", "Careful.", "It is 1.70.")
+    assert len(spoken) == 2
+
+
+def test_the_banners_buttons_say_which_was_clicked(banner: Banner, qtbot: QtBot) -> None:
+    banner.show_message("error", "No.", actions=[("copy", "Save a Copy…"), ("details", "Details")])
+    for action in ("copy", "details"):
+        assert banner.button(action).height() >= 28
+        with qtbot.waitSignal(banner.action_triggered) as blocker:
+            qtbot.mouseClick(banner.button(action), Qt.MouseButton.LeftButton)
+        assert blocker.args == [action]
+
+
+def test_a_button_keeps_its_focus_when_only_the_words_change(banner: Banner) -> None:
+    banner.show_message("warning", "Careful.", "1", [("stop", "Stop")])
+    button = banner.button("stop")
+    banner.show_message("warning", "Careful.", "2", [("stop", "Stop")])
+    assert banner.button("stop") is button
+
+
+def test_the_banners_words_wrap_and_can_be_selected(banner: Banner, qtbot: QtBot) -> None:
+    banner.show_message("warning", "Careful.", "Many words, " * 30, [("stop", "Stop")])
+    QApplication.processEvents()
+    for width in (800, 400, 300, 560, 800):
+        banner.window().resize(width, 400)
+        qtbot.waitUntil(lambda: banner.height() == banner.heightForWidth(banner.width()))
+        for label in banner.findChildren(QLabel):
+            if label.text():
+                assert label.height() >= label.heightForWidth(label.width())
+                assert label.textInteractionFlags() & Qt.TextInteractionFlag.TextSelectableByMouse
+        assert banner.rect().contains(banner.button("stop").geometry())
+
+
+def test_markup_is_shown_as_it_is(banner: Banner) -> None:
+    banner.show_message("error", "“<b>x</b>” can't be opened.")
+    assert all(label.textFormat() == Qt.TextFormat.PlainText for label in banner.findChildren(QLabel) if label.text())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_banner_follows_the_palette(banner: Banner, palette: QPalette, kind: BannerKind) -> None:
+    banner.show_message(kind, "Title")
+    QApplication.processEvents()
+    image = banner.grab().toImage()
+    assert image.pixelColor(image.width() // 2, 4) == banner_colors(palette, kind).ground
+
+
+# Drop card
+
+
+@pytest.fixture
+def card(qtbot: QtBot) -> DropCard:
+    card = DropCard("modelCard", "Model", "model")
+    qtbot.addWidget(card)
+    card.resize(360, 140)
+    card.show_empty("Drop a model here", "Open Model…")
+    card.show()
+    return card
+
+
+def _urls(*paths: str) -> QMimeData:
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(path) for path in paths])
+    return data
+
+
+def _enter(card: DropCard, data: QMimeData) -> None:
+    QApplication.sendEvent(card, QDragEnterEvent(QPoint(9, 9), DROP[0], data, *DROP[1:]))
+
+
+def _move(card: DropCard, data: QMimeData) -> bool:
+    event = QDragMoveEvent(QPoint(9, 9), DROP[0], data, *DROP[1:])
+    QApplication.sendEvent(card, event)
+    return event.isAccepted()
+
+
+def _drop(card: DropCard, data: QMimeData) -> bool:
+    event = QDropEvent(QPointF(9, 9), DROP[0], data, *DROP[1:])
+    QApplication.sendEvent(card, event)
+    return event.isAccepted()
+
+
+def test_the_card_in_its_states(card: DropCard) -> None:
+    assert (card.objectName(), card.accessibleName()) == ("modelCard", "Model")
+    assert _texts(card) == ["Drop a model here", "Open Model…"]
+    card.show_busy("Opening drums.distill…")
+    assert _texts(card) == ["Opening drums.distill…"]
+    assert card.findChildren(QProgressBar)[0].isVisible()
+    card.show_filled("kicks", ["24 sounds", "Small model"], ("skipped", "2 skipped"))
+    assert sorted(_texts(card)) == ["2 skipped", "24 sounds", "Change…", "Small model", "kicks"]
+    assert card.accessibleDescription() == "kicks · 24 sounds · Small model"
+    card.show_filled("kicks", ["24 sounds"])
+    assert sorted(_texts(card)) == ["24 sounds", "Change…", "kicks"]
+
+
+def test_everything_that_can_be_clicked_is_large_enough(card: DropCard) -> None:
+    card.show_filled("kicks", ["24 sounds"], ("skipped", "2 skipped"))
+    card.show_refusal("No.", ("use", "Use “kicks”"))
+    QApplication.processEvents()
+    assert all(button.height() >= 28 for button in card.findChildren(QPushButton) if button.isVisible())
+
+
+def test_a_refusal_stands_below_and_goes(card: DropCard, qtbot: QtBot, spoken: list[str]) -> None:
+    card.show_refusal("“song.wav” is not a Distill model.", ("use", "Use “kicks”"))
+    assert card.refusal() == spoken[0] == "“song.wav” is not a Distill model."
+    assert "Drop a model here" in _texts(card)
+    with qtbot.waitSignal(card.link_activated) as blocker:
+        qtbot.mouseClick(_button(card, "Use “kicks”"), Qt.MouseButton.LeftButton)
+    assert blocker.args == ["use"]
+    card.clear_refusal()
+    assert card.refusal() == ""
+    assert _texts(card) == ["Drop a model here", "Open Model…"]
+
+
+def test_a_click_anywhere_on_the_empty_card_browses(card: DropCard, qtbot: QtBot) -> None:
+    words = next(label for label in card.findChildren(QLabel) if label.text() == "Drop a model here")
+    for target in (card, words, _button(card, "Open Model…")):
+        with qtbot.waitSignal(card.browse_requested):
+            qtbot.mouseClick(target, Qt.MouseButton.LeftButton)
+    card.show_filled("drums.distill", ["3 levels"])
+    with qtbot.assertNotEmitted(card.browse_requested):
+        qtbot.mouseClick(card, Qt.MouseButton.LeftButton)
+    with qtbot.waitSignal(card.browse_requested):
+        qtbot.mouseClick(_button(card, "Change…"), Qt.MouseButton.LeftButton)
+
+
+@pytest.mark.parametrize("key", [Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space])
+def test_the_keyboard_browses(card: DropCard, qtbot: QtBot, key: Qt.Key) -> None:
+    assert card.focusPolicy() == Qt.FocusPolicy.StrongFocus
+    with qtbot.waitSignal(card.browse_requested):
+        qtbot.keyClick(card, key)
+    card.show_busy("Opening…")
+    with qtbot.assertNotEmitted(card.browse_requested):
+        qtbot.keyClick(card, key)
+
+
+@pytest.mark.parametrize("key", [Qt.Key.Key_Return, Qt.Key.Key_Space])
+def test_keys_on_a_link_do_not_browse(card: DropCard, qtbot: QtBot, key: Qt.Key) -> None:
+    card.show_filled("kicks", ["24 sounds"], ("skipped", "2 skipped"))
+    with qtbot.assertNotEmitted(card.browse_requested), qtbot.waitSignal(card.link_activated):
+        qtbot.keyClick(_button(card, "2 skipped"), key)
+
+
+def test_a_fitting_drop_is_handed_over(card: DropCard, qtbot: QtBot) -> None:
+    data = _urls("/a/drums.distill")
+    _enter(card, data)
+    assert card.drag_state() == "valid"
+    assert _move(card, data)
+    with qtbot.waitSignal(card.dropped) as blocker:
+        assert _drop(card, data)
+    assert [url.toLocalFile() for url in blocker.args[0]] == ["/a/drums.distill"]
+    assert card.drag_state() == "none"
+
+
+def test_an_unfitting_drop_is_handed_over_too_so_that_it_can_be_answered(card: DropCard, qtbot: QtBot) -> None:
+    card.can_accept = lambda urls: False
+    data = _urls("/a/song.wav")
+    with qtbot.waitSignal(card.dropped), qtbot.assertNotEmitted(card.drag_refused):
+        _enter(card, data)
+        assert card.drag_state() == "invalid"
+        assert _move(card, data)
+        assert _drop(card, data)
+    assert card.drag_state() == "none"
+
+
+def test_a_drag_that_leaves_leaves_no_look(card: DropCard) -> None:
+    for locked in (False, True):
+        card.set_locked(locked)
+        _enter(card, _urls("/a/drums.distill"))
+        assert card.drag_state() == ("invalid" if locked else "valid")
+        QApplication.sendEvent(card, QDragLeaveEvent())
+        assert card.drag_state() == "none"
+
+
+def test_text_is_not_a_drop(card: DropCard, qtbot: QtBot) -> None:
+    data = QMimeData()
+    data.setText("drums.distill")
+    with qtbot.waitSignal(card.drag_refused), qtbot.assertNotEmitted(card.dropped):
+        _enter(card, data)
+        assert card.drag_state() == "invalid"
+        assert not _move(card, data)
+        assert not _drop(card, data)
+
+
+def test_a_locked_card_does_nothing(card: DropCard, qtbot: QtBot) -> None:
+    card.set_locked(True, "Stop training to change the model or the sounds.")
+    assert card.toolTip() == "Stop training to change the model or the sounds."
+    card.show_filled("drums.distill", ["3 levels"])
+    assert not _button(card, "Change…").isEnabled()
+    with qtbot.assertNotEmitted(card.browse_requested), qtbot.assertNotEmitted(card.dropped):
+        qtbot.keyClick(card, Qt.Key.Key_Return)
+        data = _urls("/a/drums.distill")
+        with qtbot.waitSignal(card.drag_refused):
+            _enter(card, data)
+        assert not _move(card, data)
+        assert not _drop(card, data)
+    card.set_locked(False)
+    assert card.toolTip() == ""
+    assert _button(card, "Change…").isEnabled()
+
+
+def test_each_look_of_a_drag_differs(card: DropCard, palette: QPalette) -> None:
+    images = []
+    for state in ("none", "valid", "invalid"):
+        card.set_drag_state(state)
+        images.append(card.grab().toImage())
+    assert images[0] != images[1] != images[2] != images[0]
+
+
+def test_a_long_name_is_shortened_and_whole_in_the_tooltip(card: DropCard) -> None:
+    name = "a very long name " * 8 + ".distill"
+    card.show_filled(name, ["3 levels"])
+    card.resize(300, 140)
+    QApplication.processEvents()
+    label = next(label for label in card.findChildren(ElidedLabel) if label.text() == name)
+    assert "…" in label.shown_text()
+    assert label.toolTip() == name
+    assert card.width() == 300
+    card.show_filled("short", [])
+    assert label.toolTip() == ""
+
+
+def test_twenty_thousand_texts_survive(card: DropCard, banner: Banner) -> None:
+    label = QLabel()
+    for number in range(20_000):
+        label.setText(str(number))
+    for number in range(2_000):
+        card.show_filled(str(number), [str(number)], ("id", str(number)))
+        banner.show_message("warning", "Title", str(number))
+    assert label.text() == "19999"
