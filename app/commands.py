@@ -80,6 +80,10 @@ class Commands(QObject):
         self._session.settings.set_last_folder("model", path.parent)
         self._settle_unsaved(lambda: self._session.open_model(path))
 
+    def refuse_drag(self, urls: Sequence[QUrl]) -> None:
+        """Say why nothing can be dropped now."""
+        self.said.emit(LOCKED_TEXT)
+
     def open_recent(self, path: Path) -> None:
         """Open a recent model; one that has moved is forgotten."""
         if not path.exists():
@@ -216,7 +220,8 @@ class Commands(QObject):
             loop.exec()
 
     def _close(self) -> None:
-        self.close_now.emit()
+        # Not at once: an answer may come while the window is still handling the close that asked.
+        QTimer.singleShot(0, self.close_now.emit)
 
     def _settle_unsaved(self, then: Callable[[], None]) -> None:
         """Go on at once, or after an unsaved prior was saved or given up."""

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from distill_core.training.metrics import PriorEpochMetrics
     from distill_core.training.prior_config import PriorConfig
 
+_PACE_EPOCHS = 20
+
 
 def epoch_work(model: ModelSummary, dataset: AudioDataset, config: PriorConfig) -> float:
     """Return an epoch's work in parameters × codes: a transformer layer has about 12 · hidden² parameters."""
@@ -20,8 +22,9 @@ def epoch_work(model: ModelSummary, dataset: AudioDataset, config: PriorConfig) 
 
 
 def seconds_left(epochs: list[PriorEpochMetrics]) -> float | None:
-    """Return what the epochs to come take at the pace of those gone by; None before the first."""
+    """Return what the epochs to come take at the pace of the last ones; None before the first."""
     if not epochs:
         return None
-    pace = sum(epoch.epoch_time_s for epoch in epochs) / len(epochs)
+    last = epochs[-_PACE_EPOCHS:]
+    pace = sum(epoch.epoch_time_s for epoch in last) / len(last)
     return pace * (epochs[-1].total_epochs - epochs[-1].epoch)

@@ -220,7 +220,6 @@ class Session(QObject):
                 self._on_epoch(event)
 
     def _on_epoch(self, epoch: PriorEpochMetrics) -> None:
-        self.settings.set_training_speed(self._epoch_work / max(epoch.epoch_time_s, 1e-3))
         best = self._state.best_epoch
         is_best = best is None or epoch.val_perplexity < best.val_perplexity
         self._set(last_epoch=epoch, best_epoch=epoch if is_best else best)
@@ -243,6 +242,11 @@ class Session(QObject):
         else:
             self._set()
 
+    def _remember_speed(self, trained: TrainedPrior) -> None:
+        seconds = [epoch.epoch_time_s for epoch in trained.history]
+        if seconds:
+            self.settings.set_training_speed(self._epoch_work * len(seconds) / max(sum(seconds), 1e-3))
+
     def _take_result(self, name: str, result: Any) -> None:
         match name:
             case "model":
@@ -253,6 +257,7 @@ class Session(QObject):
                 self._set(dataset=result)
                 self.dataset_changed.emit(result)
             case "training":
+                self._remember_speed(result)
                 self._set(trained=result, unsaved=result.prior is not None)
                 self.training_ended.emit(result)
             case "saving":

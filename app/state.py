@@ -84,6 +84,11 @@ class State:
     best_epoch: PriorEpochMetrics | None = None
 
     @property
+    def is_idle(self) -> bool:
+        """Whether nothing is under way."""
+        return self.activity is Activity.NONE
+
+    @property
     def is_training(self) -> bool:
         """Whether a training is under way, its preparation and its stopping included."""
         return self.activity in TRAINING_ACTIVITIES

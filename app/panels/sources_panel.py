@@ -58,6 +58,7 @@ class SourcesPanel(QWidget):
         self.sounds_card.link_activated.connect(self._on_link)
         for card in (self.model_card, self.sounds_card):
             card.can_accept = can_accept
+            card.drag_refused.connect(self._commands.refuse_drag)
 
     @Slot(object)
     def _on_state(self, state: State) -> None:

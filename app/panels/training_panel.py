@@ -104,9 +104,10 @@ class TrainingPanel(QWidget):
     def _sentence_for(self, state: State) -> str:
         if state.activity is Activity.TRAINING and state.last_epoch is not None and state.best_epoch is not None:
             return words.training_text(state.last_epoch, state.best_epoch, seconds_left(self._epochs))
-        if state.activity is Activity.NONE and not self._options_are_valid:
+        if state.is_idle and not self._options_are_valid:
             return "One of the options cannot be used; it is marked under Options."
-        return words.main_text(state, self._session.estimate_seconds(self._commands.overrides()))
+        estimate = self._session.estimate_seconds(self._commands.overrides()) if state.is_idle else None
+        return words.main_text(state, estimate)
 
     def _show_button(self, state: State) -> None:
         actions = available(state)

@@ -1,0 +1,443 @@
+"""The window as a person uses it: real files, real threads; only the dialogs answer by themselves."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+from PySide6.QtCore import QMimeData, QPoint, QPointF, QSettings, Qt, QThread, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QApplication, QPushButton, QWidget
+
+from app.main_window import MainWindow
+from app.prompts import Question
+from app.session import Session
+from app.state import ActionId, Activity
+from distill_core import load_model_v2, read_summary
+from distill_core.models.archive import read_archive
+
+WAIT_MS = 30_000
+SMALL = {"hidden_size": 32, "num_layers": 1, "num_heads": 2}
+
+
+class ScriptedPrompts:
+    """Answers each question by its id, as a person would; an unexpected one fails the test."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, str] = {}
+        self.paths: dict[str, Path] = {}
+        self.asked: list[Question] = []
+
+    def choose_model(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
+        answer(self.paths["model"])
+
+    def choose_folder(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
+        answer(self.paths["folder"])
+
+    def choose_copy(self, parent: QWidget, suggested: Path, answer: Callable[[Path], object]) -> None:
+        if "copy" in self.paths:
+            answer(self.paths["copy"])
+
+    def ask(self, parent: QWidget, question: Question, answer: Callable[[str], object]) -> None:
+        self.asked.append(question)
+        assert question.id in self.answers, question
+        answer(self.answers[question.id])
+
+    @property
+    def asked_ids(self) -> list[str]:
+        return [question.id for question in self.asked]
+
+
+@pytest.fixture
+def prompts() -> ScriptedPrompts:
+    return ScriptedPrompts()
+
+
+@pytest.fixture
+def window(qtbot: QtBot, prompts: ScriptedPrompts, tmp_path: Path) -> Iterator[MainWindow]:
+    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path / "settings"))
+    session = Session()
+    window = MainWindow(session, prompts)
+    window.options.form.set_overrides({**SMALL, "max_epochs": 3})
+    window.show()
+    qtbot.waitExposed(window)
+    yield window
+    window._may_close = True
+    window.close()
+    assert all(thread.isFinished() for thread in session.findChildren(QThread))
+    window.deleteLater()
+    session.deleteLater()
+
+
+def _session(window: MainWindow) -> Session:
+    return window.commands._session
+
+
+def _wait_for(qtbot: QtBot, window: MainWindow, activity: Activity = Activity.NONE) -> None:
+    session = _session(window)
+    qtbot.waitUntil(lambda: session.state.activity is activity and not session._runner.is_busy, timeout=WAIT_MS)
+
+
+def _drop(widget: QWidget, *paths: Path | str) -> bool:
+    """Drop as the desktop does: enter, then drop where the entering was taken."""
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path)) if isinstance(path, Path) else QUrl(path) for path in paths])
+    where, buttons, keys = QPoint(20, 20), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    enter = QDragEnterEvent(where, Qt.DropAction.CopyAction, data, buttons, keys)
+    QApplication.sendEvent(widget, enter)
+    if not enter.isAccepted():
+        return False
+    drop = QDropEvent(QPointF(where), Qt.DropAction.CopyAction, data, buttons, keys)
+    QApplication.sendEvent(widget, drop)
+    return drop.isAccepted()
+
+
+def _button(window: MainWindow) -> QPushButton:
+    return window.findChild(QPushButton, "trainButton")
+
+
+def _action(window: MainWindow, identity: ActionId):
+    return window.actions_table.by_id[identity]
+
+
+def _texts(widget: QWidget) -> str:
+    from PySide6.QtWidgets import QLabel
+
+    return "\n".join(label.text() for label in widget.findChildren(QLabel) if label.isVisible())
+
+
+@pytest.fixture
+def ready(qtbot: QtBot, window: MainWindow, tiny_model: Path, sounds_folder: Path) -> MainWindow:
+    assert _drop(window, tiny_model, sounds_folder)
+    _wait_for(qtbot, window)
+    assert _session(window).state.is_ready
+    return window
+
+
+def _train(qtbot: QtBot, window: MainWindow) -> None:
+    qtbot.mouseClick(_button(window), Qt.MouseButton.LeftButton)
+    assert _session(window).state.is_training
+    _wait_for(qtbot, window)
+
+
+def test_stable_names(window: MainWindow) -> None:
+    names = ["modelCard", "soundsCard", "trainButton", "perplexityPlot", "memorizationBanner", "inspectPanel"]
+    for name in names:
+        assert window.findChild(QWidget, name) is not None, name
+    assert window.actions_table.by_id[ActionId.SAVE_PRIOR].objectName() == "savePriorAction"
+    assert _session(window).findChildren(QThread)
+
+
+def test_the_empty_window(window: MainWindow) -> None:
+    assert not _button(window).isEnabled()
+    assert "Drop a Distill model and a folder of sounds to begin." in _texts(window)
+    assert not _action(window, ActionId.SAVE_PRIOR).isEnabled()
+
+
+def test_drop_train_save_reopen(qtbot: QtBot, ready: MainWindow, tiny_model: Path) -> None:
+    session, epochs = _session(ready), []
+    session.epoch_finished.connect(epochs.append)
+    assert "Ready. 6 sounds" in ready.training.sentence.text()
+    _train(qtbot, ready)
+    assert [epoch.epoch for epoch in epochs] == [1, 2, 3]
+    assert ready.training.plot.epoch_count == 3
+    assert ready.isWindowModified()
+    assert _button(ready).text() == "Train Again"
+    assert ready.training.notice_banner.isVisible()
+    _action(ready, ActionId.SAVE_PRIOR).trigger()
+    _wait_for(qtbot, ready)
+    assert not ready.isWindowModified()
+    assert not session.state.unsaved
+    assert load_model_v2(tiny_model).prior is not None
+    assert "flat" in ready.inspect.view.as_text()
+    assert ready.training.plot.epoch_count == 3
+    assert ready.statusBar().currentMessage() == "Saved into tiny.distill."
+
+
+def test_the_window_and_the_terminal_write_the_same_file(
+    qtbot: QtBot, ready: MainWindow, tiny_model: Path, sounds_folder: Path, tmp_path: Path, shared_tiny_model: Path
+) -> None:
+    import torch
+    from typer.testing import CliRunner
+
+    from distill_core.cli import app
+
+    other = Path(shutil.copy(shared_tiny_model, tmp_path / "other.distill"))
+    flags = ["--epochs", "3", "--hidden-size", "32", "--layers", "1", "--heads", "2"]
+    assert CliRunner().invoke(app, ["train-prior", str(other), str(sounds_folder), *flags]).exit_code == 0
+    _train(qtbot, ready)
+    ready.commands.save()
+    _wait_for(qtbot, ready)
+    first, second = read_archive(tiny_model)[0], read_archive(other)[0]
+    for values in (first, second):
+        del values["prior_metadata"]["training_date"]
+    states = [(values.pop("model_state_dict"), values.pop("prior_state_dict")) for values in (first, second)]
+    for ours, theirs in zip(*states, strict=True):
+        assert list(ours) == list(theirs)
+        assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+    assert first == second
+    assert list(first) == list(second)
+
+
+def test_stop_keeps_the_best(qtbot: QtBot, ready: MainWindow) -> None:
+    session = _session(ready)
+    ready.options.form.set_overrides({**SMALL, "max_epochs": 100_000})
+    with qtbot.waitSignal(session.epoch_finished, timeout=WAIT_MS):
+        qtbot.mouseClick(_button(ready), Qt.MouseButton.LeftButton)
+    assert _button(ready).text() in ("Stop", "Stop and Keep Best")
+    qtbot.mouseClick(_button(ready), Qt.MouseButton.LeftButton)
+    assert _button(ready).text() == "Stopping…"
+    assert not _button(ready).isEnabled()
+    _wait_for(qtbot, ready)
+    assert session.state.trained is not None
+    assert session.state.trained.stopped_early
+    assert session.state.unsaved
+    assert ready.training.sentence.text().startswith("Stopped: best perplexity")
+
+
+def test_stopping_at_once_leaves_nothing_to_save(qtbot: QtBot, ready: MainWindow) -> None:
+    ready.options.form.set_overrides({**SMALL, "max_epochs": 100_000})
+    _button(ready).click()
+    _button(ready).click()
+    _wait_for(qtbot, ready)
+    assert not _session(ready).state.unsaved
+    assert ready.training.sentence.text() == "Stopped before the first epoch: nothing to save."
+
+
+def test_a_model_and_a_folder_in_quick_succession_are_both_taken(
+    qtbot: QtBot, window: MainWindow, tiny_model: Path, sounds_folder: Path
+) -> None:
+    assert _drop(window.sources.sounds_card, sounds_folder)
+    assert _drop(window.sources.model_card, tiny_model)
+    _wait_for(qtbot, window)
+    assert _session(window).state.is_ready
+
+
+@pytest.mark.parametrize("card", ["modelCard", "soundsCard"])
+def test_a_click_on_a_card_browses(
+    qtbot: QtBot, window: MainWindow, prompts: ScriptedPrompts, tiny_model: Path, sounds_folder: Path, card: str
+) -> None:
+    prompts.paths = {"model": tiny_model, "folder": sounds_folder}
+    qtbot.mouseClick(window.findChild(QWidget, card), Qt.MouseButton.LeftButton)
+    _wait_for(qtbot, window)
+    state = _session(window).state
+    assert (state.model is not None, state.dataset is not None) == (card == "modelCard", card == "soundsCard")
+
+
+def test_wrong_drops_are_answered_in_place(
+    window: MainWindow, qtbot: QtBot, tmp_path: Path, sounds_folder: Path
+) -> None:
+    text = tmp_path / "song.wav"
+    text.write_text("x")
+    assert _drop(window.sources.model_card, text)
+    assert "“song.wav” is not a Distill model." in _texts(window.sources.model_card)
+    assert _drop(window, sorted(sounds_folder.iterdir())[0])
+    assert "Drop the folder these sounds are in." in _texts(window.sources.sounds_card)
+    offer = [button for button in window.sources.sounds_card.findChildren(QPushButton) if "Use" in button.text()]
+    offer[0].click()
+    _wait_for(qtbot, window)
+    assert _session(window).state.dataset is not None
+    assert _drop(window.sources.model_card, "https://example.org/x.distill")
+    assert "Only files on this computer can be dropped." in _texts(window.sources.model_card)
+
+
+def test_files_that_cannot_be_opened_are_refused_on_their_card(
+    qtbot: QtBot, ready: MainWindow, tmp_path: Path, tiny_model: Path
+) -> None:
+    damaged, empty = tmp_path / "x.distill", tmp_path / "empty"
+    damaged.write_bytes(b"PK\x03\x04" + bytes(5000))
+    empty.mkdir()
+    _drop(ready, damaged, empty)
+    _wait_for(qtbot, ready)
+    assert "damaged or not a Distill model" in _texts(ready.sources.model_card)
+    assert "No sounds in “empty”." in _texts(ready.sources.sounds_card)
+    state = _session(ready).state
+    assert state.model is not None
+    assert state.model.path == tiny_model
+    assert "tiny.distill" in _texts(ready.sources.model_card)
+
+
+def test_drops_are_refused_while_training(qtbot: QtBot, ready: MainWindow, tiny_model: Path) -> None:
+    ready.options.form.set_overrides({**SMALL, "max_epochs": 100_000})
+    _button(ready).click()
+    assert not _drop(ready, tiny_model)
+    assert "Stop training" in ready.statusBar().currentMessage()
+    assert not _drop(ready.sources.model_card, tiny_model)
+    ready.commands.stop()
+    _wait_for(qtbot, ready)
+
+
+def test_replacing_a_prior_is_asked_about(
+    qtbot: QtBot, ready: MainWindow, prompts: ScriptedPrompts, tiny_model: Path, tmp_path: Path
+) -> None:
+    prompts.answers = {"unsavedPriorQuestion": "discard"}
+    _train(qtbot, ready)
+    ready.commands.save()
+    _wait_for(qtbot, ready)
+    first = tiny_model.read_bytes()
+    _train(qtbot, ready)
+    prompts.answers["replacePriorQuestion"] = "cancel"
+    ready.commands.save()
+    assert tiny_model.read_bytes() == first
+    assert "Saving replaces it." in prompts.asked[-1].text
+    prompts.answers["replacePriorQuestion"] = "copy"
+    prompts.paths["copy"] = tmp_path / "copy.distill"
+    ready.commands.save()
+    _wait_for(qtbot, ready)
+    assert tiny_model.read_bytes() == first
+    assert read_summary(tmp_path / "copy.distill").has_prior
+    assert not _session(ready).state.unsaved
+
+
+def test_an_unsaved_prior_is_asked_about_before_another_model(
+    qtbot: QtBot, ready: MainWindow, prompts: ScriptedPrompts, shared_tiny_model: Path, tmp_path: Path
+) -> None:
+    other = Path(shutil.copy(shared_tiny_model, tmp_path / "other.distill"))
+    _train(qtbot, ready)
+    prompts.answers = {"unsavedPriorQuestion": "cancel"}
+    _drop(ready, other)
+    assert prompts.asked_ids == ["unsavedPriorQuestion"]
+    assert _session(ready).state.unsaved
+    prompts.answers = {"unsavedPriorQuestion": "save"}
+    _drop(ready, other)
+    _wait_for(qtbot, ready)
+    qtbot.waitUntil(lambda: _session(ready).state.model.path == other, timeout=WAIT_MS)
+    assert read_summary(tmp_path / "tiny.distill").has_prior
+    assert not read_summary(other).has_prior
+
+
+@pytest.mark.parametrize("answer", ["cancel", "discard", "save"])
+def test_closing_while_training(
+    qtbot: QtBot, ready: MainWindow, prompts: ScriptedPrompts, tiny_model: Path, answer: str
+) -> None:
+    session = _session(ready)
+    ready.options.form.set_overrides({**SMALL, "max_epochs": 100_000})
+    with qtbot.waitSignal(session.epoch_finished, timeout=WAIT_MS):
+        _button(ready).click()
+    prompts.answers = {"quitTrainingQuestion": answer}
+    ready.close()
+    assert prompts.asked_ids == ["quitTrainingQuestion"]
+    if answer == "cancel":
+        assert ready.isVisible()
+        assert session.state.is_training
+        ready.commands.stop()
+        _wait_for(qtbot, ready)
+        return
+    qtbot.waitUntil(lambda: not ready.isVisible(), timeout=WAIT_MS)
+    assert read_summary(tiny_model).has_prior is (answer == "save")
+    assert all(thread.isFinished() for thread in session.findChildren(QThread))
+
+
+@pytest.mark.parametrize("answer", ["cancel", "discard", "save"])
+def test_closing_with_an_unsaved_prior(
+    qtbot: QtBot, ready: MainWindow, prompts: ScriptedPrompts, tiny_model: Path, answer: str
+) -> None:
+    _train(qtbot, ready)
+    prompts.answers = {"unsavedPriorQuestion": answer}
+    ready.close()
+    if answer == "cancel":
+        assert ready.isVisible()
+        return
+    qtbot.waitUntil(lambda: not ready.isVisible(), timeout=WAIT_MS)
+    assert read_summary(tiny_model).has_prior is (answer == "save")
+
+
+def test_the_end_of_the_desktop_session_saves_and_asks_nothing(
+    qtbot: QtBot, ready: MainWindow, prompts: ScriptedPrompts, tiny_model: Path
+) -> None:
+    ready.options.form.set_overrides({**SMALL, "max_epochs": 100_000})
+    with qtbot.waitSignal(_session(ready).epoch_finished, timeout=WAIT_MS):
+        _button(ready).click()
+    ready.commands.on_desktop_session_end()
+    assert prompts.asked == []
+    assert read_summary(tiny_model).has_prior
+
+
+def test_a_save_that_fails_keeps_the_prior_and_says_so(qtbot: QtBot, ready: MainWindow, tiny_model: Path) -> None:
+    _train(qtbot, ready)
+    values, _ = read_archive(tiny_model)
+    values["metadata"]["name"] = "changed meanwhile"
+    import torch
+
+    torch.save(values, tiny_model)
+    changed = tiny_model.read_bytes()
+    ready.commands.save()
+    _wait_for(qtbot, ready)
+    assert tiny_model.read_bytes() == changed
+    assert _session(ready).state.unsaved
+    assert "changed by another program" in _texts(ready.training.notice_banner)
+
+
+def test_memorizing_shows_the_banner_which_goes_with_the_condition(
+    qtbot: QtBot, ready: MainWindow, sounds_folder: Path, write_sound
+) -> None:
+    """Thirty copies of one sound are learned by heart; the banner must come, and go when training ends."""
+    first = sorted(sounds_folder.iterdir())[0]
+    for path in sorted(sounds_folder.iterdir())[1:]:
+        path.unlink()
+    for number in range(8):
+        shutil.copy(first, sounds_folder / f"copy {number}{first.suffix}")
+    ready.commands.open_sounds(sounds_folder)
+    _wait_for(qtbot, ready)
+    ready.options.form.set_overrides({**SMALL, "max_epochs": 100_000, "learning_rate": 0.01, "dropout": 0.0})
+    banner = ready.training.memorization_banner
+    _button(ready).click()
+    qtbot.waitUntil(banner.isVisible, timeout=WAIT_MS)
+    assert "is below 2.0, the limit for 9 sounds" in _texts(banner)
+    assert _button(ready).text() == "Stop and Keep Best"
+    [button for button in banner.findChildren(QPushButton) if button.text() == "Stop and Keep Best"][0].click()
+    _wait_for(qtbot, ready)
+    assert not banner.isVisible()
+    assert _session(ready).state.unsaved
+
+
+def test_wrong_options_keep_training_from_starting(ready: MainWindow) -> None:
+    ready.options.form.set_overrides({"hidden_size": 32, "num_heads": 5})
+    assert not _button(ready).isEnabled()
+    assert "options" in ready.training.sentence.text()
+    ready.options.form.set_overrides({})
+    assert _button(ready).isEnabled()
+
+
+def test_recent_models_are_listed_and_forgotten_when_gone(
+    qtbot: QtBot, ready: MainWindow, tiny_model: Path, tmp_path: Path
+) -> None:
+    recents = ready.actions_table.recents
+    recents.aboutToShow.emit()
+    assert recents.actions()[0].text() == "tiny.distill"
+    tiny_model.rename(tmp_path / "elsewhere.distill")
+    recents.actions()[0].trigger()
+    assert "has moved" in _texts(ready.sources.model_card)
+    recents.aboutToShow.emit()
+    assert "tiny.distill" not in [action.text() for action in recents.actions()]
+
+
+def test_twenty_thousand_set_texts(window: MainWindow) -> None:
+    """A PySide6 that loses a reference to None at each call would end the process here."""
+    for number in range(20_000):
+        window.training.sentence.setText(str(number))
+    assert window.training.sentence.text() == "19999"
+
+
+def test_garbage_with_dialogs_while_training(qtbot: QtBot, ready: MainWindow) -> None:
+    """Dialogs in reference cycles, collected while the other thread makes garbage: this killed the process."""
+    from PySide6.QtWidgets import QMessageBox
+
+    ready.options.form.set_overrides({**SMALL, "max_epochs": 100_000})
+    _button(ready).click()
+    for _ in range(60):
+        box = QMessageBox(ready)
+        box.cycle = box
+        box.setText("x")
+        box.open()
+        qtbot.wait(10)
+        box.close()
+        del box
+        cycles = [[] for _ in range(2000)]
+        for cycle in cycles:
+            cycle.append(cycle)
+    ready.commands.stop()
+    _wait_for(qtbot, ready)
