@@ -5,8 +5,8 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from pytestqt.qtbot import QtBot
 from PySide6.QtCore import QCoreApplication, QObject, QThread, Slot
+from pytestqt.qtbot import QtBot
 
 from app.jobs import JobOutcome, JobRunner
 from distill_core.errors import DatasetError

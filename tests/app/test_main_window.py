@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from pytestqt.qtbot import QtBot
 from PySide6.QtCore import QMimeData, QPoint, QPointF, QSettings, Qt, QThread, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QPushButton, QWidget
+from pytestqt.qtbot import QtBot
 
 from app.main_window import MainWindow
 from app.prompts import Question
@@ -388,7 +388,7 @@ def test_memorizing_shows_the_banner_which_goes_with_the_condition(
     qtbot.waitUntil(banner.isVisible, timeout=WAIT_MS)
     assert "is below 2.0, the limit for 9 sounds" in _texts(banner)
     assert _button(ready).text() == "Stop and Keep Best"
-    [button for button in banner.findChildren(QPushButton) if button.text() == "Stop and Keep Best"][0].click()
+    next(button for button in banner.findChildren(QPushButton) if button.text() == "Stop and Keep Best").click()
     _wait_for(qtbot, ready)
     assert not banner.isVisible()
     assert _session(ready).state.unsaved

@@ -32,7 +32,7 @@ def trained() -> TrainedPrior:
 
 
 def _beyond_always(state: State) -> set[ActionId]:
-    assert ALWAYS <= available(state)
+    assert available(state) >= ALWAYS
     return set(available(state) - ALWAYS)
 
 
