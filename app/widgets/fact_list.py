@@ -6,8 +6,8 @@ import re
 from html import escape
 
 from PySide6.QtCore import QEvent, QSize, Qt
-from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QStyle, QStyleOptionFocusRect, QVBoxLayout, QWidget
 
 _LONGEST_SHOWN = 160
 _SELECTABLE = Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
@@ -22,6 +22,7 @@ class FactLabel(QLabel):
         self.setTextFormat(Qt.TextFormat.PlainText)  # a stranger's name may look like HTML
         self.setWordWrap(True)
         self.setTextInteractionFlags(_SELECTABLE)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # Qt alone would let only a click give it the keyboard
         self.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._fit()
@@ -43,6 +44,14 @@ class FactLabel(QLabel):
         """Fit the words to the new width."""
         super().resizeEvent(event)
         self._fit()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Show the focus; Qt's own cursor alone is easily overlooked."""
+        super().paintEvent(event)
+        if self.hasFocus():
+            option = QStyleOptionFocusRect()
+            option.initFrom(self)
+            self.style().drawPrimitive(QStyle.PrimitiveElement.PE_FrameFocusRect, option, QPainter(self), self)
 
     def changeEvent(self, event: QEvent) -> None:
         """Fit the words to a new font."""
@@ -85,12 +94,17 @@ class FactSection(QWidget):
         """Return what is shown as rows of label and whole value."""
         return list(self._rows)
 
+    def focus_stops(self) -> list[QWidget]:
+        """Return what the Tab key reaches, in reading order."""
+        labels = self._body.findChildren(FactLabel)
+        return [label for label in labels if label.focusPolicy() & Qt.FocusPolicy.TabFocus]
+
     def start_anew(self, rows: list[tuple[str, str]]) -> QWidget:
         """Return an empty body in place of the former one, for these rows."""
         self._rows = list(rows)
         former, self._body = self._body, QWidget(self)
         self._layout.replaceWidget(former, self._body)
-        former.hide()
+        former.setParent(None)
         former.deleteLater()
         return self._body
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Slot
@@ -77,6 +78,17 @@ class InspectView(QWidget):
         self._show_curve(None if summary is None else model_facts.saved_curve(summary))
         self._empty.setVisible(summary is None)
         self._copy.setEnabled(summary is not None)
+        self._order_focus()
+
+    def _order_focus(self) -> None:
+        """Let the Tab key follow the reading order: labels that are made anew come last otherwise."""
+        stops: list[QWidget] = [self._note]
+        for section in self._sections:
+            stops += section.focus_stops()
+            if section is self._prior:
+                stops.append(self._curve)
+        for earlier, later in pairwise([*stops, self._copy]):
+            QWidget.setTabOrder(earlier, later)
 
     def _show_curve(self, curve: model_facts.SavedCurve | None) -> None:
         self._curve.setVisible(curve is not None)

@@ -6,10 +6,10 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import pytest
-from pytestqt.qtbot import QtBot
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QLineEdit, QPushButton, QToolButton, QWidget
+from pytestqt.qtbot import QtBot
 
 from app.theme import error_color
 from app.widgets.setting_row import SettingRow

@@ -1,0 +1,329 @@
+"""What the Inspect panel shows of a model file: all that is known, and nothing that is not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QColor, QGuiApplication, QImage, QPalette
+from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QScrollArea, QWidget
+from pytestqt.qtbot import QtBot
+
+from app.widgets import stranger_values
+from app.widgets.codebook_bars import UseBar
+from app.widgets.fact_list import FactLabel
+from app.widgets.inspect_view import InspectView
+from app.widgets.model_facts import NO_MODEL, NO_PRIOR, LevelUse, describe, level_uses, saved_curve
+from app.widgets.perplexity_plot import PerplexityPlot
+from distill_core import read_summary
+from distill_core.models.persistence import ModelSummary
+
+REFERENCE = Path(__file__).parents[1] / "data" / "ref_small_prior.distill"
+TRAINED: dict[str, Any] = {
+    "best_perplexity": 7.419,
+    "final_perplexity": 7.419,
+    "best_epoch": 3,
+    "epochs_trained": 4,
+    "unigram_perplexity": 21.3,
+    "was_memorizing": False,
+    "training_date": "2026-11-22T19:03:51.907817+00:00",
+    "dataset_file_count": 24,
+    "dataset_total_duration_s": 192.4,
+    "dataset_name": "kicks",
+    "validation_files": ["kick 1.wav", "kick 7.wav"],
+    "device": "CPU",
+    "threads": 3,
+    "seed": 0,
+    "history": {"train_losses": [3.0, 2.5, 2.0, 1.9], "val_losses": [3.1, 2.4, 2.0, 2.1]},
+}
+NONSENSE = [None, math.nan, math.inf, -5, 10**400, True, "", "many", "\ud800", b"raw", [], [None], {}, {"a": object()}]
+
+Facts = dict[str, dict[str, str]]
+
+
+@pytest.fixture(scope="module")
+def reference() -> ModelSummary:
+    return read_summary(REFERENCE)
+
+
+@pytest.fixture
+def view(qtbot: QtBot) -> InspectView:
+    view = InspectView()
+    qtbot.addWidget(view)
+    view.resize(260, 600)
+    view.show()
+    return view
+
+
+def with_metadata(summary: ModelSummary, **metadata: Any) -> ModelSummary:
+    return replace(summary, prior_metadata=metadata)
+
+
+def facts_of(summary: ModelSummary) -> Facts:
+    return {title: dict(rows) for title, rows in describe(summary)}
+
+
+def visible_texts(view: InspectView) -> list[str]:
+    QApplication.processEvents()  # a layout shows its new widgets one event later
+    return [label.text() for label in view.findChildren(QLabel) if label.isVisible()]
+
+
+def curve_of(view: InspectView) -> PerplexityPlot:
+    curve = view.findChild(PerplexityPlot)
+    assert isinstance(curve, PerplexityPlot)
+    return curve
+
+
+# The facts
+
+
+def test_the_ancestors_file_tells_what_it_knows(reference: ModelSummary) -> None:
+    facts = facts_of(reference)
+    assert list(facts) == ["Model", "Use of the codebooks", "Prior", "File"]
+    assert facts["Model"]["Codebooks"] == "3 levels × 64 codes"
+    assert facts["Model"]["Sample rate"] == "48 kHz"
+    assert facts["Model"]["Epochs trained"] == "367"
+    assert facts["Model"]["Trained on"] == "15 sounds", "a duration of 0 is not known"
+    assert "Trained" not in facts["Model"], "an empty date is not known"
+    assert facts["Use of the codebooks"]["Level 1"] == "53% in use, perplexity 16.9"
+    assert facts["Prior"]["Best perplexity"] == "8.23 (uniform = 64)"
+    assert facts["Prior"]["Context"] == "144 codes = 1 second"
+    assert facts["Prior"]["Parameters"] == "432,000 (1.7 MB)"
+    assert not {"Memorized?", "Seed", "Device", "Validation sounds", "Final perplexity"} & set(facts["Prior"])
+    assert facts["File"]["Path"] == str(REFERENCE)
+    assert facts["File"]["Size"] == "5.4 MB"
+
+
+def test_a_prior_of_ours_tells_everything(reference: ModelSummary) -> None:
+    prior = facts_of(with_metadata(reference, **TRAINED))["Prior"]
+    assert prior["Best perplexity"] == "7.42 at epoch 3 (uniform = 64)"
+    assert prior["Unigram perplexity"].startswith("21.30")
+    assert prior["Memorized?"] == "no"
+    assert prior["Trained on"] == "24 sounds, 3 min 12 s"
+    assert prior["Folder"] == "kicks"
+    assert prior["Validation sounds"] == "2: kick 1.wav, kick 7.wav"
+    assert (prior["Device"], prior["Threads"], prior["Seed"]) == ("CPU", "3", "0")
+    assert "Trained" in prior
+
+
+def test_a_model_without_prior_says_so(tiny_model: Path) -> None:
+    summary = read_summary(tiny_model)
+    assert dict(describe(summary))["Prior"] == [("", NO_PRIOR)]
+    assert "Use of the codebooks" not in facts_of(summary), "the file does not tell"
+    assert facts_of(summary)["Model"]["Name"] == "Tiny"
+
+
+def test_a_prior_of_a_newer_distill_is_named(reference: ModelSummary) -> None:
+    newer = replace(reference, prior_architecture="mixture", prior_is_readable=False)
+    rows = dict(describe(newer))["Prior"]
+    assert "made by a newer Distill" in rows[0][1]
+    assert ("Architecture", "mixture") in rows
+
+
+@pytest.mark.parametrize(
+    ("metadata", "label", "value"),
+    [
+        ({"was_memorizing": True}, "Memorized?", "yes"),
+        ({"best_perplexity": 8.0, "final_perplexity": 9.5}, "Final perplexity", "9.50"),
+        ({"best_perplexity": 8}, "Best perplexity", "8.00 (uniform = 64)"),
+        ({"dataset_file_count": 1}, "Trained on", "1 sound"),
+        ({"dataset_total_duration_s": 8.75}, "Trained on", "9 s"),
+        ({"seed": 2**63 - 1}, "Seed", "9223372036854775807"),
+        ({"device": "two\nlines\x00 and \u202eback"}, "Device", "two lines and back"),
+        ({"dataset_name": "<b>bold</b>"}, "Folder", "<b>bold</b>"),
+    ],
+)
+def test_values_in_words(reference: ModelSummary, metadata: dict[str, Any], label: str, value: str) -> None:
+    assert facts_of(with_metadata(reference, **metadata))["Prior"][label] == value
+
+
+@pytest.mark.parametrize("nonsense", NONSENSE, ids=lambda value: str(value)[:12].encode("ascii", "replace").decode())
+def test_nonsense_of_a_stranger_is_left_out(view: InspectView, reference: ModelSummary, nonsense: object) -> None:
+    level = {"utilization": nonsense, "perplexity": nonsense}
+    wrong = replace(
+        reference,
+        metadata=dict.fromkeys(reference.metadata, nonsense),
+        codebook_health={"level_0": level, "level_1": nonsense, "level_99999": level},
+        prior_config=dict.fromkeys(reference.prior_config or {}, nonsense),
+        prior_metadata=dict.fromkeys(TRAINED, nonsense),
+    )
+    view.show_model(wrong)
+    assert view.facts()
+    assert curve_of(view).isHidden()
+    bad_losses = {"train_losses": nonsense, "val_losses": [nonsense, 2.0]}
+    view.show_model(with_metadata(wrong, history=bad_losses, best_epoch=7))
+    assert "nan" not in view.as_text().lower()
+
+
+def test_every_date_that_iso_8601_knows_shows_and_no_other_does() -> None:
+    def shown(value: object) -> str:
+        return stranger_values.date({"date": value}, "date")
+
+    moments = ["2026-11-22T19:03:51.907817+00:00", "2026-11-22T19:03:51", "2026-11-22T20:03:51+01:00"]
+    assert len({shown(moment) for moment in moments}) == 1, "without a zone it is UTC"
+    assert "2026" in shown(moments[0])
+    assert [shown(value) for value in ("", "soon", 5, None, "2026-13-40", "x" * 10**6)] == [""] * 6
+    shown("0001-01-01T00:00:00+14:00")
+    shown("9999-12-31T23:59:59-14:00")
+
+
+def test_levels_are_read_one_by_one(reference: ModelSummary) -> None:
+    health = {"level_0": {"utilization": 2.0, "perplexity": 4.0}, "level_2": {"utilization": 0.5}}
+    uses = level_uses(replace(reference, codebook_health=health))
+    assert uses == [LevelUse(1, None, 4.0), LevelUse(3, 0.5, None)]
+    assert [use.words for use in uses] == ["perplexity 4.0", "50% in use"]
+
+
+def test_the_saved_curve_keeps_gaps_as_gaps(reference: ModelSummary) -> None:
+    history = {"val_losses": [3.0, math.nan, "x", 10**400, 2.0], "train_losses": "none"}
+    curve = saved_curve(with_metadata(reference, history=history, best_epoch=5))
+    assert curve is not None
+    assert [math.isnan(loss) for loss in curve.val_losses] == [False, True, True, True, False]
+    assert (curve.train_losses, curve.best_epoch) == ([], 5)
+    unknown_epoch = saved_curve(with_metadata(reference, history=history, best_epoch=6))
+    assert unknown_epoch is not None
+    assert unknown_epoch.best_epoch is None
+    assert saved_curve(reference) is None
+    assert saved_curve(with_metadata(reference, history={"val_losses": [math.nan]})) is None
+
+
+# The widget
+
+
+def test_without_a_model_it_says_so(view: InspectView) -> None:
+    assert visible_texts(view) == [NO_MODEL]
+    assert view.facts() == []
+    assert not view.findChildren(QPushButton)[0].isEnabled()
+
+
+def test_what_is_described_is_shown(view: InspectView, reference: ModelSummary) -> None:
+    summary = with_metadata(reference, **TRAINED)
+    view.show_model(summary)
+    assert view.facts() == describe(summary)
+    texts = visible_texts(view)
+    assert "3 levels × 64 codes" in texts
+    assert "7.42 at epoch 3 (uniform = 64)" in texts
+    assert "Level 1: 53% in use, perplexity 16.9" in texts
+    assert NO_MODEL not in texts
+
+
+def test_the_curve_is_there_only_with_a_history(view: InspectView, reference: ModelSummary) -> None:
+    view.show_model(with_metadata(reference, **TRAINED))
+    assert curve_of(view).isVisible()
+    assert curve_of(view).epoch_count == 4
+    view.show_model(reference)
+    assert curve_of(view).isHidden()
+
+
+def test_another_model_replaces_all_of_the_former(view: InspectView, reference: ModelSummary, tiny_model: Path) -> None:
+    view.show_model(with_metadata(reference, **TRAINED))
+    view.note("The former prior was kept beside it.")
+    view.show_model(read_summary(tiny_model))
+    assert not [text for text in visible_texts(view) if "kicks" in text or "Level" in text or "former" in text]
+    assert NO_PRIOR in visible_texts(view)
+    view.show_model(None)
+    assert visible_texts(view) == [NO_MODEL]
+    assert view.facts() == []
+
+
+def test_notes_show_and_are_copied(view: InspectView, reference: ModelSummary) -> None:
+    view.show_model(reference)
+    view.note("One.")
+    view.note("Two.")
+    assert "One.\nTwo." in visible_texts(view)
+    assert view.as_text().startswith("One.\n\nTwo.\n\nModel\n  Name: ref_small\n")
+
+
+def test_copy_as_text_copies(qtbot: QtBot, view: InspectView, reference: ModelSummary) -> None:
+    view.show_model(reference)
+    button = view.findChild(QPushButton, "copyAsTextButton")
+    assert isinstance(button, QPushButton)
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    copied = QGuiApplication.clipboard().text()
+    assert copied == view.as_text()
+    assert "  Codebooks: 3 levels × 64 codes\n" in copied
+    assert copied.endswith(describe(reference)[-1][1][-1][1])
+
+
+def test_values_can_be_selected_and_are_plain_text(view: InspectView, reference: ModelSummary) -> None:
+    view.show_model(with_metadata(reference, dataset_name="<img src='x.png'>"))
+    label = next(label for label in view.findChildren(FactLabel) if "<img" in label.text())
+    flags = label.textInteractionFlags()
+    assert flags & Qt.TextInteractionFlag.TextSelectableByMouse
+    assert flags & Qt.TextInteractionFlag.TextSelectableByKeyboard
+    assert label.textFormat() == Qt.TextFormat.PlainText
+    assert label.accessibleName() == "Folder: <img src='x.png'>"
+
+
+def test_the_tab_key_follows_the_reading_order(view: InspectView, reference: ModelSummary) -> None:
+    view.show_model(reference)
+    view.show_model(with_metadata(reference, **TRAINED))
+    assert visible_texts(view)
+    stops: list[str] = []
+    stop: QWidget | None = view
+    while (stop := stop.nextInFocusChain() if stop else None) is not view:
+        assert stop is not None
+        if stop.isVisible() and stop.focusPolicy() & Qt.FocusPolicy.TabFocus and view.isAncestorOf(stop):
+            stops.append(stop.objectName() or stop.accessibleName())
+    start = stops.index("Name: ref_small")
+    order = stops[start : stops.index("copyAsTextButton", start) + 1]
+    rows = [f"{label}: {value}" for title, rows in view.facts() for label, value in rows if title in ("Model", "File")]
+    assert [stop for stop in order if stop in rows] == rows
+    assert order.index("savedCurve") == order.index("Seed: 0") + 1
+    assert order[-2:] == [rows[-1], "copyAsTextButton"]
+
+
+@pytest.mark.parametrize("make", [lambda n: "N" * n, lambda n: "word " * n, lambda n: "<b>" * n])
+def test_long_values_are_shortened_and_whole_in_the_tooltip(
+    view: InspectView, reference: ModelSummary, make: Callable[[int], str]
+) -> None:
+    view.show_model(replace(reference, name=make(400)))
+    label = next(label for label in view.findChildren(FactLabel) if label.accessibleName().startswith("Name: "))
+    assert "…" in label.text()
+    assert len(label.text()) <= 170
+    assert label.whole_text() == make(400).strip()
+    assert "<b>" not in label.toolTip(), "Qt would take it for HTML"
+    assert label.whole_text() in view.as_text()
+
+
+def test_it_fits_a_narrow_panel_and_scrolls_only_down(view: InspectView, reference: ModelSummary) -> None:
+    view.show_model(replace(with_metadata(reference, **TRAINED), path=Path("/" + "x" * 300)))
+    assert view.minimumSizeHint().width() <= 260
+    assert visible_texts(view)
+    area = view.findChildren(QScrollArea)[0]
+    content = area.widget()
+    assert content is not None
+    assert content.width() <= area.viewport().width()
+    assert content.height() > area.viewport().height()
+    for label in view.findChildren(FactLabel):
+        if label.isVisible():
+            right = label.mapTo(content, QPoint(label.width(), 0)).x()
+            assert right <= area.viewport().width(), label.text()
+
+
+def painted(bar: UseBar) -> QImage:
+    bar.resize(102, 12)
+    return bar.grab().toImage()
+
+
+def test_the_bar_shows_share_and_mark(qtbot: QtBot) -> None:
+    bar = UseBar(LevelUse(1, 0.5, 16.0), codebook_size=64)
+    qtbot.addWidget(bar)
+    palette = QPalette(QColor("#efefef"))
+    palette.setColor(QPalette.ColorRole.Highlight, QColor("#0000ff"))
+    palette.setColor(QPalette.ColorRole.Base, QColor("#ffffff"))
+    bar.setPalette(palette)
+    image = painted(bar)
+    assert image.pixelColor(40, 6) == QColor("#0000ff")
+    assert image.pixelColor(60, 6) == QColor("#ffffff")
+    assert image.pixelColor(26, 1) == palette.color(QPalette.ColorRole.WindowText)
+    assert bar.accessibleName() == "Level 1: 50% in use, perplexity 16.0"
+
+
+def test_an_empty_clipboard_of_facts_needs_no_model(view: InspectView) -> None:
+    assert view.as_text() == ""
