@@ -14,9 +14,6 @@ ROOT = Path(__file__).parents[2]
 APP = ROOT / "app"
 # Seconds of loading, or what brings them along: the window is on the screen before any of these.
 HEAVY = {"torch", "torchaudio", "soundfile", "numpy", "pyqtgraph"}
-# Loaded after the first paint, by an import inside a function.
-BEHIND_THE_WINDOW = {"perplexity_canvas.py", "perplexity_axis.py"}
-MODULES = sorted(APP.rglob("*.py"))
 
 
 def _is_for_types_only(node: ast.stmt) -> bool:
@@ -71,10 +68,30 @@ else:
     assert _names(_run_at_import(ast.parse(source).body)) == {"a", "b", "c", "d"}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_nothing_heavy_is_imported_with_a_module(path: Path) -> None:
-    heavy = {name for name in _names(_run_at_import(_tree(path).body)) if name.partition(".")[0] in HEAVY}
-    assert path.name in BEHIND_THE_WINDOW or not heavy
+def _file_of(name: str) -> Path | None:
+    """Return the file of `app.theme` and of `app.theme.icon` alike."""
+    path = ROOT / name.replace(".", "/")
+    candidates = (path.with_suffix(".py"), path / "__init__.py", path.parent.with_suffix(".py"))
+    return next((found for found in candidates if found.is_file() and APP in found.parents), None)
+
+
+def _loaded_with_the_window() -> set[Path]:
+    """Return what app/__main__.py imports anywhere, and whatever that imports in turn when it is imported."""
+    waiting, found = [APP / "__main__.py"], set[Path]()
+    while waiting:
+        path = waiting.pop()
+        found.add(path)
+        tree = _tree(path)
+        names = _names(ast.walk(tree) if path.name == "__main__.py" else _run_at_import(tree.body))
+        waiting += {file for file in map(_file_of, names) if file and file not in found}
+    return found
+
+
+def test_nothing_heavy_is_imported_with_the_window() -> None:
+    modules = _loaded_with_the_window()
+    assert {APP / "main_window.py", APP / "desktop_entry.py", APP / "widgets/perplexity_plot.py"} <= modules
+    heavy = {path: _names(_run_at_import(_tree(path).body)) for path in modules}
+    assert not {(path.name, name) for path in heavy for name in heavy[path] if name.partition(".")[0] in HEAVY}
 
 
 @pytest.mark.parametrize("name", ["session.py", "jobs.py"])
@@ -90,11 +107,8 @@ def _loaded_by(statement: str) -> set[str]:
     return set(run.stdout.split())
 
 
-@pytest.mark.skipif(not (APP / "__main__.py").exists(), reason="the window cannot be started yet")
 @pytest.mark.parametrize("module", ["app.__main__", "app.main_window"])
-def test_the_window_is_there_before_anything_heavy(module: str) -> None:
-    if not (ROOT / f"{module.replace('.', '/')}.py").exists():
-        pytest.skip(f"there is no {module} yet")
+def test_importing_the_window_loads_nothing_heavy(module: str) -> None:
     loaded = _loaded_by(f"import {module}")
     assert module in loaded
     assert not loaded & HEAVY
