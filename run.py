@@ -198,24 +198,11 @@ def setup(pip_options: Sequence[str]) -> int:
     return 0
 
 
-def demo_in_terminal(folder: Path, options: Sequence[str]) -> int:
-    model = folder / "demo.distill"
-    # The bytes only: a read-only original must not make a read-only copy.
-    shutil.copyfile(str(ROOT / "resources/demo/demo.distill"), str(model))
-    say(f"Training a prior for a copy of the demo model: {model}")
-    distill = [venv_python(), "-m", "distill_core.cli"]
-    code = call([*distill, "train-prior", model, ROOT / "resources/demo/sounds", *options], **WITHOUT_SCREEN)
-    if code == 0:
-        code = call([*distill, "inspect", model], **WITHOUT_SCREEN)
-    if code == 0:
-        say(f"The model with its new prior lies in {model}")
-    return code
-
-
 def demo(options: Sequence[str]) -> int:
     set_up()
     folder = Path(tempfile.mkdtemp(prefix="distill-demo-"))
-    return demo_in_terminal(folder, options)
+    say(f"The window does its main job by itself, on a copy of the demo in {folder}")
+    return call([venv_python(), "-m", "app", "--demo", folder, *options], **WITHOUT_SCREEN)
 
 
 def test(options: Sequence[str]) -> int:
@@ -226,7 +213,7 @@ def test(options: Sequence[str]) -> int:
 # One row a word: what it does, and the line that explains it. Further arguments go to the row's function.
 WORDS = {
     "setup": (setup, "install what is missing; further options go to pip install"),
-    "demo": (demo, "train a prior on the demo sounds; further options go to distill train-prior"),
+    "demo": (demo, "do the main job on the demo sounds in the real window, without a screen"),
     "test": (test, "run the tests; further options go to pytest"),
 }
 

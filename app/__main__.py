@@ -46,7 +46,7 @@ def _register(remove: bool) -> int:
 
 
 def _run_window(options: argparse.Namespace) -> int:
-    from PySide6.QtCore import QTimer
+    from PySide6.QtCore import QSettings, QTimer
 
     from app.application import DistillApplication
     from app.main_window import MainWindow
@@ -55,6 +55,8 @@ def _run_window(options: argparse.Namespace) -> int:
 
     application = DistillApplication(sys.argv[:1])
     start_logging()
+    if options.demo is not None:  # the demo must not show up among the person's recent models
+        QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(options.demo))
     hook = ExceptionHook()
     hook.install()
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C in the terminal that started the window

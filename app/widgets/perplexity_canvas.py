@@ -93,7 +93,10 @@ class PerplexityCanvas(pg.PlotWidget):  # type: ignore[misc]
 
     def _show_validation(self, epochs: np.ndarray[Any, Any]) -> None:
         values = np.array(log10_or_nan(self._curve.validation))
-        dots = {"symbol": "o", "symbolSize": 6} if len(epochs) <= _MOST_DOTS else {"symbol": None}
+        has_dots = len(epochs) <= _MOST_DOTS and bool(
+            np.isfinite(values).any()
+        )  # pyqtgraph warns of dots that are all NaN
+        dots = {"symbol": "o", "symbolSize": 6} if has_dots else {"symbol": None}
         self._validation.setData(epochs, values, **dots)
 
     def _show_training(self, epochs: np.ndarray[Any, Any]) -> None:

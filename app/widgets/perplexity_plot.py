@@ -48,7 +48,7 @@ class PerplexityPlot(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self._pause, self._is_behind = QTimer(self), False
         self._pause.setSingleShot(True)
-        self._pause.timeout.connect(self._catch_up)
+        self._pause.timeout.connect(self.catch_up)
         self._lay_out()
         self._show()
 
@@ -134,7 +134,8 @@ class PerplexityPlot(QWidget):
         self._show()
         self._pause.start(max(_PAUSE_MS, round(4000 * (monotonic() - started))))
 
-    def _catch_up(self) -> None:
+    def catch_up(self) -> None:
+        """Draw the epochs that wait for their turn."""
         if self._is_behind:
             self._show_and_pause()
 

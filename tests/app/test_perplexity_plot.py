@@ -38,6 +38,7 @@ def _learn(plot: PerplexityPlot, epochs: int, *, floor: float = 5.0, limit: floa
     for number in range(1, epochs + 1):
         value = floor + 90 * math.exp(-number / 6)
         plot.add_epoch(_epoch(number, value, 0.9 * value, value, total=total, memorizing=value < limit))
+    plot.catch_up()
 
 
 @pytest.fixture
@@ -51,10 +52,12 @@ def plot(qtbot: QtBot) -> PerplexityPlot:
 
 
 def _canvas(plot: PerplexityPlot) -> PerplexityCanvas:
+    plot.catch_up()
     return plot.findChildren(PerplexityCanvas)[0]
 
 
 def _shown_texts(plot: PerplexityPlot) -> list[str]:
+    plot.catch_up()
     return [label.text() for label in plot.findChildren(QLabel) if label.isVisibleTo(plot)]
 
 
@@ -244,6 +247,7 @@ def test_the_keyboard_steps_the_read_out(plot: PerplexityPlot, qtbot: QtBot) -> 
         assert plot.shown_read_out() == plot.read_out(epoch)
     assert plot.read_out(5) in _shown_texts(plot)
     plot.add_epoch(_epoch(6, 30.0, 30.0, 30.0))
+    plot.catch_up()
     assert plot.shown_read_out() == plot.read_out(6)
     assert plot.read_out(0) == plot.read_out(7) == ""
 
@@ -309,3 +313,13 @@ def test_follows_the_palette(plot: PerplexityPlot, qapp: QApplication, palettes:
             assert abs(corner.lightness() - palette.color(QPalette.ColorRole.Window).lightness()) < 12
     finally:
         qapp.setPalette(before)
+
+
+def test_many_epochs_in_a_moment_are_drawn_together(plot: PerplexityPlot, qtbot: QtBot) -> None:
+    _learn(plot, 1)
+    for number in range(2, 500):
+        plot.add_epoch(_epoch(number, 30.0, 30.0, 30.0, total=500))
+    canvas = plot.findChildren(PerplexityCanvas)[0]
+    assert plot.epoch_count == 499
+    assert len(canvas._validation.getData()[0]) < 10
+    qtbot.waitUntil(lambda: len(canvas._validation.getData()[0]) == 499)
