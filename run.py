@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Set Distill up and start it, with nothing but Python: `python3 run.py [MODEL | setup | demo | test]`.
+"""Set Distill up and start it, with nothing but Python: `python3 run.py [MODEL | setup | demo | test | bench]`.
 
 Standard library only, because it runs before anything is installed. It has to parse on Python 3.8, or an old
 Python would answer with a traceback instead of the sentence that says what is needed.
@@ -210,11 +210,21 @@ def test(options: Sequence[str]) -> int:
     return call([venv_python(), "-m", "pytest", *options], **WITHOUT_SCREEN)
 
 
+def bench(options: Sequence[str]) -> int:
+    names = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py"))
+    if not options or options[0] not in names:
+        say(f"Name a benchmark: {', '.join(names)}")
+        return 2
+    set_up()
+    return call([venv_python(), "-m", f"benchmarks.{options[0]}", *options[1:]], **WITHOUT_SCREEN)
+
+
 # One row a word: what it does, and the line that explains it. Further arguments go to the row's function.
 WORDS = {
     "setup": (setup, "install what is missing; further options go to pip install"),
     "demo": (demo, "do the main job on the demo sounds in the real window, without a screen"),
     "test": (test, "run the tests; further options go to pytest"),
+    "bench": (bench, "measure: bench window"),
 }
 
 

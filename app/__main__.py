@@ -53,7 +53,7 @@ def _run_window(options: argparse.Namespace) -> int:
     from app.problems import ExceptionHook, start_logging
     from app.session import Session
 
-    application = DistillApplication(sys.argv[:1])
+    application = DistillApplication(["distill"])  # X11 takes the window's class from it
     start_logging()
     if options.demo is not None:  # the demo must not show up among the person's recent models
         QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(options.demo))
@@ -74,7 +74,10 @@ def _run_window(options: argparse.Namespace) -> int:
         window.commands.open_model(options.model)
     application.deliver_waiting()
     QTimer.singleShot(0, window.raise_)
-    return application.exec()
+    code = application.exec()
+    if not session.has_ended:  # a long step goes on; nothing of it is wanted, and Qt would abort over its thread
+        os._exit(code)
+    return code
 
 
 def main(arguments: list[str] | None = None) -> int:

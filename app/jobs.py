@@ -115,6 +115,11 @@ class JobRunner(QObject):
         """Whether a job runs or waits."""
         return bool(self._waiting)
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread is there."""
+        return self._thread.isRunning()
+
     def submit(self, name: str, function: JobFunction) -> Job:
         """Run a function after those submitted before."""
         job = Job(name, function)

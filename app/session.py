@@ -176,6 +176,11 @@ class Session(QObject):
         """Give the unsaved prior up."""
         self._set(trained=None, unsaved=False)
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the work thread is over."""
+        return not self._runner.is_alive
+
     def close(self, wait_ms: int) -> bool:
         """End the work thread, also when idle; False if it did not end in time."""
         return self._runner.close(wait_ms)
