@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Set Distill up and start it, with nothing but Python: `python3 run.py [MODEL | setup | demo | test | bench]`.
+"""Set Distill up and start it, with nothing but Python: `python3 run.py [MODEL | WORD]`; `help` lists the words.
 
 Standard library only, because it runs before anything is installed. It has to parse on Python 3.8, or an old
 Python would answer with a traceback instead of the sentence that says what is needed.
@@ -219,19 +219,25 @@ def bench(options: Sequence[str]) -> int:
     return call([venv_python(), "-m", f"benchmarks.{options[0]}", *options[1:]], **WITHOUT_SCREEN)
 
 
+def screenshots(options: Sequence[str]) -> int:
+    set_up()
+    return call([venv_python(), ROOT / "docs/screenshots.py", *map(os.path.abspath, options)], **WITHOUT_SCREEN)
+
+
 # One row a word: what it does, and the line that explains it. Further arguments go to the row's function.
 WORDS = {
     "setup": (setup, "install what is missing; further options go to pip install"),
     "demo": (demo, "do the main job on the demo sounds in the real window, without a screen"),
     "test": (test, "run the tests; further options go to pytest"),
     "bench": (bench, "measure: bench window"),
+    "screenshots": (screenshots, "picture every state of the window, in docs/screenshots or a folder that is named"),
 }
 
 
 def usage() -> str:
     rows = [("", "open the window"), ("MODEL", "open the window with a .distill file")]
     rows += [(word, explanation) for word, (_, explanation) in WORDS.items()]
-    lines = [f"  python3 run.py {word:8}{explanation}" for word, explanation in rows]
+    lines = [f"  python3 run.py {word:12}{explanation}" for word, explanation in rows]
     return "\n".join(["Distill: train a prior for a model of sounds, and listen to it.", "", *lines])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QTimer, Signal, Slot
 from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
@@ -14,7 +14,7 @@ from PySide6.QtGui import (
     QSessionManager,
     QShowEvent,
 )
-from PySide6.QtWidgets import QApplication, QLabel, QMainWindow, QSplitter, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QLabel, QMainWindow, QTabWidget, QVBoxLayout, QWidget
 
 from app.actions import Actions
 from app.awake import Awake
@@ -45,12 +45,12 @@ class MainWindow(QMainWindow):
         self._may_close = self._was_shown = self._was_memorizing = False
         self.commands = Commands(session, prompts or QtPrompts(), self)
         self.sources = SourcesPanel(session, self.commands)
-        self.training = TrainingPanel(session, self.commands)
         self.inspect = InspectPanel(session)
         self.options = OptionsPanel(session)
+        self.side = QTabWidget()
+        self.training = TrainingPanel(session, self.commands, self.side)
         self.actions_table = Actions(session, self.commands, self)
         self._awake = Awake(self)
-        self.side = QTabWidget()
         self._lay_out()
         self._connect()
         self.setAcceptDrops(True)
@@ -61,17 +61,14 @@ class MainWindow(QMainWindow):
     def _lay_out(self) -> None:
         self.side.addTab(self.inspect, "Inspect")
         self.side.addTab(self.options, "Options")
-        splitter = QSplitter(Qt.Orientation.Horizontal)
-        splitter.addWidget(self.training)
-        splitter.addWidget(self.side)
-        splitter.setStretchFactor(0, 1)
-        splitter.setSizes([700, 300])
         central = QWidget()
         layout = QVBoxLayout(central)
         layout.addWidget(self.sources)
-        layout.addWidget(splitter, 1)
+        layout.addWidget(self.training, 1)
         self.setCentralWidget(central)
+        central.setFocus()  # no card looks chosen at the start; the Tab key goes to the first
         self._device = QLabel()
+        self._device.setToolTip("What training computes on")
         self.statusBar().addPermanentWidget(self._device)
 
     def _connect(self) -> None:
@@ -83,6 +80,8 @@ class MainWindow(QMainWindow):
         self.options.changed.connect(self._on_options_changed)
         self._session.state_changed.connect(self._on_state)
         self._session.saved.connect(self._on_saved)
+        self._session.failed.connect(self._on_failed)
+        self._session.device_known.connect(self._device.setText)
         self._session.epoch_finished.connect(self._on_epoch)
         self._session.training_ended.connect(self._on_training_ended)
         application = QGuiApplication.instance()
@@ -99,6 +98,10 @@ class MainWindow(QMainWindow):
     @Slot(object)
     def _on_saved(self, path: Path) -> None:
         self._on_said(f"Saved into {path.name}.")
+
+    @Slot(str, object)
+    def _on_failed(self, job: str, problem: object) -> None:
+        self.statusBar().clearMessage()  # "Saved" would contradict what the window says now
 
     @Slot(str)
     def _on_said(self, text: str) -> None:
@@ -117,6 +120,7 @@ class MainWindow(QMainWindow):
     @Slot()
     def _on_options_changed(self) -> None:
         self.training.set_options_valid(self.options.is_valid())
+        self.sources.show_options()
 
     @Slot()
     def _on_options_wanted(self) -> None:

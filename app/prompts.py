@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from PySide6.QtWidgets import QFileDialog, QMessageBox, QPushButton, QWidget
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFileDialog, QLabel, QMessageBox, QPushButton, QTextEdit, QWidget
 
 MODEL_FILTER = "Distill models (*.distill *.sda);;All files (*)"
 
@@ -23,7 +24,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A dialog: `default` answers Enter, `escape` answers Esc and closing it."""
+    """A dialog: `default` answers Enter, `escape` answers Esc and closing it; `shows_details` unfolds them at once."""
 
     id: str
     title: str
@@ -32,6 +33,8 @@ class Question:
     default: str
     escape: str
     details: str = ""
+    kind: Literal["question", "information", "error"] = "question"
+    shows_details: bool = False
 
 
 class Prompts(Protocol):
@@ -55,6 +58,40 @@ _ROLES = {
     "destroy": QMessageBox.ButtonRole.DestructiveRole,
     "reject": QMessageBox.ButtonRole.RejectRole,
 }
+
+
+_ICONS = {
+    "question": QMessageBox.Icon.Question,
+    "information": QMessageBox.Icon.Information,
+    "error": QMessageBox.Icon.Critical,
+}
+_DETAILS_SIZE = (480, 220)
+
+
+def _message_box(parent: QWidget, question: Question) -> QMessageBox:
+    """Return the box without its buttons, with its words plain: a stranger's file name may look like HTML."""
+    box = QMessageBox(_ICONS[question.kind], question.title, question.title, parent=parent)
+    box.setObjectName(question.id)
+    box.setTextFormat(Qt.TextFormat.PlainText)
+    box.setInformativeText(question.text)
+    for label in box.findChildren(QLabel):
+        if label.text() == question.title:
+            font = label.font()
+            font.setBold(True)
+            label.setFont(font)
+        elif label.text() == question.text:
+            label.setTextFormat(Qt.TextFormat.PlainText)
+    return box
+
+
+def _add_details(box: QMessageBox, question: Question) -> None:
+    """Add what can be unfolded, with room to read it; Qt makes its button with the text."""
+    box.setDetailedText(question.details)
+    for text in box.findChildren(QTextEdit):
+        text.setFixedSize(*_DETAILS_SIZE)
+    for button in box.buttons():
+        if question.shows_details and box.buttonRole(button) is QMessageBox.ButtonRole.ActionRole:
+            button.click()
 
 
 class QtPrompts:
@@ -82,10 +119,8 @@ class QtPrompts:
 
     def ask(self, parent: QWidget, question: Question, answer: Callable[[str], object]) -> None:
         """Ask a question; the answer is a choice's id."""
-        box = QMessageBox(QMessageBox.Icon.Question, question.title, question.title, parent=parent)
-        box.setObjectName(question.id)
-        box.setInformativeText(question.text)
-        box.setDetailedText(question.details)
+        box = _message_box(parent, question)
+        _add_details(box, question)
         buttons: dict[str, QPushButton] = {
             choice.id: box.addButton(choice.text, _ROLES[choice.role]) for choice in question.choices
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from app.problems import Problem
 from app.prompts import Choice, Question
@@ -85,10 +85,12 @@ def crash(problem: Problem) -> Question:
         default="close",
         escape="close",
         details=problem.details,
+        kind="error",
     )
 
 
 def plain(identity: str, title: str, text: str, details: str = "") -> Question:
     """Tell something that was asked for; `details` unfold."""
     close = Choice("close", "Close", "reject")
-    return Question(identity, title, text, (close,), default="close", escape="close", details=details)
+    kind: Literal["information"] = "information"
+    return Question(identity, title, text, (close,), default="close", escape="close", details=details, kind=kind)

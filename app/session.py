@@ -33,10 +33,13 @@ _ACTIVITY_OF_JOB = {
 }
 
 
-def _load_engine(on_event: OnEvent, should_stop: ShouldStop) -> None:
-    """Import what takes seconds, while the window is already there."""
+def _load_engine(on_event: OnEvent, should_stop: ShouldStop) -> str:
+    """Import what takes seconds, while the window is already there, and return what it will compute on."""
     import distill_core.models.persistence
     import distill_core.training.prior_loop  # noqa: F401
+    from distill_core.device import describe_device, resolve_device
+
+    return describe_device(resolve_device("auto"))
 
 
 def _fewer_steps(on_event: OnEvent) -> OnEvent:
@@ -60,7 +63,7 @@ class Session(QObject):
     Signals: `state_changed(State)` after every change; `model_changed(ModelSummary | None)`,
     `dataset_changed(AudioDataset | None)`; `progress(JobProgress)`; `training_started(PriorTrainingStartEvent)`,
     `step_finished(PriorStepMetrics)`, `epoch_finished(PriorEpochMetrics)`, `training_ended(TrainedPrior)`;
-    `saved(Path)`; `failed(job name, Problem)`; `file_skipped(SkippedFile)`.
+    `saved(Path)`; `device_known(str)`; `failed(job name, Problem)`; `file_skipped(SkippedFile)`.
     """
 
     state_changed = Signal(object)
@@ -72,6 +75,7 @@ class Session(QObject):
     epoch_finished = Signal(object)
     training_ended = Signal(object)
     saved = Signal(object)
+    device_known = Signal(str)
     failed = Signal(str, object)
     file_skipped = Signal(object)
 
@@ -270,5 +274,6 @@ class Session(QObject):
                 self._set(model=summary, unsaved=False, saved_to=path)
                 self.model_changed.emit(summary)
                 self.saved.emit(path)
-            case _:
+            case "engine":
                 self._set()
+                self.device_known.emit(result)

@@ -10,13 +10,14 @@ from typing import Literal
 from PySide6.QtCore import QByteArray, QRectF, Qt
 from PySide6.QtGui import QColor, QGuiApplication, QIcon, QPainter, QPalette, QPixmap
 from PySide6.QtSvg import QSvgRenderer
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QPushButton
 
 import distill_core
 
 BannerKind = Literal["warning", "error", "info"]
 
 _ICON_SIZES = (16, 20, 24, 32, 48, 64)
+_PRIMARY_GROUND = "#00477d"  # Fusion draws it lighter, just dark enough for white words
 _BANNER_PAIRS: dict[tuple[BannerKind, bool], tuple[str, str]] = {  # (kind, dark): text on ground, 9:1 and more
     ("warning", False): ("#5c3a00", "#fff4ce"),
     ("warning", True): ("#ffe3a3", "#3d2f00"),
@@ -88,6 +89,16 @@ def error_color(palette: QPalette) -> QColor:
 def link_color(palette: QPalette) -> QColor:
     """Return the colour of text that can be clicked; Qt's own is too dark on a dark ground."""
     return QColor("#7cc4f0" if is_dark(palette) else "#005f96")
+
+
+def set_primary(button: QPushButton, is_primary: bool) -> None:
+    """Colour a button as the one to press next (white on blue), or as any other; off, it looks like any other."""
+    palette = QPalette()
+    if is_primary:
+        for group in (QPalette.ColorGroup.Active, QPalette.ColorGroup.Inactive):
+            palette.setColor(group, QPalette.ColorRole.Button, QColor(_PRIMARY_GROUND))
+            palette.setColor(group, QPalette.ColorRole.ButtonText, QColor("#ffffff"))
+    button.setPalette(palette)
 
 
 def _drawn(renderer: QSvgRenderer, size: int, ratio: float) -> QPixmap:

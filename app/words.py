@@ -70,15 +70,15 @@ def sounds_line(dataset: AudioDataset) -> str:
 
 
 def estimate_words(seconds: float | None) -> str:
-    """Return how long training may take here, as exactly as is known."""
+    """Return how the sentence goes on: how long training may take here, as exactly as is known."""
     if seconds is None:
-        return "how long it takes shows after the first epoch"
-    return f"{rough_duration(seconds)} on this computer"
+        return ". The first epoch will show how long it takes."
+    return f", {rough_duration(seconds)} on this computer."
 
 
 def ready_text(dataset: AudioDataset, estimate_s: float | None) -> str:
     """Return the sentence above the Train button when all is there."""
-    text = f"Ready. {counted(len(dataset.files), 'sound')}, {estimate_words(estimate_s)}."
+    text = f"Ready. {counted(len(dataset.files), 'sound')}{estimate_words(estimate_s)}"
     if len(dataset.files) == 1:
         text += " One sound only: its end is kept for validation, so the perplexity is less trustworthy."
     return text

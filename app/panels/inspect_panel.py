@@ -21,6 +21,7 @@ class InspectPanel(QWidget):
         super().__init__()
         self.setObjectName("inspectPanel")
         self.setAccessibleName("Inspect")
+        self.setAutoFillBackground(True)  # one ground for all of the tab
         self.view = InspectView()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

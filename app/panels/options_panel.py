@@ -25,6 +25,7 @@ class OptionsPanel(QWidget):
         super().__init__()
         self.setObjectName("optionsPanel")
         self.setAccessibleName("Options")
+        self.setAutoFillBackground(True)  # one ground for all of the tab
         self.form = SettingsForm()
         self.form.changed.connect(self.changed)
         area = QScrollArea()

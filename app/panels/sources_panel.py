@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from app import words
-from app.commands import Commands
+from app.commands import LOCKED_TEXT, Commands
 from app.drops import Refusal, can_accept
 from app.problems import Problem
 from app.questions import plain
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from distill_core.events import JobProgress
     from distill_core.models.persistence import ModelSummary
 
-_USE_FOLDER, _SHOW_FILES = "useFolder", "showFiles"
+_USE_FOLDER, _SHOW_FILES, _CANCEL = "useFolder", "showFiles", "cancel"
 
 
 class SourcesPanel(QWidget):
@@ -62,19 +63,28 @@ class SourcesPanel(QWidget):
 
     @Slot(object)
     def _on_state(self, state: State) -> None:
-        self.model_card.set_locked(ActionId.OPEN_MODEL not in available(state))
-        self.sounds_card.set_locked(ActionId.CHOOSE_SOUNDS not in available(state))
+        self.model_card.set_locked(ActionId.OPEN_MODEL not in available(state), LOCKED_TEXT)
+        self.sounds_card.set_locked(ActionId.CHOOSE_SOUNDS not in available(state), LOCKED_TEXT)
         if state.pending_model is not None:
             self.model_card.clear_refusal()
             self.model_card.show_busy(f"Opening {state.pending_model.name}…")
         if state.pending_folder is not None and state.activity is not Activity.SCANNING:
             self.sounds_card.clear_refusal()
             self.sounds_card.show_busy(f"Looking through {state.pending_folder.name}…")
+        elif state.pending_folder is None and self.sounds_card.is_busy():  # cancelled
+            self._show_sounds()
+
+    @Slot()
+    def show_options(self) -> None:
+        """Follow the options: they say how large the prior becomes."""
+        if not self.sounds_card.is_busy():
+            self._show_sounds()
 
     @Slot(object)
     def _on_model(self, summary: ModelSummary | None) -> None:
         self.model_card.clear_refusal()
         self._show_model()
+        self.show_options()
 
     @Slot(object)
     def _on_dataset(self, dataset: AudioDataset | None) -> None:
@@ -104,13 +114,15 @@ class SourcesPanel(QWidget):
     @Slot(object)
     def _on_progress(self, progress: JobProgress) -> None:
         if progress.phase == "scan":
-            self.sounds_card.show_busy(words.progress_text(progress))
+            self.sounds_card.show_busy(words.progress_text(progress), (_CANCEL, "Cancel"))
 
     @Slot(object)
     def _on_refused(self, refusal: Refusal) -> None:
         self._offered_folder = refusal.folder
         action = None if refusal.folder is None else (_USE_FOLDER, f"Use “{refusal.folder.name}”")
         card = self.sounds_card if refusal.target == "sounds" else self.model_card
+        for each in (self.model_card, self.sounds_card):
+            each.clear_refusal()  # what was said of an earlier drop
         card.show_refusal(refusal.message, action)
 
     @Slot(str, object)
@@ -127,6 +139,8 @@ class SourcesPanel(QWidget):
     def _on_link(self, link: str) -> None:
         if link == _USE_FOLDER and self._offered_folder is not None:
             self._commands.open_sounds(self._offered_folder)
+        elif link == _CANCEL:
+            self._commands.stop()
         elif link == _SHOW_FILES and self._session.state.dataset is not None:
             self._commands.ask(_file_list(self._session.state.dataset), str)
 
@@ -136,4 +150,4 @@ def _file_list(dataset: AudioDataset) -> Question:
     used = [f"{file.name} ({file.duration_s:.1f} s){' – ' + file.note if file.note else ''}" for file in dataset.files]
     text = "\n".join([f"Skipped ({len(skipped)}):", *skipped, "", f"Used ({len(used)}):", *used])
     title = f"{words.counted(len(used), 'sound')} used, {len(skipped)} skipped"
-    return plain("fileListDialog", title, str(dataset.folder), text)
+    return replace(plain("fileListDialog", title, str(dataset.folder), text), shows_details=True)

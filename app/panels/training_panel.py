@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Slot
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, Slot
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSplitter, QVBoxLayout, QWidget
 
 from app import words
 from app.commands import Commands
@@ -13,6 +13,7 @@ from app.estimate import seconds_left
 from app.problems import Problem
 from app.session import Session
 from app.state import ActionId, Activity, State, available
+from app.theme import set_primary
 from app.widgets.banner import Banner
 from app.widgets.perplexity_plot import PerplexityPlot
 
@@ -22,15 +23,17 @@ if TYPE_CHECKING:
     from distill_core.training.metrics import PriorEpochMetrics, PriorStepMetrics, PriorTrainingStartEvent
 
 _BAR_STEPS = 1000
+_BAR_HEIGHT, _BUTTON_HEIGHT = 10, 36  # the button is as high as bar and sentence, so that the bar moves nothing
+_WITHOUT_BAR = (Activity.NONE, Activity.OPENING, Activity.SCANNING)  # the cards have bars of their own
 _STOP, _SAVE, _EXPLAIN, _COPY = "stop", "save", "explain", "copy"
 _DEMO, _COPY_COMMAND = "demo", "copyCommand"
 _EMPTY_ACTIONS = [(_DEMO, "Try the Demo"), (_COPY_COMMAND, "Copy Command")]
 
 
 class TrainingPanel(QWidget):
-    """Shows a training from its start to the saved prior."""
+    """Shows a training from its start to the saved prior; another widget stands beside the curve."""
 
-    def __init__(self, session: Session, commands: Commands) -> None:
+    def __init__(self, session: Session, commands: Commands, beside: QWidget) -> None:
         super().__init__()
         self._session, self._commands = session, commands
         self._epochs: list[PriorEpochMetrics] = []
@@ -42,19 +45,21 @@ class TrainingPanel(QWidget):
         self.notice_banner = _banner("noticeBanner", self._on_banner)
         self.train_button = QPushButton("Train")
         self.train_button.setObjectName("trainButton")
-        self.train_button.setMinimumHeight(32)
+        self.train_button.setMinimumHeight(_BUTTON_HEIGHT)
         self.train_button.setMinimumWidth(150)
         self.train_button.clicked.connect(self._on_train_clicked)
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
+        self.bar.setFixedHeight(_BAR_HEIGHT)
         self.bar.setAccessibleName("Progress")
         self.sentence = QLabel()
         self.sentence.setObjectName("statusSentence")
         self.sentence.setWordWrap(True)
         self.sentence.setAccessibleName("Status")
         self.folder_button = QPushButton("Show in Folder")
+        self.folder_button.setMinimumHeight(28)
         self.folder_button.clicked.connect(commands.show_in_folder)
-        self._lay_out()
+        self._lay_out(beside)
         self._connect_session()
         self._on_state(session.state)
 
@@ -63,20 +68,31 @@ class TrainingPanel(QWidget):
         self._options_are_valid = are_valid
         self._on_state(self._session.state)
 
-    def _lay_out(self) -> None:
+    def _lay_out(self, beside: QWidget) -> None:
+        splitter = QSplitter(Qt.Orientation.Horizontal)
+        for widget in (self.plot, beside):
+            splitter.addWidget(widget)
+            splitter.setCollapsible(splitter.indexOf(widget), False)
+        splitter.setStretchFactor(0, 1)
+        splitter.setSizes([670, 330])
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.memorization_banner, self.notice_banner):
-            layout.addWidget(widget)
-        layout.addWidget(self.plot, 1)
+        for banner in (self.memorization_banner, self.notice_banner):
+            layout.addWidget(banner)
+        layout.addWidget(splitter, 1)
+        layout.addLayout(self._controls())
+
+    def _controls(self) -> QHBoxLayout:
         row = QHBoxLayout()
+        row.setSpacing(12)
         row.addWidget(self.train_button)
         middle = QVBoxLayout()
+        middle.setSpacing(4)
         middle.addWidget(self.bar)
         middle.addWidget(self.sentence)
         row.addLayout(middle, 1)
         row.addWidget(self.folder_button)
-        layout.addLayout(row)
+        return row
 
     def _connect_session(self) -> None:
         session = self._session
@@ -95,7 +111,7 @@ class TrainingPanel(QWidget):
         if not state.is_memorizing:
             self.memorization_banner.hide_message()
         busy = state.activity is not Activity.NONE
-        self.bar.setVisible(busy)
+        self.bar.setVisible(state.activity not in _WITHOUT_BAR)
         if busy and state.activity not in (Activity.TRAINING, Activity.STOPPING):
             self.bar.setRange(0, 0)
         self.folder_button.setVisible(state.saved_to is not None and not busy)
@@ -113,6 +129,7 @@ class TrainingPanel(QWidget):
         actions = available(state)
         stops = ActionId.STOP in actions and state.is_training
         self.train_button.setEnabled(stops or (ActionId.TRAIN in actions and self._options_are_valid))
+        set_primary(self.train_button, state.is_ready and not state.is_training and state.trained is None)
         if state.activity is Activity.STOPPING:
             self.train_button.setText("Stopping…")
         elif stops:
@@ -123,14 +140,14 @@ class TrainingPanel(QWidget):
     def _show_notice(self, state: State) -> None:
         if self._problem is not None:
             actions = [(_COPY, "Save a Copy…")] if state.unsaved else []
-            self.notice_banner.show_message("error", self._problem.message, self._problem.hint, actions)
+            self.notice_banner.show_message("error", self._problem.message, self._problem.hint, actions, _COPY)
         elif state.unsaved and state.activity is Activity.NONE and state.model is not None:
             name = state.model.path.name
             self.notice_banner.show_message(
-                "info", "Prior trained – not saved yet.", "", [(_SAVE, f"Save into {name}")]
+                "info", "Prior trained – not saved yet.", "", [(_SAVE, f"Save into {name}")], _SAVE
             )
         elif state.is_empty:
-            self.notice_banner.show_message("info", "No model yet?", words.NO_MODEL_DETAIL, _EMPTY_ACTIONS)
+            self.notice_banner.show_message("info", "No model yet?", words.NO_MODEL_DETAIL, _EMPTY_ACTIONS, _DEMO)
         else:
             self.notice_banner.hide_message()
 
@@ -170,7 +187,7 @@ class TrainingPanel(QWidget):
             detail = words.memorizing_detail(epoch, state.best_epoch)
             title = "The prior is starting to memorize your sounds."
             actions = [(_STOP, "Stop and Keep Best"), (_EXPLAIN, "Explain")]
-            self.memorization_banner.show_message("warning", title, detail, actions)
+            self.memorization_banner.show_message("warning", title, detail, actions, _STOP)
 
     @Slot(str, object)
     def _on_failed(self, job: str, problem: Problem) -> None:

@@ -9,7 +9,7 @@ from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QPalette, QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
-from app.theme import BannerKind, banner_colors, icon
+from app.theme import BannerKind, banner_colors, icon, set_primary
 from app.widgets.announce import announce
 
 _NARROW = 560  # below this the buttons stand under the text
@@ -59,15 +59,22 @@ class Banner(QFrame):
         self._direction.addLayout(self._button_row)
 
     def show_message(
-        self, kind: BannerKind, title: str, detail: str = "", actions: Sequence[tuple[str, str]] = ()
+        self,
+        kind: BannerKind,
+        title: str,
+        detail: str = "",
+        actions: Sequence[tuple[str, str]] = (),
+        primary: str = "",
     ) -> None:
-        """Show a message; `actions` are (id, text) pairs. The same message again changes nothing."""
+        """Show a message; `actions` are (id, text) pairs, `primary` is advised. The same again changes nothing."""
         news = self.isHidden() or (kind, title) != (self._kind, self._title.text())
         self._kind = kind
         self._title.setText(title)
         self._detail.setText(detail)
         self._detail.setVisible(bool(detail))
         self._set_actions(actions)
+        for action_id, button in self._buttons.items():
+            set_primary(button, action_id == primary)
         self._recolor()
         self.setAccessibleName(title)
         self.setAccessibleDescription(detail)

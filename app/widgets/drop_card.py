@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from PySide6.QtCore import QEvent, QSize, Qt, QUrl, Signal
+from PySide6.QtCore import QEvent, Qt, QUrl, Signal
 from PySide6.QtGui import (
     QColor,
     QDragEnterEvent,
     QDragLeaveEvent,
     QDragMoveEvent,
     QDropEvent,
+    QFocusEvent,
     QKeyEvent,
     QMouseEvent,
     QPainter,
@@ -28,6 +29,7 @@ from app.widgets.drop_card_body import DropCardBody
 DragState = Literal["none", "valid", "invalid"]
 Link = tuple[str, str]  # id, text
 
+_LEAST_HEIGHT = 116  # a title, two lines and a short refusal: the window does not jump when a card is filled
 _KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space, Qt.Key.Key_Select)
 
 
@@ -51,6 +53,8 @@ class DropCard(QFrame):
         self.can_accept: Callable[[list[QUrl]], bool] = _accept_all
         self._icon_name, self._state, self._locked = icon_name, "empty", False
         self._drag_state: DragState = "none"
+        self._shows_focus = False
+        self.setMinimumHeight(_LEAST_HEIGHT)
         self.body = DropCardBody(self)
         self.body.button.clicked.connect(self._browse)
         self.body.link_clicked.connect(self.link_activated)
@@ -88,6 +92,10 @@ class DropCard(QFrame):
     def clear_refusal(self) -> None:
         """Take the refusal away."""
         self.body.clear_refusal()
+
+    def is_busy(self) -> bool:
+        """Return whether it says that something is being done."""
+        return self._state == "busy"
 
     def refusal(self) -> str:
         """Return the refusal that is shown, or ""."""
@@ -193,17 +201,17 @@ class DropCard(QFrame):
         if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.ApplicationPaletteChange):
             self._recolor()
 
-    def focusInEvent(self, event: QEvent) -> None:
-        """Show the focus."""
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Show the focus, unless a click brought it: the pointer is there already."""
+        if event.reason() == Qt.FocusReason.MouseFocusReason:
+            self._shows_focus = False
+        elif event.reason() not in (Qt.FocusReason.ActiveWindowFocusReason, Qt.FocusReason.PopupFocusReason):
+            self._shows_focus = True
         self.update()
 
-    def focusOutEvent(self, event: QEvent) -> None:
+    def focusOutEvent(self, event: QFocusEvent) -> None:
         """Show that it went."""
         self.update()
-
-    def sizeHint(self) -> QSize:
-        """Ask for room for a title and three lines."""
-        return super().sizeHint().expandedTo(QSize(260, 110))
 
     def _border(self) -> tuple[QColor, float, Qt.PenStyle]:
         palette = self.palette()
@@ -212,7 +220,7 @@ class DropCard(QFrame):
             return accent, 3.0, Qt.PenStyle.SolidLine
         if self._drag_state == "invalid":
             return error_color(palette), 3.0, Qt.PenStyle.DotLine
-        if self.hasFocus():
+        if self.hasFocus() and self._shows_focus:
             return accent, 2.0, Qt.PenStyle.SolidLine
         style = Qt.PenStyle.DashLine if self._state == "empty" else Qt.PenStyle.SolidLine
         return palette.color(QPalette.ColorRole.PlaceholderText), 1.0, style

@@ -13,6 +13,7 @@ from app.widgets.elided_label import ElidedLabel
 
 _TARGET = 28  # px, the least height of what can be clicked
 _BIG, _SMALL = QSize(24, 24), QSize(16, 16)
+_ICON_GAP, _LINK_MARGIN = 10, 4
 
 
 class LinkButton(QPushButton):
@@ -40,6 +41,14 @@ class LinkButton(QPushButton):
         self.setText(text)
         self.setVisible(link is not None)
 
+    def sizeHint(self) -> QSize:
+        """Ask for the width of the text, not for a button's."""
+        return QSize(self.fontMetrics().horizontalAdvance(self.text()) + 2 * _LINK_MARGIN, _TARGET)
+
+    def minimumSizeHint(self) -> QSize:
+        """Show the whole text."""
+        return self.sizeHint()
+
     def recolor(self, color: QColor) -> None:
         """Write in a colour."""
         palette = QPalette()
@@ -60,7 +69,10 @@ class _Refusal(QWidget):
         self.words.setWordWrap(True)
         self.words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
+        row.setContentsMargins(0, 4, 0, 0)
+        row.setSpacing(_ICON_GAP)
+        self.icon.setFixedWidth(_BIG.width())  # its words stand below those of the card
+        self.icon.setAlignment(Qt.AlignmentFlag.AlignCenter)
         row.addWidget(self.icon)
         row.addWidget(self.words, 1)
         row.addWidget(self.action)
@@ -103,7 +115,8 @@ class DropCardBody(QWidget):
 
     def _lay_out(self, card: QWidget) -> None:
         head = QHBoxLayout()
-        head.setSpacing(10)
+        head.setSpacing(_ICON_GAP)
+        head.addStrut(_TARGET)  # as high without the button
         head.addWidget(self._icon)
         head.addWidget(self._title, 1)
         head.addWidget(self._text, 1)
@@ -113,11 +126,12 @@ class DropCardBody(QWidget):
         self._first_row.addStretch(1)
         self._more_rows.setSpacing(2)
         below_title = _BIG.width() + head.spacing()
+        self._first_row.setSpacing(8)
         self._first_row.setContentsMargins(below_title, 0, 0, 0)
         self._more_rows.setContentsMargins(below_title, 0, 0, 0)
         self._column = column = QVBoxLayout(self)
         column.setContentsMargins(12, 10, 12, 10)
-        column.setSpacing(4)
+        column.setSpacing(2)
         column.addStretch(0)
         column.addLayout(head)
         column.addWidget(self._bar)
@@ -167,6 +181,7 @@ class DropCardBody(QWidget):
         if self._lines:
             self._more_rows.addWidget(label)
         else:
+            label.setMinimumHeight(_TARGET)  # the link's: cards side by side stand in line
             self._first_row.insertWidget(0, label)
         self._lines.append(label)
 

@@ -60,9 +60,9 @@ class InspectView(QWidget):
         area.setFrameShape(QFrame.Shape.NoFrame)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setContentsMargins(0, 0, 0, 6)
         layout.addWidget(area, 1)
-        layout.addWidget(self._copy)
+        layout.addWidget(self._copy, 0, Qt.AlignmentFlag.AlignCenter)
 
     def show_model(self, summary: ModelSummary | None) -> None:
         """Show a model's facts instead of the former ones and their notes; None is no model."""

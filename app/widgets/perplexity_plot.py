@@ -57,6 +57,9 @@ class PerplexityPlot(QWidget):
         self._message.setWordWrap(True)
         self._message.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self._words.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        keeps_its_place = self._legend.sizePolicy()
+        keeps_its_place.setRetainSizeWhenHidden(True)
+        self._legend.setSizePolicy(keeps_its_place)
         self._area = QGridLayout()
         self._area.addWidget(self._message, 0, 0)
         column = QVBoxLayout(self)
@@ -144,6 +147,7 @@ class PerplexityPlot(QWidget):
         empty = not len(self._curve)
         self._message.setText(self._empty_text)
         self._message.setVisible(empty)
+        self._legend.setVisible(not empty)
         self.setAccessibleDescription(" ".join([self._empty_text] * empty + [self._curve.description()]).strip())
         if self._canvas is not None:
             self._canvas.show_curve(self._curve)
@@ -151,7 +155,7 @@ class PerplexityPlot(QWidget):
 
     def _show_read_out(self, epoch: int) -> None:
         self._shown_epoch = epoch if 1 <= epoch <= len(self._curve) else 0
-        self._words.setText(self.shown_read_out() or _AXIS_NAME)
+        self._words.setText(self.shown_read_out() or (_AXIS_NAME if self._canvas is not None else " "))
         if self._canvas is not None:
             self._canvas.show_cursor(self._shown_epoch)
 

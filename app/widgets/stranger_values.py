@@ -57,7 +57,7 @@ def mapping(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def date(values: Mapping[str, Any], key: str) -> str:
-    """Return an ISO 8601 date in local time and the local short format, "" where it is none."""
+    """Return an ISO 8601 date in local time as in `local_date`, "" where it is none."""
     try:
         moment = datetime.fromisoformat(text(values, key))
         return local_date((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
@@ -66,8 +66,8 @@ def date(values: Mapping[str, Any], key: str) -> str:
 
 
 def local_date(seconds: float) -> str:
-    """Return a moment, in seconds since 1970, in local time and the local short format."""
-    return QLocale().toString(QDateTime.fromSecsSinceEpoch(int(seconds)), QLocale.FormatType.ShortFormat)
+    """Return a moment, in seconds since 1970, in local time as "22 Nov 2026, 23:07"."""
+    return QLocale().toString(QDateTime.fromSecsSinceEpoch(int(seconds)), "d MMM yyyy, HH:mm")
 
 
 def losses(values: Mapping[str, Any], key: str, most: int = 10_000) -> list[float]:

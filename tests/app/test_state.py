@@ -87,7 +87,7 @@ def test_sentences_of_a_finished_training(ready: State, trained: TrainedPrior) -
     )
     nothing = replace(ready, trained=replace(trained, prior=None))
     assert words.main_text(nothing, None) == "Stopped before the first epoch: nothing to save."
-    assert words.main_text(ready, None) == "Ready. 6 sounds, how long it takes shows after the first epoch."
+    assert words.main_text(ready, None) == "Ready. 6 sounds. The first epoch will show how long it takes."
 
 
 @pytest.mark.parametrize(

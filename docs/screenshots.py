@@ -1,0 +1,450 @@
+"""Makes a picture of every state of the window, light and dark: `python3 run.py screenshots [FOLDER]`.
+
+Nothing in them is staged: the real window opens copies of the bundled model and sounds, trains and saves, and the
+states that pass by in a moment are caught while the Session tells of them. It needs no screen, and it leaves alone
+what is the user's: settings and files lie in a folder that is thrown away at the end.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+from PySide6.QtCore import QEvent, QMimeData, QObject, QPoint, QPointF, QSettings, Qt, QUrl, Slot  # noqa: E402
+from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QPainter, QPalette, QPixmap  # noqa: E402
+from PySide6.QtWidgets import QApplication, QMessageBox, QPushButton, QWidget  # noqa: E402
+
+from app.application import DistillApplication  # noqa: E402
+from app.main_window import MainWindow  # noqa: E402
+from app.problems import problem_from  # noqa: E402
+from app.session import Session  # noqa: E402
+from app.state import Activity, State  # noqa: E402
+
+DEMO = ROOT / "resources" / "demo"
+LONGEST_WAIT_S = 120.0
+QUICK = {"hidden_size": 64, "num_layers": 2, "num_heads": 4, "learning_rate": 2e-3, "max_epochs": 40}
+ENDLESS = 100_000
+STATES = (
+    "empty",
+    "starting",
+    "opening-model",
+    "model-only",
+    "sounds-only",
+    "scanning",
+    "ready",
+    "options",
+    "options-wrong",
+    "wrong-drop-audio-files",
+    "wrong-drop-several",
+    "wrong-drop-on-model",
+    "model-damaged",
+    "sounds-empty",
+    "sounds-skipped",
+    "one-sound",
+    "dialog-file-list",
+    "preparing",
+    "training-first-epoch",
+    "training",
+    "training-smallest",
+    "dialog-quit",
+    "stopping",
+    "stopped",
+    "finished-unsaved",
+    "dialog-unsaved",
+    "saving",
+    "saved",
+    "saved-smallest",
+    "dialog-replace",
+    "save-failed",
+    "memorizing",
+    "memorizing-smallest",
+    "stranger",
+    "dialog-perplexity",
+    "dialog-crash",
+    "empty-smallest",
+)
+
+
+def dark_palette() -> QPalette:
+    """Return Fusion's dark palette: a colour scheme cannot be asked for without a screen."""
+    ground, text = QColor(50, 50, 50), QColor(240, 240, 240)
+    palette = QPalette(
+        text, ground, ground.lighter(150), ground.darker(150), ground.darker(130), text, ground.darker(140)
+    )
+    role, group = QPalette.ColorRole, QPalette.ColorGroup
+    for each in (role.WindowText, role.Text, role.ButtonText):
+        palette.setColor(group.Disabled, each, QColor(130, 130, 130))
+    for each in (role.Highlight, role.Link, role.Accent):
+        palette.setColor(each, QColor(48, 140, 198))
+    placeholder = QColor(text)
+    placeholder.setAlpha(128)
+    palette.setColor(role.PlaceholderText, placeholder)
+    palette.setColor(role.ToolTipBase, ground)
+    palette.setColor(role.ToolTipText, text)
+    return palette
+
+
+class Camera(QObject):
+    """Takes pictures by the names in STATES; `when` takes one as soon as the Session's state is the wanted one."""
+
+    def __init__(self, folder: Path, theme: str) -> None:
+        super().__init__()
+        self._folder, self._theme = folder, theme
+        self._waiting: dict[str, Callable[[State], bool]] = {}
+        self.window: MainWindow | None = None
+
+    def take(self, name: str, dialog: QWidget | None = None, *, is_fleeting: bool = False) -> None:
+        """Take the window, with a dialog in front of it; a fleeting state is taken without letting time pass."""
+        assert self.window is not None
+        for _ in range(5):
+            QApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest)
+            if not is_fleeting:
+                QApplication.processEvents()
+        picture = self.window.grab()
+        if dialog is not None:
+            _put_in_front(picture, dialog)
+        path = self._folder / f"{STATES.index(name) + 1:02d}-{name}-{self._theme}.png"
+        picture.save(str(path))
+
+    def when(self, name: str, is_wanted: Callable[[State], bool]) -> None:
+        """Take a picture of a state to come."""
+        self._waiting[name] = is_wanted
+
+    @Slot(object)
+    def on_state(self, state: State) -> None:
+        """Take what was waited for."""
+        for name in [name for name, is_wanted in self._waiting.items() if is_wanted(state)]:
+            del self._waiting[name]
+            self.take(name, is_fleeting=True)
+
+    def check_all_taken(self) -> None:
+        """Fail for a state that never came."""
+        assert not self._waiting, list(self._waiting)
+
+
+def _put_in_front(picture: QPixmap, dialog: QWidget) -> None:
+    painter = QPainter(picture)
+    front = dialog.grab()
+    corner = QPoint((picture.width() - front.width()) // 2, (picture.height() - front.height()) // 3)
+    painter.fillRect(picture.rect(), QColor(0, 0, 0, 70))
+    painter.drawPixmap(corner, front)
+    painter.drawRect(front.rect().translated(corner))
+    painter.end()
+
+
+def wait_until(is_done: Callable[[], bool]) -> None:
+    """Let the window live until something is the case."""
+    deadline = monotonic() + LONGEST_WAIT_S
+    while not is_done():
+        QApplication.processEvents()
+        if monotonic() > deadline:
+            raise TimeoutError("the window did not come to the state that was waited for")
+
+
+def drop(widget: QWidget, *paths: Path) -> None:
+    """Drop files as the desktop does."""
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    where, buttons, keys = QPoint(20, 20), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    enter = QDragEnterEvent(where, Qt.DropAction.CopyAction, data, buttons, keys)
+    QApplication.sendEvent(widget, enter)
+    event = QDropEvent(QPointF(where), Qt.DropAction.CopyAction, data, buttons, keys)
+    QApplication.sendEvent(widget, event)
+
+
+class Files:
+    """What the stories open, in a folder of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.model, self.sounds = folder / "demo.distill", folder / "sounds"
+        shutil.copyfile(DEMO / "demo.distill", self.model)
+        shutil.copytree(DEMO / "sounds", self.sounds)
+        self.damaged = folder / "broken.distill"
+        self.damaged.write_bytes(self.model.read_bytes()[:5000])
+        self.empty = folder / "holiday pictures"
+        self.empty.mkdir()
+        (self.empty / "beach.jpg").write_bytes(b"a picture")
+        self.one = self._some("one shot", ["kick_deep.flac"])
+        self.few = self._some("kicks and toms", ["kick_deep.flac", "tom_low.flac", "tom_high.flac"])
+        self.skipped = self._some("found sounds", [path.name for path in sorted(self.sounds.iterdir())[:9]])
+        (self.skipped / "notes.wav").write_text("not a sound")
+        (self.skipped / "silence that was never recorded, take 2.aif").write_bytes(b"")
+        self.copies = folder / "one kick, nine times"
+        self.copies.mkdir()
+        for number in range(9):
+            shutil.copyfile(self.sounds / "kick_deep.flac", self.copies / f"kick {number + 1}.flac")
+
+    def _some(self, name: str, files: list[str]) -> Path:
+        folder = self.model.parent / name
+        folder.mkdir()
+        for file in files:
+            shutil.copyfile(self.sounds / file, folder / file)
+        return folder
+
+
+class Story:
+    """One life of the window after another, each from its start to its close."""
+
+    def __init__(self, camera: Camera, files: Files) -> None:
+        self.camera, self.files = camera, files
+        self.window: MainWindow
+        self.session: Session
+
+    def open_window(self) -> None:
+        """Start over, with an empty window."""
+        self.session = Session()
+        self.window = self.camera.window = MainWindow(self.session)
+        self.session.state_changed.connect(self.camera.on_state)
+        self.window.resize(1040, 720)
+        devices: list[str] = []
+        self.session.device_known.connect(devices.append)
+        self.window.show()
+        wait_until(lambda: bool(devices))
+
+    def close_window(self) -> None:
+        """End what runs and close without a question."""
+        if self.session.state.is_training:
+            self.session.stop()
+        self.wait()
+        self.session.discard_prior()
+        self.window.close()
+        self.camera.check_all_taken()
+        self.window.deleteLater()
+
+    def wait(self, activity: Activity = Activity.NONE) -> None:
+        """Wait for an activity; for none, until everything that was asked for is done."""
+        wait_until(
+            lambda: (
+                self.session.state.activity is activity
+                and not self.session.state.pending_model
+                and not self.session.state.pending_folder
+            )
+        )
+
+    def open_demo(self, sounds: Path | None = None, **options: Any) -> None:
+        """Be ready to train."""
+        drop(self.window, self.files.model, sounds or self.files.sounds)
+        self.wait()
+        self.window.options.form.set_overrides({**QUICK, **options})
+
+    def start_training(self, epochs: int = 0) -> None:
+        """Train until so many epochs are drawn."""
+        self.window.training.train_button.click()
+        wait_until(lambda: self.window.training.plot.epoch_count >= epochs)
+
+    def dialog(self) -> QMessageBox:
+        """Return the question that is open."""
+        return next(box for box in self.window.findChildren(QMessageBox) if box.isVisible())
+
+    def take_dialog(self, name: str, answer: str, unfold: bool = False) -> None:
+        """Take the question that is open, then answer it."""
+        box = self.dialog()
+        if unfold:
+            next(button for button in box.findChildren(QPushButton) if "Show Details" in button.text()).click()
+        self.camera.take(name, box)
+        next(button for button in box.findChildren(QPushButton) if button.text() == answer).click()
+
+    def tell_opening(self) -> None:
+        """From the empty window to one that is ready."""
+        self.camera.when("starting", lambda state: state.activity is Activity.STARTING)
+        self.camera.when("opening-model", lambda state: state.activity is Activity.OPENING)
+        self.open_window()
+        self.camera.take("empty")
+        drop(self.window, self.files.model)
+        self.wait()
+        self.camera.take("model-only")
+        self.session.progress.connect(self._on_scan_progress)
+        drop(self.window, self.files.sounds)
+        self.wait()
+        self.window.options.form.set_overrides({})
+        self.camera.take("ready")
+        self.close_window()
+        self.open_window()
+        drop(self.window, self.files.sounds)
+        self.wait()
+        self.camera.take("sounds-only")
+        self.window.resize(self.window.minimumSize())
+        self.close_window()
+
+    @Slot(object)
+    def _on_scan_progress(self, progress: object) -> None:
+        self.camera.take("scanning", is_fleeting=True)
+
+    def tell_refusals(self) -> None:
+        """What is not taken, and what is wrong with the options."""
+        self.open_window()
+        self.open_demo()
+        self.window.options.form.set_overrides({})
+        self.window.commands.show_options()
+        self.camera.take("options")
+        self.window.options.form.set_overrides({"hidden_size": 100, "num_heads": 8, "learning_rate": 5})
+        self.camera.take("options-wrong")
+        self.window.options.form.set_overrides({})
+        self.window.commands.show_inspect()
+        drop(self.window, *sorted(self.files.sounds.iterdir())[:3])
+        self.camera.take("wrong-drop-audio-files")
+        drop(self.window, self.files.model, self.files.damaged, self.files.sounds)
+        self.camera.take("wrong-drop-several")
+        drop(self.window.sources.model_card, next(self.files.sounds.iterdir()))
+        self.camera.take("wrong-drop-on-model")
+        self.open_demo()
+        drop(self.window, self.files.damaged)
+        self.wait()
+        self.camera.take("model-damaged")
+        self.open_demo()
+        drop(self.window, self.files.empty)
+        self.wait()
+        self.camera.take("sounds-empty")
+        self.close_window()
+        self.tell_odd_sounds()
+
+    def tell_odd_sounds(self) -> None:
+        """Folders that can be used, with a word to say about them."""
+        self.open_window()
+        self.open_demo(self.files.one)
+        self.camera.take("one-sound")
+        drop(self.window, self.files.skipped)
+        self.wait()
+        self.camera.take("sounds-skipped")
+        self.window.sources.sounds_card.link_activated.emit("showFiles")
+        self.take_dialog("dialog-file-list", "Close")
+        self.close_window()
+
+    def tell_training(self) -> None:
+        """Train, be asked while it runs, stop, train to the end, save, and save again."""
+        self.camera.when("preparing", lambda state: state.activity is Activity.PREPARING)
+        self.camera.when("training-first-epoch", lambda state: state.activity is Activity.TRAINING)
+        self.camera.when("stopping", lambda state: state.activity is Activity.STOPPING)
+        self.open_window()
+        self.open_demo()
+        self.start_training(epochs=26)
+        self.camera.take("training")
+        self.window.resize(self.window.minimumSize())
+        self.camera.take("training-smallest")
+        self.window.resize(1040, 720)
+        self.window.close()
+        self.take_dialog("dialog-quit", "Keep Training")
+        self.window.training.train_button.click()
+        self.wait()
+        self.camera.take("stopped")
+        self.session.discard_prior()
+        self.start_training()
+        self.wait()
+        self.camera.take("finished-unsaved")
+        self.window.close()
+        self.take_dialog("dialog-unsaved", "Cancel")
+        self.tell_saving()
+        self.close_window()
+
+    def tell_saving(self) -> None:
+        """Save, save again where a prior is, and fail to."""
+        self.camera.when("saving", lambda state: state.activity is Activity.SAVING)
+        self.window.commands.save()
+        self.wait()
+        self.camera.take("saved")
+        self.window.resize(self.window.minimumSize())
+        self.camera.take("saved-smallest")
+        self.window.resize(1040, 720)
+        self.window.options.form.set_overrides({**QUICK, "max_epochs": 3})
+        self.start_training()
+        self.wait()
+        self.window.commands.save()
+        self.take_dialog("dialog-replace", "Cancel")
+        shutil.copyfile(DEMO / "demo.distill", self.files.model)
+        self.window.commands.save()
+        self.take_dialog_if_there("Replace")
+        self.wait()
+        self.camera.take("save-failed")
+
+    def take_dialog_if_there(self, answer: str) -> None:
+        """Answer a question without a picture of it."""
+        for box in self.window.findChildren(QMessageBox):
+            if box.isVisible():
+                next(button for button in box.findChildren(QPushButton) if button.text() == answer).click()
+
+    def tell_memorizing(self) -> None:
+        """Learn one sound by heart."""
+        self.open_window()
+        self.open_demo(self.files.copies, max_epochs=200, learning_rate=5e-3, dropout=0.0)
+        self.start_training()
+        wait_until(lambda: self.session.state.is_memorizing)
+        seen = self.window.training.plot.epoch_count
+        wait_until(lambda: self.window.training.plot.epoch_count >= seen + 4)
+        self.camera.take("memorizing")
+        self.window.resize(self.window.minimumSize())
+        self.camera.take("memorizing-smallest")
+        self.close_window()
+
+    def tell_the_rest(self) -> None:
+        """A stranger's model, and the dialogs that no work opens."""
+        from distill_core.models.archive import read_archive
+        from distill_core.training.prior_loop import TrainedPrior  # noqa: F401 - the engine is loaded from here on
+
+        self.open_window()
+        self.open_demo(self.files.few, max_epochs=2)
+        self.start_training()
+        self.wait()
+        stranger = self.files.model.with_name("stranger.distill")
+        self.session.save_prior(stranger)
+        self.wait()
+        values, _ = read_archive(stranger)
+        values["prior_config"]["architecture"] = "mamba-7"
+        import torch
+
+        torch.save(values, stranger)
+        drop(self.window, stranger)
+        self.wait()
+        self.camera.take("stranger")
+        self.window.commands.explain_perplexity()
+        self.take_dialog("dialog-perplexity", "Close")
+        self._raise_a_bug()
+        self.take_dialog("dialog-crash", "Close", unfold=True)
+        self.close_window()
+        self.open_window()
+        self.window.resize(self.window.minimumSize())
+        self.camera.take("empty-smallest")
+        self.close_window()
+
+    def _raise_a_bug(self) -> None:
+        try:
+            _ = {}["no such thing"]
+        except KeyError as error:
+            self.window.commands.report_bug(problem_from(error))
+
+
+def tell(folder: Path, theme: str, application: QApplication) -> None:
+    """Take every state in one theme."""
+    application.setPalette(dark_palette() if theme == "dark" else application.style().standardPalette())
+    with tempfile.TemporaryDirectory(prefix="distill-screenshots-") as temporary:
+        QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(Path(temporary) / "settings"))
+        story = Story(Camera(folder, theme), Files(Path(temporary)))
+        story.tell_opening()
+        story.tell_refusals()
+        story.tell_training()
+        story.tell_memorizing()
+        story.tell_the_rest()
+
+
+def main(arguments: list[str]) -> int:
+    """Make the pictures in a folder."""
+    folder = Path(arguments[0]) if arguments else ROOT / "docs" / "screenshots"
+    folder.mkdir(parents=True, exist_ok=True)
+    application = DistillApplication(["distill"])
+    for theme in ("light", "dark"):
+        tell(folder, theme, application)
+    print(f"{2 * len(STATES)} pictures lie in {folder}")  # noqa: T201 - the command's answer
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,134 @@
+"""What was found by looking at pictures of the window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QSettings, Qt
+from PySide6.QtGui import QColor, QPalette
+from PySide6.QtWidgets import QApplication, QLabel, QMessageBox, QPushButton, QTextEdit
+from pytestqt.qtbot import QtBot
+
+from app.commands import Commands
+from app.main_window import MainWindow
+from app.prompts import QtPrompts
+from app.questions import plain
+from app.session import Session
+from app.state import Activity
+from app.theme import set_primary
+from app.widgets.drop_card import DropCard
+
+WAIT_MS = 30_000
+
+
+@pytest.fixture
+def window(qtbot: QtBot, tmp_path: Path) -> Iterator[MainWindow]:
+    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path / "settings"))
+    session = Session()
+    window = MainWindow(session)
+    with qtbot.waitSignal(session.device_known, timeout=WAIT_MS):
+        window.show()
+    yield window
+    window.close()
+    window.deleteLater()
+    session.deleteLater()
+
+
+def _session(window: MainWindow) -> Session:
+    return window.commands._session
+
+
+def _contrast_with_white(color: QColor) -> float:
+    shares = (color.redF(), color.greenF(), color.blueF())
+    red, green, blue = (share / 12.92 if share <= 0.03928 else ((share + 0.055) / 1.055) ** 2.4 for share in shares)
+    return 1.05 / (0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05)
+
+
+def test_the_primary_button_can_be_read(qtbot: QtBot, palette: QPalette) -> None:
+    """Fusion makes a gradient of a button's colour, which is lighter than the colour."""
+    QApplication.setStyle("Fusion")
+    QApplication.setPalette(palette)
+    button = QPushButton()
+    qtbot.addWidget(button)
+    set_primary(button, True)
+    button.resize(150, 36)
+    image = button.grab().toImage()
+    assert min(_contrast_with_white(image.pixelColor(75, y)) for y in range(9, 27)) >= 4.5
+
+
+def test_a_card_is_as_high_before_it_is_filled(qtbot: QtBot) -> None:
+    card = DropCard("modelCard", "Model", "model")
+    qtbot.addWidget(card)
+    heights = set()
+    for show in (
+        lambda: card.show_empty("Drop a model here", "Open Model…"),
+        lambda: card.show_busy("Opening…", ("cancel", "Cancel")),
+        lambda: card.show_filled("demo.distill", ["3 levels", "Prior: none yet"], ("show", "all files")),
+    ):
+        show()
+        heights.add(max(card.minimumHeight(), card.sizeHint().height()))
+    assert len(heights) == 1
+
+
+def test_nothing_looks_chosen_at_the_start(window: MainWindow) -> None:
+    assert not window.sources.model_card.hasFocus()
+    assert not window.sources.model_card.body.button.hasFocus()
+
+
+def test_the_status_bar_names_the_device(window: MainWindow) -> None:
+    assert any("CPU" in label.text() or "GPU" in label.text() for label in window.statusBar().findChildren(QLabel))
+
+
+def test_the_size_line_follows_the_model_and_the_options(
+    qtbot: QtBot, window: MainWindow, sounds_folder: Path, tiny_model: Path
+) -> None:
+    def shown() -> str:
+        return window.sources.sounds_card.accessibleDescription()
+
+    session = _session(window)
+    window.commands.open_sounds(sounds_folder)
+    qtbot.waitUntil(lambda: session.state.dataset is not None, timeout=WAIT_MS)
+    assert "prior" not in shown()
+    window.commands.open_model(tiny_model)
+    qtbot.waitUntil(lambda: session.state.model is not None, timeout=WAIT_MS)
+    assert "small prior" in shown()
+    window.options.form.set_overrides({"hidden_size": 64})
+    assert "64 wide" in shown()
+
+
+def test_cancelled_scanning_leaves_the_card_as_it_was(qtbot: QtBot, window: MainWindow, sounds_folder: Path) -> None:
+    session, card = _session(window), window.sources.sounds_card
+    session.progress.connect(
+        lambda progress: card.link_activated.emit("cancel"), Qt.ConnectionType.SingleShotConnection
+    )
+    session.open_dataset(sounds_folder)
+    assert card.is_busy()
+    qtbot.waitUntil(lambda: session.state.activity is Activity.NONE and not session._runner.is_busy, timeout=WAIT_MS)
+    assert not card.is_busy()
+
+
+def test_a_refusal_goes_with_the_next_drop(window: MainWindow, sounds_folder: Path, tmp_path: Path) -> None:
+    from PySide6.QtCore import QUrl
+
+    commands: Commands = window.commands
+    commands.take_drop([QUrl.fromLocalFile(str(next(sounds_folder.iterdir())))], "window")
+    assert window.sources.sounds_card.refusal()
+    commands.take_drop([QUrl("https://example.org/x.distill")], "window")
+    assert window.sources.model_card.refusal()
+    assert not window.sources.sounds_card.refusal()
+
+
+def test_a_dialog_shows_a_list_at_once_and_names_as_they_are(qtbot: QtBot, window: MainWindow) -> None:
+    from dataclasses import replace
+
+    question = replace(plain("list", "“<b>x</b>”", "<i>folder</i>", "one\ntwo"), shows_details=True)
+    QtPrompts().ask(window, question, str)
+    box = window.findChild(QMessageBox, "list")
+    assert box.findChild(QTextEdit).isVisible()
+    shown = {label.text(): label for label in box.findChildren(QLabel)}
+    assert shown["“<b>x</b>”"].textFormat() is Qt.TextFormat.PlainText
+    assert shown["<i>folder</i>"].textFormat() is Qt.TextFormat.PlainText
+    assert shown["“<b>x</b>”"].font().bold()
+    box.close()
