@@ -7,6 +7,7 @@ what is the user's: settings and files lie in a folder that is thrown away at th
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import sys
@@ -22,7 +23,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 from PySide6.QtCore import QEvent, QMimeData, QObject, QPoint, QPointF, QSettings, Qt, QUrl, Slot  # noqa: E402
 from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QPainter, QPalette, QPixmap  # noqa: E402
-from PySide6.QtWidgets import QApplication, QMessageBox, QPushButton, QWidget  # noqa: E402
+from PySide6.QtWidgets import QApplication, QMessageBox, QPushButton, QScrollArea, QWidget  # noqa: E402
 
 from app.application import DistillApplication  # noqa: E402
 from app.main_window import MainWindow  # noqa: E402
@@ -32,8 +33,8 @@ from app.state import Activity, State  # noqa: E402
 
 DEMO = ROOT / "resources" / "demo"
 LONGEST_WAIT_S = 120.0
+FADE_S = 0.4  # Qt fades in the cross that empties a field
 QUICK = {"hidden_size": 64, "num_layers": 2, "num_heads": 4, "learning_rate": 2e-3, "max_epochs": 40}
-ENDLESS = 100_000
 STATES = (
     "empty",
     "starting",
@@ -72,6 +73,7 @@ STATES = (
     "dialog-perplexity",
     "dialog-crash",
     "empty-smallest",
+    "saved-inspect",
 )
 
 
@@ -280,6 +282,10 @@ class Story:
     def _on_scan_progress(self, progress: object) -> None:
         self.camera.take("scanning", is_fleeting=True)
 
+    @Slot(object)
+    def _on_first_step(self, step: object) -> None:
+        self.camera.take("training-first-epoch", is_fleeting=True)
+
     def tell_refusals(self) -> None:
         """What is not taken, and what is wrong with the options."""
         self.open_window()
@@ -288,6 +294,8 @@ class Story:
         self.window.commands.show_options()
         self.camera.take("options")
         self.window.options.form.set_overrides({"hidden_size": 100, "num_heads": 8, "learning_rate": 5})
+        faded_in = monotonic() + FADE_S
+        wait_until(lambda: monotonic() > faded_in)
         self.camera.take("options-wrong")
         self.window.options.form.set_overrides({})
         self.window.commands.show_inspect()
@@ -295,7 +303,7 @@ class Story:
         self.camera.take("wrong-drop-audio-files")
         drop(self.window, self.files.model, self.files.damaged, self.files.sounds)
         self.camera.take("wrong-drop-several")
-        drop(self.window.sources.model_card, next(self.files.sounds.iterdir()))
+        drop(self.window.sources.model_card, min(self.files.sounds.iterdir()))
         self.camera.take("wrong-drop-on-model")
         self.open_demo()
         drop(self.window, self.files.damaged)
@@ -323,10 +331,10 @@ class Story:
     def tell_training(self) -> None:
         """Train, be asked while it runs, stop, train to the end, save, and save again."""
         self.camera.when("preparing", lambda state: state.activity is Activity.PREPARING)
-        self.camera.when("training-first-epoch", lambda state: state.activity is Activity.TRAINING)
         self.camera.when("stopping", lambda state: state.activity is Activity.STOPPING)
         self.open_window()
         self.open_demo()
+        self.session.step_finished.connect(self._on_first_step, Qt.ConnectionType.SingleShotConnection)
         self.start_training(epochs=26)
         self.camera.take("training")
         self.window.resize(self.window.minimumSize())
@@ -352,6 +360,10 @@ class Story:
         self.window.commands.save()
         self.wait()
         self.camera.take("saved")
+        area = self.window.inspect.findChild(QScrollArea)
+        area.verticalScrollBar().setValue(area.verticalScrollBar().maximum())
+        self.camera.take("saved-inspect")
+        area.verticalScrollBar().setValue(0)
         self.window.resize(self.window.minimumSize())
         self.camera.take("saved-smallest")
         self.window.resize(1040, 720)
@@ -388,7 +400,6 @@ class Story:
     def tell_the_rest(self) -> None:
         """A stranger's model, and the dialogs that no work opens."""
         from distill_core.models.archive import read_archive
-        from distill_core.training.prior_loop import TrainedPrior  # noqa: F401 - the engine is loaded from here on
 
         self.open_window()
         self.open_demo(self.files.few, max_epochs=2)
@@ -402,6 +413,7 @@ class Story:
         import torch
 
         torch.save(values, stranger)
+        self.window.statusBar().clearMessage()
         drop(self.window, stranger)
         self.wait()
         self.camera.take("stranger")
@@ -417,8 +429,8 @@ class Story:
 
     def _raise_a_bug(self) -> None:
         try:
-            _ = {}["no such thing"]
-        except KeyError as error:
+            int("no number")
+        except ValueError as error:
             self.window.commands.report_bug(problem_from(error))
 
 
@@ -439,6 +451,7 @@ def main(arguments: list[str]) -> int:
     """Make the pictures in a folder."""
     folder = Path(arguments[0]) if arguments else ROOT / "docs" / "screenshots"
     folder.mkdir(parents=True, exist_ok=True)
+    logging.getLogger("distill").addHandler(logging.NullHandler())  # the bug in the crash dialog is no news
     application = DistillApplication(["distill"])
     for theme in ("light", "dark"):
         tell(folder, theme, application)

@@ -155,7 +155,7 @@ class PerplexityPlot(QWidget):
 
     def _show_read_out(self, epoch: int) -> None:
         self._shown_epoch = epoch if 1 <= epoch <= len(self._curve) else 0
-        self._words.setText(self.shown_read_out() or (_AXIS_NAME if self._canvas is not None else " "))
+        self._words.setText(self.shown_read_out() or _AXIS_NAME)
         if self._canvas is not None:
             self._canvas.show_cursor(self._shown_epoch)
 

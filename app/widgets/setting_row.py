@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import QEvent, QSignalBlocker, Signal
-from PySide6.QtGui import QAction, QPalette, QWheelEvent
+from PySide6.QtGui import QPalette, QWheelEvent
 from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLabel, QLineEdit, QWidget
 
-from app.theme import error_color, icon
+from app.theme import error_color
 
 _EDITOR_HEIGHT = 28
 _NUMBER_NAMES = {int: "a whole number", float: "a number"}
@@ -120,9 +120,9 @@ class TextRow(SettingRow):
 
     def __init__(self, name: str, label: str, doc: str, kind: type, parent: QWidget | None = None) -> None:
         self._text = QLineEdit()
-        self._text.setClearButtonEnabled(True)
         super().__init__(name, label, doc, self._text, parent)
         self._kind = kind
+        self._text.setClearButtonEnabled(True)
         self._text.textChanged.connect(self.changed)
 
     def value(self) -> Any:
@@ -137,13 +137,6 @@ class TextRow(SettingRow):
         except ValueError:
             wanted = _NUMBER_NAMES.get(self._kind, "readable")
             raise NotANumber(f"“{text}” is not {wanted}. Leave it empty for auto.") from None
-
-    def _mark(self) -> None:
-        """Draw the cross that empties the field too: Qt's own cannot be seen on a dark ground."""
-        super()._mark()
-        cross = self._text.findChild(QAction, "_q_qlineeditclearaction")
-        if cross is not None:
-            cross.setIcon(icon("clear", self.palette().color(QPalette.ColorRole.Text)))
 
     def _show_value(self, value: Any) -> None:
         self._text.setText("" if value is None else self._written(value))
