@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import stat
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -15,6 +14,7 @@ from distill_core.audio.io import UnreadableSoundError
 from distill_core.audio.measure import measure_sound
 from distill_core.errors import DatasetError
 from distill_core.events import OnEvent, ProgressReporter, ShouldStop, SkippedFile, ignore, never, stop_point
+from distill_core.text import printable
 
 _READABLE = (
     "wav wave bwf aif aiff aifc flac ogg oga opus mp3 mp2 au snd caf w64 rf64 voc sf ircam nist sph svx 8svx iff avr"
@@ -27,9 +27,8 @@ FORMAT_HINT = "Distill reads WAV, AIFF, FLAC, MP3, OGG, Opus and whatever else l
 
 
 def _readable(name: str) -> str:
-    """Return a file's name without what a terminal or a text file would choke on."""
-    text = os.fsencode(name).decode("utf-8", "replace")
-    return "".join("\ufffd" if unicodedata.category(char) in {"Cc", "Zl", "Zp"} else char for char in text)
+    """Return a file's name as text that can be shown and saved."""
+    return printable(os.fsencode(name).decode("utf-8", "replace"))
 
 
 @dataclass(frozen=True, slots=True)

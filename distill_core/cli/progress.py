@@ -37,6 +37,7 @@ class TrainingProgress:
             TimeRemainingColumn(),
             console=terminal.console,
             transient=True,
+            redirect_stdout=False,  # it would take the JSON lines along to stderr
             disable=not terminal.console.is_terminal,
         )
         self._task: TaskID | None = None

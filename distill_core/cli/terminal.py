@@ -7,6 +7,7 @@ import logging
 import math
 import os
 import signal
+import stat
 import sys
 import threading
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import IO, Any
 
 import typer
 from rich.console import Console
@@ -22,6 +23,7 @@ from rich.text import Text
 
 from distill_core.errors import DistillError, SaveError
 from distill_core.folders import log_folder
+from distill_core.text import printable
 
 EXIT_BUG, EXIT_INTERRUPTED = 70, 130
 STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
@@ -37,14 +39,44 @@ def _plain(value: Any) -> Any:
         return [_plain(inner) for inner in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    return os.fsencode(value).decode("utf-8", "replace") if isinstance(value, Path) else value
+    if isinstance(value, Path):
+        return os.fsencode(value).decode("utf-8", "replace")
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+
+
+def _take_stdout() -> IO[str]:
+    """Return a stdout for this program alone; what decoder libraries print there about damaged files goes nowhere.
+
+    It stays so until the process ends, for the C library may write what it holds back only then.
+    """
+    try:
+        number, encoding = sys.stdout.fileno(), sys.stdout.encoding
+    except (AttributeError, OSError):  # closed, or the stand-in of a test
+        return sys.stdout
+    own = open(os.dup(number), "w", encoding=encoding, errors="backslashreplace")  # noqa: SIM115
+    _discard(sys.stdout)
+    return own
+
+
+def _discard(stream: IO[str]) -> None:
+    """Send what a stream still gets nowhere, so that its failing is met once and not again at exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 class _Console(Console):
     """A console whose reader may go away: Rich would end the program with exit code 1."""
 
     def on_broken_pipe(self) -> None:
-        _discard_output()
+        _discard(self.file)
+
+    def say(self, text: str, style: str = "") -> None:
+        """Print a line; a terminal that has gone away must not end hours of training."""
+        try:
+            self.print(Text(printable(text), style=style))
+        except OSError:
+            _discard(self.file)
 
 
 class Terminal:
@@ -52,15 +84,13 @@ class Terminal:
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
+        self._stdout = _take_stdout()
         self.errors = _Console(stderr=True, highlight=False, soft_wrap=True)
-        self.console = self.errors if as_json else _Console(highlight=False, soft_wrap=True)
+        self.console = self.errors if as_json else _Console(file=self._stdout, highlight=False, soft_wrap=True)
 
     def say(self, text: str, style: str = "") -> None:
-        """Print a line for people; a terminal that has gone away must not end hours of training."""
-        try:
-            self.console.print(Text(text, style=style))
-        except OSError:
-            _discard_output()
+        """Print a line for people."""
+        self.console.say(text, style)
 
     def emit(self, event: str, values: Any = None, **more: Any) -> None:
         """Print one JSON object with the event's name, the fields of `values` and `more`; nothing without --json."""
@@ -71,23 +101,16 @@ class Terminal:
         if not self.as_json:
             return
         try:
-            print(json.dumps(_plain(values), allow_nan=False), flush=True)
+            print(json.dumps(_plain(values), allow_nan=False, default=str), file=self._stdout, flush=True)
         except OSError:
-            _discard_output()
+            _discard(self._stdout)
 
     def fail(self, error: DistillError) -> None:
         """Say what happened and what to do next."""
         self.emit("error", message=error.message, hint=error.hint, exit=error.exit_code)
-        self.errors.print(Text(error.message, style="red"))
+        self.errors.say(error.message, "red")
         if error.hint:
-            self.errors.print(Text(error.hint))
-
-
-def _discard_output() -> None:
-    """Send further output nowhere, so that its failing is met once and not again at exit."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
-        os.dup2(nowhere, stream.fileno())
+            self.errors.say(error.hint)
 
 
 def _log_bug(error: Exception) -> Path:
@@ -141,14 +164,21 @@ def stop_on_signals(terminal: Terminal) -> Iterator[threading.Event]:
 
 
 def check_output(output: Path, force: bool) -> None:
-    """Refuse, before any work, an output that exists.
+    """Refuse, before any work, an output that exists or that no file can be.
 
     Raises:
         SaveError: says which, and what to do.
     """
-    if output.is_dir():
-        raise SaveError(f"“{output}” is a folder; nothing was written.", "Name a file that ends in .distill.")
-    if output.exists() and not force:
+    try:
+        mode = output.stat().st_mode
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        raise SaveError(f"“{output}” can't be: {reason}; nothing was written.", "Choose another name.") from error
+    if not stat.S_ISREG(mode):
+        raise SaveError(f"“{output}” is not a file; nothing was written.", "Name a file that ends in .distill.")
+    if not force:
         raise SaveError(f"“{output}” exists already; nothing was written.", "Choose another name, or add --force.")
 
 

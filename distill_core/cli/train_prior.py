@@ -104,7 +104,8 @@ def _say_found(terminal: Terminal, summary: ModelSummary, dataset: AudioDataset)
 
 
 def _say_replacing(terminal: Terminal, summary: ModelSummary, output: Path | None) -> None:
-    if not summary.has_prior or output is not None:
+    is_copy = output is not None and not (output.exists() and output.samefile(summary.path))
+    if not summary.has_prior or is_copy:
         return
     best = summary.best_perplexity
     known = f"perplexity {best:.2f}" if best is not None else "perplexity unknown"

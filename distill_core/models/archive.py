@@ -26,6 +26,7 @@ ZIP_MAGIC = b"PK\x03\x04"
 MIN_FILE_BYTES, MAX_FILE_BYTES = 1024, 4 * 1024**3
 DAMAGED_HINT = "Nothing was changed. Open another copy of it, for example from a backup."
 _DEFAULT_MODE = 0o666
+_NAME_PART = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,8 @@ def save_error(error: OSError, path: Path) -> SaveError:
 
 @contextmanager
 def _temporary_beside(path: Path) -> Iterator[Path]:
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    # A part of the name only: with all of a long one it would be longer than names can be.
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:_NAME_PART]}.", suffix=".tmp", dir=path.parent)
     os.close(descriptor)
     try:
         yield Path(name)
@@ -136,6 +138,18 @@ def _flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def _real_path(path: Path) -> Path:
+    """Return the target of a link; what is there and no file is refused, for a rename would replace a device."""
+    try:
+        path = path.resolve()
+        is_other = path.exists() and not path.is_file()
+    except (OSError, RuntimeError) as error:  # Python 3.11 and 3.12 tell a link to itself as a RuntimeError
+        raise SaveError(f"“{path.name}” can't be saved: no file can be there.", "Choose another name.") from error
+    if is_other:
+        raise SaveError(f"“{path.name}” is not a file; nothing was written.", "Choose another name.")
+    return path
+
+
 def _refuse_unreadable(content: bytes, path: Path) -> None:
     try:
         unpack(content, path.name)
@@ -149,7 +163,7 @@ def write_archive(path: Path, values: dict[str, Any]) -> Path:
     Raises:
         SaveError: it could not be written; whatever was at `path` is unchanged.
     """
-    path = path.resolve()
+    path = _real_path(path)
     packed = io.BytesIO()
     torch.save(values, packed)
     try:

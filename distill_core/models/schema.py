@@ -94,6 +94,8 @@ def _check_spectrogram(config: Mapping[str, Any], reader: _Reader) -> None:
     reader.integers(config, SPECTROGRAM_RANGES)
     if config["hop_length"] > config["n_fft"]:
         raise reader.refuse("its hop_length is larger than its n_fft")
+    if config["n_fft"] // 2 >= config["sample_rate"]:
+        raise reader.refuse("its n_fft is too long for one second of sound")
     nyquist = config["sample_rate"] / 2
     reader.number(config, "f_min", 0.0, nyquist)
     if config["f_max"] is not None:
@@ -161,6 +163,20 @@ def complete_prior_config(values: Mapping[str, Any]) -> dict[str, Any]:
         if key not in config and isinstance(tensor, Tensor) and tensor.dim() == 2:
             config[key] = tensor.shape[0]
     return config
+
+
+def check_seq_len(seq_len: int, name: str) -> None:
+    """Check that a prior of that length could be saved and opened again.
+
+    Raises:
+        ModelFileError: it is too long.
+    """
+    longest = PRIOR_RANGES["seq_len"][1]
+    if seq_len > longest:
+        raise ModelFileError(
+            f"“{name}” has {seq_len} codes a second; a prior can learn at most {longest}.",
+            "Choose a model with fewer levels or a longer hop length.",
+        )
 
 
 def _check_state(state: Mapping[str, Any], expected: nn.Module, reader: _Reader) -> None:

@@ -9,6 +9,8 @@ from distill_core.device import DEVICE_NAMES
 from distill_core.training import settings
 from distill_core.training.settings import batch_size_for, is_number, is_whole, require, setting, val_fraction_for
 
+_MOST = 1_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class PriorConfig:
@@ -34,9 +36,8 @@ class PriorConfig:
 
     def __post_init__(self) -> None:
         for name in ("hidden_size", "num_layers", "num_heads", "max_epochs", "batch_size"):
-            self._require(
-                name, is_whole(getattr(self, name)) and getattr(self, name) >= 1, "a whole number of 1 or more"
-            )
+            is_in_range = is_whole(getattr(self, name)) and 1 <= getattr(self, name) <= _MOST
+            self._require(name, is_in_range, f"a whole number from 1 to {_MOST}")
         self._require("seed", is_whole(self.seed) and 0 <= self.seed < 2**63, "a whole number of 0 or more")
         for name in ("learning_rate", "gradient_clip_norm"):
             self._require(name, is_number(getattr(self, name)) and getattr(self, name) > 0, "a number above 0")

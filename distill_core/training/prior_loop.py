@@ -21,6 +21,7 @@ from distill_core.errors import TrainingError
 from distill_core.events import OnEvent, ShouldStop, Stopped, ignore, never, stop_point
 from distill_core.models.persistence import LoadedVQModel, load_model_v2, now_utc
 from distill_core.models.prior import CodePrior, flatten_codes
+from distill_core.models.schema import check_seq_len
 from distill_core.training.codes import SplitCodes, encode_and_split, unigram_perplexity
 from distill_core.training.memorization import check_memorization, memorization_limit
 from distill_core.training.metrics import (
@@ -220,6 +221,8 @@ class _Run:
         self.prior.load_state_dict(self.best.state)
         self.optimizer.state.clear()  # the moments may hold what led astray
         self.scheduler.base_lrs = [rate / 2 for rate in self.scheduler.base_lrs]
+        for group in self.optimizer.param_groups:  # the schedule sets it only after the next step
+            group["lr"] /= 2
         return True
 
 
@@ -326,7 +329,7 @@ def train_prior(
     afterwards. Stopping is a result: the best epoch so far, or `prior` None.
 
     Raises:
-        ModelFileError: the model cannot be opened.
+        ModelFileError: the model cannot be opened, or has more codes a second than a prior can hold.
         DatasetError: there is nothing to learn from.
         TrainingError: training diverged at once, or ran out of memory.
     """
@@ -338,6 +341,7 @@ def train_prior(
             config = config or get_adaptive_prior_config(len(dataset.files))
             device = resolve_device(config.device)
             loaded = load_model_v2(model_path, device)
+            check_seq_len(loaded.seq_len, loaded.path.name)
             codes = encode_and_split(
                 loaded, dataset, config.val_fraction, config.seed, on_event=on_event, should_stop=should_stop
             )

@@ -6,6 +6,7 @@ import pickle
 import stat
 import zipfile
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from distill_core import (
     save_model_v2,
     save_prior_to_model,
 )
+from distill_core.audio.spectrogram import SpectrogramConfig
 from distill_core.models.archive import read_archive
 
 REFERENCE = Path(__file__).parents[1] / "data" / "ref_small_prior.distill"
@@ -149,6 +151,23 @@ def test_what_would_not_open_again_is_not_saved(tiny_model: Path) -> None:
     assert not list(tiny_model.parent.glob(".*"))
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
+def test_what_is_no_file_is_never_replaced(tiny_model: Path, tmp_path: Path) -> None:
+    pipe, loop = tmp_path / "pipe", tmp_path / "loop"
+    os.mkfifo(pipe)
+    loop.symlink_to(loop)
+    for output in (pipe, loop):
+        with pytest.raises(SaveError):
+            save_prior_to_model(tiny_model, _prior(), {}, {}, output=output)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert loop.is_symlink()
+
+
+def test_a_name_as_long_as_names_can_be_is_saved(tiny_model: Path, tmp_path: Path) -> None:
+    output = tmp_path / ("ü" * 120 + ".distill")
+    assert save_prior_to_model(tiny_model, _prior(), {}, {}, output=output).name == output.name
+
+
 def test_a_folder_that_refuses_writing_is_told(tiny_model: Path, tmp_path: Path) -> None:
     with pytest.raises(SaveError):
         save_prior_to_model(
@@ -203,6 +222,9 @@ def _set(*keys: str, to: Any) -> Callable[[dict[str, Any]], None]:
     return change
 
 
+HALF_A_WINDOW_IS_A_SECOND = asdict(SpectrogramConfig(sample_rate=8_000, n_fft=16_000))
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -220,6 +242,7 @@ def _set(*keys: str, to: Any) -> Callable[[dict[str, Any]], None]:
         (_set("vqvae_config", to=None), "vqvae_config"),
         (_set("spectrogram_config", "n_fft", to=2**40), "n_fft"),
         (_set("spectrogram_config", "extra", to=1), "seven"),
+        (_set("spectrogram_config", to=HALF_A_WINDOW_IS_A_SECOND), "n_fft"),
         (_set("spectrogram_config", "power", to=float("nan")), "power"),
         (_set("metadata", to=[1]), "metadata"),
         (_set("model_state_dict", "encoder.proj.bias", to=torch.full((128,), torch.inf)), "not numbers"),

@@ -4,7 +4,7 @@ import gc
 import math
 import shutil
 import threading
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from distill_core import (
     CodePrior,
     ConfigError,
     DatasetError,
+    ModelFileError,
     PriorConfig,
     PriorEpochMetrics,
     PriorStepMetrics,
@@ -22,6 +23,7 @@ from distill_core import (
     TrainedPrior,
     TrainingError,
     load_model_v2,
+    save_model_v2,
     train_prior,
     train_prior_epoch,
     validate_prior_epoch,
@@ -236,9 +238,13 @@ def test_a_run_that_diverges_later_keeps_its_best(tiny_model: Path, sounds_folde
             for prior in [found for found in gc.get_objects() if type(found) is CodePrior]:
                 with torch.no_grad():
                     prior.head.weight.fill_(math.nan)
+        if isinstance(event, PriorStepMetrics):
+            rates.setdefault(event.epoch, []).append(event.learning_rate)
 
+    rates: dict[int, list[float]] = {}
     config = replace(TINY, batch_size=1, max_epochs=4)
     trained = train_prior(tiny_model, sounds_folder, config, on_event=poison)
+    assert rates[3][0] <= rates[2][-1] / 2
     assert trained.prior is not None
     assert all(torch.isfinite(value).all() for value in trained.prior.state_dict().values())
     assert [metrics.epoch for metrics in trained.history] == [1, 3, 4]
@@ -274,6 +280,24 @@ def test_a_single_short_sound_is_refused(tiny_model: Path, write_sound, tmp_path
     write_sound(tmp_path / "one" / "click.wav", seconds=0.3)
     with pytest.raises(DatasetError, match="too little"):
         train_prior(tiny_model, tmp_path / "one", TINY)
+
+
+def test_a_second_of_more_codes_than_a_prior_can_hold_is_refused_before_training(
+    tiny_model: Path, sounds_folder: Path, tmp_path: Path
+) -> None:
+    loaded = load_model_v2(tiny_model)
+    fine = save_model_v2(
+        tmp_path / "fine.distill",
+        loaded.model,
+        spectrogram_config=asdict(loaded.spectrogram.config) | {"sample_rate": 96_000, "hop_length": 16, "n_mels": 512},
+        vqvae_config=loaded.vqvae_config,
+        training_config={},
+        metadata={},
+    )
+    events: list[object] = []
+    with pytest.raises(ModelFileError, match="codes a second"):
+        train_prior(fine, sounds_folder, TINY, on_event=events.append)
+    assert not _events_of(PriorTrainingStartEvent, events)
 
 
 def test_a_sound_that_vanishes_after_the_scan_is_skipped_by_name(tiny_model: Path, sounds_folder: Path) -> None:
