@@ -66,10 +66,9 @@ def _show(terminal: Terminal, summary: ModelSummary) -> None:
     )
     terminal.say(f"  parameters: {summary.parameters:,}")
     for level, health in (summary.codebook_health or {}).items():
-        terminal.say(
-            f"  {level}: {health.get('utilization', 0):.0%} of the codes in use, "
-            f"perplexity {health.get('perplexity', 0):.1f}"
-        )
+        match health:  # a file's author may have put anything there
+            case {"utilization": float() | int() as share, "perplexity": float() | int() as perplexity}:
+                terminal.say(f"  {level}: {share:.0%} of the codes in use, perplexity {perplexity:.1f}")
     _show_prior(terminal, summary)
 
 

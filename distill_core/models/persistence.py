@@ -133,11 +133,12 @@ def read_summary(path: str | Path) -> ModelSummary:
     values, stamp = read_archive(path)
     schema.check_header(values, path.name)
     metadata = dict(values["metadata"])
+    name = metadata.get("name")
     return ModelSummary(
         path=path,
         stamp=stamp,
         version=values["version"],
-        name=str(metadata.get("name") or path.stem),
+        name=name if isinstance(name, str) and name else path.stem,
         vqvae_config=dict(values["vqvae_config"]),
         spectrogram=SpectrogramConfig(**values["spectrogram_config"]),
         parameters=_parameter_count(values["model_state_dict"]),

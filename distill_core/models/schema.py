@@ -129,6 +129,8 @@ def check_header(values: Mapping[str, Any], name: str) -> None:
     for key in ("codebook_health_snapshot", "loss_curve_history"):
         if values.get(key) is not None:
             reader.mapping(values, key)
+    if not isinstance(values.get("has_prior", False), bool):
+        raise reader.refuse("its has_prior is neither yes nor no")
     if values.get("has_prior"):
         _check_prior_header(values, reader)
 
@@ -142,6 +144,8 @@ def _check_prior_header(values: Mapping[str, Any], reader: _Reader) -> None:
         return
     config = complete_prior_config(values)
     reader.integers(config, PRIOR_RANGES)
+    if "dropout" in config:  # reading needs none, so the ancestor's readers do without
+        reader.number(config, "dropout", 0.0, 0.999)
     if config["hidden_size"] % config["num_heads"] or config["seq_len"] % config["num_quantizers"]:
         raise reader.refuse("its prior's sizes do not divide")
     if config["num_quantizers"] != values["vqvae_config"]["num_quantizers"]:

@@ -205,6 +205,26 @@ def test_inspect_tells_the_facts(tiny_model: Path, sounds_folder: Path) -> None:
     assert "Prior: flat" in _distill_here("inspect", "--verify", tiny_model).stdout
 
 
+@pytest.mark.parametrize(
+    "odd", [None, "words", 5, [1], b"bytes", {"utilization": "most", "perplexity": None}, "tensor"]
+)
+def test_inspect_shows_what_it_can_of_odd_facts(tiny_model: Path, odd: Any) -> None:
+    import torch
+
+    values, _ = read_archive(tiny_model)
+    odd = torch.ones(2) if odd == "tensor" else odd
+    values["codebook_health_snapshot"] = {"level_0": odd, "level_1": {"utilization": 0.5, "perplexity": 4.0}}
+    values["metadata"]["name"] = odd
+    torch.save(values, tiny_model)
+    plain = _distill_here("inspect", tiny_model)
+    assert plain.exit_code == 0
+    assert "level_0" not in plain.stdout
+    assert "level_1: 50% of the codes in use, perplexity 4.0" in plain.stdout
+    as_json = _distill_here("inspect", "--json", tiny_model)
+    assert as_json.exit_code == 0
+    assert json.loads(as_json.stdout)["codebook_health"]["level_1"]["perplexity"] == 4.0
+
+
 def test_inspect_refuses_damage_that_only_verify_sees(tiny_model: Path) -> None:
     import torch
 

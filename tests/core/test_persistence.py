@@ -252,6 +252,8 @@ HALF_A_WINDOW_IS_A_SECOND = asdict(SpectrogramConfig(sample_rate=8_000, n_fft=16
         (_set("model_state_dict", "more", to=torch.ones(1)), "settings describe"),
         (_set("model_state_dict", "quantizer.rvq.layers.0._codebook.initted", to=torch.tensor(False)), "never trained"),
         (_set("prior_config", "num_heads", to=5), "divide"),
+        (_set("prior_config", "dropout", to=3), "dropout"),
+        (_set("has_prior", to=torch.ones(2)), "has_prior"),
         (_set("prior_config", "num_layers", to=10**6), "num_layers"),
         (_set("prior_config", "num_quantizers", to=4), "levels"),
         (_set("prior_config", to=None), "prior_config"),
