@@ -33,6 +33,8 @@ def train_prior(
     batch_size: Annotated[int | None, typer.Option(help=_DOCS["batch_size"])] = None,
     seed: Annotated[int | None, typer.Option(help=_DOCS["seed"])] = None,
     device: Annotated[str | None, typer.Option(help=_DOCS["device"])] = None,
+    architecture: Annotated[str | None, typer.Option(help=_DOCS["architecture"])] = None,
+    token_dropout: Annotated[float | None, typer.Option(help=_DOCS["token_dropout"])] = None,
     anonymous: Annotated[bool | None, typer.Option("--anonymous", help=_DOCS["anonymous"])] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Save into a copy instead of MODEL.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file at --output.")] = False,
@@ -52,6 +54,8 @@ def train_prior(
         "batch_size": batch_size,
         "seed": seed,
         "device": device,
+        "architecture": architecture,
+        "token_dropout": token_dropout,
         "anonymous": anonymous,
     }
     given = {name: value for name, value in overrides.items() if value is not None}
@@ -88,6 +92,7 @@ def _run(
         trained = train(model, dataset, config, on_event=progress.on_event, should_stop=should_stop)
     if trained.prior is None:
         return say_stopped(terminal)
+    _say_backup(terminal, summary, trained, output)
     saved_to = save_prior_to_model(
         model, trained.prior, trained.config, trained.metadata, output=output, expected=summary.stamp
     )
@@ -112,6 +117,14 @@ def _say_replacing(terminal: Terminal, summary: ModelSummary, output: Path | Non
     if not summary.prior_is_readable:
         known += f", architecture “{summary.prior_architecture}” of a newer Distill"
     terminal.say(f"“{summary.path.name}” already has a prior ({known}). Saving replaces it.", "yellow")
+
+
+def _say_backup(terminal: Terminal, summary: ModelSummary, trained: TrainedPrior, output: Path | None) -> None:
+    from distill_core.models.persistence import ends_opening_in_the_ancestor
+
+    if output is None and ends_opening_in_the_ancestor(summary.prior_architecture, trained.config["architecture"]):
+        name = summary.path.name
+        terminal.say(f"“{name}” will no longer open in the older Distill; “{name}.bak” keeps it as it was.", "yellow")
 
 
 def _best_line(metadata: dict[str, Any]) -> str:

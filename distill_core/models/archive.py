@@ -10,6 +10,7 @@ import errno
 import hashlib
 import io
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -155,6 +156,24 @@ def _refuse_unreadable(content: bytes, path: Path) -> None:
         unpack(content, path.name)
     except ModelFileError as error:
         raise SaveError(f"Nothing was saved into “{path.name}”: it would not open again.") from error
+
+
+def keep_backup(path: Path) -> Path:
+    """Keep the file as it is under its name with .bak added, in place of an older backup, and return that path.
+
+    Raises:
+        SaveError: the backup could not be made; nothing else changed.
+    """
+    path = path.resolve()
+    backup = path.with_name(f"{path.name}.bak")
+    try:
+        with _temporary_beside(backup) as temporary:
+            shutil.copy2(path, temporary)
+            os.replace(temporary, backup)
+            _flush_folder(path.parent)
+    except OSError as error:
+        raise save_error(error, backup) from error
+    return backup
 
 
 def write_archive(path: Path, values: dict[str, Any]) -> Path:

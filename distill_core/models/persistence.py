@@ -14,9 +14,10 @@ from torch import Tensor
 
 from distill_core.audio.spectrogram import AudioSpectrogram, SpectrogramConfig
 from distill_core.errors import ModelFileError, SaveError
+from distill_core.models import prior as flat
 from distill_core.models import schema
-from distill_core.models.archive import FileStamp, read_archive, write_archive
-from distill_core.models.prior import CodePrior
+from distill_core.models.architectures import PRIOR_CLASSES, Prior
+from distill_core.models.archive import FileStamp, keep_backup, read_archive, write_archive
 from distill_core.models.vqvae import ConvVQVAE, grid_of
 
 
@@ -87,7 +88,7 @@ class LoadedVQModel:
     spectrogram: AudioSpectrogram
     metadata: dict[str, Any]
     vqvae_config: dict[str, Any]
-    prior: CodePrior | None
+    prior: Prior | None
     prior_config: dict[str, Any] | None
     prior_metadata: dict[str, Any] | None
 
@@ -170,7 +171,8 @@ def load_model_v2(path: str | Path, device: str | torch.device = "cpu") -> Loade
     prior = None
     if facts["prior_is_readable"]:
         state = values["prior_state_dict"]
-        prior = CodePrior.from_state(facts["prior_config"], model.codebook_size, state).to(device)
+        prior_class = PRIOR_CLASSES[facts["prior_architecture"]]
+        prior = prior_class.from_state(facts["prior_config"], model.codebook_size, state).to(device)
     return LoadedVQModel(
         path=path,
         stamp=stamp,
@@ -248,7 +250,7 @@ def save_model_v2(
 
 def save_prior_to_model(
     model_path: str | Path,
-    prior_model: CodePrior,
+    prior_model: Prior,
     prior_config: Any,
     prior_metadata: Mapping[str, Any],
     *,
@@ -257,6 +259,7 @@ def save_prior_to_model(
 ) -> Path:
     """Put a prior into a model file, or into a copy of it at `output`, and return the real path written.
 
+    The first prior that the ancestor cannot open keeps the file as it was as `MODEL.bak`.
     Every other key and tensor stays as it is. The sizes in the saved settings are the prior's own.
 
     Raises:
@@ -270,10 +273,18 @@ def save_prior_to_model(
             f"“{model_path.name}” was changed by another program since it was opened; nothing was overwritten.",
             "Save a copy, or open it again.",
         )
+    previous = schema.prior_architecture(values)
     values |= {
         "has_prior": True,
         "prior_state_dict": _plain_state(prior_model),
         "prior_config": _to_dict(prior_config) | prior_model.sizes(),
         "prior_metadata": dict(prior_metadata),
     }
+    if output is None and ends_opening_in_the_ancestor(previous, prior_model.architecture):
+        keep_backup(model_path)
     return _write_checked(Path(output) if output is not None else model_path, values)
+
+
+def ends_opening_in_the_ancestor(previous: str, new: str) -> bool:
+    """Tell whether a file with the previous prior's architecture ("" for none) opens there, but not with the new."""
+    return previous in ("", flat.ARCHITECTURE) and new != flat.ARCHITECTURE

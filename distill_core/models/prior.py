@@ -12,14 +12,16 @@ from torch.nn import functional
 ARCHITECTURE = "flat"
 
 
-def flatten_codes(codes_NSQ: Tensor) -> Tensor:
-    """Return `[N, S·Q]`: position by position, level inside position."""
-    return codes_NSQ.flatten(1)
+def flatten_codes(codes_NSQ: Tensor, order_S: Tensor | None = None) -> Tensor:
+    """Return `[N, S·Q]`: position by position in the given order (None: as they come), level inside position."""
+    ordered = codes_NSQ if order_S is None else codes_NSQ[:, order_S]
+    return ordered.flatten(1)
 
 
-def unflatten_codes(codes_NT: Tensor, num_quantizers: int) -> Tensor:
-    """Return `[N, T/Q, Q]`, the inverse of `flatten_codes`."""
-    return codes_NT.reshape(len(codes_NT), -1, num_quantizers)
+def unflatten_codes(codes_NT: Tensor, num_quantizers: int, order_S: Tensor | None = None) -> Tensor:
+    """Return `[N, T/Q, Q]`, the inverse of `flatten_codes` with the same order."""
+    codes_NSQ = codes_NT.reshape(len(codes_NT), -1, num_quantizers)
+    return codes_NSQ if order_S is None else codes_NSQ[:, order_S.argsort()]
 
 
 class SelfAttention(nn.Module):
@@ -84,6 +86,7 @@ class Transformer(nn.Module):
 class CodePrior(nn.Module):
     """A causal transformer over flattened codes."""
 
+    architecture = ARCHITECTURE
     causal_mask: Tensor
 
     def __init__(
@@ -130,10 +133,19 @@ class CodePrior(nn.Module):
         prior.load_state_dict(state)
         return prior.eval()
 
-    def sizes(self) -> dict[str, int]:
+    @property
+    def order_S(self) -> Tensor | None:
+        """The order of positions: as the VQ-VAE gives them."""
+        return None
+
+    def sizes(self) -> dict[str, Any]:
         """Return what the file must tell to build these shapes again."""
         names = ("hidden_size", "num_layers", "num_heads", "seq_len", "num_quantizers")
         return {name: getattr(self, name) for name in names}
+
+    def start_logits(self) -> Tensor:
+        """Return logits `[codebook_size]` of the very first code, which this architecture does not learn."""
+        return torch.zeros(self.codebook_size, device=self.head.weight.device)
 
     def forward(self, codes_BT: Tensor) -> Tensor:
         """Return logits `[B, T, codebook_size]` for the code after each of `[B, T ≤ seq_len]`."""

@@ -10,13 +10,14 @@ from torch import Tensor, nn
 
 from distill_core.audio.spectrogram import SpectrogramConfig
 from distill_core.errors import ModelFileError
+from distill_core.models import frames
+from distill_core.models.architectures import PRIOR_CLASSES, architecture_of
 from distill_core.models.archive import DAMAGED_HINT
-from distill_core.models.prior import ARCHITECTURE, CodePrior
 from distill_core.models.vqvae import ConvVQVAE
 
 FORMAT, VERSION, MODEL_TYPE = "distill_model", 2, "vqvae"
 OLDER_FORMAT = "sda_model"
-READABLE_PRIORS = (ARCHITECTURE,)
+READABLE_PRIORS = tuple(PRIOR_CLASSES)
 METADATA_DEFAULTS: dict[str, Any] = {
     "model_id": "",
     "name": "",
@@ -39,6 +40,7 @@ SPECTROGRAM_RANGES = {"sample_rate": (8_000, 192_000), "n_fft": (64, 16_384), "h
 SPECTROGRAM_RANGES |= {"n_mels": (16, 512)}
 VQVAE_RANGES = {"codebook_dim": (1, 1024), "codebook_size": (2, 65_536), "num_quantizers": (1, 32)}
 PRIOR_RANGES = {"hidden_size": (16, 4096), "num_layers": (1, 64), "num_heads": (1, 4096)}
+MAX_BANDS = 32
 PRIOR_RANGES |= {"seq_len": (1, 16_384), "num_quantizers": (1, 32)}
 
 
@@ -140,7 +142,7 @@ def _check_prior_header(values: Mapping[str, Any], reader: _Reader) -> None:
     reader.mapping(values, "prior_config")
     if values.get("prior_metadata") is not None:
         reader.mapping(values, "prior_metadata")
-    if prior_architecture(values) != ARCHITECTURE:
+    if prior_architecture(values) not in READABLE_PRIORS:
         return
     config = complete_prior_config(values)
     reader.integers(config, PRIOR_RANGES)
@@ -150,13 +152,25 @@ def _check_prior_header(values: Mapping[str, Any], reader: _Reader) -> None:
         raise reader.refuse("its prior's sizes do not divide")
     if config["num_quantizers"] != values["vqvae_config"]["num_quantizers"]:
         raise reader.refuse("its prior was made for another number of levels")
+    if prior_architecture(values) == frames.ARCHITECTURE:
+        _check_grid(config, reader)
+
+
+def _check_grid(config: Mapping[str, Any], reader: _Reader) -> None:
+    grid = config.get("grid")
+    if not isinstance(grid, list) or len(grid) != 2 or not all(type(side) is int and side > 0 for side in grid):
+        raise reader.refuse("its prior's grid is not two whole numbers")
+    if grid[0] * grid[1] * config["num_quantizers"] != config["seq_len"] or grid[0] > MAX_BANDS:
+        raise reader.refuse("its prior's grid does not fit its length")
+    if config["hidden_size"] // config["num_heads"] % 2:
+        raise reader.refuse("its prior's heads have an odd width")
 
 
 def prior_architecture(values: Mapping[str, Any]) -> str:
     """Return the name of the prior's architecture, "" where the file has no prior."""
     if not values.get("has_prior"):
         return ""
-    return str(values["prior_config"].get("architecture", ARCHITECTURE))
+    return architecture_of(values["prior_config"])
 
 
 def complete_prior_config(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -217,8 +231,9 @@ def check_tensors(values: Mapping[str, Any], name: str) -> None:
     _check_state(state, ConvVQVAE.on_meta(values["vqvae_config"]), reader)
     if not all(bool(tensor) for key, tensor in state.items() if key.endswith("._codebook.initted")):
         raise reader.refuse("its codebooks were never trained")
-    if prior_architecture(values) == ARCHITECTURE:
+    architecture = prior_architecture(values)
+    if architecture in PRIOR_CLASSES:
         config, size = complete_prior_config(values), values["vqvae_config"]["codebook_size"]
-        _check_state(values["prior_state_dict"], CodePrior.on_meta(config, size), reader)
+        _check_state(values["prior_state_dict"], PRIOR_CLASSES[architecture].on_meta(config, size), reader)
     elif values.get("has_prior"):
         check_finite(values["prior_state_dict"], name)

@@ -10,6 +10,8 @@ from distill_core.training import settings
 from distill_core.training.settings import batch_size_for, is_number, is_whole, require, setting, val_fraction_for
 
 _MOST = 1_000_000
+ARCHITECTURES = ("flat", "frames")
+_FRAMES_RECIPE = {"learning_rate": 3e-3, "token_dropout": 0.1, "dropout": 0.1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,10 @@ class PriorConfig:
     val_fraction: float = setting(0.2, "Share of the sounds kept aside to measure perplexity on.")
     device: str = setting("auto", "Where to compute: auto, cpu, cuda or mps.")
     seed: int = setting(0, "Same seed, same machine: the same prior.")
+    architecture: str = setting("flat", "Network: flat (the ancestor opens it) or frames (learns faster and better).")
+    token_dropout: float = setting(0.0, "Share of codes replaced by others while training; more holds back memorizing.")
+    matrix_learning_rate: float = setting(0.02, "Largest step size of the trunk's matrices (Muon; frames only).")
+    matrix_weight_decay: float = setting(0.1, "Pull of the trunk's matrices towards zero (Muon; frames only).")
     anonymous: bool = setting(False, "Leave the names of folder and sounds out of the model file.")
 
     def __post_init__(self) -> None:
@@ -39,16 +45,22 @@ class PriorConfig:
             is_in_range = is_whole(getattr(self, name)) and 1 <= getattr(self, name) <= _MOST
             self._require(name, is_in_range, f"a whole number from 1 to {_MOST}")
         self._require("seed", is_whole(self.seed) and 0 <= self.seed < 2**63, "a whole number of 0 or more")
-        for name in ("learning_rate", "gradient_clip_norm"):
+        for name in ("learning_rate", "gradient_clip_norm", "matrix_learning_rate"):
             self._require(name, is_number(getattr(self, name)) and getattr(self, name) > 0, "a number above 0")
-        self._require("weight_decay", is_number(self.weight_decay) and self.weight_decay >= 0, "a number of 0 or more")
-        self._require("dropout", is_number(self.dropout) and 0 <= self.dropout < 1, "at least 0 and below 1")
+        for name in ("weight_decay", "matrix_weight_decay"):
+            self._require(name, is_number(getattr(self, name)) and getattr(self, name) >= 0, "a number of 0 or more")
+        for name in ("dropout", "token_dropout"):
+            is_share = is_number(getattr(self, name)) and 0 <= getattr(self, name) < 1
+            self._require(name, is_share, "at least 0 and below 1")
         between = is_number(self.val_fraction) and 0 < self.val_fraction < 1
         self._require("val_fraction", between, "above 0 and below 1")
         self._require("hidden_size", 16 <= self.hidden_size <= 4096, "from 16 to 4096")
         self._require("num_layers", self.num_layers <= 64, "at most 64")
         divides = self.hidden_size % self.num_heads == 0
         self._require("num_heads", divides, f"a divisor of hidden_size ({self.hidden_size})")
+        self._require("architecture", self.architecture in ARCHITECTURES, f"one of {', '.join(ARCHITECTURES)}")
+        even = self.architecture == "flat" or self.hidden_size // self.num_heads % 2 == 0
+        self._require("num_heads", even, "such that a head's width is even")
         self._require("device", self.device in DEVICE_NAMES, f"one of {', '.join(DEVICE_NAMES)}")
         self._require("anonymous", isinstance(self.anonymous, bool), "yes or no")
 
@@ -80,4 +92,5 @@ def get_adaptive_prior_config(file_count: int, **overrides: Any) -> PriorConfig:
         "val_fraction": val_fraction_for(file_count),
         "batch_size": batch_size_for(file_count),
     }
-    return PriorConfig(**{**sizes, **schedule, **shares, **overrides})
+    recipe = _FRAMES_RECIPE if overrides.get("architecture") == "frames" else {}
+    return PriorConfig(**{**sizes, **schedule, **shares, **recipe, **overrides})

@@ -12,13 +12,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 from torch.nn.utils import clip_grad_norm_
-from torch.optim import AdamW, Optimizer
-from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from distill_core.audio.dataset import AudioDataset, scan
 from distill_core.device import describe_device, resolve_device, training_threads, use_training_threads
 from distill_core.errors import TrainingError
 from distill_core.events import OnEvent, ShouldStop, Stopped, ignore, never, stop_point
+from distill_core.models import frames
+from distill_core.models.architectures import Prior
+from distill_core.models.frames import FramesPrior
 from distill_core.models.persistence import LoadedVQModel, load_model_v2, now_utc
 from distill_core.models.prior import CodePrior, flatten_codes
 from distill_core.models.schema import check_seq_len
@@ -31,6 +34,7 @@ from distill_core.training.metrics import (
     PriorTrainingStartEvent,
     perplexity,
 )
+from distill_core.training.optimizers import build_optimizer, warm_up_and_cosine
 from distill_core.training.prior_config import PriorConfig, get_adaptive_prior_config
 from distill_core.training.safeguards import (
     BAD_STEPS_IN_A_ROW,
@@ -40,7 +44,6 @@ from distill_core.training.safeguards import (
     out_of_memory_in_words,
 )
 
-_WARM_UP_SHARE = 0.02
 _SMALLER = "Try a smaller batch, or a smaller prior (hidden size, layers)."
 
 
@@ -52,24 +55,32 @@ class TrainedPrior:
     `config` and `metadata` are plain dicts exactly as the file holds them; `history` has one entry an epoch.
     """
 
-    prior: CodePrior | None
+    prior: Prior | None
     config: dict[str, Any]
     metadata: dict[str, Any]
     history: tuple[PriorEpochMetrics, ...]
     stopped_early: bool
 
 
-def _code_loss(prior: CodePrior, codes_BT: Tensor) -> Tensor:
+def _with_wrong_codes(codes_BT: Tensor, share: float, codebook_size: int) -> Tensor:
+    """Return codes of which a share was drawn anew: a prior that trusts each one less learns less by heart."""
+    if not share:
+        return codes_BT
+    drawn_anew = torch.rand(codes_BT.shape, device=codes_BT.device) < share
+    return torch.where(drawn_anew, torch.randint_like(codes_BT, codebook_size), codes_BT)
+
+
+def _code_loss(prior: Prior, codes_BT: Tensor, wrong_share: float = 0.0) -> Tensor:
     """Return the mean cross-entropy in nats of each code given those before it."""
-    logits_BTK = prior(codes_BT[:, :-1])
+    logits_BTK = prior(_with_wrong_codes(codes_BT[:, :-1], wrong_share, prior.codebook_size))
     return functional.cross_entropy(logits_BTK.flatten(0, 1), codes_BT[:, 1:].flatten())
 
 
-def _as_sequences(codes: Tensor) -> Tensor:
-    return flatten_codes(codes) if codes.dim() == 3 else codes
+def _as_sequences(prior: Prior, codes: Tensor) -> Tensor:
+    return flatten_codes(codes, prior.order_S) if codes.dim() == 3 else codes
 
 
-def _take_step(prior: CodePrior, loss: Tensor, optimizer: Optimizer, clip_norm: float) -> bool:
+def _take_step(prior: Prior, loss: Tensor, optimizer: Optimizer, clip_norm: float) -> bool:
     """Update the weights and return True; leave them alone where loss or gradient is not finite."""
     optimizer.zero_grad(set_to_none=True)
     if not math.isfinite(loss.item()):
@@ -83,7 +94,7 @@ def _take_step(prior: CodePrior, loss: Tensor, optimizer: Optimizer, clip_norm: 
 
 
 def train_prior_epoch(
-    prior: CodePrior,
+    prior: Prior,
     codes: Tensor,
     optimizer: Optimizer,
     *,
@@ -94,24 +105,24 @@ def train_prior_epoch(
     on_event: OnEvent = ignore,
     should_stop: ShouldStop = never,
 ) -> float:
-    """Train one epoch over codes `[N, S, Q]` or `[N, T]` in random order and return the mean loss in nats.
+    """Train one epoch over codes `[N, S, Q]`, or `[N, T]` in the prior's order, and return the mean loss in nats.
 
-    The scheduler moves once a step. A step whose loss or gradient is not finite changes nothing. When `should_stop()`
-    turns true the mean over the steps so far is returned (NaN before the first).
+    The sequences come in random order, the scheduler moves once a step. A step whose loss or gradient is not finite
+    changes nothing. When `should_stop()` turns true the mean over the steps so far is returned (NaN before the first).
 
     Raises:
         TrainingError: three steps in a row were not finite.
     """
     prior.train()
     device = next(prior.parameters()).device
-    codes_NT = _as_sequences(codes)
+    codes_NT = _as_sequences(prior, codes)
     batches = torch.randperm(len(codes_NT), generator=generator).split(config.batch_size)
     total_loss, seen, bad_in_a_row = 0.0, 0, 0
     for step, indices in enumerate(batches, start=1):
         if should_stop():
             break
         started = perf_counter()
-        loss = _code_loss(prior, codes_NT[indices].to(device))
+        loss = _code_loss(prior, codes_NT[indices].to(device), config.token_dropout)
         if _take_step(prior, loss, optimizer, config.gradient_clip_norm):
             total_loss, seen, bad_in_a_row = total_loss + loss.item() * len(indices), seen + len(indices), 0
         elif (bad_in_a_row := bad_in_a_row + 1) == BAD_STEPS_IN_A_ROW:
@@ -124,9 +135,7 @@ def train_prior_epoch(
 
 
 @torch.no_grad()
-def validate_prior_epoch(
-    prior: CodePrior, codes: Tensor, *, config: PriorConfig, should_stop: ShouldStop = never
-) -> float:
+def validate_prior_epoch(prior: Prior, codes: Tensor, *, config: PriorConfig, should_stop: ShouldStop = never) -> float:
     """Return the mean loss in nats over all codes but each sequence's first, for codes `[N, S, Q]` or `[N, T]`.
 
     Raises:
@@ -134,7 +143,7 @@ def validate_prior_epoch(
     """
     prior.eval()
     device = next(prior.parameters()).device
-    codes_NT = _as_sequences(codes)
+    codes_NT = _as_sequences(prior, codes)
     total = 0.0
     for codes_BT in codes_NT.split(config.batch_size):
         stop_point(should_stop)
@@ -142,22 +151,11 @@ def validate_prior_epoch(
     return total / len(codes_NT)
 
 
-def _warm_up_and_cosine(optimizer: Optimizer, total_steps: int) -> LambdaLR:
-    warm_up = max(1, round(total_steps * _WARM_UP_SHARE))
-
-    def scale(step: int) -> float:
-        if step < warm_up:
-            return (step + 1) / warm_up
-        return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, total_steps - warm_up)))
-
-    return LambdaLR(optimizer, scale)
-
-
 @dataclass
 class _Run:
     """What training changes: weights, optimizer, schedule, order of the data, the best so far and the history."""
 
-    prior: CodePrior
+    prior: Prior
     config: PriorConfig
     codes: SplitCodes
     file_count: int
@@ -167,10 +165,11 @@ class _Run:
 
     def __post_init__(self) -> None:
         config = self.config
-        self.train_NT, self.val_NT = flatten_codes(self.codes.train_NSQ), flatten_codes(self.codes.val_NSQ)
-        self.optimizer = AdamW(self.prior.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+        self.train_NT = _as_sequences(self.prior, self.codes.train_NSQ)
+        self.val_NT = _as_sequences(self.prior, self.codes.val_NSQ)
+        self.optimizer = build_optimizer(self.prior, config)
         steps_per_epoch = math.ceil(len(self.train_NT) / config.batch_size)
-        self.scheduler = _warm_up_and_cosine(self.optimizer, steps_per_epoch * config.max_epochs)
+        self.scheduler = warm_up_and_cosine(self.optimizer, steps_per_epoch * config.max_epochs)
         self.generator = torch.Generator().manual_seed(config.seed)
 
     def train_epoch(self, epoch: int, on_event: OnEvent, should_stop: ShouldStop) -> PriorEpochMetrics:
@@ -219,7 +218,7 @@ class _Run:
         if not self.best.state or self.roll_backs > MAX_ROLL_BACKS:
             return False
         self.prior.load_state_dict(self.best.state)
-        self.optimizer.state.clear()  # the moments may hold what led astray
+        self.optimizer.forget()  # the moments may hold what led astray
         self.scheduler.base_lrs = [rate / 2 for rate in self.scheduler.base_lrs]
         for group in self.optimizer.param_groups:  # the schedule sets it only after the next step
             group["lr"] /= 2
@@ -248,16 +247,14 @@ def _train_epochs(run: _Run, on_event: OnEvent, should_stop: ShouldStop) -> bool
     return False
 
 
-def _build_prior(loaded: LoadedVQModel, config: PriorConfig, device: torch.device) -> CodePrior:
-    return CodePrior(
-        loaded.model.codebook_size,
-        loaded.model.num_quantizers,
-        loaded.seq_len,
-        config.hidden_size,
-        config.num_layers,
-        config.num_heads,
-        config.dropout,
-    ).to(device)
+def _build_prior(loaded: LoadedVQModel, config: PriorConfig, device: torch.device) -> Prior:
+    codebook_size, levels, (bands, steps) = loaded.model.codebook_size, loaded.model.num_quantizers, loaded.grid
+    hidden_size, num_layers, num_heads = config.hidden_size, config.num_layers, config.num_heads
+    if config.architecture == frames.ARCHITECTURE:
+        frames_sizes = (codebook_size, levels, bands, steps, hidden_size, num_layers, num_heads)
+        return FramesPrior(*frames_sizes, dropout=config.dropout).to(device)
+    flat_sizes = (codebook_size, levels, loaded.seq_len, hidden_size, num_layers, num_heads)
+    return CodePrior(*flat_sizes, dropout=config.dropout).to(device)
 
 
 def _start_event(run: _Run) -> PriorTrainingStartEvent:
@@ -311,8 +308,8 @@ def _complete_event(run: _Run) -> PriorTrainingCompleteEvent:
     )
 
 
-def _saved_config(config: PriorConfig, loaded: LoadedVQModel) -> dict[str, Any]:
-    return asdict(config) | {"seq_len": loaded.seq_len, "num_quantizers": loaded.model.num_quantizers}
+def _saved_config(config: PriorConfig, prior: Prior) -> dict[str, Any]:
+    return asdict(config) | prior.sizes()
 
 
 def train_prior(
@@ -352,7 +349,7 @@ def train_prior(
         start = _start_event(run)
         on_event(start)
         stopped = _train_epochs(run, on_event, should_stop)
-        saved_config = _saved_config(config, loaded)
+        saved_config = _saved_config(config, run.prior)
         if not run.history:
             return TrainedPrior(None, saved_config, {}, (), stopped)
         on_event(_complete_event(run))

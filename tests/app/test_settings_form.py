@@ -61,7 +61,8 @@ def test_the_usual_settings_are_in_view_and_the_rest_folds(form: SettingsForm) -
     more = form.findChild(QToolButton, "moreButton")
     assert isinstance(more, QToolButton)
     folded = {row.name for row in form.findChildren(SettingRow) if not row.isVisible()}
-    assert folded == {"weight_decay", "gradient_clip_norm", "val_fraction", "device", "anonymous"}
+    assert folded == {setting.name for setting in fields(PriorConfig)} - set(IN_VIEW)
+    assert {"weight_decay", "device", "architecture", "anonymous"} <= folded
     more.click()
     assert all(row.isVisible() for row in form.findChildren(SettingRow))
     more.click()
@@ -112,6 +113,10 @@ EVERYTHING: dict[str, Any] = {
     "device": "cpu",
     "seed": 2**63 - 1,
     "anonymous": True,
+    "architecture": "frames",
+    "token_dropout": 0.1,
+    "matrix_learning_rate": 0.01,
+    "matrix_weight_decay": 0.0,
 }
 
 

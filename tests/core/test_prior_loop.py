@@ -94,7 +94,7 @@ def test_config_and_metadata_are_what_the_file_needs(
     trained, _ = trained_with_events
     assert (trained.config["seq_len"], trained.config["num_quantizers"]) == (96, 2)
     assert trained.config["hidden_size"] == 32
-    assert "architecture" not in trained.config
+    assert trained.config["architecture"] == "flat"
     assert trained.metadata["dataset_name"] == sounds_folder.name
     assert trained.metadata["dataset_file_count"] == 6
     assert len(trained.metadata["validation_files"]) == 1

@@ -1,0 +1,72 @@
+"""The optimizer of each architecture, and its schedule."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from torch.optim import AdamW, Muon, Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from distill_core.models.architectures import Prior
+from distill_core.models.frames import FramesPrior
+from distill_core.training.prior_config import PriorConfig
+
+_WARM_UP_SHARE = 0.02
+_FRAMES_BETAS = (0.9, 0.98)
+
+
+class JointOptimizer(Optimizer):
+    """Several optimizers that step as one; schedules see the parameter groups of all."""
+
+    def __init__(self, parts: list[Optimizer]) -> None:
+        self.parts = parts
+        super().__init__([group for part in parts for group in part.param_groups], {})
+        # The same dicts as the parts', so that a schedule's new rate reaches them.
+        self.param_groups = [group for part in parts for group in part.param_groups]
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget all gradients."""
+        for part in self.parts:
+            part.zero_grad(set_to_none)
+
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """Take a step with each part."""
+        for part in self.parts:
+            part.step()
+
+    def forget(self) -> None:
+        """Drop all momenta."""
+        for part in self.parts:
+            part.state.clear()
+
+
+def _split_parameters(prior: FramesPrior) -> tuple[list[Any], list[Any]]:
+    """Return the trunk's matrices, which Muon takes, and everything else."""
+    matrices = [weight for block in prior.blocks for weight in block.parameters()]
+    taken = {id(weight) for weight in matrices}
+    return matrices, [weight for weight in prior.parameters() if id(weight) not in taken]
+
+
+def build_optimizer(prior: Prior, config: PriorConfig) -> JointOptimizer:
+    """Return AdamW, for `frames` with Muon (Jordan et al. 2024) for the trunk's matrices."""
+    if not isinstance(prior, FramesPrior):
+        adam = AdamW(prior.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+        return JointOptimizer([adam])
+    matrices, others = _split_parameters(prior)
+    muon = Muon(matrices, lr=config.matrix_learning_rate, weight_decay=config.matrix_weight_decay)
+    adam = AdamW(others, lr=config.learning_rate, weight_decay=config.weight_decay, betas=_FRAMES_BETAS)
+    return JointOptimizer([adam, muon])
+
+
+def warm_up_and_cosine(optimizer: Optimizer, total_steps: int) -> LambdaLR:
+    """Return a schedule that moves once a step: a short climb, then a cosine down to zero."""
+    warm_up = max(1, round(total_steps * _WARM_UP_SHARE))
+
+    def scale(step: int) -> float:
+        if step < warm_up:
+            return (step + 1) / warm_up
+        return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, total_steps - warm_up)))
+
+    return LambdaLR(optimizer, scale)
