@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from distill_core.cli.inspect import inspect
+from distill_core.cli.terminal import ignore_stop_signals
 from distill_core.cli.train import train
 from distill_core.cli.train_prior import train_prior
 
@@ -23,4 +24,7 @@ app.command("inspect")(inspect)
 
 def main() -> None:
     """Run the terminal program; exits with the codes of the errors (0 also when stopped)."""
-    app()
+    try:
+        app()
+    finally:
+        ignore_stop_signals()

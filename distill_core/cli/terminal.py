@@ -143,6 +143,16 @@ def terminal_session(as_json: bool) -> Iterator[Terminal]:
         raise typer.Exit(EXIT_BUG) from error
 
 
+def _stop_signals() -> list[int]:
+    return [getattr(signal, name) for name in STOP_SIGNALS if hasattr(signal, name)]
+
+
+def ignore_stop_signals() -> None:
+    """Let nothing spoil the exit code of work that is done: leaving takes Python a moment, with all of torch loaded."""
+    for number in _stop_signals():
+        signal.signal(number, signal.SIG_IGN)
+
+
 @contextmanager
 def stop_on_signals(terminal: Terminal) -> Iterator[threading.Event]:
     """Set the event at the first Ctrl-C, SIGTERM or SIGHUP; a second one interrupts at once."""
@@ -154,8 +164,7 @@ def stop_on_signals(terminal: Terminal) -> Iterator[threading.Event]:
         stop.set()
         terminal.say("Stopping after this step; the best epoch is kept. Once more quits at once.", "yellow")
 
-    numbers = [getattr(signal, name) for name in STOP_SIGNALS if hasattr(signal, name)]
-    before = {number: signal.signal(number, on_signal) for number in numbers}
+    before = {number: signal.signal(number, on_signal) for number in _stop_signals()}
     try:
         yield stop
     finally:

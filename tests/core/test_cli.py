@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,22 @@ def test_a_first_signal_saves_the_best(long_run: list[str], tiny_model: Path, na
     assert rest[-1]["event"] == "done"
     assert rest[-1]["stopped_early"] is True
     assert read_summary(tiny_model).best_perplexity == pytest.approx(rest[-1]["best_perplexity"])
+
+
+@pytest.mark.parametrize(("name", "wait_s"), [("SIGINT", 0.01), ("SIGTERM", 0.05), ("SIGHUP", 0.1)])
+def test_a_signal_after_the_end_does_not_spoil_the_exit_code(
+    tiny_model: Path, sounds_folder: Path, name: str, wait_s: float
+) -> None:
+    """Leaving takes Python a moment, with all that torch loaded."""
+    command = [sys.executable, "-m", "distill_core.cli", "train-prior", str(tiny_model), str(sounds_folder)]
+    command += ["--json", "--epochs", "1", *SMALL]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        while json.loads(process.stdout.readline())["event"] != "done":
+            pass
+        time.sleep(wait_s)
+        process.send_signal(getattr(signal, name))
+    assert process.returncode == 0
 
 
 def test_stopping_before_the_first_epoch_saves_nothing(long_run: list[str], tiny_model: Path) -> None:
