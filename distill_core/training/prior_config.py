@@ -36,7 +36,7 @@ class PriorConfig:
     seed: int = setting(0, "Same seed, same machine: the same prior.")
     architecture: str = setting("flat", "Network: flat (the ancestor opens it) or frames (learns faster and better).")
     token_dropout: float = setting(0.0, "Share of codes replaced by others while training; more holds back memorizing.")
-    matrix_learning_rate: float = setting(0.02, "Largest step size of the trunk's matrices (Muon; frames only).")
+    matrix_learning_rate: float = setting(0.01, "Largest step size of the trunk's matrices (Muon; frames only).")
     matrix_weight_decay: float = setting(0.1, "Pull of the trunk's matrices towards zero (Muon; frames only).")
     anonymous: bool = setting(False, "Leave the names of folder and sounds out of the model file.")
 
