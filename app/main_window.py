@@ -16,6 +16,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QApplication, QLabel, QMainWindow, QTabWidget, QVBoxLayout, QWidget
 
+from app import words
 from app.actions import Actions
 from app.awake import Awake
 from app.commands import LOCKED_TEXT, Commands
@@ -80,6 +81,7 @@ class MainWindow(QMainWindow):
         self.options.changed.connect(self._on_options_changed)
         self._session.state_changed.connect(self._on_state)
         self._session.saved.connect(self._on_saved)
+        self._session.backed_up.connect(self._on_backup)
         self._session.failed.connect(self._on_failed)
         self._session.device_known.connect(self._device.setText)
         self._session.epoch_finished.connect(self._on_epoch)
@@ -98,6 +100,10 @@ class MainWindow(QMainWindow):
     @Slot(object)
     def _on_saved(self, path: Path) -> None:
         self._on_said(f"Saved into {path.name}.")
+
+    @Slot(object)
+    def _on_backup(self, backup: Path) -> None:
+        self._on_said(f"Saved. {words.backup_words(backup.name)}")
 
     @Slot(str, object)
     def _on_failed(self, job: str, problem: object) -> None:

@@ -63,7 +63,7 @@ class Session(QObject):
     Signals: `state_changed(State)` after every change; `model_changed(ModelSummary | None)`,
     `dataset_changed(AudioDataset | None)`; `progress(JobProgress)`; `training_started(PriorTrainingStartEvent)`,
     `step_finished(PriorStepMetrics)`, `epoch_finished(PriorEpochMetrics)`, `training_ended(TrainedPrior)`;
-    `saved(Path)`; `device_known(str)`; `failed(job name, Problem)`; `file_skipped(SkippedFile)`.
+    `saved(Path)`, `backed_up(Path)`; `device_known(str)`; `failed(job name, Problem)`; `file_skipped(SkippedFile)`.
     """
 
     state_changed = Signal(object)
@@ -75,6 +75,7 @@ class Session(QObject):
     epoch_finished = Signal(object)
     training_ended = Signal(object)
     saved = Signal(object)
+    backed_up = Signal(object)
     device_known = Signal(str)
     failed = Signal(str, object)
     file_skipped = Signal(object)
@@ -164,15 +165,17 @@ class Session(QObject):
         """Save the trained prior into the open model file, or into a copy of it."""
         model, trained = self._require_trained()
 
-        def run(on_event: OnEvent, should_stop: ShouldStop) -> tuple[Path, ModelSummary]:
-            from distill_core import read_summary, save_prior_to_model
+        def run(on_event: OnEvent, should_stop: ShouldStop) -> tuple[Path, ModelSummary, bool]:
+            from distill_core.models import persistence
 
             if trained.prior is None:
                 raise ValueError("there is no prior to save")
-            path = save_prior_to_model(
+            path = persistence.save_prior_to_model(
                 model.path, trained.prior, trained.config, trained.metadata, output=output, expected=model.stamp
             )
-            return path, read_summary(model.path)
+            before, after = model.prior_architecture, trained.prior.architecture
+            keeps_backup = output is None and persistence.ends_opening_in_the_ancestor(before, after)
+            return path, persistence.read_summary(model.path), keeps_backup
 
         self._submit_now("saving", run)
 
@@ -270,10 +273,12 @@ class Session(QObject):
                 self._set(trained=result, unsaved=result.prior is not None)
                 self.training_ended.emit(result)
             case "saving":
-                path, summary = result
+                path, summary, keeps_backup = result
                 self._set(model=summary, unsaved=False, saved_to=path)
                 self.model_changed.emit(summary)
                 self.saved.emit(path)
+                if keeps_backup:
+                    self.backed_up.emit(path.with_name(f"{path.name}.bak"))
             case "engine":
                 self._set()
                 self.device_known.emit(result)

@@ -141,6 +141,11 @@ def main_text(state: State, estimate_s: float | None) -> str:
     return idle_text(state, estimate_s)
 
 
+def backup_words(backup_name: str) -> str:
+    """Return what to know when a file stops opening in the program that Distill descends from."""
+    return f"The older Distill no longer opens this file; “{backup_name}” keeps it as it was."
+
+
 def memorizing_detail(epoch: PriorEpochMetrics, best: PriorEpochMetrics) -> str:
     """Return the banner's second line: what is compared, and what stopping keeps."""
     return f"{epoch.memorization_message} The best is epoch {best.epoch}, perplexity {best.val_perplexity:.2f}."

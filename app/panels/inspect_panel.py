@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Slot
@@ -9,6 +10,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.session import Session
 from app.widgets.inspect_view import InspectView
+from app.words import backup_words
 
 if TYPE_CHECKING:
     from distill_core.models.persistence import ModelSummary
@@ -27,8 +29,13 @@ class InspectPanel(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.view)
         session.model_changed.connect(self._on_model)
+        session.backed_up.connect(self._on_backup)
         self.view.show_model(session.state.model)
 
     @Slot(object)
     def _on_model(self, summary: ModelSummary | None) -> None:
         self.view.show_model(summary)
+
+    @Slot(object)
+    def _on_backup(self, backup: Path) -> None:
+        self.view.note(backup_words(backup.name))

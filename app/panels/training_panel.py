@@ -102,6 +102,7 @@ class TrainingPanel(QWidget):
         session.training_started.connect(self._on_started)
         session.step_finished.connect(self._on_step)
         session.epoch_finished.connect(self._on_epoch)
+        session.training_ended.connect(self._on_ended)
         session.failed.connect(self._on_failed)
 
     @Slot(object)
@@ -163,6 +164,10 @@ class TrainingPanel(QWidget):
             self.bar.setRange(0, progress.total)
             self.bar.setValue(progress.done)
             self.sentence.setText(words.progress_text(progress))
+
+    @Slot(object)
+    def _on_ended(self, trained: object) -> None:
+        self.plot.catch_up()
 
     @Slot(object)
     def _on_started(self, event: PriorTrainingStartEvent) -> None:

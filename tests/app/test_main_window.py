@@ -182,6 +182,19 @@ def test_the_window_and_the_terminal_write_the_same_file(
     assert list(first) == list(second)
 
 
+def test_a_prior_that_the_ancestor_cannot_open_keeps_a_backup_and_says_so(
+    qtbot: QtBot, ready: MainWindow, tiny_model: Path
+) -> None:
+    before = tiny_model.read_bytes()
+    ready.options.form.set_overrides({**SMALL, "max_epochs": 1, "architecture": "frames"})
+    _train(qtbot, ready)
+    ready.commands.save()
+    _wait_for(qtbot, ready)
+    assert tiny_model.with_name("tiny.distill.bak").read_bytes() == before
+    assert "“tiny.distill.bak” keeps it as it was" in ready.statusBar().currentMessage()
+    assert "“tiny.distill.bak” keeps it as it was" in _texts(ready.inspect)
+
+
 def test_stop_keeps_the_best(qtbot: QtBot, ready: MainWindow) -> None:
     session = _session(ready)
     ready.options.form.set_overrides({**SMALL, "max_epochs": 100_000})
