@@ -104,7 +104,7 @@ class TrainingProgress:
         self._total_epochs = event.total_epochs
         self.terminal.emit("start", event)
         self.terminal.say(
-            f"{event.chunks} seconds of sound: {event.train_files} sounds to train on, "
+            f"{event.chunks} seconds of sound: {event.train_files} to train on, "
             f"{event.validation_files} kept for validation. "
             f"Error of answering with each sound's average spectrum: {event.mean_frame_l1:.3f}"
         )

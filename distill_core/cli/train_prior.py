@@ -34,6 +34,7 @@ def train_prior(
     seed: Annotated[int | None, typer.Option(help=_DOCS["seed"])] = None,
     device: Annotated[str | None, typer.Option(help=_DOCS["device"])] = None,
     architecture: Annotated[str | None, typer.Option(help=_DOCS["architecture"])] = None,
+    patience: Annotated[int | None, typer.Option(help=_DOCS["patience"])] = None,
     token_dropout: Annotated[float | None, typer.Option(help=_DOCS["token_dropout"])] = None,
     anonymous: Annotated[bool | None, typer.Option("--anonymous", help=_DOCS["anonymous"])] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Save into a copy instead of MODEL.")] = None,
@@ -55,6 +56,7 @@ def train_prior(
         "seed": seed,
         "device": device,
         "architecture": architecture,
+        "patience": patience,
         "token_dropout": token_dropout,
         "anonymous": anonymous,
     }

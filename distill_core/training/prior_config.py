@@ -11,7 +11,7 @@ from distill_core.training.settings import batch_size_for, is_number, is_whole, 
 
 _MOST = 1_000_000
 ARCHITECTURES = ("flat", "frames")
-_FRAMES_RECIPE = {"learning_rate": 3e-3, "token_dropout": 0.1, "dropout": 0.1}
+_FRAMES_RECIPE = {"learning_rate": 3e-3, "token_dropout": 0.1, "dropout": 0.1, "patience": 20}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +38,14 @@ class PriorConfig:
     token_dropout: float = setting(0.0, "Share of codes replaced by others while training; more holds back memorizing.")
     matrix_learning_rate: float = setting(0.01, "Largest step size of the trunk's matrices (Muon; frames only).")
     matrix_weight_decay: float = setting(0.1, "Pull of the trunk's matrices towards zero (Muon; frames only).")
+    patience: int = setting(0, "Stop after so many epochs without a better one; 0 never stops early.")
     anonymous: bool = setting(False, "Leave the names of folder and sounds out of the model file.")
 
     def __post_init__(self) -> None:
         for name in ("hidden_size", "num_layers", "num_heads", "max_epochs", "batch_size"):
             is_in_range = is_whole(getattr(self, name)) and 1 <= getattr(self, name) <= _MOST
             self._require(name, is_in_range, f"a whole number from 1 to {_MOST}")
+        self._require("patience", is_whole(self.patience) and self.patience >= 0, "a whole number of 0 or more")
         self._require("seed", is_whole(self.seed) and 0 <= self.seed < 2**63, "a whole number of 0 or more")
         for name in ("learning_rate", "gradient_clip_norm", "matrix_learning_rate"):
             self._require(name, is_number(getattr(self, name)) and getattr(self, name) > 0, "a number above 0")

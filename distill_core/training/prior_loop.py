@@ -212,6 +212,10 @@ class _Run:
         self.history.append(metrics)
         return metrics
 
+    def has_lost_patience(self, epoch: int) -> bool:
+        """Tell whether the epochs before this one went by without a better one for too long."""
+        return 0 < self.config.patience < epoch - self.best.epoch
+
     def roll_back(self) -> bool:
         """Go back to the best weights with half the learning rate; False when there are none or it was too often."""
         self.roll_backs += 1
@@ -234,6 +238,8 @@ def _train_epochs(run: _Run, on_event: OnEvent, should_stop: ShouldStop) -> bool
     try:
         for epoch in range(1, run.config.max_epochs + 1):
             stop_point(should_stop)
+            if run.has_lost_patience(epoch):
+                break
             try:
                 on_event(run.train_epoch(epoch, on_event, should_stop))
             except TrainingError:

@@ -115,6 +115,7 @@ EVERYTHING: dict[str, Any] = {
     "anonymous": True,
     "architecture": "frames",
     "token_dropout": 0.1,
+    "patience": 5,
     "matrix_learning_rate": 0.01,
     "matrix_weight_decay": 0.0,
 }

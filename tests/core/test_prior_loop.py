@@ -318,3 +318,12 @@ def test_a_device_that_is_not_there_is_refused(tiny_model: Path, sounds_folder: 
         pytest.skip("this computer has a CUDA device")
     with pytest.raises(ConfigError, match="cuda"):
         train_prior(tiny_model, sounds_folder, replace(TINY, device="cuda"))
+
+
+def test_patience_ends_a_run_that_no_longer_improves(tiny_model: Path, sounds_folder: Path) -> None:
+    config = replace(TINY, max_epochs=200, learning_rate=0.02, patience=4)
+    trained = train_prior(tiny_model, sounds_folder, config)
+    assert not trained.stopped_early
+    assert len(trained.history) == trained.metadata["best_epoch"] + 4 < 200
+    losses = [metrics.val_loss for metrics in trained.history]
+    assert min(losses[-4:]) > min(losses)
