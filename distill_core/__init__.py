@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         SaveError,
         TrainingError,
     )
+    from distill_core.generation.sampling import SamplingSettings, sample_codes
     from distill_core.models.persistence import (
         LoadedVQModel,
         ModelSummary,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "audio.dataset": ("AudioDataset", "scan"),
     "errors": ("ConfigError", "DatasetError", "DistillError", "ModelFileError", "SaveError", "TrainingError"),
+    "generation.sampling": ("SamplingSettings", "sample_codes"),
     "models.persistence": (
         "LoadedVQModel",
         "ModelSummary",
@@ -87,6 +89,7 @@ __all__ = [
     "PriorStepMetrics",
     "PriorTrainingCompleteEvent",
     "PriorTrainingStartEvent",
+    "SamplingSettings",
     "SaveError",
     "TrainedPrior",
     "TrainingError",
@@ -96,6 +99,7 @@ __all__ = [
     "get_adaptive_prior_config",
     "load_model_v2",
     "read_summary",
+    "sample_codes",
     "save_model_v2",
     "save_prior_to_model",
     "scan",

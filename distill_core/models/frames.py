@@ -184,10 +184,24 @@ class FramesPrior(nn.Module):
         summed: Tensor = torch.cat([start, previous], 1) + torch.cat([none_yet, earlier], 1) + bands
         return summed
 
+    def slot_input(self, codes_BPQ: Tensor, slot: int) -> Tensor:
+        """Return `[B, 1, C]`: the row of `trunk_input` for one slot, of whose position nothing is known yet."""
+        rows = self._rows(codes_BPQ[:, max(0, slot - self.bands) : slot])
+        input_C = self.band_emb.weight[slot % self.bands]
+        previous = self.previous_emb(rows[:, -1]).sum(1) if slot else self.start_emb[0]
+        earlier = self.earlier_emb(rows[:, 0]).sum(1) if slot >= self.bands else self.start_emb[1]
+        summed: Tensor = previous + earlier + input_C
+        return summed.expand(len(codes_BPQ), -1).unsqueeze(1)
+
+    def enter(self, hidden_BPC: Tensor) -> Tensor:
+        """Return `[B, P, C]`: the trunk's input as its first block takes it."""
+        entered: Tensor = self.dropout(_rms_norm(hidden_BPC))
+        return entered
+
     def trunk(self, hidden_BPC: Tensor) -> Tensor:
         """Return `[B, P, C]`."""
         length = hidden_BPC.shape[1]
-        hidden_BPC = self.dropout(_rms_norm(hidden_BPC))
+        hidden_BPC = self.enter(hidden_BPC)
         for block in self.blocks:
             hidden_BPC = block(hidden_BPC, self.cos_PD[:length], self.sin_PD[:length])
         return hidden_BPC
@@ -205,6 +219,17 @@ class FramesPrior(nn.Module):
         by_level = by_level + torch.bmm(self.dropout(expanded), self.depth_down)
         logits_QNK = torch.bmm(_rms_norm(by_level), self.heads)
         return logits_QNK.transpose(0, 1).reshape(*hidden_BPQC.shape[:3], self.codebook_size)
+
+    def add_code(self, hidden_BC: Tensor, codes_B: Tensor, level: int) -> Tensor:
+        """Return `[B, C]`, what the levels above see, once a position's code of this level is known."""
+        added: Tensor = hidden_BC + self.level_emb(codes_B + level * self.codebook_size)
+        return added
+
+    def one_level_logits(self, hidden_BC: Tensor, level: int) -> Tensor:
+        """Return logits `[B, K]` of one level's small network."""
+        expanded = (_rms_norm(hidden_BC) @ self.depth_up[level]).relu().square()
+        hidden_BC = hidden_BC + expanded @ self.depth_down[level]
+        return _rms_norm(hidden_BC) @ self.heads[level]
 
     def position_logits(self, codes_BPQ: Tensor) -> Tensor:
         """Return logits `[B, P, Q, K]` of every code, the first included."""

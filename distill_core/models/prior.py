@@ -36,13 +36,16 @@ class SelfAttention(nn.Module):
         nn.init.xavier_uniform_(self.in_proj_weight)
         nn.init.zeros_(self.out_proj.bias)
 
-    def forward(self, hidden_BTC: Tensor) -> Tensor:
-        """Return `[B, T, C]`, each step attending to itself and the steps before."""
+    def project(self, hidden_BTC: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return queries, keys and values `[B, heads, T, D]`."""
         packed = functional.linear(hidden_BTC, self.in_proj_weight, self.in_proj_bias)
         batch, steps, _ = hidden_BTC.shape
         query, key, value = packed.view(batch, steps, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
-        attended_BHTD = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
-        attended: Tensor = self.out_proj(attended_BHTD.transpose(1, 2).reshape(hidden_BTC.shape))
+        return query, key, value
+
+    def finish(self, attended_BHTD: Tensor) -> Tensor:
+        """Return `[B, T, C]`: the heads' findings together."""
+        attended: Tensor = self.out_proj(attended_BHTD.transpose(1, 2).flatten(2))
         return attended
 
 
@@ -61,12 +64,21 @@ class Block(nn.Module):
         self.norm2 = nn.LayerNorm(hidden_size)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, hidden_BTC: Tensor) -> Tensor:
-        """Return `[B, T, C]`."""
-        attended_BTC: Tensor = hidden_BTC + self.dropout(self.self_attn(self.norm1(hidden_BTC)))
+    def project(self, hidden_BTC: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return queries, keys and values `[B, heads, T, D]`."""
+        return self.self_attn.project(self.norm1(hidden_BTC))
+
+    def finish(self, hidden_BTC: Tensor, attended_BHTD: Tensor) -> Tensor:
+        """Return `[B, T, C]`: what attention found is added, then the MLP."""
+        attended_BTC: Tensor = hidden_BTC + self.dropout(self.self_attn.finish(attended_BHTD))
         expanded = self.dropout(functional.relu(self.linear1(self.norm2(attended_BTC))))
         added_BTC: Tensor = self.dropout(self.linear2(expanded))
         return attended_BTC + added_BTC
+
+    def forward(self, hidden_BTC: Tensor) -> Tensor:
+        """Return `[B, T, C]`."""
+        query, key, value = self.project(hidden_BTC)
+        return self.finish(hidden_BTC, functional.scaled_dot_product_attention(query, key, value, is_causal=True))
 
 
 class Transformer(nn.Module):
@@ -146,6 +158,17 @@ class CodePrior(nn.Module):
     def start_logits(self) -> Tensor:
         """Return logits `[codebook_size]` of the very first code, which this architecture does not learn."""
         return torch.zeros(self.codebook_size, device=self.head.weight.device)
+
+    def slot_input(self, codes_B: Tensor, slot: int) -> Tensor:
+        """Return `[B, 1, C]` for the code in one slot, as `forward` gives it to the transformer."""
+        place_C = self.pos_emb.weight[slot] + self.level_emb.weight[slot % self.num_quantizers]
+        embedded_BC: Tensor = self.token_emb(codes_B) + place_C
+        return embedded_BC.unsqueeze(1)
+
+    def next_logits(self, hidden_BC: Tensor) -> Tensor:
+        """Return logits `[B, codebook_size]` of the code after the one that the transformer ended with."""
+        logits: Tensor = self.head(self.ln_f(hidden_BC))
+        return logits
 
     def forward(self, codes_BT: Tensor) -> Tensor:
         """Return logits `[B, T, codebook_size]` for the code after each of `[B, T ≤ seq_len]`."""
