@@ -15,6 +15,16 @@ _MISSING_LIBRARIES = (
     "The window needs system libraries that are missing ({error}).\n"
     "On Debian or Ubuntu: sudo apt-get install libgl1 libegl1 libxkbcommon0 libfontconfig1 libdbus-1-3 libxcb-cursor0"
 )
+_NO_DISPLAY = (
+    "There is no display here to open the window on. Its main job can be done without one: python3 run.py demo\n"
+    "The same in the terminal: distill train-prior MODEL FOLDER"
+)
+
+
+def _has_display() -> bool:
+    """Tell whether there is something to open a window on; Qt itself would abort. Who names a Qt platform knows why."""
+    named = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    return not sys.platform.startswith("linux") or any(os.environ.get(name) for name in named)
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -71,7 +81,7 @@ def _run_window(options: argparse.Namespace) -> int:
         window.shown.connect(run.start)
     window.show()
     if options.model is not None:
-        window.commands.open_model(options.model)
+        window.commands.open_model(options.model.absolute())
     application.deliver_waiting()
     QTimer.singleShot(0, window.raise_)
     code = application.exec()
@@ -85,6 +95,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parse(arguments)
     if options.register or options.remove:
         return _register(options.remove)
+    if not _has_display():
+        print(_NO_DISPLAY, file=sys.stderr)  # noqa: T201
+        return 1
     if os.name == "nt":
         import torch  # noqa: F401 - loaded after Qt, its libraries fail on Windows (pytorch#166628)
     try:

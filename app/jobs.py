@@ -8,6 +8,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeAlias
 
 from PySide6.QtCore import QObject, QThread, QTimer, Signal, Slot
@@ -90,6 +91,15 @@ class _JobThread(QThread):
             return JobOutcome(job, error=error, details=traceback.format_exc())
 
 
+def _end(thread: _JobThread, waiting: list[Job]) -> None:
+    """End a thread whose runner goes away without having been closed: Qt aborts the process over one that runs on."""
+    for job in waiting:
+        job.stop.set()
+    thread.jobs.put(None)
+    thread.wait()
+    gc.enable()
+
+
 class JobRunner(QObject):
     """Runs submitted jobs one after another; its signals arrive on the thread it lives in.
 
@@ -108,6 +118,7 @@ class JobRunner(QObject):
         self._thread.started_job.connect(self._on_started)
         self._thread.reported.connect(self.reported)
         self._thread.ended_job.connect(self._on_ended)
+        self.destroyed.connect(partial(_end, self._thread, self._waiting))
         self._thread.start()
 
     @property
@@ -119,6 +130,10 @@ class JobRunner(QObject):
     def is_alive(self) -> bool:
         """Whether the thread is there."""
         return self._thread.isRunning()
+
+    def has(self, name: str) -> bool:
+        """Tell whether a job of this name runs or waits."""
+        return any(job.name == name for job in self._waiting)
 
     def submit(self, name: str, function: JobFunction) -> Job:
         """Run a function after those submitted before."""

@@ -9,7 +9,6 @@ import threading
 import traceback
 from dataclasses import dataclass
 from logging.handlers import RotatingFileHandler
-from pathlib import Path
 from types import TracebackType
 from typing import IO
 
@@ -39,22 +38,25 @@ def problem_from(error: BaseException, details: str = "") -> Problem:
     logger.error("unexpected error\n%s", details or error)
     return Problem(
         "Something went wrong inside Distill; your files are unchanged.",
-        f"Details are in {log_folder() / 'distill.log'}.",
+        "Details are in the log: Help ▸ Open Log Folder.",
         details or "".join(traceback.format_exception(error)),
     )
 
 
-def start_logging() -> Path:
-    """Write the log into a file, and a native crash's stacks too; return the file."""
+def start_logging() -> None:
+    """Write the log into a file, and a native crash's stacks too; where nothing can be written, go on without."""
     global _fault_file
-    path = log_folder() / "distill.log"
-    handler = RotatingFileHandler(path, maxBytes=_LOG_BYTES, backupCount=2, encoding="utf-8")
+    logger.setLevel(logging.INFO)
+    try:
+        path = log_folder() / "distill.log"
+        handler = RotatingFileHandler(path, maxBytes=_LOG_BYTES, backupCount=2, encoding="utf-8")
+        _fault_file = (log_folder() / "crash.log").open("a", encoding="utf-8")
+    except OSError as error:
+        logger.warning("there is no log: %s", error)
+        return
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(threadName)s %(message)s"))
     logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    _fault_file = (log_folder() / "crash.log").open("a", encoding="utf-8")
     faulthandler.enable(_fault_file)
-    return path
 
 
 class ExceptionHook(QObject):
