@@ -14,6 +14,7 @@ from app.help import Help
 from app.session import Session
 from app.state import ActionId, State, available
 from app.theme import icon
+from app.words import as_tooltip, on_button, shown_name
 
 _Keys = QKeySequence.StandardKey | str | None
 
@@ -100,6 +101,7 @@ class Actions(QObject):
             menus[spec.menu].addAction(self._build(spec))
         self.recents = QMenu("Open &Recent", menus["&File"])
         menus["&File"].insertMenu(self.by_id[ActionId.SAVE_PRIOR], self.recents)
+        self.recents.setToolTipsVisible(True)  # models of one name in several folders
         self.recents.aboutToShow.connect(self._fill_recents)
         session.state_changed.connect(self._on_state)
         self._on_state(session.state)
@@ -129,8 +131,8 @@ class Actions(QObject):
     def _fill_recents(self) -> None:
         self.recents.clear()
         for path in self._session.settings.recent_models():
-            action = self.recents.addAction(path.name)
-            action.setToolTip(str(path))
+            action = self.recents.addAction(on_button(shown_name(path)))
+            action.setToolTip(as_tooltip(str(path)))
             action.triggered.connect(lambda checked=False, path=path: self._commands.open_recent(path))
         self.recents.addSeparator()
         self.recents.addAction("&Clear").triggered.connect(self._on_clear)

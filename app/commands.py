@@ -17,7 +17,7 @@ from app.problems import Problem
 from app.prompts import Prompts
 from app.session import Session
 from app.state import ActionId, Activity, available
-from app.words import PERPLEXITY_EXPLAINED
+from app.words import PERPLEXITY_EXPLAINED, shown_name
 
 if TYPE_CHECKING:
     from app.prompts import Question
@@ -45,6 +45,7 @@ class Commands(QObject):
         self._session, self._prompts, self._window = session, prompts, window
         self._after_training: Callable[[], None] | None = None
         self._after_saving: Callable[[], None] | None = None
+        self._tells_of_bug = False
         self.overrides: Callable[[], dict[str, Any]] = dict
         session.training_ended.connect(self._on_training_ended)
         session.saved.connect(self._on_saved)
@@ -88,7 +89,7 @@ class Commands(QObject):
         """Open a recent model; one that has moved is forgotten."""
         if not path.exists():
             self._session.settings.remove_recent_model(path)
-            self.refused.emit(Refusal("model", f"“{path.name}” has moved. Choose it again with Open Model…"))
+            self.refused.emit(Refusal("model", f"“{shown_name(path)}” has moved. Choose it again with Open Model…"))
             return
         self.open_model(path)
 
@@ -96,7 +97,12 @@ class Commands(QObject):
         """Open a copy of the bundled model and sounds."""
         if self.can(ActionId.TRY_DEMO):
             documents = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
-            model, sounds = copy_demo(Path(documents or Path.home()) / "Distill Demo")
+            folder = Path(documents or Path.home()) / "Distill Demo"
+            try:
+                model, sounds = copy_demo(folder)
+            except OSError as error:
+                self.refused.emit(Refusal("model", f"The demo can't be copied to “{folder}”: {error.strerror}."))
+                return
             self.open_model(model)
             self.open_sounds(sounds)
 
@@ -196,7 +202,7 @@ class Commands(QObject):
             self._after_saving = self._close
             return False
         if state.unsaved and state.model is not None:
-            self._settle_unsaved(self._close)
+            self.ask(questions.save_first(state.model.path), self._on_close_answer)
             return False
         return True
 
@@ -207,16 +213,15 @@ class Commands(QObject):
     @Slot()
     def on_desktop_session_end(self) -> None:
         """Ask nothing, keep what is worth keeping: stop, and save into the open model."""
-        loop = QEventLoop()
+        loop, session = QEventLoop(), self._session
         QTimer.singleShot(_DESKTOP_END_WAIT_MS, loop.quit)
-        if self._session.state.is_training:
-            self._session.training_ended.connect(loop.quit)
-            self._session.stop()
+        for signal in (session.training_ended, session.saved, session.failed):
+            signal.connect(loop.quit)
+        session.stop()
+        if session.state.is_training or session.state.activity is Activity.SAVING:
             loop.exec()
-        if self._session.state.unsaved:
-            self._session.saved.connect(loop.quit)
-            self._session.failed.connect(loop.quit)
-            self._session.save_prior()
+        if session.state.unsaved and session.state.activity is not Activity.SAVING:
+            session.save_prior()
             loop.exec()
 
     def _close(self) -> None:
@@ -237,23 +242,25 @@ class Commands(QObject):
                 self._session.discard_prior()
                 then()
 
-        self.ask(questions.save_first(state.model.path.name), on_answer)
+        self.ask(questions.save_first(state.model.path), on_answer)
+
+    def _on_close_answer(self, answer: str) -> None:
+        if answer == "save":
+            self._session.stop()  # a scan under way has become pointless
+            self.save(then=self._close)
+        elif answer == "discard":
+            self._close()
 
     def _on_quit_answer(self, answer: str) -> None:
-        if answer == "cancel":
-            return
         if answer == "discard":
-            self._after_training = self._discard_and_close
-        else:
-            self._after_training = self._save_and_close
-        if self._session.state.is_training:
             self._session.stop()
-        else:  # it ended while the question was open
-            self._run_after_training()
-
-    def _discard_and_close(self) -> None:
-        self._session.discard_prior()
-        self._close()
+            self._close()  # without waiting for a step that may be long
+        elif answer == "save":
+            self._after_training = self._save_and_close
+            if self._session.state.is_training:
+                self._session.stop()
+            else:  # it ended while the question was open
+                self._run_after_training()
 
     def _save_and_close(self) -> None:
         if self._session.state.unsaved:
@@ -279,7 +286,8 @@ class Commands(QObject):
     @Slot(str, object)
     def _on_failed(self, job: str, problem: Problem) -> None:
         """What was to follow does not: the person decides anew."""
-        self._after_saving = None
+        if job == "saving":
+            self._after_saving = None
         if job == "training":
             self._run_after_training()
         if problem.details:
@@ -287,10 +295,13 @@ class Commands(QObject):
 
     @Slot(object)
     def report_bug(self, problem: Problem) -> None:
-        """Open the one crash dialog."""
+        """Open the one crash dialog; what goes wrong while it is open is in the log."""
 
         def on_answer(answer: str) -> None:
+            self._tells_of_bug = False
             if answer == "copy":
                 QGuiApplication.clipboard().setText(f"{problem.message}\n{problem.details}")
 
-        self.ask(questions.crash(problem), on_answer)
+        if not self._tells_of_bug:
+            self._tells_of_bug = True
+            self.ask(questions.crash(problem), on_answer)

@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from urllib.parse import unquote_to_bytes
 
 from PySide6.QtCore import QUrl
+
+from app.words import shown_name
 
 Target = Literal["model", "sounds", "window"]
 MODEL_SUFFIXES = (".distill", ".sda")
@@ -35,8 +38,12 @@ class Drop:
     refusal: Refusal | None = None
 
 
-def _name(path: Path) -> str:
-    return os.fsencode(path.name or str(path)).decode("utf-8", "replace")
+def _path(url: QUrl) -> Path:
+    """Return the file that a URL names; Qt garbles a name that is not UTF-8."""
+    text = url.toLocalFile()
+    if "\ufffd" not in text:
+        return Path(text)
+    return Path(os.fsdecode(unquote_to_bytes(url.path(QUrl.ComponentFormattingOption.FullyEncoded))))
 
 
 def _refuse(target: Target, message: str, folder: Path | None = None) -> Drop:
@@ -50,13 +57,13 @@ def _route_one(path: Path, target: Target) -> Drop:
     if suffix in MODEL_SUFFIXES:
         return Drop(model=path)
     if not path.exists():
-        return _refuse(target, f"“{_name(path)}” is not there any more.")
+        return _refuse(target, f"“{shown_name(path)}” is not there any more.")
     if target != "model" and suffix in _SOUND_SUFFIXES:
         return _sounds_refusal(path.parent)
     where: Target = "model" if target != "sounds" else "sounds"
     if target == "sounds":
-        return _refuse(where, f"“{_name(path)}” is not a folder. Drop the folder that your sounds are in.")
-    return _refuse(where, f"“{_name(path)}” is not a Distill model. Models end in .distill.")
+        return _refuse(where, f"“{shown_name(path)}” is not a folder. Drop the folder that your sounds are in.")
+    return _refuse(where, f"“{shown_name(path)}” is not a Distill model. Models end in .distill.")
 
 
 def _sounds_refusal(folder: Path) -> Drop:
@@ -75,7 +82,7 @@ def route(urls: Sequence[QUrl], target: Target) -> Drop:
     """Return what to do with dropped URLs; `target` is where they fell, and only matters for refusals."""
     if not urls or not all(url.isLocalFile() for url in urls):
         return _refuse(target, "Only files on this computer can be dropped.")
-    paths = [Path(url.toLocalFile()) for url in urls]
+    paths = [_path(url) for url in urls]
     if len(paths) == 1:
         return _route_one(paths[0], target)
     both = _route_two(paths)

@@ -27,6 +27,8 @@ from app.panels.training_panel import TrainingPanel
 from app.prompts import Prompts, QtPrompts
 from app.session import Session
 from app.state import ActionId, State
+from app.widgets.drop_card import accept_copy
+from app.words import shown_name
 
 if TYPE_CHECKING:
     from distill_core.training.metrics import PriorEpochMetrics
@@ -92,14 +94,16 @@ class MainWindow(QMainWindow):
 
     @Slot(object)
     def _on_state(self, state: State) -> None:
-        name = state.model.path.name if state.model else "No Model"
-        self.setWindowTitle(f"{name}[*] – Distill")
+        name = shown_name(state.model.path) if state.model else "No Model"
+        self.setWindowTitle(f"{name.replace('[*]', '[*][*]')}[*] – Distill")  # Qt takes a single one for the mark
         self.setWindowModified(state.unsaved)
         self._awake.hold(state.is_training)
+        if state.is_training:
+            self._may_close = False  # the end of the desktop session was called off
 
     @Slot(object)
     def _on_saved(self, path: Path) -> None:
-        self._on_said(f"Saved into {path.name}.")
+        self._on_said(f"Saved into {shown_name(path)}.")
 
     @Slot(object)
     def _on_backup(self, backup: Path) -> None:
@@ -175,11 +179,11 @@ class MainWindow(QMainWindow):
         if not event.mimeData().hasUrls():
             return
         if self.commands.can(ActionId.OPEN_MODEL):
-            event.acceptProposedAction()
+            accept_copy(event)
         else:
             self._on_said(LOCKED_TEXT)
 
     def dropEvent(self, event: QDropEvent) -> None:
         """Open what was dropped."""
-        event.acceptProposedAction()
+        accept_copy(event)
         self.commands.take_drop(event.mimeData().urls(), "window")

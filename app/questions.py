@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from app.problems import Problem
 from app.prompts import Choice, Question
-from app.words import counted
+from app.words import counted, shown_name
 
 if TYPE_CHECKING:
     from distill_core.models.persistence import ModelSummary
@@ -18,9 +19,10 @@ CANCEL = Choice("cancel", "Cancel", "reject")
 
 def _date(text: object) -> str | None:
     try:
-        return datetime.fromisoformat(str(text)).astimezone().strftime("%-d %b %Y")
-    except ValueError:
+        moment = datetime.fromisoformat(str(text)).astimezone()
+    except (ValueError, OverflowError, OSError):
         return None
+    return f"{moment.day} {moment:%b %Y}"
 
 
 def _known_facts(summary: ModelSummary) -> str:
@@ -40,7 +42,7 @@ def replace_prior(summary: ModelSummary) -> Question:
     newer = "" if summary.prior_is_readable else "It was made by a newer Distill. "
     return Question(
         "replacePriorQuestion",
-        f"“{summary.path.name}” already has a prior.",
+        f"“{shown_name(summary.path)}” already has a prior.",
         f"{_known_facts(summary)}{newer}Saving replaces it.",
         (Choice("copy", "Save a Copy…"), Choice("replace", "Replace", "destroy"), CANCEL),
         default="copy",
@@ -48,11 +50,11 @@ def replace_prior(summary: ModelSummary) -> Question:
     )
 
 
-def save_first(model_name: str) -> Question:
+def save_first(model: Path) -> Question:
     """Ask before an unsaved prior would be lost."""
     return Question(
         "unsavedPriorQuestion",
-        f"Save the prior into “{model_name}”?",
+        f"Save the prior into “{shown_name(model)}”?",
         "It will be lost if you don't save it.",
         (Choice("save", "Save"), Choice("discard", "Don't Save", "destroy"), CANCEL),
         default="save",

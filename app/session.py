@@ -242,9 +242,9 @@ class Session(QObject):
         name = outcome.job.name
         if not self._runner.is_busy:
             self._state = replace(self._state, activity=Activity.NONE)
-        if name == "model":
+        if name == "model" and not self._runner.has(name):
             self._state = replace(self._state, pending_model=None)
-        if name == "sounds":
+        if name == "sounds" and not self._runner.has(name):
             self._state = replace(self._state, pending_folder=None)
         if outcome.error is None:
             self._take_result(name, outcome.result)

@@ -114,11 +114,12 @@ def available(state: State) -> frozenset[ActionId]:
     actions = set(ALWAYS)
     if state.activity in _OPENING_ACTIVITIES:
         actions |= {ActionId.OPEN_MODEL, ActionId.CHOOSE_SOUNDS, ActionId.TRY_DEMO}
-    if state.activity in (Activity.PREPARING, Activity.TRAINING, Activity.SCANNING):
+    if state.activity in (Activity.PREPARING, Activity.TRAINING) or state.pending_folder is not None:
         actions.add(ActionId.STOP)
-    if state.activity is Activity.NONE:
-        if state.is_ready:
-            actions.add(ActionId.TRAIN)
+    is_pending = state.pending_model is not None or state.pending_folder is not None
+    if state.activity is Activity.NONE and state.is_ready and not is_pending:
+        actions.add(ActionId.TRAIN)
+    if state.activity in _OPENING_ACTIVITIES and state.pending_model is None:  # saving waits for a scan
         if state.unsaved:
             actions.add(ActionId.SAVE_PRIOR)
         if state.trained is not None and state.trained.prior is not None:

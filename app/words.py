@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.state import Activity, State
@@ -14,7 +17,26 @@ if TYPE_CHECKING:
     from distill_core.training.metrics import PriorEpochMetrics
 
 NO_MODEL_COMMAND = "distill train FOLDER -o MODEL.distill"
+_LONGEST_NAME = 40
 NO_MODEL_DETAIL = f"Try the demo, or make one from your sounds in the terminal: {NO_MODEL_COMMAND}"
+
+
+def shown_name(path: Path) -> str:
+    """Return a file's name as it stands in a sentence: one line, all of it visible, its middle left out when long."""
+    name = os.fsencode(path.name or str(path)).decode("utf-8", "replace")
+    visible = "".join(letter if letter.isprintable() else "\ufffd" for letter in name)
+    half = _LONGEST_NAME // 2
+    return visible if len(visible) <= _LONGEST_NAME else f"{visible[:half]}…{visible[-half:]}"
+
+
+def on_button(text: str) -> str:
+    """Return a text for a button or a menu, where Qt would take `&` for the mark of a key."""
+    return text.replace("&", "&&")
+
+
+def as_tooltip(text: str) -> str:
+    """Return a text that Qt does not take for HTML, and that wraps."""
+    return f"<p>{escape(text)}</p>" if text else ""
 
 
 def counted(count: int, noun: str) -> str:
@@ -127,9 +149,11 @@ def main_text(state: State, estimate_s: float | None) -> str:
         case Activity.STARTING:
             return "Starting the engine…"
         case Activity.OPENING:
-            return f"Opening {state.pending_model.name}…" if state.pending_model else "Opening the model…"
+            return f"Opening {shown_name(state.pending_model)}…" if state.pending_model else "Opening the model…"
         case Activity.SCANNING:
-            return f"Looking through {state.pending_folder.name}…" if state.pending_folder else "Looking through…"
+            return (
+                f"Looking through {shown_name(state.pending_folder)}…" if state.pending_folder else "Looking through…"
+            )
         case Activity.PREPARING:
             return "Preparing sounds…"
         case Activity.TRAINING:

@@ -67,10 +67,10 @@ class SourcesPanel(QWidget):
         self.sounds_card.set_locked(ActionId.CHOOSE_SOUNDS not in available(state), LOCKED_TEXT)
         if state.pending_model is not None:
             self.model_card.clear_refusal()
-            self.model_card.show_busy(f"Opening {state.pending_model.name}…")
+            self.model_card.show_busy(f"Opening {words.shown_name(state.pending_model)}…")
         if state.pending_folder is not None and state.activity is not Activity.SCANNING:
             self.sounds_card.clear_refusal()
-            self.sounds_card.show_busy(f"Looking through {state.pending_folder.name}…")
+            self.sounds_card.show_busy(f"Looking through {words.shown_name(state.pending_folder)}…")
         elif state.pending_folder is None and self.sounds_card.is_busy():  # cancelled
             self._show_sounds()
 
@@ -119,7 +119,7 @@ class SourcesPanel(QWidget):
     @Slot(object)
     def _on_refused(self, refusal: Refusal) -> None:
         self._offered_folder = refusal.folder
-        action = None if refusal.folder is None else (_USE_FOLDER, f"Use “{refusal.folder.name}”")
+        action = None if refusal.folder is None else (_USE_FOLDER, f"Use “{words.shown_name(refusal.folder)}”")
         card = self.sounds_card if refusal.target == "sounds" else self.model_card
         for each in (self.model_card, self.sounds_card):
             each.clear_refusal()  # what was said of an earlier drop

@@ -47,6 +47,7 @@ class TrainingPanel(QWidget):
         self.train_button.setObjectName("trainButton")
         self.train_button.setMinimumHeight(_BUTTON_HEIGHT)
         self.train_button.setMinimumWidth(150)
+        self.train_button.setAutoDefault(True)  # Enter clicks it
         self.train_button.clicked.connect(self._on_train_clicked)
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
@@ -54,7 +55,9 @@ class TrainingPanel(QWidget):
         self.bar.setAccessibleName("Progress")
         self.sentence = QLabel()
         self.sentence.setObjectName("statusSentence")
+        self.sentence.setTextFormat(Qt.TextFormat.PlainText)
         self.sentence.setWordWrap(True)
+        self.sentence.setMinimumWidth(1)  # one long word must not widen the window
         self.sentence.setAccessibleName("Status")
         self.folder_button = QPushButton("Show in Folder")
         self.folder_button.setMinimumHeight(28)
@@ -107,6 +110,8 @@ class TrainingPanel(QWidget):
 
     @Slot(object)
     def _on_state(self, state: State) -> None:
+        if state.activity in (Activity.PREPARING, Activity.SAVING):
+            self._problem = None  # what failed is tried anew
         self._show_button(state)
         self._show_notice(state)
         if not state.is_memorizing:
@@ -143,7 +148,7 @@ class TrainingPanel(QWidget):
             actions = [(_COPY, "Save a Copy…")] if state.unsaved else []
             self.notice_banner.show_message("error", self._problem.message, self._problem.hint, actions, _COPY)
         elif state.unsaved and state.activity is Activity.NONE and state.model is not None:
-            name = state.model.path.name
+            name = words.shown_name(state.model.path)
             self.notice_banner.show_message(
                 "info", "Prior trained – not saved yet.", "", [(_SAVE, f"Save into {name}")], _SAVE
             )
@@ -155,6 +160,8 @@ class TrainingPanel(QWidget):
     @Slot(object)
     def _on_model(self, summary: ModelSummary | None) -> None:
         if self._session.state.trained is None:
+            self._problem = None  # it was the former model's
+            self._show_notice(self._session.state)
             self._epochs = []
             self.plot.clear()
 
@@ -202,7 +209,6 @@ class TrainingPanel(QWidget):
 
     @Slot()
     def _on_train_clicked(self) -> None:
-        self._problem = None
         if self._session.state.is_training:
             self._commands.stop()
         else:
@@ -219,10 +225,8 @@ class TrainingPanel(QWidget):
         elif action == _COPY_COMMAND:
             self._commands.copy_text(words.NO_MODEL_COMMAND)
         elif action == _COPY:
-            self._problem = None
             self._commands.save_copy()
         elif action == _SAVE:
-            self._problem = None
             self._commands.save()
 
 

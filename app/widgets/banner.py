@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QLabel, QPushButt
 
 from app.theme import BannerKind, banner_colors, icon, set_primary
 from app.widgets.announce import announce
+from app.words import on_button
 
 _NARROW = 560  # below this the buttons stand under the text
 _ICON_SIZE = QSize(24, 24)
@@ -21,6 +22,7 @@ def _text_label(parent: QWidget) -> QLabel:
     label = QLabel(parent)
     label.setTextFormat(Qt.TextFormat.PlainText)
     label.setWordWrap(True)
+    label.setMinimumWidth(1)  # one long word must not widen the window
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
     return label
@@ -39,6 +41,7 @@ class Banner(QFrame):
         font = self._title.font()
         font.setBold(True)
         self._title.setFont(font)
+        self._actions: list[tuple[str, str]] = []
         self._buttons: dict[str, QPushButton] = {}
         self._lay_out()
         self.hide()
@@ -99,8 +102,9 @@ class Banner(QFrame):
         return self._buttons[action_id]
 
     def _set_actions(self, actions: Sequence[tuple[str, str]]) -> None:
-        if [*actions] == [(action_id, button.text()) for action_id, button in self._buttons.items()]:
+        if [*actions] == self._actions:
             return  # a button keeps its focus when only the words change
+        self._actions = [*actions]
         for button in self._buttons.values():
             self._button_row.removeWidget(button)
             button.hide()
@@ -108,7 +112,7 @@ class Banner(QFrame):
         self._buttons = {action_id: self._new_button(action_id, text) for action_id, text in actions}
 
     def _new_button(self, action_id: str, text: str) -> QPushButton:
-        button = QPushButton(text, self)
+        button = QPushButton(on_button(text), self)
         button.setMinimumHeight(28)
         button.setAutoDefault(True)  # Enter clicks it
         button.clicked.connect(partial(self._trigger, action_id))

@@ -37,6 +37,15 @@ def _accept_all(urls: list[QUrl]) -> bool:
     return bool(urls)
 
 
+def accept_copy(event: QDropEvent) -> None:
+    """Take a drop as a copy: after a move, as with Shift held, some file managers delete what was dragged."""
+    if event.possibleActions() & Qt.DropAction.CopyAction:
+        event.setDropAction(Qt.DropAction.CopyAction)
+        event.accept()
+    else:
+        event.acceptProposedAction()
+
+
 class DropCard(QFrame):
     """Empty, busy or filled; a refusal may stand below each of them.
 
@@ -162,7 +171,7 @@ class DropCard(QFrame):
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Look fitting or not; the event is taken either way, or Qt would not say when the drag leaves again."""
         self.set_drag_state("valid" if self._takes(event) else "invalid")
-        event.acceptProposedAction()
+        accept_copy(event)
         if self._refuses(event):
             self.drag_refused.emit(event.mimeData().urls())
 
@@ -171,7 +180,7 @@ class DropCard(QFrame):
         if self._refuses(event):
             event.ignore()
         else:
-            event.acceptProposedAction()
+            accept_copy(event)
 
     def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
         """Look as before."""
@@ -184,7 +193,7 @@ class DropCard(QFrame):
             event.ignore()
             self.drag_refused.emit(event.mimeData().urls())
             return
-        event.acceptProposedAction()
+        accept_copy(event)
         self.dropped.emit(event.mimeData().urls())
 
     # Look

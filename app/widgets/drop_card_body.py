@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QS
 
 from app.theme import icon
 from app.widgets.elided_label import ElidedLabel
+from app.words import on_button
 
 _TARGET = 28  # px, the least height of what can be clicked
 _BIG, _SMALL = QSize(24, 24), QSize(16, 16)
@@ -38,12 +39,12 @@ class LinkButton(QPushButton):
     def set_link(self, link: tuple[str, str] | None) -> None:
         """Show an (id, text) pair, or nothing."""
         self._id, text = link or ("", "")
-        self.setText(text)
+        self.setText(on_button(text))
         self.setVisible(link is not None)
 
     def sizeHint(self) -> QSize:
         """Ask for the width of the text, not for a button's."""
-        return QSize(self.fontMetrics().horizontalAdvance(self.text()) + 2 * _LINK_MARGIN, _TARGET)
+        return QSize(self.fontMetrics().horizontalAdvance(self.text().replace("&&", "&")) + 2 * _LINK_MARGIN, _TARGET)
 
     def minimumSizeHint(self) -> QSize:
         """Show the whole text."""
@@ -67,6 +68,7 @@ class _Refusal(QWidget):
         self.icon, self.words, self.action = QLabel(self), QLabel(self), LinkButton(self)
         self.words.setTextFormat(Qt.TextFormat.PlainText)
         self.words.setWordWrap(True)
+        self.words.setMinimumWidth(1)  # one long word must not widen the window
         self.words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 4, 0, 0)
@@ -97,6 +99,7 @@ class DropCardBody(QWidget):
         self._text = QLabel(self)
         self._text.setTextFormat(Qt.TextFormat.PlainText)
         self._text.setWordWrap(True)
+        self._text.setMinimumWidth(1)
         self.button = QPushButton(self)
         self.button.setMinimumHeight(_TARGET)
         self.button.setAutoDefault(True)  # Enter clicks it

@@ -6,6 +6,8 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
+from app.words import as_tooltip
+
 
 class ElidedLabel(QLabel):
     """A QLabel of one line that may be narrower than its text, which is then its tooltip; `text()` is always whole."""
@@ -44,4 +46,4 @@ class ElidedLabel(QLabel):
         self.style().drawItemText(painter, rect, alignment, self.palette(), enabled, self.shown_text(), role)
 
     def _update_tooltip(self) -> None:
-        self.setToolTip(self.text() if self.shown_text() != self.text() else "")
+        self.setToolTip(as_tooltip(self.text()) if self.shown_text() != self.text() else "")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from html import escape
 
 from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QStyle, QStyleOptionFocusRect, QVBoxLayout, QWidget
+
+from app.words import as_tooltip
 
 _LONGEST_SHOWN = 160
 _SELECTABLE = Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
@@ -67,8 +68,7 @@ class FactLabel(QLabel):
         shown = re.sub(r"\S+", lambda word: metrics.elidedText(word[0], Qt.TextElideMode.ElideMiddle, width), text)
         if shown != self.text():
             self.setText(shown)
-        # Escaped, or Qt might take it for HTML and follow what is in it.
-        self.setToolTip("" if shown == self._whole else f"<p>{escape(self._whole)}</p>")
+        self.setToolTip("" if shown == self._whole else as_tooltip(self._whole))
 
 
 class FactSection(QWidget):

@@ -123,6 +123,7 @@ class TextRow(SettingRow):
         super().__init__(name, label, doc, self._text, parent)
         self._kind = kind
         self._text.setClearButtonEnabled(True)
+        self._text.setAcceptDrops(False)  # a file dropped here is meant for the window
         self._text.textChanged.connect(self.changed)
 
     def value(self) -> Any:

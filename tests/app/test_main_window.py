@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, QSettings, Qt, QThread, QUrl
@@ -13,10 +18,12 @@ from PySide6.QtWidgets import QApplication, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.main_window import MainWindow
+from app.problems import Problem
 from app.prompts import Question
 from app.session import Session
 from app.state import ActionId, Activity
 from distill_core import load_model_v2, read_summary
+from distill_core.events import stop_point
 from distill_core.models.archive import read_archive
 
 WAIT_MS = 30_000
@@ -454,3 +461,184 @@ def test_garbage_with_dialogs_while_training(qtbot: QtBot, ready: MainWindow) ->
             cycle.append(cycle)
     ready.commands.stop()
     _wait_for(qtbot, ready)
+
+
+def test_a_session_that_nobody_closed_does_not_end_the_process() -> None:
+    """Qt aborts when a QThread object goes while its thread runs."""
+    script = "from PySide6.QtWidgets import QApplication\nfrom app.session import Session\n"
+    script += "application = QApplication([])\nSession().load_engine()\nkept = Session()\n"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_second_model_still_waiting_is_named(qtbot: QtBot, window: MainWindow, tiny_model: Path) -> None:
+    other = Path(shutil.copy(tiny_model, tiny_model.with_name("other.distill")))
+    sentences = []
+    _session(window).state_changed.connect(lambda state: sentences.append(window.training.sentence.text()))
+    assert _drop(window, tiny_model)
+    assert _drop(window, other)
+    _wait_for(qtbot, window)
+    assert "Opening other.distill…" in sentences
+    assert "Opening the model…" not in sentences
+    assert _session(window).state.model.path == other
+
+
+class PatientPrompts(ScriptedPrompts):
+    """Leaves each question open until the test answers it."""
+
+    def ask(self, parent: QWidget, question: Question, answer: Callable[[str], object]) -> None:
+        self.asked.append(question)
+        self.answer = answer
+
+
+@pytest.fixture
+def patient(ready: MainWindow) -> PatientPrompts:
+    ready.commands._prompts = PatientPrompts()
+    return ready.commands._prompts
+
+
+def _scan_slowly(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Make the next scans wait for the event, or for a stop."""
+    import distill_core
+
+    scan, may_go_on = distill_core.scan, threading.Event()
+
+    def wait_then_scan(folder, *, on_event, should_stop):
+        while not may_go_on.wait(0.01):
+            stop_point(should_stop)
+        return scan(folder, on_event=on_event, should_stop=should_stop)
+
+    monkeypatch.setattr(distill_core, "scan", wait_then_scan)
+    return may_go_on
+
+
+def test_saving_while_a_folder_is_scanned_comes_after_it(
+    qtbot: QtBot, ready: MainWindow, patient: PatientPrompts, tiny_model: Path, sounds_folder: Path, monkeypatch
+) -> None:
+    other = Path(shutil.copy(tiny_model, tiny_model.with_name("other.distill")))
+    _train(qtbot, ready)
+    may_go_on = _scan_slowly(monkeypatch)
+    assert _drop(ready, other, sounds_folder)
+    qtbot.waitUntil(lambda: _session(ready).state.activity is Activity.SCANNING)
+    patient.answer("save")
+    may_go_on.set()
+    qtbot.waitUntil(lambda: _session(ready).state.model.path == other, timeout=WAIT_MS)
+    assert read_summary(tiny_model).has_prior
+    _wait_for(qtbot, ready)
+
+
+def test_closing_with_save_while_a_folder_is_scanned_does_not_wait_for_it(
+    qtbot: QtBot, ready: MainWindow, patient: PatientPrompts, tiny_model: Path, sounds_folder: Path, monkeypatch
+) -> None:
+    _train(qtbot, ready)
+    _scan_slowly(monkeypatch)
+    ready.commands.open_sounds(sounds_folder)
+    qtbot.waitUntil(lambda: _session(ready).state.activity is Activity.SCANNING)
+    ready.close()
+    patient.answer("save")
+    qtbot.waitUntil(lambda: not ready.isVisible(), timeout=WAIT_MS)
+    assert read_summary(tiny_model).has_prior
+
+
+def test_quitting_without_saving_does_not_wait_for_a_long_step(
+    qtbot: QtBot, ready: MainWindow, prompts: ScriptedPrompts, monkeypatch
+) -> None:
+    import distill_core
+
+    step_may_end = threading.Event()
+
+    def take_a_long_step(*_, should_stop, **__):
+        step_may_end.wait(10)
+        stop_point(should_stop)
+
+    monkeypatch.setattr(distill_core, "train_prior", take_a_long_step)
+    prompts.answers = {"quitTrainingQuestion": "discard"}
+    _button(ready).click()
+    qtbot.waitUntil(lambda: _session(ready).state.activity is Activity.PREPARING)
+    ready.close()
+    qtbot.waitUntil(lambda: not ready.isVisible(), timeout=3000)
+    step_may_end.set()
+    assert _session(ready).close(5000)
+
+
+def test_a_failed_save_is_forgotten_when_the_next_succeeds(qtbot: QtBot, ready: MainWindow, tiny_model: Path) -> None:
+    _train(qtbot, ready)
+    moved = tiny_model.rename(tiny_model.with_name("moved.distill"))
+    _action(ready, ActionId.SAVE_PRIOR).trigger()
+    _wait_for(qtbot, ready)
+    assert "There is no file" in _texts(ready.training.notice_banner)
+    moved.rename(tiny_model)
+    _action(ready, ActionId.SAVE_PRIOR).trigger()
+    _wait_for(qtbot, ready)
+    assert not _session(ready).state.unsaved
+    assert not ready.training.notice_banner.isVisible()
+
+
+@pytest.mark.parametrize("name", ["a\nb", "R&B", "<b>x<br>", "x" * 240, "[*] star", os.fsdecode(b"caf\xe9")])
+def test_odd_names_are_shown_as_they_are(
+    qtbot: QtBot, window: MainWindow, tiny_model: Path, sounds_folder: Path, name: str
+) -> None:
+    model = tiny_model.rename(tiny_model.with_name(f"{name}.distill"))
+    width, widths = window.minimumSizeHint().width(), []
+    _session(window).state_changed.connect(lambda state: widths.append(window.minimumSizeHint().width()))
+    folder = sounds_folder.rename(sounds_folder.with_name(name))
+    assert _drop(window, *("file://" + quote(os.fsencode(path)) for path in (model, folder)))
+    _wait_for(qtbot, window)
+    assert _session(window).state.model.path == model
+    _train(qtbot, window)
+    assert max([*widths, window.minimumSizeHint().width()]) == width
+    assert window.training.sentence.textFormat() == Qt.TextFormat.PlainText
+    assert "\n" not in window.windowTitle()
+    assert not any("<br>" in widget.toolTip() for widget in window.findChildren(QWidget))
+    (save,) = (button for button in window.training.notice_banner.findChildren(QPushButton) if button.isVisible())
+    assert save.text().startswith("Save into ")
+    assert save.text().replace("&&", "").count("&") == 0
+    save.click()
+    _wait_for(qtbot, window)
+    assert read_summary(model).has_prior
+    window.actions_table.recents.aboutToShow.emit()
+    first = window.actions_table.recents.actions()[0]
+    assert "\n" not in first.text()
+    assert first.text().replace("&&", "").count("&") == 0
+
+
+def test_a_drop_is_taken_as_a_copy(qtbot: QtBot, window: MainWindow, tiny_model: Path) -> None:
+    """A move, which Shift asks for, may make the file manager delete what was dropped."""
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(tiny_model))])
+    either = Qt.DropAction.CopyAction | Qt.DropAction.MoveAction
+    for widget in (window, window.sources.model_card):
+        for kind, where in ((QDragEnterEvent, QPoint(9, 9)), (QDropEvent, QPointF(9, 9))):
+            event = kind(where, either, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ShiftModifier)
+            QApplication.sendEvent(widget, event)
+            assert (event.isAccepted(), event.dropAction()) == (True, Qt.DropAction.CopyAction)
+    _wait_for(qtbot, window)
+
+
+def test_a_file_dropped_on_any_part_is_opened(qtbot: QtBot, window: MainWindow, tiny_model: Path) -> None:
+    """Text fields would take its address as text."""
+    from PySide6.QtWidgets import QLineEdit
+
+    qtbot.waitUntil(lambda: window.training.plot._canvas is not None)
+    assert not any(field.acceptDrops() for field in window.findChildren(QLineEdit))
+    for widget in (window.training.plot._canvas, window.inspect, window.options.form):
+        assert _drop(widget, tiny_model)
+        _wait_for(qtbot, window)
+        assert _session(window).state.model.path == tiny_model
+
+
+def test_a_demo_that_cannot_be_copied_is_refused_in_words(window: MainWindow, tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "home").write_text("a file where a folder should be")
+    monkeypatch.setattr("app.commands.QStandardPaths.writableLocation", lambda kind: str(tmp_path / "home"))
+    window.commands.try_demo()
+    assert "The demo can't be copied" in _texts(window.sources.model_card)
+
+
+def test_one_crash_dialog_at_a_time(window: MainWindow) -> None:
+    patient = window.commands._prompts = PatientPrompts()
+    for _ in range(3):
+        window.commands.report_bug(Problem("a bug", "", "details"))
+    assert patient.asked_ids == ["crashDialog"]
+    patient.answer("close")
+    window.commands.report_bug(Problem("another", "", "details"))
+    assert len(patient.asked) == 2

@@ -342,7 +342,7 @@ def test_a_long_name_is_shortened_and_whole_in_the_tooltip(card: DropCard) -> No
     QApplication.processEvents()
     label = next(label for label in card.findChildren(ElidedLabel) if label.text() == name)
     assert "…" in label.shown_text()
-    assert label.toolTip() == name
+    assert label.toolTip() == f"<p>{name}</p>"
     assert card.width() == 300
     card.show_filled("short", [])
     assert label.toolTip() == ""
