@@ -17,7 +17,6 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from distill_core.audio.dataset import AudioDataset, scan
 from distill_core.device import describe_device, resolve_device, training_threads, use_training_threads
-from distill_core.errors import TrainingError
 from distill_core.events import OnEvent, ShouldStop, Stopped, ignore, never, stop_point
 from distill_core.models import frames
 from distill_core.models.architectures import Prior
@@ -42,6 +41,7 @@ from distill_core.training.safeguards import (
     BestWeights,
     diverged,
     out_of_memory_in_words,
+    train_epochs,
 )
 
 _SMALLER = "Try a smaller batch, or a smaller prior (hidden size, layers)."
@@ -212,10 +212,6 @@ class _Run:
         self.history.append(metrics)
         return metrics
 
-    def has_lost_patience(self, epoch: int) -> bool:
-        """Tell whether the epochs before this one went by without a better one for too long."""
-        return 0 < self.config.patience < epoch - self.best.epoch
-
     def roll_back(self) -> bool:
         """Go back to the best weights with half the learning rate; False when there are none or it was too often."""
         self.roll_backs += 1
@@ -227,30 +223,6 @@ class _Run:
         for group in self.optimizer.param_groups:  # the schedule sets it only after the next step
             group["lr"] /= 2
         return True
-
-
-def _train_epochs(run: _Run, on_event: OnEvent, should_stop: ShouldStop) -> bool:
-    """Train until the last epoch and return False, or True when stopped.
-
-    Raises:
-        TrainingError: training diverged before any epoch was worth keeping.
-    """
-    try:
-        for epoch in range(1, run.config.max_epochs + 1):
-            stop_point(should_stop)
-            if run.has_lost_patience(epoch):
-                break
-            try:
-                on_event(run.train_epoch(epoch, on_event, should_stop))
-            except TrainingError:
-                if run.roll_back():
-                    continue
-                if not run.best.state:
-                    raise
-                return True
-    except Stopped:
-        return True
-    return False
 
 
 def _build_prior(loaded: LoadedVQModel, config: PriorConfig, device: torch.device) -> Prior:
@@ -354,7 +326,7 @@ def train_prior(
         run = _Run(_build_prior(loaded, config, device), config, codes, len(dataset.files))
         start = _start_event(run)
         on_event(start)
-        stopped = _train_epochs(run, on_event, should_stop)
+        stopped = train_epochs(run, config.max_epochs, on_event, should_stop, patience=config.patience)
         saved_config = _saved_config(config, run.prior)
         if not run.history:
             return TrainedPrior(None, saved_config, {}, (), stopped)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from distill_core.errors import TrainingError
+from distill_core.events import OnEvent, ShouldStop, Stopped, stop_point
 
 BAD_STEPS_IN_A_ROW = 3
 MAX_ROLL_BACKS = 3
@@ -35,6 +37,44 @@ def diverged() -> TrainingError:
         "Training diverged: the loss is no longer a number. Your files are unchanged.",
         "Try a lower learning rate.",
     )
+
+
+class Run(Protocol):
+    """What `train_epochs` needs of a training."""
+
+    best: BestWeights
+
+    def train_epoch(self, epoch: int, on_event: OnEvent, should_stop: ShouldStop) -> object:
+        """Train and validate one epoch, keep it if it is the best, and return its event."""
+
+    def roll_back(self) -> bool:
+        """Go back to the best weights after a failed epoch; False when that is no use."""
+
+
+def train_epochs(run: Run, max_epochs: int, on_event: OnEvent, should_stop: ShouldStop, *, patience: int = 0) -> bool:
+    """Train until the last epoch, or `patience` epochs after the best, and return False; True when stopped.
+
+    Raises:
+        TrainingError: training diverged before any epoch was worth keeping.
+    """
+    try:
+        for epoch in range(1, max_epochs + 1):
+            stop_point(should_stop)
+            if 0 < patience < epoch - run.best.epoch:
+                return False
+            try:
+                on_event(run.train_epoch(epoch, on_event, should_stop))
+            except TrainingError:
+                if run.roll_back():
+                    continue
+                if not run.best.state:
+                    raise
+                return True
+    except Stopped:
+        return True
+    if not run.best.state:
+        raise diverged()
+    return False
 
 
 @contextmanager

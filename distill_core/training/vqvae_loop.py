@@ -11,13 +11,12 @@ import torch
 from distill_core.audio.dataset import AudioDataset, scan
 from distill_core.audio.spectrogram import AudioSpectrogram, SpectrogramConfig
 from distill_core.device import describe_device, resolve_device, training_threads, use_training_threads
-from distill_core.errors import TrainingError
-from distill_core.events import OnEvent, ShouldStop, Stopped, ignore, never, stop_point
+from distill_core.events import OnEvent, ShouldStop, Stopped, ignore, never
 from distill_core.models.persistence import now_utc, save_model_v2
 from distill_core.models.vqvae import CONFIG_KEYS, ConvVQVAE
 from distill_core.training.codes import extract_code_sequences
 from distill_core.training.metrics import VQVAEEpochMetrics, VQVAETrainingCompleteEvent, VQVAETrainingStartEvent
-from distill_core.training.safeguards import diverged, out_of_memory_in_words
+from distill_core.training.safeguards import out_of_memory_in_words, train_epochs
 from distill_core.training.sounds import read_and_split
 from distill_core.training.vqvae_config import VQVAEConfig, get_adaptive_vqvae_config
 from distill_core.training.vqvae_quality import codebook_health
@@ -65,30 +64,6 @@ class TrainedVQVAE:
             codebook_health=self.codebook_health,
             loss_curve_history=self.loss_curve_history,
         )
-
-
-def _train_epochs(run: VQVAERun, on_event: OnEvent, should_stop: ShouldStop) -> bool:
-    """Train until the last epoch and return False, or True when stopped.
-
-    Raises:
-        TrainingError: training diverged before any epoch was worth keeping.
-    """
-    try:
-        for epoch in range(1, run.config.max_epochs + 1):
-            stop_point(should_stop)
-            try:
-                on_event(run.train_epoch(epoch, on_event, should_stop))
-            except TrainingError:
-                if run.roll_back():
-                    continue
-                if not run.best.state:
-                    raise
-                return True
-    except Stopped:
-        return True
-    if not run.best.state:
-        raise diverged()
-    return False
 
 
 def _start_event(run: VQVAERun) -> VQVAETrainingStartEvent:
@@ -216,5 +191,5 @@ def train_vqvae(
         except Stopped:
             return TrainedVQVAE(None, SpectrogramConfig(), {}, {}, {}, {}, {}, (), True)
         on_event(_start_event(run))
-        stopped = _train_epochs(run, on_event, should_stop)
+        stopped = train_epochs(run, run.config.max_epochs, on_event, should_stop)
         return _result(run, dataset, stopped, on_event)
