@@ -72,6 +72,14 @@ def action_table(commands: Commands, help_menu: Help, window: QMainWindow) -> li
         ),
         ActionSpec(ActionId.SHOW_IN_FOLDER, "&File", "Show in &Folder", None, commands.show_in_folder),
         ActionSpec(ActionId.TRY_DEMO, "&File", "Try the &Demo", None, commands.try_demo),
+        ActionSpec(
+            ActionId.CLEAR_CACHE,
+            "&File",
+            "Clear Cac&he",
+            None,
+            commands.clear_cache,
+            "Remove the codes that are kept so that the next training on the same sounds starts sooner",
+        ),
         ActionSpec(ActionId.CLOSE, "&File", "C&lose", "Ctrl+W", window.close),
         ActionSpec(ActionId.QUIT, "&File", "&Quit", "Ctrl+Q", window.close),
         ActionSpec(

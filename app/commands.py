@@ -17,7 +17,7 @@ from app.problems import Problem
 from app.prompts import Prompts
 from app.session import Session
 from app.state import ActionId, Activity, available
-from app.words import PERPLEXITY_EXPLAINED, shown_name
+from app.words import PERPLEXITY_EXPLAINED, cleared_text, shown_name
 
 if TYPE_CHECKING:
     from app.prompts import Question
@@ -189,6 +189,13 @@ class Commands(QObject):
         path = state.saved_to or (state.model.path if state.model else None)
         if path is not None:
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(path.resolve().parent)))
+
+    def clear_cache(self) -> None:
+        """Remove the codes kept on disk, and say how much that freed."""
+        if self.can(ActionId.CLEAR_CACHE):
+            from distill_core.training.code_cache import clear_code_cache
+
+            self.said.emit(cleared_text(clear_code_cache()))
 
     # Closing
 

@@ -42,6 +42,7 @@ class ActionId(StrEnum):
     INSPECT = "inspectAction"
     CLOSE = "closeAction"
     QUIT = "quitAction"
+    CLEAR_CACHE = "clearCacheAction"
     REGISTER = "registerAction"
     EXPLAIN_PERPLEXITY = "explainPerplexityAction"
     OPEN_LOGS = "openLogsAction"
@@ -116,6 +117,8 @@ def available(state: State) -> frozenset[ActionId]:
         actions |= {ActionId.OPEN_MODEL, ActionId.CHOOSE_SOUNDS, ActionId.TRY_DEMO}
     if state.activity in (Activity.PREPARING, Activity.TRAINING) or state.pending_folder is not None:
         actions.add(ActionId.STOP)
+    if state.activity is Activity.NONE:
+        actions.add(ActionId.CLEAR_CACHE)
     is_pending = state.pending_model is not None or state.pending_folder is not None
     if state.activity is Activity.NONE and state.is_ready and not is_pending:
         actions.add(ActionId.TRAIN)

@@ -170,6 +170,15 @@ def backup_words(backup_name: str) -> str:
     return f"The older Distill no longer opens this file; “{backup_name}” keeps it as it was."
 
 
+def cleared_text(freed_bytes: int) -> str:
+    """Return what clearing the cache came to."""
+    if not freed_bytes:
+        return "The cache was empty already."
+    kilobytes = freed_bytes / 1000
+    size = f"{kilobytes / 1000:.1f} MB" if kilobytes >= 1000 else f"{kilobytes:.0f} kB"
+    return f"Cache cleared: {size} freed."
+
+
 def memorizing_detail(epoch: PriorEpochMetrics, best: PriorEpochMetrics) -> str:
     """Return the banner's second line: what is compared, and what stopping keeps."""
     return f"{epoch.memorization_message} The best is epoch {best.epoch}, perplexity {best.val_perplexity:.2f}."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,27 @@ def _seeded_tone(seed: int, seconds: float, rate: int, channels: int) -> np.ndar
     tone_T1 = np.sin(2 * np.pi * hertz * seconds_T) + 0.5 * np.sin(4 * np.pi * hertz * seconds_T + random.uniform(0, 6))
     noise_TC = random.uniform(-0.05, 0.05, (len(seconds_T), channels))
     return (0.33 * np.exp(-2 * seconds_T) * tone_T1 + noise_TC).astype(np.float32)
+
+
+def _keep_caches_in(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    patch.setenv("XDG_CACHE_HOME", str(folder))  # for programs that a test starts
+    patch.setattr("distill_core.folders.user_cache_path", lambda name, **options: folder / name)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shared_caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what shared fixtures do away from this user's caches."""
+    with pytest.MonkeyPatch.context() as patch:
+        _keep_caches_in(tmp_path_factory.mktemp("caches"), patch)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def caches(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that holds the caches of all programs, empty at first: no test knows what another one encoded."""
+    folder = tmp_path_factory.mktemp("caches")
+    _keep_caches_in(folder, monkeypatch)
+    return folder
 
 
 @pytest.fixture

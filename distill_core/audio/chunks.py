@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import TypeVar
 
 from torch import Tensor
 
@@ -12,14 +14,50 @@ from distill_core.audio.spectrogram import SpectrogramConfig
 from distill_core.errors import DatasetError
 from distill_core.events import OnEvent, ProgressReporter, ShouldStop, SkippedFile, stop_point
 
+_Item = TypeVar("_Item")
 
-def _read_file(file: AudioFile, config: SpectrogramConfig, should_stop: ShouldStop) -> Iterator[Tensor]:
-    """Yield the file's chunks, some at a time, so that a sound of hours needs no more memory than one of seconds."""
+
+def read_file(file: AudioFile, config: SpectrogramConfig, should_stop: ShouldStop) -> Iterator[Tensor]:
+    """Yield a file's chunks, some at a time, so that a sound of hours needs no more memory than one of seconds.
+
+    Raises:
+        UnreadableSoundError: it vanished or changed since the scan.
+        Stopped: `should_stop()` turned true.
+    """
     check_unchanged(file, should_stop)
     blocks = read_blocks(file.path, config.sample_rate, file.channel)
     for chunks_NT in chunks_of_blocks(blocks, config.chunk_samples):
         stop_point(should_stop)
         yield chunks_NT
+
+
+def read_each(
+    files: Sequence[AudioFile],
+    read: Callable[[AudioFile], Iterable[_Item]],
+    progress: ProgressReporter,
+    already_done: int,
+    on_event: OnEvent,
+    should_stop: ShouldStop,
+) -> Iterator[_Item]:
+    """Yield what `read` yields for each of the files, in order.
+
+    A file that vanished or changed since the scan is told as `SkippedFile` and left out.
+
+    Raises:
+        DatasetError: none of the files is left.
+        Stopped: `should_stop()` turned true.
+    """
+    usable = 0
+    for done, file in enumerate(files, start=already_done + 1):
+        stop_point(should_stop)
+        try:
+            yield from read(file)
+            usable += 1
+        except UnreadableSoundError as error:
+            on_event(SkippedFile(file.name, str(error)))
+        progress.update(done)
+    if not usable:
+        raise DatasetError("The sounds have changed or vanished since they were scanned.", "Scan the folder again.")
 
 
 def read_chunks(
@@ -32,23 +70,12 @@ def read_chunks(
 ) -> Iterator[Tensor]:
     """Yield the files' chunks in order, some `[n, samples]` of one file at a time, at the model's rate.
 
-    A file that vanished or changed since the scan is told as `SkippedFile` and left out.
-
     Raises:
         DatasetError: none of the files is left.
         Stopped: `should_stop()` turned true.
     """
-    usable = 0
-    for done, file in enumerate(files, start=already_done + 1):
-        stop_point(should_stop)
-        try:
-            yield from _read_file(file, config, should_stop)
-            usable += 1
-        except UnreadableSoundError as error:
-            on_event(SkippedFile(file.name, str(error)))
-        progress.update(done)
-    if not usable:
-        raise DatasetError("The sounds have changed or vanished since they were scanned.", "Scan the folder again.")
+    read = partial(read_file, config=config, should_stop=should_stop)
+    yield from read_each(files, read, progress, already_done, on_event, should_stop)
 
 
 def split_in_time(chunks_N: Tensor, val_fraction: float) -> tuple[Tensor, Tensor]:

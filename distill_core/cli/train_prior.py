@@ -39,6 +39,7 @@ def train_prior(
     anonymous: Annotated[bool | None, typer.Option("--anonymous", help=_DOCS["anonymous"])] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Save into a copy instead of MODEL.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file at --output.")] = False,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Encode all sounds anew, and keep no codes.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")] = False,
 ) -> None:
     """Train a prior on a folder of sounds and save it into the model file.
@@ -62,7 +63,7 @@ def train_prior(
     }
     given = {name: value for name, value in overrides.items() if value is not None}
     with terminal_session(json) as terminal, stop_on_signals(terminal) as stop:
-        _run(terminal, model, dataset, given, output, force, stop.is_set)
+        _run(terminal, model, dataset, given, output, force, no_cache, stop.is_set)
 
 
 def _run(
@@ -72,6 +73,7 @@ def _run(
     overrides: dict[str, Any],
     output: Path | None,
     force: bool,
+    no_cache: bool,
     should_stop: ShouldStop,
 ) -> None:
     get_adaptive_prior_config(1, **overrides)  # a setting that cannot be is told before any work
@@ -91,7 +93,9 @@ def _run(
         _say_found(terminal, summary, dataset)
         say_settings(terminal, config, overrides)
         _say_replacing(terminal, summary, output)
-        trained = train(model, dataset, config, on_event=progress.on_event, should_stop=should_stop)
+        trained = train(
+            model, dataset, config, on_event=progress.on_event, should_stop=should_stop, use_cache=not no_cache
+        )
     if trained.prior is None:
         return say_stopped(terminal)
     _say_backup(terminal, summary, trained, output)

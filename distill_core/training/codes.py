@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from distill_core.audio.chunks import read_chunks, split_in_time
+from distill_core.audio.chunks import read_each, read_file, split_in_time
 from distill_core.audio.dataset import AudioDataset, AudioFile, split_files
 from distill_core.audio.spectrogram import AudioSpectrogram
 from distill_core.errors import DatasetError
 from distill_core.events import OnEvent, ProgressReporter, ShouldStop, ignore, never, stop_point
 from distill_core.models.persistence import LoadedVQModel
 from distill_core.models.vqvae import ConvVQVAE
+from distill_core.training.code_cache import CodeCache
 from distill_core.training.metrics import perplexity
 
 _BATCH_CHUNKS = 32
@@ -81,23 +83,43 @@ def extract_code_sequences(
     return torch.cat(found)
 
 
+def _encode_file(file: AudioFile, loaded: LoadedVQModel, should_stop: ShouldStop) -> Tensor:
+    model, spectrogram = loaded.model, loaded.spectrogram
+    device = next(model.parameters()).device
+    return torch.cat(
+        [
+            extract_code_sequences(model, chunks_NT, spectrogram, device, should_stop=should_stop)
+            for chunks_NT in read_file(file, spectrogram.config, should_stop)
+        ]
+    )
+
+
+def _codes_of(
+    file: AudioFile, loaded: LoadedVQModel, cache: CodeCache | None, should_stop: ShouldStop
+) -> Iterator[Tensor]:
+    codes_NSQ = None if cache is None else cache.load(file)
+    if codes_NSQ is None:
+        codes_NSQ = _encode_file(file, loaded, should_stop)
+        if cache is not None:
+            cache.save(file, codes_NSQ)
+    yield codes_NSQ
+
+
 def _encode_files(
     files: Sequence[AudioFile],
     loaded: LoadedVQModel,
+    cache: CodeCache | None,
     progress: ProgressReporter,
     already_done: int,
     on_event: OnEvent,
     should_stop: ShouldStop,
 ) -> Tensor:
-    model, spectrogram = loaded.model, loaded.spectrogram
-    device = next(model.parameters()).device
-    chunks_of_files = read_chunks(files, spectrogram.config, progress, already_done, on_event, should_stop)
-    return torch.cat(
-        [
-            extract_code_sequences(model, chunks_NT, spectrogram, device, should_stop=should_stop)
-            for chunks_NT in chunks_of_files
-        ]
-    )
+    read = partial(_codes_of, loaded=loaded, cache=cache, should_stop=should_stop)
+    try:
+        return torch.cat(list(read_each(files, read, progress, already_done, on_event, should_stop)))
+    finally:
+        if cache is not None:
+            cache.trim()
 
 
 def encode_and_split(
@@ -106,10 +128,13 @@ def encode_and_split(
     val_fraction: float,
     seed: int,
     *,
+    cache: CodeCache | None = None,
     on_event: OnEvent = ignore,
     should_stop: ShouldStop = never,
 ) -> SplitCodes:
     """Encode all sounds, split by file; a single sound is split in time.
+
+    What `cache` holds is neither read nor encoded: it is told by what the scan found in the file.
 
     Raises:
         DatasetError: nothing usable is left, or a single sound is too short.
@@ -117,11 +142,11 @@ def encode_and_split(
     """
     progress = ProgressReporter("encode", len(dataset.files), on_event)
     if len(dataset.files) == 1:
-        codes_NSQ = _encode_files(dataset.files, loaded, progress, 0, on_event, should_stop)
+        codes_NSQ = _encode_files(dataset.files, loaded, cache, progress, 0, on_event, should_stop)
         return SplitCodes(*split_in_time(codes_NSQ, val_fraction), dataset.files, dataset.files)
     train_files, val_files = split_files(dataset.files, val_fraction, seed)
-    train_NSQ = _encode_files(train_files, loaded, progress, 0, on_event, should_stop)
-    val_NSQ = _encode_files(val_files, loaded, progress, len(train_files), on_event, should_stop)
+    train_NSQ = _encode_files(train_files, loaded, cache, progress, 0, on_event, should_stop)
+    val_NSQ = _encode_files(val_files, loaded, cache, progress, len(train_files), on_event, should_stop)
     return SplitCodes(train_NSQ, val_NSQ, train_files, val_files)
 
 

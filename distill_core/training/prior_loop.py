@@ -24,6 +24,7 @@ from distill_core.models.frames import FramesPrior
 from distill_core.models.persistence import LoadedVQModel, load_model_v2, now_utc
 from distill_core.models.prior import CodePrior, flatten_codes
 from distill_core.models.schema import check_seq_len
+from distill_core.training.code_cache import open_code_cache
 from distill_core.training.codes import SplitCodes, encode_and_split, unigram_perplexity
 from distill_core.training.memorization import check_memorization, memorization_limit
 from distill_core.training.metrics import (
@@ -297,9 +298,11 @@ def train_prior(
     *,
     on_event: OnEvent = ignore,
     should_stop: ShouldStop = never,
+    use_cache: bool = True,
 ) -> TrainedPrior:
-    """Train a prior on a folder of sounds, or on a scanned one, and return the best epoch; nothing is written.
+    """Train a prior on a folder of sounds, or on a scanned one, and return the best epoch.
 
+    Nothing is written but, with `use_cache`, the sounds' codes into the user's cache folder.
     Without `config` the settings follow from the number of usable files. The global random state is as before
     afterwards. Stopping is a result: the best epoch so far, or `prior` None.
 
@@ -318,7 +321,13 @@ def train_prior(
             loaded = load_model_v2(model_path, device)
             check_seq_len(loaded.seq_len, loaded.path.name)
             codes = encode_and_split(
-                loaded, dataset, config.val_fraction, config.seed, on_event=on_event, should_stop=should_stop
+                loaded,
+                dataset,
+                config.val_fraction,
+                config.seed,
+                cache=open_code_cache(loaded) if use_cache else None,
+                on_event=on_event,
+                should_stop=should_stop,
             )
         except Stopped:
             return TrainedPrior(None, {}, {}, (), True)

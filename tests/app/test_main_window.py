@@ -164,6 +164,16 @@ def test_drop_train_save_reopen(qtbot: QtBot, ready: MainWindow, tiny_model: Pat
     assert ready.statusBar().currentMessage() == "Saved into tiny.distill."
 
 
+def test_clear_cache_says_what_it_freed(qtbot: QtBot, ready: MainWindow, caches: Path) -> None:
+    _train(qtbot, ready)
+    assert any((caches / "distill" / "codes").iterdir())
+    _action(ready, ActionId.CLEAR_CACHE).trigger()
+    assert ready.statusBar().currentMessage() == "Cache cleared: 25 kB freed."  # six files of a block each
+    assert not any((caches / "distill" / "codes").iterdir())
+    _action(ready, ActionId.CLEAR_CACHE).trigger()
+    assert ready.statusBar().currentMessage() == "The cache was empty already."
+
+
 def test_the_window_and_the_terminal_write_the_same_file(
     qtbot: QtBot, ready: MainWindow, tiny_model: Path, sounds_folder: Path, tmp_path: Path, shared_tiny_model: Path
 ) -> None:

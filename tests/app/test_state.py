@@ -15,6 +15,7 @@ from distill_core.training.prior_loop import TrainedPrior
 
 A = ActionId
 OPENING = {A.OPEN_MODEL, A.CHOOSE_SOUNDS, A.TRY_DEMO}
+IDLE = OPENING | {A.CLEAR_CACHE}
 EPOCH = PriorEpochMetrics(3, 50, 2.0, 2.1, 8.17, 7.5, False, "", 1.5, 1e-3)
 FLAGGED = replace(EPOCH, is_memorizing=True, memorization_message="Validation perplexity 1.5 is below 2.0.")
 
@@ -40,21 +41,21 @@ def test_what_may_be_done_in_each_state(ready: State, trained: TrainedPrior) -> 
     done = replace(ready, trained=trained, last_epoch=EPOCH, best_epoch=EPOCH)
     folder = {A.SHOW_IN_FOLDER}
     table: list[tuple[State, set[ActionId]]] = [
-        (State(), OPENING),
+        (State(), IDLE),
         (State(activity=Activity.STARTING), OPENING),
         (State(activity=Activity.OPENING, pending_model=Path("m.distill")), OPENING),
         (State(activity=Activity.SCANNING, pending_folder=Path("kicks")), OPENING | {A.STOP}),
-        (State(model=ready.model), OPENING | folder),
-        (State(dataset=ready.dataset), OPENING),
-        (ready, OPENING | folder | {A.TRAIN}),
+        (State(model=ready.model), IDLE | folder),
+        (State(dataset=ready.dataset), IDLE),
+        (ready, IDLE | folder | {A.TRAIN}),
         (replace(ready, activity=Activity.PREPARING), folder | {A.STOP}),
         (replace(ready, activity=Activity.TRAINING), folder | {A.STOP}),
         (replace(ready, activity=Activity.TRAINING, last_epoch=FLAGGED), folder | {A.STOP}),
         (replace(ready, activity=Activity.STOPPING), folder),
-        (replace(done, unsaved=True), OPENING | folder | {A.TRAIN, A.SAVE_PRIOR, A.SAVE_COPY}),
+        (replace(done, unsaved=True), IDLE | folder | {A.TRAIN, A.SAVE_PRIOR, A.SAVE_COPY}),
         (replace(done, unsaved=True, activity=Activity.SAVING), folder),
-        (replace(done, saved_to=Path("m.distill")), OPENING | folder | {A.TRAIN, A.SAVE_COPY}),
-        (replace(ready, trained=replace(trained, prior=None)), OPENING | folder | {A.TRAIN}),
+        (replace(done, saved_to=Path("m.distill")), IDLE | folder | {A.TRAIN, A.SAVE_COPY}),
+        (replace(ready, trained=replace(trained, prior=None)), IDLE | folder | {A.TRAIN}),
     ]
     for state, wanted in table:
         assert _beyond_always(state) == wanted, state.activity
@@ -101,3 +102,15 @@ def test_rough_durations(seconds: float, text: str) -> None:
 @pytest.mark.parametrize(("seconds", "text"), [(12.4, "12 s"), (192, "3 min 12 s"), (7500, "2 h 5 min")])
 def test_durations(seconds: float, text: str) -> None:
     assert words.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("freed", "text"),
+    [
+        (0, "The cache was empty already."),
+        (4096, "Cache cleared: 4 kB freed."),
+        (3_250_000, "Cache cleared: 3.2 MB freed."),
+    ],
+)
+def test_what_clearing_the_cache_says(freed: int, text: str) -> None:
+    assert words.cleared_text(freed) == text

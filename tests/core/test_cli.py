@@ -69,6 +69,14 @@ def test_json_lines(tiny_model: Path, sounds_folder: Path) -> None:
     assert "Epoch 2/2" in run.stderr
 
 
+def test_no_cache_keeps_no_codes(tiny_model: Path, sounds_folder: Path, caches: Path) -> None:
+    arguments = ["train-prior", tiny_model, sounds_folder, "--epochs", 1, *SMALL]
+    assert _distill_here(*arguments, "--no-cache").exit_code == 0
+    assert not list(caches.iterdir())
+    assert _distill_here(*arguments).exit_code == 0
+    assert len(list((caches / "distill" / "codes").iterdir())) == 6
+
+
 def test_output_goes_into_a_copy(tiny_model: Path, sounds_folder: Path, tmp_path: Path) -> None:
     before, copy = tiny_model.read_bytes(), tmp_path / "copy.distill"
     arguments = ["train-prior", tiny_model, sounds_folder, "-o", copy, "--epochs", 1, *SMALL]

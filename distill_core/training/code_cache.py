@@ -1,0 +1,149 @@
+"""Codes of sounds kept on disk, so that a second training on the same folder need not encode again.
+
+One small file a sound, under a name that follows from all that its codes depend on: raw numbers behind a checksum.
+Nothing here is precious: a damaged entry is encoded anew, and where nothing can be written there is no cache.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import struct
+import tempfile
+from contextlib import suppress
+from dataclasses import asdict
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from distill_core.audio.dataset import AudioFile
+from distill_core.device import training_threads
+from distill_core.folders import cache_folder
+from distill_core.models.persistence import LoadedVQModel
+
+# Raise it whenever the way from a sound to its codes changes.
+_VERSION = 1
+_MAX_BYTES = 256 * 10**6
+_BLOCK_BYTES, _CHECKSUM_BYTES = 4096, 16
+_SHAPE = struct.Struct("<3I")
+_NUMBERS = np.dtype("<i4")
+
+logger = logging.getLogger("distill")
+
+
+class CodeCache:
+    """A folder of codes, one file a sound; `settings` stands for all but the sound that codes depend on."""
+
+    def __init__(self, folder: Path, settings: str, max_bytes: int = _MAX_BYTES) -> None:
+        self._folder, self._settings, self._max_bytes = folder, settings, max_bytes
+        self._is_writable = True
+
+    def load(self, file: AudioFile) -> Tensor | None:
+        """Return a sound's codes `[N, S, Q]` (int64), or None without an undamaged entry."""
+        name = self._name(file)
+        try:
+            codes_NSQ = _unpack((self._folder / name).read_bytes(), name)
+        except OSError:
+            return None
+        with suppress(OSError):
+            os.utime(self._folder / name)  # what was used last is removed last
+        return codes_NSQ
+
+    def save(self, file: AudioFile, codes_NSQ: Tensor) -> None:
+        """Keep a sound's codes; where that fails, this is logged once and nothing is kept from then on."""
+        if not self._is_writable:
+            return
+        name = self._name(file)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            _replace(self._folder / name, _pack(codes_NSQ, name))
+        except OSError as error:
+            self._is_writable = False
+            logger.info("codes are not cached: %s", error)
+
+    def trim(self) -> None:
+        """Remove the entries that were used longest ago, until the rest is small enough."""
+        total = 0
+        for _, size, path in sorted(_entries(self._folder), reverse=True):
+            total += size
+            if total > self._max_bytes:
+                with suppress(OSError):
+                    path.unlink()
+
+    def _name(self, file: AudioFile) -> str:
+        # The rate and the channels too: the digest is of the bare samples.
+        sound = [file.digest, file.sample_rate, file.channels, file.channel]
+        return blake2b(json.dumps([self._settings, sound]).encode(), digest_size=_CHECKSUM_BYTES).hexdigest()
+
+
+def _pack(codes_NSQ: Tensor, name: str) -> bytes:
+    body = _SHAPE.pack(*codes_NSQ.shape) + codes_NSQ.numpy().astype(_NUMBERS).tobytes()
+    return _checksum(body, name) + body
+
+
+def _checksum(body: bytes, name: str) -> bytes:
+    """Return what tells a torn, damaged or renamed entry."""
+    return blake2b(body, digest_size=_CHECKSUM_BYTES, key=name.encode()).digest()
+
+
+def _unpack(content: bytes, name: str) -> Tensor | None:
+    body = content[_CHECKSUM_BYTES:]
+    if len(body) < _SHAPE.size or _checksum(body, name) != content[:_CHECKSUM_BYTES]:
+        return None
+    codes = np.frombuffer(body, _NUMBERS, offset=_SHAPE.size).reshape(_SHAPE.unpack_from(body))
+    return torch.from_numpy(codes.astype(np.int64))
+
+
+def _replace(path: Path, content: bytes) -> None:
+    descriptor, temporary = tempfile.mkstemp(suffix=".tmp", dir=path.parent)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(content)
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def _entries(folder: Path) -> list[tuple[int, int, Path]]:
+    """Return (last use, bytes on disk, path) of the cache's files, left-over temporary ones too."""
+    found = []
+    with suppress(OSError):
+        for path in folder.iterdir():
+            with suppress(OSError):  # another process removed it
+                status = path.stat()
+                blocks = -(-status.st_size // _BLOCK_BYTES)
+                found.append((status.st_mtime_ns, blocks * _BLOCK_BYTES, path))
+    return found
+
+
+def _fingerprint(loaded: LoadedVQModel) -> str:
+    """Return what is the same for a VQ-VAE whatever prior its file holds."""
+    state = blake2b(digest_size=_CHECKSUM_BYTES)
+    for key, value in sorted(loaded.model.state_dict().items()):
+        state.update(f"{key} {value.dtype} {tuple(value.shape)}".encode())
+        state.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    configs = [loaded.vqvae_config, asdict(loaded.spectrogram.config)]
+    return state.hexdigest() + json.dumps(configs, sort_keys=True, default=str)
+
+
+def open_code_cache(loaded: LoadedVQModel) -> CodeCache:
+    """Return this user's cache for a model; what may round differently counts as another model."""
+    device = next(loaded.model.parameters()).device
+    settings = [_VERSION, _fingerprint(loaded), device.type, str(torch.__version__), training_threads()]
+    return CodeCache(cache_folder() / "codes", json.dumps(settings))
+
+
+def clear_code_cache() -> int:
+    """Remove every entry and return the bytes freed."""
+    freed = 0
+    for _, size, path in _entries(cache_folder() / "codes"):
+        with suppress(OSError):
+            path.unlink()
+            freed += size
+    return freed
