@@ -47,6 +47,8 @@ SCREEN_LIBRARIES = {
 }
 # PyPI's torch for Windows computes on the CPU only. The CUDA version is the one that torch is pinned to.
 CUDA_WHEELS = "https://download.pytorch.org/whl/cu130"
+# Benchmarks by name; a library beyond Distill's own that one compares with belongs to the extra `bench`.
+BENCHMARKS = {"prior": "x_transformers", "window": None}
 WITHOUT_SCREEN = {"QT_QPA_PLATFORM": "offscreen"}
 
 
@@ -210,12 +212,21 @@ def test(options: Sequence[str]) -> int:
     return call([venv_python(), "-m", "pytest", *options], **WITHOUT_SCREEN)
 
 
+def ensure_rival(library: str | None) -> None:
+    if library is None or python_agrees(venv_python(), f"import {library}"):
+        return
+    say(f"Installing {library}, which Distill is compared with.")
+    install = ["install", "--disable-pip-version-check", "--editable", ".[bench]", "--constraint", "constraints.txt"]
+    if call([*pip(), *install, *wheel_index()]) != 0:
+        say("It could not be installed; the lines above say why. Going on without it.")
+
+
 def bench(options: Sequence[str]) -> int:
-    names = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py"))
-    if not options or options[0] not in names:
-        say(f"Name a benchmark: {', '.join(names)}")
+    if not options or options[0] not in BENCHMARKS:
+        say(f"Name a benchmark: {', '.join(BENCHMARKS)}")
         return 2
     set_up()
+    ensure_rival(BENCHMARKS[options[0]])
     return call([venv_python(), "-m", f"benchmarks.{options[0]}", *options[1:]], **WITHOUT_SCREEN)
 
 
@@ -229,7 +240,7 @@ WORDS = {
     "setup": (setup, "install what is missing; further options go to pip install"),
     "demo": (demo, "do the main job on the demo sounds in the real window, without a screen"),
     "test": (test, "run the tests; further options go to pytest"),
-    "bench": (bench, "measure: bench window"),
+    "bench": (bench, "measure: bench prior, bench window"),
     "screenshots": (screenshots, "picture every state of the window, in docs/screenshots or a folder that is named"),
 }
 

@@ -1,0 +1,251 @@
+"""How fast and how well Distill's prior learns beside its rivals: `python3 run.py bench prior`.
+
+One process, one thread; the contenders take turns of about a second of CPU time until each has had N, so what else the
+computer does hits all alike. All are scored on the same held-out codes: the format's one-second chunks of sounds that
+nobody trained on, every code but the first. `rivals.py` says what the rivals are. `--json` prints one line, the last
+on stdout: per rival the ratios ours ÷ rival, null where one was not measured or never reached.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import warnings
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from multiprocessing import get_context
+from pathlib import Path
+from time import process_time
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.rivals import OURS, RIVALS, Contender, Facts, build, is_installed, sample_codes_per_s
+from distill_core.audio.dataset import scan
+from distill_core.models.persistence import load_model_v2
+from distill_core.training.codes import SplitCodes, encode_and_split, unigram_perplexity
+from distill_core.training.prior_config import get_adaptive_prior_config
+
+DEMO = Path(__file__).resolve().parents[1] / "resources/demo"
+SAMPLE_BATCHES = (1, 8, 32)
+_TURN_S = 1.0
+_MATMUL_SIZE = 1024
+_BETWEEN_VALIDATIONS = 1.08
+_Row = dict[str, float | None]
+
+
+def read_codes(options: argparse.Namespace) -> tuple[Facts, SplitCodes]:
+    """Encode the sounds and return what the contenders are built for."""
+    loaded = load_model_v2(options.model, torch.device("cpu"))
+    dataset = scan(options.sounds)
+    sizes = {"hidden_size": options.hidden, "num_layers": options.layers, "num_heads": max(4, options.hidden // 64)}
+    ours = get_adaptive_prior_config(len(dataset.files), architecture=OURS, seed=options.seed, **sizes)
+    tier = get_adaptive_prior_config(len(dataset.files))
+    split = encode_and_split(loaded, dataset, ours.val_fraction, options.seed)
+    model = loaded.model
+    shapes = (model.codebook_size, model.num_quantizers, loaded.grid)
+    return Facts(*shapes, ours, tier, options.cpu_seconds, options.stock_spans_tier), split
+
+
+def matmul_peak(seconds: float = 2.0) -> float:
+    """Return the best rate of a large matrix multiplication in floating point operations a second."""
+    left, right = torch.rand(2, _MATMUL_SIZE, _MATMUL_SIZE).unbind(0)
+    best_s, until = math.inf, process_time() + seconds
+    while process_time() < until:
+        started = process_time()
+        torch.mm(left, right)
+        best_s = min(best_s, process_time() - started)
+    return 2 * _MATMUL_SIZE**3 / best_s
+
+
+def operations_per_code(name: str, facts: Facts) -> float:
+    """Return how many floating point operations of matrix products a training step spends on a code."""
+    contender = build(name, facts)
+    codes_BT = torch.randint(facts.codebook_size, (facts.ours.batch_size, facts.codes))
+    contender.network.train()
+    with FlopCounterMode(display=False) as counter:
+        contender.learn(codes_BT)
+    return counter.get_total_flops() / codes_BT.numel()
+
+
+def _memory_mib(field: str) -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 1024
+
+
+def training_memory_mib(name: str, facts: Facts) -> float:
+    """Return how far above torch itself the memory of a process rises that trains three steps."""
+    torch.set_num_threads(1)
+    codes_BT = torch.randint(facts.codebook_size, (facts.ours.batch_size, facts.codes))
+    # A tiny step first: torch loads parts of itself with it, which are nobody's memory.
+    tiny = replace(facts.ours, hidden_size=16, num_layers=1, num_heads=1)
+    build(name, replace(facts, ours=tiny)).learn(codes_BT[:1])
+    before = _memory_mib("VmRSS")
+    contender = build(name, facts)
+    contender.network.train()
+    for _ in range(3):
+        contender.learn(codes_BT)
+    return _memory_mib("VmHWM") - before
+
+
+def memory_in_own_process(name: str, facts: Facts) -> float | None:
+    """Return the peak memory of training, or None where the system does not tell it."""
+    if not Path("/proc/self/status").exists():
+        return None
+    # A spawned process starts a high-water mark of its own; a forked one would inherit this one's memory.
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(training_memory_mib, name, facts).result()
+
+
+def _validation_times(budget_s: float) -> list[float]:
+    times = [budget_s / 100]
+    while times[-1] * _BETWEEN_VALIDATIONS < budget_s:
+        times.append(times[-1] * _BETWEEN_VALIDATIONS)
+    return [*times, budget_s]
+
+
+def race(contenders: dict[str, Contender], budget_s: float) -> None:
+    """Let all train in turns until each has had its budget, validating at the same CPU times."""
+    for contender in contenders.values():
+        contender.validate()
+    reached = 0.0
+    for target in _validation_times(budget_s):
+        turns = max(1, round((target - reached) / _TURN_S))
+        for turn in range(1, turns + 1):
+            for contender in contenders.values():
+                contender.train_until(reached + (target - reached) * turn / turns)
+        for contender in contenders.values():
+            contender.validate()
+        reached = target
+
+
+def best_of(contender: Contender) -> tuple[float, float]:
+    """Return when the best validation was, and its loss."""
+    return min(contender.curve, key=lambda point: point[1])
+
+
+def cpu_s_to(contender: Contender, loss: float) -> float | None:
+    """Return the CPU time of the first validation that is at least as good."""
+    return next((spent_s for spent_s, reached in contender.curve if reached <= loss), None)
+
+
+def measure(name: str, contender: Contender, peak: float) -> _Row:
+    """Return one contender's own figures."""
+    best_s, best_loss = best_of(contender)
+    rate = contender.codes_seen / contender.spent_s
+    row: _Row = {
+        "train_codes_per_s": rate,
+        "best_at_cpu_s": best_s,
+        "best_perplexity": math.exp(best_loss),
+        "peak_memory": memory_in_own_process(name, contender.facts),
+        "peak_share": rate * operations_per_code(name, contender.facts) / peak,
+    }
+    return row | {f"sample_codes_per_s_b{batch}": sample_codes_per_s(contender, batch) for batch in SAMPLE_BATCHES}
+
+
+def _ratio(ours: float | None, rival: float | None) -> float | None:
+    return round(ours / rival, 4) if ours is not None and rival else None
+
+
+def ratios(ours: Contender, our_row: _Row, rival: Contender, row: _Row) -> _Row:
+    """Return ours ÷ rival."""
+    best_s, best_loss = best_of(rival)
+    same = ["train_codes_per_s", "peak_memory", *(f"sample_codes_per_s_b{batch}" for batch in SAMPLE_BATCHES)]
+    return {
+        "cpu_s_to_rival_best": _ratio(cpu_s_to(ours, best_loss), best_s),
+        "best_perplexity_equal_cpu": _ratio(our_row["best_perplexity"], row["best_perplexity"]),
+        **{measure_name: _ratio(our_row[measure_name], row[measure_name]) for measure_name in same},
+    }
+
+
+def _cell(value: float | None, form: str) -> str:
+    return "–" if value is None else form.format(value)
+
+
+def print_table(rows: dict[str, _Row], found: dict[str, _Row]) -> None:
+    """Print each contender's figures, and behind a rival's the ratio ours ÷ rival."""
+    columns = {
+        "train_codes_per_s": ("codes/s", "{:.0f}", "train_codes_per_s"),
+        "best_at_cpu_s": ("CPU s to its best", "{:.1f}", "cpu_s_to_rival_best"),
+        "best_perplexity": ("best perplexity", "{:.2f}", "best_perplexity_equal_cpu"),
+        "peak_memory": ("MiB training", "{:.0f}", "peak_memory"),
+        "peak_share": ("of matmul peak", "{:.2f}", ""),
+    }
+    for batch in SAMPLE_BATCHES:
+        key = f"sample_codes_per_s_b{batch}"
+        columns[key] = (f"sampled/s, {batch}", "{:.0f}", key)
+    print(f"{'':16}" + "".join(f"{title:>20}" for title, _, _ in columns.values()))
+    for name in (OURS, *RIVALS):
+        if name not in rows:
+            print(f"{name:16}not installed: pip install .[bench]")
+            continue
+        cells = []
+        for column, (_, form, key) in columns.items():
+            cell = _cell(rows[name][column], form)
+            ratio = found.get(name, {}).get(key) if key else None
+            cells.append(cell if ratio is None else f"{cell} ({ratio:.2f}×)")
+        print(f"{name:16}" + "".join(f"{cell:>20}" for cell in cells))
+
+
+def run(options: argparse.Namespace) -> dict[str, _Row]:
+    """Race, print the table and return the ratios per rival."""
+    torch.set_num_threads(1)
+    facts, split = read_codes(options)
+    print_conditions(options, facts, split)
+    names = [name for name in (OURS, *RIVALS) if is_installed(name)]
+    contenders = {name: build(name, facts) for name in names}
+    for contender in contenders.values():
+        contender.enter(split.train_NSQ, split.val_NSQ, options.seed)
+    peak = matmul_peak()
+    race(contenders, options.cpu_seconds)
+    peak = max(peak, matmul_peak())
+    rows = {name: measure(name, contender, peak) for name, contender in contenders.items()}
+    ours = contenders[OURS]
+    found = {name: ratios(ours, rows[OURS], contenders[name], rows[name]) for name in names if name != OURS}
+    print_table(rows, found)
+    print(f"In brackets: ours ÷ rival. One core multiplies matrices at {peak / 1e9:.0f} GFLOP/s.")
+    return found
+
+
+def print_conditions(options: argparse.Namespace, facts: Facts, split: SplitCodes) -> None:
+    unigram = unigram_perplexity(split.train_NSQ, split.val_NSQ, facts.codebook_size)
+    schedule = "tier's epochs" if facts.stock_spans_tier else "budget"
+    print(
+        f"{len(split.train_NSQ)} training and {len(split.val_NSQ)} held-out seconds of {facts.codes} codes "
+        f"(unigram perplexity {unigram:.1f}); hidden {options.hidden}, layers {options.layers}, "
+        f"batch {facts.ours.batch_size}, seed {options.seed}, one thread.\n"
+        f"{options.cpu_seconds:g} CPU seconds of training each, validation not counted. Learning rates span the "
+        f"budget; stock's cosine moves once an epoch and spans the {schedule}.",
+        flush=True,
+    )
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="run.py bench prior", description=__doc__)
+    parser.add_argument("--model", type=Path, default=DEMO / "demo.distill", help="a .distill file (default: the demo)")
+    parser.add_argument("--sounds", type=Path, default=DEMO / "sounds", help="a folder of sounds (default: the demo's)")
+    parser.add_argument("--cpu-seconds", type=float, default=200.0, help="training time of each, in CPU seconds")
+    parser.add_argument("--hidden", type=int, default=256)
+    parser.add_argument("--layers", type=int, default=4)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--stock-spans-tier", action="store_true", help="stock's cosine ends with its tier's epochs")
+    parser.add_argument("--json", action="store_true")
+    return parser.parse_args()
+
+
+def main() -> None:
+    # torch's encoder hints at a fast path that training does not take.
+    warnings.filterwarnings("ignore", category=UserWarning, module="torch")
+    options = parse()
+    found = run(options)
+    if options.json:
+        null = dict.fromkeys(next(iter(found.values())))
+        print(json.dumps({name: found.get(name, null) for name in RIVALS}))
+
+
+if __name__ == "__main__":
+    main()
