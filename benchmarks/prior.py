@@ -24,7 +24,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.rivals import OURS, RIVALS, Contender, Facts, build, is_installed, sample_codes_per_s
+from benchmarks.rival_sampling import sample_codes_per_s
+from benchmarks.rivals import OURS, RIVALS, Contender, Facts, build, is_installed
 from distill_core.audio.dataset import scan
 from distill_core.models.persistence import load_model_v2
 from distill_core.training.codes import SplitCodes, encode_and_split, unigram_perplexity
@@ -137,14 +138,13 @@ def measure(name: str, contender: Contender, peak: float) -> _Row:
     """Return one contender's own figures."""
     best_s, best_loss = best_of(contender)
     rate = contender.codes_seen / contender.spent_s
-    row: _Row = {
+    return {
         "train_codes_per_s": rate,
         "best_at_cpu_s": best_s,
         "best_perplexity": math.exp(best_loss),
         "peak_memory": memory_in_own_process(name, contender.facts),
         "peak_share": rate * operations_per_code(name, contender.facts) / peak,
     }
-    return row | {f"sample_codes_per_s_b{batch}": sample_codes_per_s(contender, batch) for batch in SAMPLE_BATCHES}
 
 
 def _ratio(ours: float | None, rival: float | None) -> float | None:
@@ -204,6 +204,9 @@ def run(options: argparse.Namespace) -> dict[str, _Row]:
     race(contenders, options.cpu_seconds)
     peak = max(peak, matmul_peak())
     rows = {name: measure(name, contender, peak) for name, contender in contenders.items()}
+    for batch in SAMPLE_BATCHES:
+        for name, rate in sample_codes_per_s(contenders, batch).items():
+            rows[name][f"sample_codes_per_s_b{batch}"] = rate
     ours = contenders[OURS]
     found = {name: ratios(ours, rows[OURS], contenders[name], rows[name]) for name in names if name != OURS}
     print_table(rows, found)

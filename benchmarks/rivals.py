@@ -147,9 +147,12 @@ class XTransformersPrior(nn.Module):
         self.decoder = Decoder(**sizes, rotary_pos_emb=True, attn_flash=True, ff_dropout=facts.tier.dropout)
         self.head = nn.Linear(width, facts.codebook_size, bias=False)
 
-    def forward(self, codes_BT: Tensor) -> Tensor:
+    def embed(self, codes_BT: Tensor) -> Tensor:
         levels_T = torch.arange(codes_BT.shape[1]) % self.levels
-        return self.head(self.decoder(self.token_emb(codes_BT + self.codebook_size * levels_T)))
+        return self.token_emb(codes_BT + self.codebook_size * levels_T)
+
+    def forward(self, codes_BT: Tensor) -> Tensor:
+        return self.head(self.decoder(self.embed(codes_BT)))
 
 
 def warm_up_and_cosine(share: float, floor: float = 0.0) -> float:
@@ -279,8 +282,3 @@ def build(name: str, facts: Facts) -> Contender:
     if name == "stock":
         return Stock(facts)
     return _modern(facts, NanoPrior(facts) if name == "nanogpt" else XTransformersPrior(facts))
-
-
-def sample_codes_per_s(contender: Contender, batch: int) -> float | None:
-    """Return how many codes a CPU second are sampled; None: not measured."""
-    return None

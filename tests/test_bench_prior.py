@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from benchmarks.prior import cpu_s_to, race, ratios
+from benchmarks.rival_sampling import STEPS, sample
 from benchmarks.rivals import OURS, RIVALS, Facts, build, is_installed
 from distill_core.training.prior_config import get_adaptive_prior_config
 
@@ -42,6 +43,19 @@ def test_no_logit_sees_its_own_code(name, facts):
         changed_BT = codes_BT.clone()
         changed_BT[:, place] = (changed_BT[:, place] + 1) % 16
         torch.testing.assert_close(network(changed_BT)[:, :place], logits_BTK[:, :place])
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")
+@pytest.mark.parametrize("name", RIVALS)
+@torch.inference_mode()
+def test_a_cache_changes_no_logit(name, facts):
+    rival = contender(name, facts)
+    rival.network.eval()
+    codes_BT = torch.randint(16, (2, facts.codes - 1), generator=torch.Generator().manual_seed(0))
+    step = STEPS[name](rival, 2)
+    stepped = torch.stack([step(codes_BT[:, : length + 1]) for length in range(codes_BT.shape[1])], 1)
+    torch.testing.assert_close(stepped, rival.network(codes_BT), rtol=1e-4, atol=1e-5)
+    assert sample(name, rival, 2).shape == (2, facts.codes)
 
 
 def test_a_race_gives_everybody_the_same_time_and_every_ratio(facts):
