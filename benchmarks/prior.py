@@ -35,7 +35,7 @@ DEMO = Path(__file__).resolve().parents[1] / "resources/demo"
 SAMPLE_BATCHES = (1, 8, 32)
 _TURN_S = 1.0
 _MATMUL_SIZE = 1024
-_BETWEEN_VALIDATIONS = 1.08
+_BETWEEN_VALIDATIONS = 1.12
 _Row = dict[str, float | None]
 
 
@@ -103,7 +103,7 @@ def memory_in_own_process(name: str, facts: Facts) -> float | None:
 
 
 def _validation_times(budget_s: float) -> list[float]:
-    times = [budget_s / 100]
+    times = [budget_s / 50]
     while times[-1] * _BETWEEN_VALIDATIONS < budget_s:
         times.append(times[-1] * _BETWEEN_VALIDATIONS)
     return [*times, budget_s]
