@@ -93,14 +93,15 @@ def test_flat_forgets_at_the_end_of_its_context() -> None:
 def test_same_seed_same_codes_at_any_batch_size(architecture: str, settings: SamplingSettings) -> None:
     prior = _prior(architecture)
     one, eight, all_at_once = (
-        sample_codes(prior, 32, 2 * CONTEXT, settings=settings, seed=5, batch_size=size) for size in (1, 8, 32)
+        sample_codes(prior, count, 2 * CONTEXT, settings=settings, seed=5, batch_size=size)
+        for count, size in ((3, 1), (20, 8), (32, 32))
     )
-    assert one.shape == (32, 2 * CONTEXT, LEVELS)
-    assert torch.equal(one, eight)
-    assert torch.equal(one, all_at_once)
-    assert len({tuple(codes.flatten().tolist()) for codes in one}) == 32
-    other = sample_codes(prior, 4, 2 * CONTEXT, settings=settings, seed=6)
-    assert not (other == one[:4]).flatten(1).all(1).any()
+    assert all_at_once.shape == (32, 2 * CONTEXT, LEVELS)
+    assert torch.equal(one, all_at_once[:3])
+    assert torch.equal(eight, all_at_once[:20])
+    assert len({tuple(codes.flatten().tolist()) for codes in all_at_once}) == 32
+    other = sample_codes(prior, 3, 2 * CONTEXT, settings=settings, seed=6)
+    assert not (other == one).flatten(1).all(1).any()
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -179,6 +180,7 @@ def test_the_small_functions() -> None:
     assert keep_top_p(shares, 0.6).tolist() == [[0.0, 0.4, 0.0, 0.3], [0.25] * 4]
     assert keep_top_p(shares, 0.39)[0].tolist() == [0.0, 0.4, 0.0, 0.0]
     assert keep_top_p(shares, 1.0) is shares
+    assert keep_top_p(shares, 1e-30)[0].tolist() == [0.0, 0.4, 0.0, 0.0]
     drawn = [draw(shares[:1], torch.tensor([u], dtype=torch.float64)).item() for u in (0.0, 0.09, 0.11, 0.6, 0.9999)]
     assert drawn == [0, 0, 1, 2, 3]
     assert draw(torch.tensor([[0.0, 1.0, 0.0]]), torch.tensor([0.0])).item() == 1
