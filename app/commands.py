@@ -22,7 +22,8 @@ from app.words import PERPLEXITY_EXPLAINED, cleared_text, shown_name
 if TYPE_CHECKING:
     from app.prompts import Question
 
-LOCKED_TEXT = "Stop training to change the model or the sounds."
+_LOCKED_TEXT = "Stop training to change the model or the sounds."
+_SAVING_TEXT = "The prior is being saved. After that the model and the sounds can be changed."
 _CLOSE_WAIT_MS = 1500
 _DESKTOP_END_WAIT_MS = 8000
 
@@ -76,14 +77,18 @@ class Commands(QObject):
     def open_model(self, path: Path) -> None:
         """Open a model; an unsaved prior is asked about first."""
         if not self.can(ActionId.OPEN_MODEL):
-            self.refused.emit(Refusal("model", LOCKED_TEXT))
+            self.refused.emit(Refusal("model", self.locked_text()))
             return
         self._session.settings.set_last_folder("model", path.parent)
         self._settle_unsaved(lambda: self._session.open_model(path))
 
+    def locked_text(self) -> str:
+        """Return why neither model nor sounds can be changed now."""
+        return _SAVING_TEXT if self._session.state.activity is Activity.SAVING else _LOCKED_TEXT
+
     def refuse_drag(self, urls: Sequence[QUrl]) -> None:
         """Say why nothing can be dropped now."""
-        self.said.emit(LOCKED_TEXT)
+        self.said.emit(self.locked_text())
 
     def open_recent(self, path: Path) -> None:
         """Open a recent model; one that has moved is forgotten."""
@@ -109,7 +114,7 @@ class Commands(QObject):
     def open_sounds(self, folder: Path) -> None:
         """Scan a folder of sounds."""
         if not self.can(ActionId.CHOOSE_SOUNDS):
-            self.refused.emit(Refusal("sounds", LOCKED_TEXT))
+            self.refused.emit(Refusal("sounds", self.locked_text()))
             return
         self._session.settings.set_last_folder("sounds", folder)
         self._session.open_dataset(folder)

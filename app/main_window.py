@@ -19,7 +19,7 @@ from PySide6.QtWidgets import QApplication, QLabel, QMainWindow, QTabWidget, QVB
 from app import words
 from app.actions import Actions
 from app.awake import Awake
-from app.commands import LOCKED_TEXT, Commands
+from app.commands import Commands
 from app.panels.inspect_panel import InspectPanel
 from app.panels.options_panel import OptionsPanel
 from app.panels.sources_panel import SourcesPanel
@@ -181,7 +181,7 @@ class MainWindow(QMainWindow):
         if self.commands.can(ActionId.OPEN_MODEL):
             accept_copy(event)
         else:
-            self._on_said(LOCKED_TEXT)
+            self._on_said(self.commands.locked_text())
 
     def dropEvent(self, event: QDropEvent) -> None:
         """Open what was dropped."""

@@ -266,7 +266,8 @@ class Session(QObject):
                 self.settings.add_recent_model(result.path.resolve())
                 self.model_changed.emit(result)
             case "sounds":
-                self._set(dataset=result)
+                kept = self._state.trained if self._state.unsaved else None  # what is saved makes room for "Ready"
+                self._set(dataset=result, trained=kept)
                 self.dataset_changed.emit(result)
             case "training":
                 self._remember_speed(result)

@@ -11,7 +11,7 @@ from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from app import words
-from app.commands import LOCKED_TEXT, Commands
+from app.commands import Commands
 from app.drops import Refusal, can_accept
 from app.problems import Problem
 from app.questions import plain
@@ -22,7 +22,7 @@ from app.widgets.drop_card import DropCard
 if TYPE_CHECKING:
     from app.prompts import Question
     from distill_core.audio.dataset import AudioDataset
-    from distill_core.events import JobProgress
+    from distill_core.events import JobProgress, SkippedFile
     from distill_core.models.persistence import ModelSummary
 
 _USE_FOLDER, _SHOW_FILES, _CANCEL = "useFolder", "showFiles", "cancel"
@@ -35,6 +35,7 @@ class SourcesPanel(QWidget):
         super().__init__()
         self._session, self._commands = session, commands
         self._offered_folder: Path | None = None
+        self._left_out: dict[str, str] = {}  # reasons by name
         self.model_card = DropCard("modelCard", "Model", "model", self)
         self.sounds_card = DropCard("soundsCard", "Sounds", "sounds", self)
         layout = QHBoxLayout(self)
@@ -45,6 +46,7 @@ class SourcesPanel(QWidget):
         session.state_changed.connect(self._on_state)
         session.model_changed.connect(self._on_model)
         session.dataset_changed.connect(self._on_dataset)
+        session.file_skipped.connect(self._on_file_skipped)
         session.progress.connect(self._on_progress)
         session.failed.connect(self._on_failed)
         commands.refused.connect(self._on_refused)
@@ -63,8 +65,8 @@ class SourcesPanel(QWidget):
 
     @Slot(object)
     def _on_state(self, state: State) -> None:
-        self.model_card.set_locked(ActionId.OPEN_MODEL not in available(state), LOCKED_TEXT)
-        self.sounds_card.set_locked(ActionId.CHOOSE_SOUNDS not in available(state), LOCKED_TEXT)
+        self.model_card.set_locked(ActionId.OPEN_MODEL not in available(state), self._commands.locked_text())
+        self.sounds_card.set_locked(ActionId.CHOOSE_SOUNDS not in available(state), self._commands.locked_text())
         if state.pending_model is not None:
             self.model_card.clear_refusal()
             self.model_card.show_busy(f"Opening {words.shown_name(state.pending_model)}…")
@@ -88,6 +90,7 @@ class SourcesPanel(QWidget):
 
     @Slot(object)
     def _on_dataset(self, dataset: AudioDataset | None) -> None:
+        self._left_out.clear()
         self.sounds_card.clear_refusal()
         self._show_sounds()
 
@@ -110,6 +113,14 @@ class SourcesPanel(QWidget):
         if self._session.state.model is not None:
             lines.append(words.size_line(len(dataset.files), self._commands.overrides()))
         self.sounds_card.show_filled(dataset.name, lines, (_SHOW_FILES, link))
+
+    @Slot(object)
+    def _on_file_skipped(self, file: SkippedFile) -> None:
+        """Say what training goes on without, although the scan could use it."""
+        self._left_out[file.name] = file.reason
+        first, reason = next(iter(self._left_out.items()))
+        more = f", and {words.counted(len(self._left_out) - 1, 'more file')}" if len(self._left_out) > 1 else ""
+        self.sounds_card.show_refusal(f"Left out of the training: {first} ({reason}){more}.")
 
     @Slot(object)
     def _on_progress(self, progress: JobProgress) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import pairwise
 
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QPalette, QResizeEvent
@@ -110,6 +111,8 @@ class Banner(QFrame):
             button.hide()
             button.deleteLater()
         self._buttons = {action_id: self._new_button(action_id, text) for action_id, text in actions}
+        for earlier, later in pairwise([self._detail, *self._buttons.values()]):
+            QWidget.setTabOrder(earlier, later)  # what is made anew comes last otherwise
 
     def _new_button(self, action_id: str, text: str) -> QPushButton:
         button = QPushButton(on_button(text), self)

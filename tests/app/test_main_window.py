@@ -652,3 +652,46 @@ def test_one_crash_dialog_at_a_time(window: MainWindow) -> None:
     patient.answer("close")
     window.commands.report_bug(Problem("another", "", "details"))
     assert len(patient.asked) == 2
+
+
+def test_a_drop_while_saving_is_refused_for_what_it_is(qtbot: QtBot, ready: MainWindow, tiny_model: Path) -> None:
+    _train(qtbot, ready)
+    ready.commands.save()
+    assert not _drop(ready, tiny_model)
+    assert "being saved" in ready.statusBar().currentMessage()
+    _wait_for(qtbot, ready)
+
+
+def test_new_sounds_after_a_saved_training_are_ready(qtbot: QtBot, ready: MainWindow, sounds_folder: Path) -> None:
+    _train(qtbot, ready)
+    ready.commands.open_sounds(sounds_folder)
+    _wait_for(qtbot, ready)
+    assert ready.training.sentence.text().startswith("Finished: ")
+    ready.commands.save()
+    _wait_for(qtbot, ready)
+    ready.commands.open_sounds(sounds_folder)
+    _wait_for(qtbot, ready)
+    assert ready.training.sentence.text().startswith("Ready. 6 sounds")
+
+
+def test_the_tab_key_reaches_the_banner_before_the_plot(qtbot: QtBot, window: MainWindow) -> None:
+    card, plot = window.sources.sounds_card, window.training.plot
+    after, chain = card.nextInFocusChain(), []
+    while after is not card:
+        chain.append(after)
+        after = after.nextInFocusChain()
+    demo, copy = (window.training.notice_banner.button(name) for name in ("demo", "copyCommand"))
+    assert chain.index(demo) < chain.index(copy) < chain.index(plot)
+
+
+def test_a_sound_that_changed_since_the_scan_is_named(qtbot: QtBot, ready: MainWindow, sounds_folder: Path) -> None:
+    sounds = sorted(sounds_folder.iterdir())
+    sounds[0].unlink()
+    shutil.copy(sounds[1], sounds[2])
+    _train(qtbot, ready)
+    said = ready.sources.sounds_card.refusal()
+    assert said.startswith("Left out of the training: sound 0.wav (")
+    assert said.endswith(", and 1 more file.")
+    ready.commands.open_sounds(sounds_folder)
+    _wait_for(qtbot, ready)
+    assert ready.sources.sounds_card.refusal() == ""
