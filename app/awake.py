@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import ctypes
+import os
+import shutil
 import sys
 
-from PySide6.QtCore import QObject, QProcess
+from PySide6.QtCore import QObject, QProcess, Slot
 
 from app.problems import logger
 
-_REASON = "Training a prior"
-_BUS_TIMEOUT_MS = 500
 _ES_CONTINUOUS, _ES_SYSTEM_REQUIRED = 0x80000000, 0x00000001
-_LINUX_SERVICE = ("org.freedesktop.PowerManagement", "/org/freedesktop/PowerManagement/Inhibit")
-_LINUX_INTERFACE = "org.freedesktop.PowerManagement.Inhibit"
+_END_WAIT_MS = 1000
+
+
+def _holder_command() -> list[str]:
+    """Return the program that holds sleep off for as long as it runs; each ends by itself when this process does."""
+    if sys.platform == "darwin":
+        return ["caffeinate", "-i", "-w", str(os.getpid())]
+    # `cat` ends when its input does, that is with this process, however it ends.
+    return ["systemd-inhibit", "--what=idle:sleep", "--who=Distill", "--why=Training a prior", "--mode=block", "cat"]
 
 
 class Awake(QObject):
@@ -22,48 +29,39 @@ class Awake(QObject):
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
         self._is_held = False
-        self._cookie: int | None = None
-        self._process: QProcess | None = None
+        self._process = QProcess(self)
+        self._process.finished.connect(self._on_finished)
 
     def hold(self, wanted: bool) -> None:
         """Change only what has to change."""
         if wanted == self._is_held:
             return
         self._is_held = wanted
-        try:
-            if sys.platform == "win32":
-                self._hold_windows(wanted)
-            elif sys.platform == "darwin":
-                self._hold_mac(wanted)
-            else:
-                self._hold_linux(wanted)
-        except (OSError, ImportError) as error:
-            logger.info("sleep is not held off: %s", error)
+        if sys.platform == "win32":
+            flags = _ES_CONTINUOUS | (_ES_SYSTEM_REQUIRED if wanted else 0)
+            ctypes.windll.kernel32.SetThreadExecutionState(flags)
+        elif wanted:
+            self._start_holder()
+        else:
+            self.release()
 
-    def _hold_windows(self, wanted: bool) -> None:
-        flags = _ES_CONTINUOUS | (_ES_SYSTEM_REQUIRED if wanted else 0)
-        ctypes.windll.kernel32.SetThreadExecutionState(flags)  # type: ignore[attr-defined,unused-ignore]
+    def _start_holder(self) -> None:
+        program, *arguments = _holder_command()
+        if shutil.which(program) is None:
+            logger.info("sleep is not held off: there is no %s", program)
+            return
+        self._process.start(program, arguments)
 
-    def _hold_mac(self, wanted: bool) -> None:
-        if wanted:
-            self._process = QProcess(self)
-            self._process.start("caffeinate", ["-i"])
-        elif self._process is not None:
-            self._process.kill()
+    def release(self) -> None:
+        """End the program that holds sleep off."""
+        self._process.closeWriteChannel()
+        if self._process.state() is not QProcess.ProcessState.NotRunning:
+            self._process.terminate()
+            self._process.waitForFinished(_END_WAIT_MS)
 
-    def _hold_linux(self, wanted: bool) -> None:
-        from PySide6.QtDBus import QDBusConnection, QDBusInterface, QDBusMessage
-
-        bus = QDBusConnection.sessionBus()
-        if not bus.isConnected():
-            raise OSError("there is no session bus")
-        service = QDBusInterface(*_LINUX_SERVICE, _LINUX_INTERFACE, bus)
-        service.setTimeout(_BUS_TIMEOUT_MS)  # a desktop that hangs must not hang the window
-        if wanted:
-            reply = service.call("Inhibit", "Distill", _REASON)
-            if reply.type() == QDBusMessage.MessageType.ErrorMessage:
-                raise OSError(reply.errorMessage())
-            self._cookie = reply.arguments()[0]
-        elif self._cookie is not None:
-            service.call("UnInhibit", self._cookie)
-            self._cookie = None
+    @Slot(int)
+    def _on_finished(self, code: int) -> None:
+        if self._is_held:
+            logger.info(
+                "sleep is not held off: %s", bytes(self._process.readAllStandardError().data()).decode(errors="replace")
+            )

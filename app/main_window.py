@@ -171,6 +171,7 @@ class MainWindow(QMainWindow):
             return
         self._session.settings.set_geometry(self.saveGeometry())
         self.hide()
+        self._awake.hold(False)
         self.commands.shut_down()
         event.accept()
 
