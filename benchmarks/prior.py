@@ -83,7 +83,7 @@ def training_memory_mib(name: str, facts: Facts) -> float:
     torch.set_num_threads(1)
     codes_BT = torch.randint(facts.codebook_size, (facts.ours.batch_size, facts.codes))
     # A tiny step first: torch loads parts of itself with it, which are nobody's memory.
-    tiny = replace(facts.ours, hidden_size=16, num_layers=1, num_heads=1)
+    tiny = replace(facts.ours, hidden_size=32, num_layers=1, num_heads=1)
     build(name, replace(facts, ours=tiny)).learn(codes_BT[:1])
     before = _memory_mib("VmRSS")
     contender = build(name, facts)
