@@ -26,7 +26,7 @@ from distill_core.models.frames import FramesPrior
 from distill_core.models.prior import flatten_codes
 from distill_core.training.optimizers import build_optimizer
 from distill_core.training.prior_config import PriorConfig
-from distill_core.training.prior_loop import train_prior_epoch
+from distill_core.training.prior_epoch import train_prior_epoch
 
 OURS = "frames"
 RIVALS = ("stock", "nanogpt", "x_transformers")

@@ -40,12 +40,8 @@ if TYPE_CHECKING:
         PriorTrainingStartEvent,
     )
     from distill_core.training.prior_config import PriorConfig, get_adaptive_prior_config
-    from distill_core.training.prior_loop import (
-        TrainedPrior,
-        train_prior,
-        train_prior_epoch,
-        validate_prior_epoch,
-    )
+    from distill_core.training.prior_epoch import train_prior_epoch, validate_prior_epoch
+    from distill_core.training.prior_loop import TrainedPrior, train_prior
 
 _HOMES = {
     "audio.dataset": ("AudioDataset", "scan"),
@@ -70,7 +66,8 @@ _HOMES = {
         "PriorTrainingStartEvent",
     ),
     "training.prior_config": ("PriorConfig", "get_adaptive_prior_config"),
-    "training.prior_loop": ("TrainedPrior", "train_prior", "train_prior_epoch", "validate_prior_epoch"),
+    "training.prior_epoch": ("train_prior_epoch", "validate_prior_epoch"),
+    "training.prior_loop": ("TrainedPrior", "train_prior"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
