@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QEventLoop, QObject, QStandardPaths, QTimer, QUrl, Signal, Slot
+from PySide6.QtCore import QObject, QStandardPaths, QUrl, Signal, Slot
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QWidget
 
@@ -24,19 +24,16 @@ if TYPE_CHECKING:
 
 _LOCKED_TEXT = "Stop training to change the model or the sounds."
 _SAVING_TEXT = "The prior is being saved. After that the model and the sounds can be changed."
-_CLOSE_WAIT_MS = 1500
-_DESKTOP_END_WAIT_MS = 8000
 
 
 class Commands(QObject):
     """The flows between a click and the Session.
 
-    Signals: `refused(Refusal)` a drop or a file that is not taken; `close_now()` everything is settled, close;
-    `options_wanted()`, `inspect_wanted()` show that side; `said(str)` an event for the status bar.
+    Signals: `refused(Refusal)` a drop or a file that is not taken; `options_wanted()`,
+    `inspect_wanted()` show that side; `said(str)` an event for the status bar.
     """
 
     refused = Signal(object)
-    close_now = Signal()
     options_wanted = Signal()
     inspect_wanted = Signal()
     said = Signal(str)
@@ -44,11 +41,9 @@ class Commands(QObject):
     def __init__(self, session: Session, prompts: Prompts, window: QWidget) -> None:
         super().__init__(window)
         self._session, self._prompts, self._window = session, prompts, window
-        self._after_training: Callable[[], None] | None = None
         self._after_saving: Callable[[], None] | None = None
         self._tells_of_bug = False
         self.overrides: Callable[[], dict[str, Any]] = dict
-        session.training_ended.connect(self._on_training_ended)
         session.saved.connect(self._on_saved)
         session.failed.connect(self._on_failed)
 
@@ -202,43 +197,9 @@ class Commands(QObject):
 
             self.said.emit(cleared_text(clear_code_cache()))
 
-    # Closing
-
-    def may_close(self) -> bool:
-        """Tell whether the window may close now; otherwise ask, and `close_now` comes later."""
-        state = self._session.state
-        if state.is_training:
-            self.ask(questions.quit_while_training(state.last_epoch, state.best_epoch), self._on_quit_answer)
-            return False
-        if state.activity is Activity.SAVING:
-            self._after_saving = self._close
-            return False
-        if state.unsaved and state.model is not None:
-            self.ask(questions.save_first(state.model.path), self._on_close_answer)
-            return False
-        return True
-
-    def shut_down(self) -> None:
-        """End the work thread."""
-        self._session.close(_CLOSE_WAIT_MS)
-
-    @Slot()
-    def on_desktop_session_end(self) -> None:
-        """Ask nothing, keep what is worth keeping: stop, and save into the open model."""
-        loop, session = QEventLoop(), self._session
-        QTimer.singleShot(_DESKTOP_END_WAIT_MS, loop.quit)
-        for signal in (session.training_ended, session.saved, session.failed):
-            signal.connect(loop.quit)
-        session.stop()
-        if session.state.is_training or session.state.activity is Activity.SAVING:
-            loop.exec()
-        if session.state.unsaved and session.state.activity is not Activity.SAVING:
-            session.save_prior()
-            loop.exec()
-
-    def _close(self) -> None:
-        # Not at once: an answer may come while the window is still handling the close that asked.
-        QTimer.singleShot(0, self.close_now.emit)
+    def after_saving(self, then: Callable[[], None]) -> None:
+        """Go on with this once the save under way has succeeded."""
+        self._after_saving = then
 
     def _settle_unsaved(self, then: Callable[[], None]) -> None:
         """Go on at once, or after an unsaved prior was saved or given up."""
@@ -256,39 +217,6 @@ class Commands(QObject):
 
         self.ask(questions.save_first(state.model.path), on_answer)
 
-    def _on_close_answer(self, answer: str) -> None:
-        if answer == "save":
-            self._session.stop()  # a scan under way has become pointless
-            self.save(then=self._close)
-        elif answer == "discard":
-            self._close()
-
-    def _on_quit_answer(self, answer: str) -> None:
-        if answer == "discard":
-            self._session.stop()
-            self._close()  # without waiting for a step that may be long
-        elif answer == "save":
-            self._after_training = self._save_and_close
-            if self._session.state.is_training:
-                self._session.stop()
-            else:  # it ended while the question was open
-                self._run_after_training()
-
-    def _save_and_close(self) -> None:
-        if self._session.state.unsaved:
-            self.save(then=self._close)
-        else:
-            self._close()
-
-    def _run_after_training(self) -> None:
-        then, self._after_training = self._after_training, None
-        if then is not None:
-            then()
-
-    @Slot(object)
-    def _on_training_ended(self, trained: object) -> None:
-        self._run_after_training()
-
     @Slot(object)
     def _on_saved(self, path: Path) -> None:
         then, self._after_saving = self._after_saving, None
@@ -300,8 +228,6 @@ class Commands(QObject):
         """What was to follow does not: the person decides anew."""
         if job == "saving":
             self._after_saving = None
-        if job == "training":
-            self._run_after_training()
         if problem.details:
             self.report_bug(problem)
 

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import QApplication, QLabel, QMainWindow, QTabWidget, QVB
 from app import words
 from app.actions import Actions
 from app.awake import Awake
+from app.closing import Closing
 from app.commands import Commands
 from app.panels.inspect_panel import InspectPanel
 from app.panels.options_panel import OptionsPanel
@@ -47,6 +48,7 @@ class MainWindow(QMainWindow):
         self._session = session
         self._may_close = self._was_shown = self._was_memorizing = False
         self.commands = Commands(session, prompts or QtPrompts(), self)
+        self.closing = Closing(session, self.commands)
         self.sources = SourcesPanel(session, self.commands)
         self.inspect = InspectPanel(session)
         self.options = OptionsPanel(session)
@@ -76,7 +78,7 @@ class MainWindow(QMainWindow):
 
     def _connect(self) -> None:
         self.commands.overrides = self.options.overrides
-        self.commands.close_now.connect(self._on_close_now)
+        self.closing.close_now.connect(self._on_close_now)
         self.commands.options_wanted.connect(self._on_options_wanted)
         self.commands.inspect_wanted.connect(self._on_inspect_wanted)
         self.commands.said.connect(self._on_said)
@@ -147,7 +149,7 @@ class MainWindow(QMainWindow):
 
     @Slot(QSessionManager)
     def _on_desktop_session_end(self, manager: QSessionManager) -> None:
-        self.commands.on_desktop_session_end()
+        self.closing.on_desktop_session_end()
         self._may_close = True
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -166,13 +168,13 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Close when nothing is lost by it; otherwise ask and close later."""
-        if not self._may_close and not self.commands.may_close():
+        if not self._may_close and not self.closing.may_close():
             event.ignore()
             return
         self._session.settings.set_geometry(self.saveGeometry())
         self.hide()
         self._awake.hold(False)
-        self.commands.shut_down()
+        self.closing.shut_down()
         event.accept()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:

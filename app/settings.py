@@ -63,6 +63,10 @@ class Settings:
         """Remember the last training's speed."""
         self._store.setValue("trainingSpeed", repr(speed))
 
+    def sync(self) -> None:
+        """Write what is not in the file yet."""
+        self._store.sync()
+
     def _text(self, key: str) -> str:
         value = self._store.value(key, "")
         return value if isinstance(value, str) else ""

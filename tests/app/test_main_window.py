@@ -381,7 +381,7 @@ def test_the_end_of_the_desktop_session_saves_and_asks_nothing(
     ready.options.form.set_overrides({**SMALL, "max_epochs": 100_000})
     with qtbot.waitSignal(_session(ready).epoch_finished, timeout=WAIT_MS):
         _button(ready).click()
-    ready.commands.on_desktop_session_end()
+    ready.closing.on_desktop_session_end()
     assert prompts.asked == []
     assert read_summary(tiny_model).has_prior
 

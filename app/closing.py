@@ -1,0 +1,98 @@
+"""How the window closes without losing anything: what is asked, and what is waited for."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEventLoop, QObject, QTimer, Signal, Slot
+
+from app import questions
+from app.commands import Commands
+from app.session import Session
+from app.state import Activity
+
+_CLOSE_WAIT_MS = 1500
+_DESKTOP_END_WAIT_MS = 8000
+
+
+class Closing(QObject):
+    """Settles what is under way or unsaved; `close_now()` says that the window may go."""
+
+    close_now = Signal()
+
+    def __init__(self, session: Session, commands: Commands) -> None:
+        super().__init__(commands)
+        self._session, self._commands = session, commands
+        self._waits_for_training = False
+        session.training_ended.connect(self._on_training_ended)
+        session.failed.connect(self._on_failed)
+
+    def may_close(self) -> bool:
+        """Tell whether the window may close now; otherwise ask, and `close_now` comes later."""
+        state = self._session.state
+        if state.is_training:
+            question = questions.quit_while_training(state.last_epoch, state.best_epoch)
+            self._commands.ask(question, self._on_quit_answer)
+            return False
+        if state.activity is Activity.SAVING:
+            self._commands.after_saving(self._close)
+            return False
+        if state.unsaved and state.model is not None:
+            self._commands.ask(questions.save_first(state.model.path), self._on_close_answer)
+            return False
+        return True
+
+    def shut_down(self) -> None:
+        """End the work thread, and have the settings in their file."""
+        self._session.close(_CLOSE_WAIT_MS)
+        self._session.settings.sync()
+
+    @Slot()
+    def on_desktop_session_end(self) -> None:
+        """Ask nothing, keep what is worth keeping: stop, and save into the open model."""
+        loop, session = QEventLoop(), self._session
+        QTimer.singleShot(_DESKTOP_END_WAIT_MS, loop.quit)
+        for signal in (session.training_ended, session.saved, session.failed):
+            signal.connect(loop.quit)
+        session.stop()
+        if session.state.is_training or session.state.activity is Activity.SAVING:
+            loop.exec()
+        if session.state.unsaved and session.state.activity is not Activity.SAVING:
+            session.save_prior()
+            loop.exec()
+
+    def _close(self) -> None:
+        # Not at once: an answer may come while the window is still handling the close that asked.
+        QTimer.singleShot(0, self.close_now.emit)
+
+    def _on_close_answer(self, answer: str) -> None:
+        if answer == "save":
+            self._session.stop()  # a scan under way has become pointless
+            self._commands.save(then=self._close)
+        elif answer == "discard":
+            self._close()
+
+    def _on_quit_answer(self, answer: str) -> None:
+        if answer == "discard":
+            self._session.stop()
+            self._close()  # without waiting for a step that may be long
+        elif answer == "save" and self._session.state.is_training:
+            self._waits_for_training = True
+            self._session.stop()
+        elif answer == "save":  # it ended while the question was open
+            self._save_and_close()
+
+    def _save_and_close(self) -> None:
+        self._waits_for_training = False
+        if self._session.state.unsaved:
+            self._commands.save(then=self._close)
+        else:
+            self._close()
+
+    @Slot(object)
+    def _on_training_ended(self, trained: object) -> None:
+        if self._waits_for_training:
+            self._save_and_close()
+
+    @Slot(str, object)
+    def _on_failed(self, job: str, problem: object) -> None:
+        if job == "training" and self._waits_for_training:
+            self._save_and_close()
