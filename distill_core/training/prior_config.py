@@ -11,7 +11,8 @@ from distill_core.training.settings import batch_size_for, is_number, is_whole, 
 
 _MOST = 1_000_000
 ARCHITECTURES = ("flat", "frames")
-_FRAMES_RECIPE = {"learning_rate": 3e-3, "token_dropout": 0.1, "dropout": 0.1, "patience": 20}
+PRECISIONS = ("float32", "bfloat16", "auto")
+_FRAMES_RECIPE = {"learning_rate": 3e-3, "token_dropout": 0.1, "dropout": 0.1, "patience": 20, "precision": "auto"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class PriorConfig:
     token_dropout: float = setting(0.0, "Share of codes replaced by others while training; more holds back memorizing.")
     matrix_learning_rate: float = setting(0.01, "Largest step size of the trunk's matrices (Muon; frames only).")
     matrix_weight_decay: float = setting(0.1, "Pull of the trunk's matrices towards zero (Muon; frames only).")
+    precision: str = setting("float32", "Arithmetic of training: float32, bfloat16, or auto for the faster one here.")
     patience: int = setting(0, "Stop after so many epochs without a better one; 0 never stops early.")
     anonymous: bool = setting(False, "Leave the names of folder and sounds out of the model file.")
 
@@ -63,6 +65,7 @@ class PriorConfig:
         self._require("architecture", self.architecture in ARCHITECTURES, f"one of {', '.join(ARCHITECTURES)}")
         even = self.architecture == "flat" or self.hidden_size // self.num_heads % 2 == 0
         self._require("num_heads", even, "such that a head's width is even")
+        self._require("precision", self.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}")
         self._require("device", self.device in DEVICE_NAMES, f"one of {', '.join(DEVICE_NAMES)}")
         self._require("anonymous", isinstance(self.anonymous, bool), "yes or no")
 

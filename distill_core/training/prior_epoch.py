@@ -12,6 +12,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from distill_core.device import has_fast_bfloat16
 from distill_core.events import OnEvent, ShouldStop, ignore, never, stop_point
 from distill_core.models.architectures import Prior
 from distill_core.models.prior import flatten_codes
@@ -37,6 +38,12 @@ def _code_loss(prior: Prior, codes_BT: Tensor, wrong_share: float = 0.0) -> Tens
 def as_sequences(prior: Prior, codes: Tensor) -> Tensor:
     """Return codes `[N, T]` in the prior's own order, for `[N, S, Q]` or what has that shape already."""
     return flatten_codes(codes, prior.order_S) if codes.dim() == 3 else codes
+
+
+def _arithmetic(config: PriorConfig, device: torch.device) -> torch.autocast:
+    """Return the context in which to train; validation is always in float32, so that perplexities compare."""
+    reduced = config.precision == "bfloat16" or (config.precision == "auto" and has_fast_bfloat16(device))
+    return torch.autocast(device.type, torch.bfloat16, enabled=reduced)
 
 
 def _take_step(prior: Prior, loss: Tensor, optimizer: Optimizer, clip_norm: float) -> bool:
@@ -81,7 +88,8 @@ def train_prior_epoch(
         if should_stop():
             break
         started = perf_counter()
-        loss = _code_loss(prior, codes_NT[indices].to(device), config.token_dropout)
+        with _arithmetic(config, device):
+            loss = _code_loss(prior, codes_NT[indices].to(device), config.token_dropout)
         if _take_step(prior, loss, optimizer, config.gradient_clip_norm):
             total_loss, seen, bad_in_a_row = total_loss + loss.item() * len(indices), seen + len(indices), 0
         elif (bad_in_a_row := bad_in_a_row + 1) == BAD_STEPS_IN_A_ROW:

@@ -116,6 +116,7 @@ EVERYTHING: dict[str, Any] = {
     "architecture": "frames",
     "token_dropout": 0.1,
     "patience": 5,
+    "precision": "bfloat16",
     "matrix_learning_rate": 0.01,
     "matrix_weight_decay": 0.0,
 }

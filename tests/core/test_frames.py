@@ -127,6 +127,17 @@ def test_same_seed_same_weights(tiny_model: Path, sounds_folder: Path) -> None:
     assert all(torch.equal(value, other[key]) for key, value in first.prior.state_dict().items())
 
 
+def test_reduced_arithmetic_trains_as_well(tiny_model: Path, sounds_folder: Path) -> None:
+    """The weights stay float32, and so does validation; the perplexities agree."""
+    config = replace(SMALL, max_epochs=8)
+    full = train_prior(tiny_model, sounds_folder, config)
+    reduced = train_prior(tiny_model, sounds_folder, replace(config, precision="bfloat16"))
+    assert reduced.prior is not None
+    assert {weight.dtype for weight in reduced.prior.parameters()} == {torch.float32}
+    assert reduced.metadata["best_perplexity"] == pytest.approx(full.metadata["best_perplexity"], rel=0.03)
+    assert reduced.metadata["best_perplexity"] != full.metadata["best_perplexity"]
+
+
 def test_it_learns_faster_than_flat(tiny_model: Path, sounds_folder: Path) -> None:
     sizes: dict[str, Any] = {"max_epochs": 15, "hidden_size": 64, "device": "cpu"}
     flat = train_prior(tiny_model, sounds_folder, get_adaptive_prior_config(6, **sizes))

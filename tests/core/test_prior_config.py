@@ -65,6 +65,7 @@ def test_overrides_replace_single_settings() -> None:
         ("val_fraction", 0.0),
         ("val_fraction", 1.0),
         ("device", "abacus"),
+        ("precision", "float8"),
         ("patience", -1),
         ("seed", -1),
         ("anonymous", "no"),
