@@ -27,7 +27,7 @@ class PriorConfig:
     num_layers: int = setting(4, "Transformer layers.")
     num_heads: int = setting(4, "Attention heads.")
     dropout: float = setting(0.1, "Share of activations dropped while training; more holds back memorizing.")
-    max_epochs: int = setting(100, "Passes over the training sounds.")
+    max_epochs: int = setting(100, "Passes over the training sounds; a small set counts several as one.")
     learning_rate: float = setting(1e-3, "Largest step size; it warms up, then falls along a cosine.")
     weight_decay: float = setting(0.01, "Pull of the weights towards zero (AdamW).")
     gradient_clip_norm: float = setting(1.0, "Longest gradient that is followed.")
