@@ -39,7 +39,6 @@ class PerplexityPlot(QWidget):
         self._curve = Curve()
         self._canvas: PerplexityCanvas | None = None
         self._shown_epoch, self._stepped_to = 0, 0  # what the read-out says; what the keyboard chose
-        self._empty_text = NO_CURVE_YET
         self._legend = PlotLegend(self)
         self._message, self._words = QLabel(self), QLabel(_AXIS_NAME, self)
         self.setObjectName("perplexityPlot")
@@ -114,11 +113,6 @@ class PerplexityPlot(QWidget):
         """Show no curve and no lines."""
         self._set_curve(Curve())
 
-    def set_empty_text(self, text: str) -> None:
-        """Say something else as long as there is no curve."""
-        self._empty_text = text
-        self._show()
-
     def read_out(self, epoch: int) -> str:
         """Return "Epoch 31 · validation 7.42 · training 6.10 · 2:14", or "" for an epoch that there is not."""
         return self._curve.read_out(epoch)
@@ -145,10 +139,10 @@ class PerplexityPlot(QWidget):
     def _show(self) -> None:
         self._is_behind = False
         empty = not len(self._curve)
-        self._message.setText(self._empty_text)
+        self._message.setText(NO_CURVE_YET)
         self._message.setVisible(empty)
         self._legend.setVisible(not empty)
-        self.setAccessibleDescription(" ".join([self._empty_text] * empty + [self._curve.description()]).strip())
+        self.setAccessibleDescription(" ".join([NO_CURVE_YET] * empty + [self._curve.description()]).strip())
         if self._canvas is not None:
             self._canvas.show_curve(self._curve)
         self._show_read_out(self._stepped_to)
