@@ -17,7 +17,8 @@ from distill_core.errors import ModelFileError, SaveError
 from distill_core.models import prior as flat
 from distill_core.models import schema
 from distill_core.models.architectures import PRIOR_CLASSES, Prior
-from distill_core.models.archive import FileStamp, keep_backup, read_archive, write_archive
+from distill_core.models.archive import FileStamp, read_archive
+from distill_core.models.archive_writer import keep_backup, write_archive
 from distill_core.models.vqvae import ConvVQVAE, grid_of
 
 
