@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         PriorTrainingCompleteEvent,
         PriorTrainingStartEvent,
     )
-    from distill_core.training.prior_config import PriorConfig, get_adaptive_prior_config
+    from distill_core.training.prior_config import PriorConfig, get_adaptive_prior_config, prior_config_for
     from distill_core.training.prior_epoch import train_prior_epoch, validate_prior_epoch
     from distill_core.training.prior_loop import TrainedPrior, train_prior
 
@@ -65,7 +65,7 @@ _HOMES = {
         "PriorTrainingCompleteEvent",
         "PriorTrainingStartEvent",
     ),
-    "training.prior_config": ("PriorConfig", "get_adaptive_prior_config"),
+    "training.prior_config": ("PriorConfig", "get_adaptive_prior_config", "prior_config_for"),
     "training.prior_epoch": ("train_prior_epoch", "validate_prior_epoch"),
     "training.prior_loop": ("TrainedPrior", "train_prior"),
 }
@@ -95,6 +95,7 @@ __all__ = [
     "flatten_codes",
     "get_adaptive_prior_config",
     "load_model_v2",
+    "prior_config_for",
     "read_summary",
     "sample_codes",
     "save_model_v2",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from distill_core import get_adaptive_prior_config, save_prior_to_model, scan, train_prior
+from distill_core import save_prior_to_model, scan, train_prior
 from distill_core.models.archive import read_archive
 
 
@@ -19,8 +19,7 @@ def test_terminal_and_engine_write_the_same_file(tiny_model: Path, sounds_folder
     command = [sys.executable, "-m", "distill_core.cli", "train-prior", str(tiny_model), str(sounds_folder), *flags]
     subprocess.run(command, check=True, capture_output=True)
     dataset = scan(sounds_folder)
-    config = get_adaptive_prior_config(len(dataset.files), max_epochs=2, hidden_size=32, num_layers=1, seed=5)
-    trained = train_prior(by_hand, dataset, config)
+    trained = train_prior(by_hand, dataset, {"max_epochs": 2, "hidden_size": 32, "num_layers": 1, "seed": 5})
     assert trained.prior is not None
     save_prior_to_model(by_hand, trained.prior, trained.config, trained.metadata)
     first, second = read_archive(tiny_model)[0], read_archive(by_hand)[0]

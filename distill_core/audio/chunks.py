@@ -78,20 +78,21 @@ def read_chunks(
     yield from read_each(files, read, progress, already_done, on_event, should_stop)
 
 
-def split_in_time(chunks_N: Tensor, val_fraction: float) -> tuple[Tensor, Tensor]:
-    """Keep the end of a single sound for validation, one chunk apart where it is long enough.
+def split_in_time(items_N: Tensor, val_fraction: float, a_second: int = 1) -> tuple[Tensor, Tensor]:
+    """Keep the end of a single sound for validation, a second apart where it is long enough.
 
-    `chunks_N` holds what belongs to each chunk, in order, along its first axis.
+    `items_N` holds what belongs to each chunk or step, in order, along its first axis; `a_second` says how many of them
+    a second has.
 
     Raises:
-        DatasetError: it has less than two chunks.
+        DatasetError: it is a second long or less.
     """
-    total = len(chunks_N)
-    if total < 2:
+    total = len(items_N)
+    if total <= a_second:
         raise DatasetError(
             "One sound of a second or less is too little to learn from.",
             "Add more sounds, or one that is several seconds long.",
         )
-    wanted = min(total - 1, max(1, round(total * val_fraction)))
-    gap = 1 if total - wanted > 1 else 0
-    return chunks_N[: total - wanted - gap], chunks_N[total - wanted :]
+    wanted = max(1, min(total - a_second, max(a_second, round(total * val_fraction))))
+    gap = a_second if total - wanted > a_second else 0
+    return items_N[: total - wanted - gap], items_N[total - wanted :]

@@ -36,7 +36,7 @@ class AudioFile:
     """A usable sound: its path, its name inside the folder, and what decoding it showed.
 
     `channel` is the one to take where the mean of all cancels out; `note` says what a person should know;
-    `digest` is the same for files that hold the same sound.
+    `digest` is the same for files that hold the same sound; `peak` is the largest absolute value of its mono sum.
     """
 
     path: Path
@@ -47,6 +47,7 @@ class AudioFile:
     digest: str
     channel: int | None = None
     note: str = ""
+    peak: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,8 @@ def _examine(path: Path, name: str, should_stop: ShouldStop) -> AudioFile:
     if path.suffix.lower() in UNSUPPORTED_SUFFIXES:
         raise UnreadableSoundError(f"{path.suffix[1:].upper()} can't be read; convert it to WAV or FLAC")
     seen = measure_sound(path, should_stop)
-    return AudioFile(path, name, seen.duration_s, seen.sample_rate, seen.channels, seen.digest, seen.channel, seen.note)
+    facts = (seen.duration_s, seen.sample_rate, seen.channels, seen.digest, seen.channel, seen.note, seen.peak)
+    return AudioFile(path, name, *facts)
 
 
 def check_unchanged(file: AudioFile, should_stop: ShouldStop = never) -> None:

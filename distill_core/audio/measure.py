@@ -32,17 +32,23 @@ class Measured:
     digest: str
     channel: int | None
     note: str
+    peak: float
 
 
 @dataclass(slots=True)
 class _Pass:
-    """What one pass over a sound's samples tells; `swing` is how far they get from the first one."""
+    """What one pass over a sound's samples tells; `swing` is how far they get from the first one.
+
+    `channel_peaks` and `mono_peak` are the largest absolute values of each channel and of their mean.
+    """
 
     frames: int = 0
     first: Samples | None = None
     swing: float = 0.0
     mono_energy: float = 0.0
     channel_energy: float | np.ndarray[tuple[int], np.dtype[np.float64]] = 0.0
+    channel_peaks: float | np.ndarray[tuple[int], np.dtype[np.float32]] = 0.0
+    mono_peak: float = 0.0
     is_sound: bool = True
     digest: blake2b = field(default_factory=lambda: blake2b(digest_size=16))
 
@@ -53,7 +59,10 @@ class _Pass:
             return
         self.first = block[:, :1].copy() if self.first is None else self.first
         self.swing = max(self.swing, float(np.abs(block - self.first).max()))
-        self.mono_energy += float(np.square(to_mono(block, None), dtype=np.float64).sum())
+        mono = to_mono(block, None)
+        self.mono_energy += float(np.square(mono, dtype=np.float64).sum())
+        self.mono_peak = max(self.mono_peak, float(np.abs(mono).max()))
+        self.channel_peaks = np.maximum(self.channel_peaks, np.abs(block).max(axis=1))
         self.channel_energy = self.channel_energy + np.square(block, dtype=np.float64).sum(axis=1)
         self.digest.update(block.tobytes())
 
@@ -62,6 +71,10 @@ class _Pass:
         loudest = int(np.argmax(self.channel_energy))
         energies = np.atleast_1d(self.channel_energy)
         return loudest if self.mono_energy < _CANCELLED_ENERGY_RATIO * energies[loudest] else None
+
+    def peak(self, channel: int | None) -> float:
+        """Return the largest absolute value of one channel, or of the mean of all."""
+        return self.mono_peak if channel is None else float(np.atleast_1d(self.channel_peaks)[channel])
 
 
 def _refuse_unusable(seen: _Pass, declared: int, rate: int) -> None:
@@ -105,4 +118,5 @@ def measure_sound(path: Path, should_stop: ShouldStop) -> Measured:
         notes.append(f"only the first {duration_s:.2f} s could be read")
     if channel is not None:
         notes.append(f"its channels cancel out, so only channel {channel + 1} is used")
-    return Measured(duration_s, rate, channels, seen.digest.hexdigest(), channel, "; ".join(notes))
+    digest, peak = seen.digest.hexdigest(), seen.peak(channel)
+    return Measured(duration_s, rate, channels, digest, channel, "; ".join(notes), peak)

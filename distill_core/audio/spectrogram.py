@@ -11,6 +11,8 @@ from torch import Tensor
 
 from distill_core.audio.torchaudio_import import MelSpectrogram
 
+FRAMES_PER_STEP = 16  # the encoder halves both axes four times
+
 
 @dataclass(frozen=True, slots=True)
 class SpectrogramConfig:
@@ -35,7 +37,15 @@ class SpectrogramConfig:
     @property
     def chunk_frames(self) -> int:
         """Mel frames of one chunk (centred frames)."""
-        return self.chunk_samples // self.hop_length + 1
+        return self.frames_of(1)
+
+    def frames_of(self, seconds: float) -> int:
+        """Return how many centred mel frames so many seconds have."""
+        return int(seconds * self.chunk_samples) // self.hop_length + 1
+
+    def steps_of(self, seconds: float) -> int:
+        """Return how many steps the encoder makes of so many seconds in a row."""
+        return padded_length(self.frames_of(seconds)) // FRAMES_PER_STEP
 
     def to_dict(self) -> dict[str, object]:
         """Return the settings as the file holds them."""
@@ -63,6 +73,6 @@ class AudioSpectrogram:
         return torch.log1p(mel).unsqueeze(1)
 
 
-def padded_length(length: int, multiple: int = 16) -> int:
-    """Return `length` rounded up: the encoder halves both axes four times."""
-    return math.ceil(length / multiple) * multiple
+def padded_length(length: int) -> int:
+    """Return a mel's bands or frames rounded up to what the encoder takes."""
+    return math.ceil(length / FRAMES_PER_STEP) * FRAMES_PER_STEP

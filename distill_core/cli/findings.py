@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from distill_core.cli.progress import TrainingProgress
 from distill_core.cli.terminal import Terminal
@@ -43,13 +42,6 @@ def say_sounds(terminal: Terminal, dataset: AudioDataset, measure: str) -> None:
         terminal.say(f"  skipped {skipped.name}: {skipped.reason}", "yellow")
     if len(dataset.skipped) > _SHOWN_SKIPPED:
         terminal.say(f"  and {len(dataset.skipped) - _SHOWN_SKIPPED} more were skipped", "yellow")
-
-
-def say_settings(terminal: Terminal, config: Any, overrides: dict[str, Any]) -> None:
-    """Tell each setting and where it comes from."""
-    for name, value in asdict(config).items():
-        origin = "override" if name in overrides else "auto"
-        terminal.say(f"  {name}: {value} ({origin})")
 
 
 def say_stopped(terminal: Terminal) -> None:

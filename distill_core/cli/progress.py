@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import TracebackType
+from typing import Any
 
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from distill_core.cli.terminal import Terminal
+from distill_core.cli.terminal import Terminal, say_settings
 from distill_core.events import JobProgress, SkippedFile
 from distill_core.training.metrics import (
     PriorEpochMetrics,
@@ -25,8 +27,8 @@ _PHASES = {"scan": "Looking through the sounds", "encode": "Encoding the sounds"
 class TrainingProgress:
     """Takes every event of scanning and training; keeps the last one for the summary."""
 
-    def __init__(self, terminal: Terminal) -> None:
-        self.terminal = terminal
+    def __init__(self, terminal: Terminal, overrides: Mapping[str, Any] | None = None) -> None:
+        self.terminal, self._overrides = terminal, overrides or {}
         self.completed: PriorTrainingCompleteEvent | VQVAETrainingCompleteEvent | None = None
         self._total_epochs = 1
         self._was_memorizing = False
@@ -84,21 +86,31 @@ class TrainingProgress:
         self._total_epochs = event.total_epochs
         self.terminal.emit("start", event)
         files = f"{event.train_files} to train on, {event.validation_files} kept for validation"
+        say_settings(self.terminal, event.config, self._overrides)
+        levels = ", ".join(f"{value:.1f}" for value in event.unigram_by_level)
         self.terminal.say(
-            f"{event.chunks} seconds of codes from sounds: {files}. "
-            f"Perplexity of guessing by frequency alone: {event.unigram_perplexity:.1f}"
+            f"{event.code_count:,} codes, {event.chunks} seconds of sounds: {files}. "
+            f"Perplexity of guessing by frequency alone: {event.unigram_perplexity:.1f}, by level {levels}"
         )
+        if event.sibling_agreement is not None:
+            self.terminal.say(
+                f"The validation sounds agree with their nearest training sounds in {event.sibling_agreement:.0%} of "
+                "the codes (median second)."
+            )
 
     def _show_epoch(self, event: PriorEpochMetrics) -> None:
         self.terminal.emit("epoch", event)
+        levels = ", ".join(f"{value:.1f}" for value in event.level_perplexities)
         self.terminal.say(
             f"Epoch {event.epoch}/{event.total_epochs} | train_loss: {event.train_loss:.4f} "
             f"| val_loss: {event.val_loss:.4f} | perplexity: {event.val_perplexity:.1f} "
             f"| best: {event.best_perplexity:.1f}"
         )
-        if event.is_memorizing and not self._was_memorizing:
+        if event.val_perplexity <= event.best_perplexity:
+            self.terminal.say(f"  a new best; by level: {levels}")
+        if event.memorization_message and not self._was_memorizing:
             self.terminal.say(event.memorization_message, "yellow")
-        self._was_memorizing = event.is_memorizing
+        self._was_memorizing = bool(event.memorization_message)
 
     def _show_codec_start(self, event: VQVAETrainingStartEvent) -> None:
         self._total_epochs = event.total_epochs

@@ -10,7 +10,7 @@ import signal
 import stat
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
@@ -141,6 +141,13 @@ def terminal_session(as_json: bool) -> Iterator[Terminal]:
         bug.exit_code, bug.hint = EXIT_BUG, f"Details are in {_log_bug(error)}; please report them."
         terminal.fail(bug)
         raise typer.Exit(EXIT_BUG) from error
+
+
+def say_settings(terminal: Terminal, config: Any, overrides: Mapping[str, Any]) -> None:
+    """Tell each setting and where it comes from."""
+    for name, value in asdict(config).items():
+        origin = "override" if name in overrides else "auto"
+        terminal.say(f"  {name}: {value} ({origin})")
 
 
 def _stop_signals() -> list[int]:

@@ -7,9 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from distill_core.cli.findings import say_settings, say_sounds, say_stopped, scan_folder
+from distill_core.cli.findings import say_sounds, say_stopped, scan_folder
 from distill_core.cli.progress import TrainingProgress
-from distill_core.cli.terminal import Terminal, check_output, check_writable, stop_on_signals, terminal_session
+from distill_core.cli.terminal import (
+    Terminal,
+    check_output,
+    check_writable,
+    say_settings,
+    stop_on_signals,
+    terminal_session,
+)
 from distill_core.events import ShouldStop, Stopped
 from distill_core.training.metrics import VQVAETrainingCompleteEvent
 from distill_core.training.settings import setting_docs

@@ -7,65 +7,38 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from distill_core.cli.findings import say_settings, say_sounds, say_stopped, scan_folder
+from distill_core.cli.findings import say_sounds, say_stopped, scan_folder
 from distill_core.cli.progress import TrainingProgress
+from distill_core.cli.setting_flags import given, with_setting_flags
 from distill_core.cli.terminal import Terminal, check_output, check_writable, stop_on_signals, terminal_session
 from distill_core.events import ShouldStop, Stopped
-from distill_core.training.prior_config import get_adaptive_prior_config, setting_docs
+from distill_core.training.prior_config import PriorConfig, config_for_sounds
 
 if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
     from distill_core.models.persistence import ModelSummary
     from distill_core.training.prior_loop import TrainedPrior
 
-_DOCS = setting_docs()
+_SHORT = {"max_epochs": "epochs", "num_layers": "layers", "num_heads": "heads", "learning_rate": "lr"}
+_SHORT |= {"context_s": "context"}
 
 
+@with_setting_flags(PriorConfig, _SHORT)
 def train_prior(
     model: Annotated[Path, typer.Argument(help="The model file to train a prior for.", show_default=False)],
     dataset: Annotated[Path, typer.Argument(help="The folder of sounds to learn from.", show_default=False)],
-    epochs: Annotated[int | None, typer.Option(help=_DOCS["max_epochs"])] = None,
-    hidden_size: Annotated[int | None, typer.Option(help=_DOCS["hidden_size"])] = None,
-    layers: Annotated[int | None, typer.Option(help=_DOCS["num_layers"])] = None,
-    heads: Annotated[int | None, typer.Option(help=_DOCS["num_heads"])] = None,
-    lr: Annotated[float | None, typer.Option(help=_DOCS["learning_rate"])] = None,
-    dropout: Annotated[float | None, typer.Option(help=_DOCS["dropout"])] = None,
-    batch_size: Annotated[int | None, typer.Option(help=_DOCS["batch_size"])] = None,
-    seed: Annotated[int | None, typer.Option(help=_DOCS["seed"])] = None,
-    device: Annotated[str | None, typer.Option(help=_DOCS["device"])] = None,
-    architecture: Annotated[str | None, typer.Option(help=_DOCS["architecture"])] = None,
-    precision: Annotated[str | None, typer.Option(help=_DOCS["precision"])] = None,
-    patience: Annotated[int | None, typer.Option(help=_DOCS["patience"])] = None,
-    token_dropout: Annotated[float | None, typer.Option(help=_DOCS["token_dropout"])] = None,
-    anonymous: Annotated[bool | None, typer.Option("--anonymous", help=_DOCS["anonymous"])] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Save into a copy instead of MODEL.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file at --output.")] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Encode all sounds anew, and keep no codes.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")] = False,
+    **settings: Any,
 ) -> None:
     """Train a prior on a folder of sounds and save it into the model file.
 
     Ctrl-C stops after the step and saves the best epoch.
     """
-    overrides = {
-        "max_epochs": epochs,
-        "hidden_size": hidden_size,
-        "num_layers": layers,
-        "num_heads": heads,
-        "learning_rate": lr,
-        "dropout": dropout,
-        "batch_size": batch_size,
-        "seed": seed,
-        "device": device,
-        "architecture": architecture,
-        "precision": precision,
-        "patience": patience,
-        "token_dropout": token_dropout,
-        "anonymous": anonymous,
-    }
-    given = {name: value for name, value in overrides.items() if value is not None}
     with terminal_session(json) as terminal, stop_on_signals(terminal) as stop:
-        _run(terminal, model, dataset, given, output, force, no_cache, stop.is_set)
+        _run(terminal, model, dataset, given(settings), output, force, no_cache, stop.is_set)
 
 
 def _run(
@@ -78,7 +51,7 @@ def _run(
     no_cache: bool,
     should_stop: ShouldStop,
 ) -> None:
-    get_adaptive_prior_config(1, **overrides)  # a setting that cannot be is told before any work
+    config_for_sounds(1, 1, overrides)  # a setting that cannot be is told before any work
     if output is not None:
         check_output(output, force)
     from distill_core.models.persistence import read_summary, save_prior_to_model
@@ -86,17 +59,15 @@ def _run(
 
     summary = read_summary(model)
     check_writable(output or model)
-    with TrainingProgress(terminal) as progress:
+    with TrainingProgress(terminal, overrides) as progress:
         try:
             dataset = scan_folder(folder, progress, should_stop)
         except Stopped:
             return say_stopped(terminal)
-        config = get_adaptive_prior_config(len(dataset.files), **overrides)
         _say_found(terminal, summary, dataset)
-        say_settings(terminal, config, overrides)
         _say_replacing(terminal, summary, output)
         trained = train(
-            model, dataset, config, on_event=progress.on_event, should_stop=should_stop, use_cache=not no_cache
+            model, dataset, overrides, on_event=progress.on_event, should_stop=should_stop, use_cache=not no_cache
         )
     if trained.prior is None:
         return say_stopped(terminal)
@@ -137,7 +108,11 @@ def _say_backup(terminal: Terminal, summary: ModelSummary, trained: TrainedPrior
 
 def _best_line(metadata: dict[str, Any]) -> str:
     best, unigram = metadata["best_perplexity"], metadata["unigram_perplexity"]
-    return f"Best perplexity {best:.2f} at epoch {metadata['best_epoch']} (guessing by frequency alone: {unigram:.1f})."
+    levels = ", ".join(f"{value:.1f}" for value in metadata["level_perplexities"])
+    return (
+        f"Best perplexity {best:.2f} at epoch {metadata['best_epoch']}, by level {levels} "
+        f"(guessing by frequency alone: {unigram:.1f})."
+    )
 
 
 def _say_done(terminal: Terminal, trained: TrainedPrior, saved_to: Path, progress: TrainingProgress) -> None:

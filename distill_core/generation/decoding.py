@@ -59,7 +59,7 @@ class FlatDecoder:
 class FramesDecoder:
     """Logits of a `FramesPrior`: one step of the trunk a position, then level by level.
 
-    When the context is full, its later half (whole time steps) is fed again as if the sound began there.
+    When the context is full, its later half (whole time steps) is fed again as what it is: the middle of a sound.
     """
 
     def __init__(self, prior: FramesPrior, batch: int) -> None:
@@ -85,7 +85,9 @@ class FramesDecoder:
             return self._extend(self._prior.slot_input(codes_BPQ, slot), slot)
         kept = self._prior.steps // 2 * self._prior.bands
         self._first += slot - kept
-        return self._extend(self._prior.trunk_input(codes_BPQ[:, slot - kept :], kept + 1), 0)
+        window_BPQ = codes_BPQ[:, slot - kept :]
+        in_the_middle_B = torch.zeros(len(window_BPQ), dtype=torch.bool, device=window_BPQ.device)
+        return self._extend(self._prior.trunk_input(window_BPQ, kept + 1, in_the_middle_B), 0)
 
     def _extend(self, hidden_BPC: Tensor, slot: int) -> Tensor:
         """Take the inputs from `slot` on into the cache and return `[B, C]` of the last."""

@@ -19,7 +19,6 @@ from distill_core.errors import ConfigError
 from distill_core.events import OnEvent, ProgressReporter, ShouldStop, ignore, never, stop_point
 from distill_core.generation.decoding import Decoder, decoder_of, ready_for_decoding
 from distill_core.models.architectures import Prior
-from distill_core.models.frames import FramesPrior, time_order
 from distill_core.models.prior import unflatten_codes
 
 _LARGEST_SHARE = 1 - 2.0**-20
@@ -164,19 +163,12 @@ def _require_counts(prior: Prior, count: object, positions: int, seed: object, b
     for name, value in (("count", count), ("positions", positions), ("batch_size", batch_size)):
         _require(_is_whole(value, 1), name, value, "a whole number of 1 or more")
     _require(_is_whole(seed, 0), "seed", seed, "a whole number of 0 or more")
-    unit = prior.bands if isinstance(prior, FramesPrior) else prior.seq_len // prior.num_quantizers
+    unit = prior.unit // prior.num_quantizers
     _require(positions % unit == 0, "positions", positions, f"a multiple of {unit}")
 
 
 def _batches(count: int, batch_size: int) -> list[range]:
     return [range(first, min(count, first + batch_size)) for first in range(0, count, batch_size)]
-
-
-def _in_codec_order(prior: Prior, codes_NT: Tensor) -> Tensor:
-    if not isinstance(prior, FramesPrior):
-        return unflatten_codes(codes_NT, prior.num_quantizers)
-    steps = codes_NT.shape[1] // (prior.num_quantizers * prior.bands)
-    return unflatten_codes(codes_NT, prior.num_quantizers, time_order(prior.bands, steps))
 
 
 def sample_codes(
@@ -215,4 +207,4 @@ def sample_codes(
                 batch.draw_position(position, temperatures, settings)
                 progress.update(indices.start * positions + (position + 1) * len(indices))
             codes_NT[indices.start : indices.stop] = batch.codes_BT
-    return _in_codec_order(prior, codes_NT)
+    return unflatten_codes(codes_NT, prior.num_quantizers, prior.order_of(positions))

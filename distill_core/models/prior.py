@@ -146,8 +146,12 @@ class CodePrior(nn.Module):
         return prior.eval()
 
     @property
-    def order_S(self) -> Tensor | None:
-        """The order of positions: as the VQ-VAE gives them."""
+    def unit(self) -> int:
+        """Codes of one context: where a sequence may be cut."""
+        return self.seq_len
+
+    def order_of(self, positions: int) -> Tensor | None:
+        """Return the order of so many positions: as the VQ-VAE gives them."""
         return None
 
     def sizes(self) -> dict[str, Any]:

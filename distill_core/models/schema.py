@@ -41,7 +41,8 @@ SPECTROGRAM_RANGES |= {"n_mels": (16, 512)}
 VQVAE_RANGES = {"codebook_dim": (1, 1024), "codebook_size": (2, 65_536), "num_quantizers": (1, 32)}
 PRIOR_RANGES = {"hidden_size": (16, 4096), "num_layers": (1, 64), "num_heads": (1, 4096)}
 MAX_BANDS = 32
-PRIOR_RANGES |= {"seq_len": (1, 16_384), "num_quantizers": (1, 32)}
+LONGEST_SEQUENCE = 16_384
+PRIOR_RANGES |= {"seq_len": (1, LONGEST_SEQUENCE), "num_quantizers": (1, 32)}
 
 
 class _Reader:
@@ -189,11 +190,10 @@ def check_seq_len(seq_len: int, name: str) -> None:
     Raises:
         ModelFileError: it is too long.
     """
-    longest = PRIOR_RANGES["seq_len"][1]
-    if seq_len > longest:
+    if seq_len > LONGEST_SEQUENCE:
         raise ModelFileError(
-            f"“{name}” has {seq_len} codes a second; a prior can learn at most {longest}.",
-            "Choose a model with fewer levels or a longer hop length.",
+            f"“{name}” has {seq_len} codes a second; a flat prior can learn at most {LONGEST_SEQUENCE}.",
+            "Choose the architecture frames, or a model with fewer levels.",
         )
 
 

@@ -14,10 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from distill_core.audio.spectrogram import padded_length
+from distill_core.audio.spectrogram import FRAMES_PER_STEP, padded_length
 
 CHANNELS = (1, 32, 64, 128, 256)
-DOWNSAMPLING = 2 ** (len(CHANNELS) - 1)
 CONFIG_KEYS = (
     "codebook_dim",
     "codebook_size",
@@ -177,4 +176,4 @@ class ConvVQVAE(nn.Module):
 
 def grid_of(n_mels: int, frames: int) -> tuple[int, int]:
     """Return how many (bands, steps) of positions a mel of that size has."""
-    return padded_length(n_mels) // DOWNSAMPLING, padded_length(frames) // DOWNSAMPLING
+    return padded_length(n_mels) // FRAMES_PER_STEP, padded_length(frames) // FRAMES_PER_STEP

@@ -26,7 +26,7 @@ from distill_core.folders import cache_folder
 from distill_core.models.persistence import LoadedVQModel
 
 # Raise it whenever the way from a sound to its codes changes.
-_VERSION = 1
+_VERSION = 2
 _MAX_BYTES = 256 * 10**6
 _BLOCK_BYTES, _CHECKSUM_BYTES = 4096, 16
 _SHAPE = struct.Struct("<3I")
@@ -132,10 +132,10 @@ def _fingerprint(loaded: LoadedVQModel) -> str:
     return state.hexdigest() + json.dumps(configs, sort_keys=True, default=str)
 
 
-def open_code_cache(loaded: LoadedVQModel) -> CodeCache:
-    """Return this user's cache for a model; what may round differently counts as another model."""
+def open_code_cache(loaded: LoadedVQModel, layout: str = "chunks") -> CodeCache:
+    """Return this user's cache for a model and a layout; what may round differently counts as another model."""
     device = next(loaded.model.parameters()).device
-    settings = [_VERSION, _fingerprint(loaded), device.type, str(torch.__version__), training_threads()]
+    settings = [_VERSION, layout, _fingerprint(loaded), device.type, str(torch.__version__), training_threads()]
     return CodeCache(cache_folder() / "codes", json.dumps(settings))
 
 

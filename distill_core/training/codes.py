@@ -5,31 +5,42 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
 
 from distill_core.audio.chunks import read_each, read_file, split_in_time
 from distill_core.audio.dataset import AudioDataset, AudioFile, split_files
+from distill_core.audio.rows import mel_of_piece, read_row
 from distill_core.audio.spectrogram import AudioSpectrogram
 from distill_core.errors import DatasetError
 from distill_core.events import OnEvent, ProgressReporter, ShouldStop, ignore, never, stop_point
 from distill_core.models.persistence import LoadedVQModel
 from distill_core.models.vqvae import ConvVQVAE
 from distill_core.training.code_cache import CodeCache
-from distill_core.training.metrics import perplexity
+
+Layout: TypeAlias = Literal["chunks", "rows"]
 
 _BATCH_CHUNKS = 32
 
 
 @dataclass(frozen=True, slots=True)
 class SplitCodes:
-    """Codes `[N, S, Q]` on the CPU of the training and the validation sounds, with the files they came from."""
+    """Codes on the CPU of the training and the validation sounds, one tensor `[N, S, Q]` a sound, and their files.
 
-    train_NSQ: Tensor
-    val_NSQ: Tensor
+    As chunks N is the sound's seconds and S a second's positions, as rows N is 1 and S all of the sound's positions.
+    """
+
+    train: tuple[Tensor, ...]
+    val: tuple[Tensor, ...]
     train_files: tuple[AudioFile, ...]
     val_files: tuple[AudioFile, ...]
+
+    @property
+    def count(self) -> int:
+        """How many codes there are."""
+        return sum(codes_NSQ.numel() for codes_NSQ in (*self.train, *self.val))
 
 
 def _batches(chunks: Tensor | Iterable[Tensor]) -> Iterator[Tensor]:
@@ -83,7 +94,8 @@ def extract_code_sequences(
     return torch.cat(found)
 
 
-def _encode_file(file: AudioFile, loaded: LoadedVQModel, should_stop: ShouldStop) -> Tensor:
+def _encode_chunks(file: AudioFile, loaded: LoadedVQModel, should_stop: ShouldStop) -> Tensor:
+    """Return `[seconds, S, Q]`: the format's chunks, each with a gain of its own."""
     model, spectrogram = loaded.model, loaded.spectrogram
     device = next(model.parameters()).device
     return torch.cat(
@@ -94,32 +106,41 @@ def _encode_file(file: AudioFile, loaded: LoadedVQModel, should_stop: ShouldStop
     )
 
 
+@torch.no_grad()
+def _encode_row(file: AudioFile, loaded: LoadedVQModel, should_stop: ShouldStop) -> Tensor:
+    """Return `[1, bands · steps, Q]`: all of the sound with one gain."""
+    model, spectrogram = loaded.model, loaded.spectrogram
+    device = next(model.parameters()).device
+    latents: list[Tensor] = []
+    for piece in read_row(file, spectrogram.config, should_stop):
+        mel = mel_of_piece(spectrogram.log_mel(piece.waveform_T[None].to(device)), piece)
+        latents.append(model.encode(mel)[..., min(1, piece.skipped) :])
+    _, indices_1SQ, _ = model.quantize(torch.cat(latents, dim=3))
+    return indices_1SQ.cpu()
+
+
+_ENCODERS = {"chunks": _encode_chunks, "rows": _encode_row}
+
+
 def _codes_of(
-    file: AudioFile, loaded: LoadedVQModel, cache: CodeCache | None, should_stop: ShouldStop
+    file: AudioFile, layout: Layout, loaded: LoadedVQModel, cache: CodeCache | None, should_stop: ShouldStop
 ) -> Iterator[Tensor]:
     codes_NSQ = None if cache is None else cache.load(file)
     if codes_NSQ is None:
-        codes_NSQ = _encode_file(file, loaded, should_stop)
+        codes_NSQ = _ENCODERS[layout](file, loaded, should_stop)
         if cache is not None:
             cache.save(file, codes_NSQ)
     yield codes_NSQ
 
 
-def _encode_files(
-    files: Sequence[AudioFile],
-    loaded: LoadedVQModel,
-    cache: CodeCache | None,
-    progress: ProgressReporter,
-    already_done: int,
-    on_event: OnEvent,
-    should_stop: ShouldStop,
-) -> Tensor:
-    read = partial(_codes_of, loaded=loaded, cache=cache, should_stop=should_stop)
-    try:
-        return torch.cat(list(read_each(files, read, progress, already_done, on_event, should_stop)))
-    finally:
-        if cache is not None:
-            cache.trim()
+def _split_one(codes_NSQ: Tensor, val_fraction: float, layout: Layout, grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Split a single sound's codes in time."""
+    if layout == "chunks":
+        return split_in_time(codes_NSQ, val_fraction)
+    bands, steps = grid
+    steps_WHQ = codes_NSQ[0].unflatten(0, (bands, -1)).transpose(0, 1)
+    train_WHQ, val_WHQ = split_in_time(steps_WHQ, val_fraction, steps)
+    return tuple(part.transpose(0, 1).flatten(0, 1)[None] for part in (train_WHQ, val_WHQ))  # type: ignore[return-value]
 
 
 def encode_and_split(
@@ -128,6 +149,7 @@ def encode_and_split(
     val_fraction: float,
     seed: int,
     *,
+    layout: Layout = "chunks",
     cache: CodeCache | None = None,
     on_event: OnEvent = ignore,
     should_stop: ShouldStop = never,
@@ -141,20 +163,19 @@ def encode_and_split(
         Stopped: `should_stop()` turned true.
     """
     progress = ProgressReporter("encode", len(dataset.files), on_event)
-    if len(dataset.files) == 1:
-        codes_NSQ = _encode_files(dataset.files, loaded, cache, progress, 0, on_event, should_stop)
-        return SplitCodes(*split_in_time(codes_NSQ, val_fraction), dataset.files, dataset.files)
-    train_files, val_files = split_files(dataset.files, val_fraction, seed)
-    train_NSQ = _encode_files(train_files, loaded, cache, progress, 0, on_event, should_stop)
-    val_NSQ = _encode_files(val_files, loaded, cache, progress, len(train_files), on_event, should_stop)
-    return SplitCodes(train_NSQ, val_NSQ, train_files, val_files)
+    read = partial(_codes_of, layout=layout, loaded=loaded, cache=cache, should_stop=should_stop)
 
+    def encode(files: Sequence[AudioFile], already_done: int) -> tuple[Tensor, ...]:
+        return tuple(read_each(files, read, progress, already_done, on_event, should_stop))
 
-def unigram_perplexity(train_codes: Tensor, val_codes: Tensor, codebook_size: int) -> float:
-    """Return the perplexity of validation codes under the training codes' frequencies (add-one smoothing).
-
-    It is what a prior reaches that knows nothing of order: a useful one lies far below.
-    """
-    counts_K = torch.bincount(train_codes.flatten(), minlength=codebook_size).double() + 1
-    log_shares_K = (counts_K / counts_K.sum()).log()
-    return perplexity(-float(log_shares_K[val_codes.flatten()].mean()))
+    try:
+        if len(dataset.files) == 1:
+            (codes_NSQ,) = encode(dataset.files, 0)
+            train, val = _split_one(codes_NSQ, val_fraction, layout, loaded.grid)
+            return SplitCodes((train,), (val,), dataset.files, dataset.files)
+        train_files, val_files = split_files(dataset.files, val_fraction, seed)
+        train_codes, val_codes = encode(train_files, 0), encode(val_files, len(train_files))
+        return SplitCodes(train_codes, val_codes, train_files, val_files)
+    finally:
+        if cache is not None:
+            cache.trim()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+SUSPICIOUS_RATIO = 3.0
+
 
 def memorization_limit(dataset_file_count: int) -> float:
     """Return the validation perplexity below which a prior counts as memorizing."""
@@ -24,3 +26,14 @@ def check_memorization(val_perplexity: float, codebook_size: int, dataset_file_c
         "New audio may copy them. Stopping now keeps the best epoch so far."
     )
     return True, message
+
+
+def gap_warning(val_perplexity: float, train_perplexity: float, message: str) -> str:
+    """Return what to say of a memorizing `frames` prior: "" unless validation is three times training's perplexity.
+
+    The fixed limits were set for `flat`; `frames` also gets below them by understanding, and then both fall together.
+    """
+    ratio = val_perplexity / train_perplexity
+    if not message or not ratio >= SUSPICIOUS_RATIO:
+        return ""
+    return f"It is also {ratio:.1f} times the training perplexity ({train_perplexity:.2f}). {message}"

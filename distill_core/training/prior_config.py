@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +12,12 @@ from distill_core.training import settings
 from distill_core.training.settings import batch_size_for, is_number, is_whole, require, setting, val_fraction_for
 
 _MOST = 1_000_000
-ARCHITECTURES = ("flat", "frames")
-PRECISIONS = ("float32", "bfloat16", "auto")
-_FRAMES_RECIPE = {"learning_rate": 3e-3, "token_dropout": 0.1, "dropout": 0.1, "patience": 20, "precision": "auto"}
+_LONGEST_CONTEXT_S = 600
+ARCHITECTURES = ("frames", "flat")
+PRECISIONS = ("auto", "float32", "bfloat16")
+# Up to so many codes: width, layers, heads.
+_FRAMES_SIZES = ((10_000, (128, 2, 4)), (400_000, (256, 4, 4)), (math.inf, (384, 6, 6)))
+_FLAT_RECIPE = {"architecture": "flat", "token_dropout": 0.0, "patience": 0, "precision": "float32"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +33,20 @@ class PriorConfig:
     num_heads: int = setting(4, "Attention heads.")
     dropout: float = setting(0.1, "Share of activations dropped while training; more holds back memorizing.")
     max_epochs: int = setting(100, "Passes over the training sounds; a small set counts several as one.")
-    learning_rate: float = setting(1e-3, "Largest step size; it warms up, then falls along a cosine.")
+    learning_rate: float = setting(3e-3, "Largest step size; it warms up, then falls along a cosine.")
     weight_decay: float = setting(0.01, "Pull of the weights towards zero (AdamW).")
     gradient_clip_norm: float = setting(1.0, "Longest gradient that is followed.")
     batch_size: int = setting(32, "Seconds of sound in one step.")
     val_fraction: float = setting(0.2, "Share of the sounds kept aside to measure perplexity on.")
     device: str = setting("auto", "Where to compute: auto, cpu, cuda or mps.")
     seed: int = setting(0, "Same seed, same machine: the same prior.")
-    architecture: str = setting("flat", "Network: flat (the ancestor opens it) or frames (learns faster and better).")
-    token_dropout: float = setting(0.0, "Share of codes replaced by others while training; more holds back memorizing.")
+    architecture: str = setting("frames", "Network: frames, or flat, which the older Distill opens but learns slower.")
+    context_s: float = setting(4.0, "Seconds of sound that the prior looks back over (frames; flat has one second).")
+    token_dropout: float = setting(0.1, "Share of codes replaced by others while training; more holds back memorizing.")
     matrix_learning_rate: float = setting(0.01, "Largest step size of the trunk's matrices (Muon; frames only).")
     matrix_weight_decay: float = setting(0.1, "Pull of the trunk's matrices towards zero (Muon; frames only).")
-    precision: str = setting("float32", "Arithmetic of training: float32, bfloat16, or auto for the faster one here.")
-    patience: int = setting(0, "Stop after so many epochs without a better one; 0 never stops early.")
+    precision: str = setting("auto", "Arithmetic of training: float32, bfloat16, or auto for the faster one here.")
+    patience: int = setting(20, "Stop after so many epochs without a better one; 0 never stops early.")
     anonymous: bool = setting(False, "Leave the names of folder and sounds out of the model file.")
 
     def __post_init__(self) -> None:
@@ -58,6 +64,8 @@ class PriorConfig:
             self._require(name, is_share, "at least 0 and below 1")
         between = is_number(self.val_fraction) and 0 < self.val_fraction < 1
         self._require("val_fraction", between, "above 0 and below 1")
+        in_range = is_number(self.context_s) and 0 < self.context_s <= _LONGEST_CONTEXT_S
+        self._require("context_s", in_range, f"above 0 and at most {_LONGEST_CONTEXT_S}")
         self._require("hidden_size", 16 <= self.hidden_size <= 4096, "from 16 to 4096")
         self._require("num_layers", self.num_layers <= 64, "at most 64")
         divides = self.hidden_size % self.num_heads == 0
@@ -78,8 +86,22 @@ def setting_docs() -> dict[str, str]:
     return settings.setting_docs(PriorConfig)
 
 
+def prior_config_for(code_count: int, **overrides: Any) -> PriorConfig:
+    """Return the settings of a `frames` prior for so many codes; `overrides` replace single ones.
+
+    The more codes, the larger the network that they can fill: sizes are what learned best in equal time on sets of 15
+    to 250 sounds. How many epochs there are follows too: patience ends a run before, where it learns no more.
+
+    Raises:
+        ConfigError: an override that cannot be.
+    """
+    width, layers, heads = next(sizes for most, sizes in _FRAMES_SIZES if code_count <= most)
+    sizes = {"hidden_size": width, "num_layers": layers, "num_heads": heads}
+    return PriorConfig(**{**sizes, **overrides})
+
+
 def get_adaptive_prior_config(file_count: int, **overrides: Any) -> PriorConfig:
-    """Return the settings for so many usable files; `overrides` replace single ones.
+    """Return the settings of a `flat` prior for so many usable files; `overrides` replace single ones.
 
     Raises:
         ConfigError: an override that cannot be.
@@ -93,9 +115,16 @@ def get_adaptive_prior_config(file_count: int, **overrides: Any) -> PriorConfig:
     else:
         sizes = {"hidden_size": 512, "num_layers": 6, "num_heads": 8, "dropout": 0.1}
         schedule = {"max_epochs": 150, "learning_rate": 1e-3}
-    shares = {
-        "val_fraction": val_fraction_for(file_count),
-        "batch_size": batch_size_for(file_count),
-    }
-    recipe = _FRAMES_RECIPE if overrides.get("architecture") == "frames" else {}
-    return PriorConfig(**{**sizes, **schedule, **shares, **recipe, **overrides})
+    shares = {"val_fraction": val_fraction_for(file_count), "batch_size": batch_size_for(file_count)}
+    return PriorConfig(**{**_FLAT_RECIPE, **sizes, **schedule, **shares, **overrides})
+
+
+def config_for_sounds(file_count: int, code_count: int, overrides: Mapping[str, Any]) -> PriorConfig:
+    """Return the settings for a set of sounds: of `frames` by its codes, or of `flat`, where that is chosen, by files.
+
+    Raises:
+        ConfigError: an override that cannot be.
+    """
+    if overrides.get("architecture") == "flat":
+        return get_adaptive_prior_config(file_count, **overrides)
+    return prior_config_for(code_count, **{"val_fraction": val_fraction_for(file_count), **overrides})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from time import perf_counter
 
 import torch
@@ -15,10 +17,14 @@ from torch.optim.lr_scheduler import LRScheduler
 from distill_core.device import has_fast_bfloat16
 from distill_core.events import OnEvent, ShouldStop, ignore, never, stop_point
 from distill_core.models.architectures import Prior
+from distill_core.models.frames import FramesPrior
 from distill_core.models.prior import flatten_codes
 from distill_core.training.metrics import PriorStepMetrics
 from distill_core.training.prior_config import PriorConfig
 from distill_core.training.safeguards import BAD_STEPS_IN_A_ROW, diverged
+from distill_core.training.windows import Batch, CodeWindows
+
+_IGNORED = -100  # cross-entropy passes over such a target
 
 
 def _with_wrong_codes(codes_BT: Tensor, share: float, codebook_size: int) -> Tensor:
@@ -29,15 +35,42 @@ def _with_wrong_codes(codes_BT: Tensor, share: float, codebook_size: int) -> Ten
     return torch.where(drawn_anew, torch.randint_like(codes_BT, codebook_size), codes_BT)
 
 
-def _code_loss(prior: Prior, codes_BT: Tensor, wrong_share: float = 0.0) -> Tensor:
-    """Return the mean cross-entropy in nats of each code given those before it."""
-    logits_BTK = prior(_with_wrong_codes(codes_BT[:, :-1], wrong_share, prior.codebook_size))
-    return functional.cross_entropy(logits_BTK.flatten(0, 1), codes_BT[:, 1:].flatten())
+def _training_loss(prior: Prior, batch: Batch, wrong_share: float) -> Tensor:
+    """Return the mean cross-entropy in nats of each code given those before it; of a first one where it is learned."""
+    codes_BT = _with_wrong_codes(batch.codes_BT, wrong_share, prior.codebook_size)
+    if isinstance(prior, FramesPrior):
+        logits_BTK, targets_BT = prior.logits_with_start(codes_BT, batch.begins_B), batch.targets(_IGNORED)
+    else:
+        logits_BTK, targets_BT = prior(codes_BT[:, :-1]), batch.targets(_IGNORED)[:, 1:]
+    return functional.cross_entropy(logits_BTK.flatten(0, 1), targets_BT.flatten(), ignore_index=_IGNORED)
 
 
-def as_sequences(prior: Prior, codes: Tensor) -> Tensor:
-    """Return codes `[N, T]` in the prior's own order, for `[N, S, Q]` or what has that shape already."""
-    return flatten_codes(codes, prior.order_S) if codes.dim() == 3 else codes
+def _level_sums(values_BT: Tensor, levels: int) -> Tensor:
+    """Return `[Q]`, the sum of each level's values, for values of the codes from the second on."""
+    padded_BT = functional.pad(values_BT.double().cpu(), (1, -(values_BT.shape[1] + 1) % levels))
+    sums_Q: Tensor = padded_BT.unflatten(1, (-1, levels)).sum((0, 1))
+    return sums_Q
+
+
+def _in_order(prior: Prior, codes: Tensor) -> Tensor:
+    """Return `[N, T]` in the prior's order for `[N, S, Q]`, or what has that shape already."""
+    return flatten_codes(codes, prior.order_of(codes.shape[1])) if codes.dim() == 3 else codes
+
+
+def as_windows(prior: Prior, codes: Tensor | Sequence[Tensor], codes_per_batch: int) -> CodeWindows:
+    """Return codes as training takes them.
+
+    `codes` is `[N, S, Q]` in the VQ-VAE's order of positions, or one such tensor a sound; or `[N, T]` in the prior's.
+    """
+    sounds = [codes] if isinstance(codes, Tensor) else codes
+    rows = [row_T for sound in sounds for row_T in _in_order(prior, sound)]
+    return CodeWindows(rows, prior.unit, prior.seq_len, codes_per_batch)
+
+
+def _windows(prior: Prior, codes: Tensor | CodeWindows, config: PriorConfig) -> CodeWindows:
+    if isinstance(codes, CodeWindows):
+        return codes
+    return as_windows(prior, codes, config.batch_size * codes[0].numel())
 
 
 def _arithmetic(config: PriorConfig, device: torch.device) -> torch.autocast:
@@ -61,7 +94,7 @@ def _take_step(prior: Prior, loss: Tensor, optimizer: Optimizer, clip_norm: floa
 
 def train_prior_epoch(
     prior: Prior,
-    codes: Tensor,
+    codes: Tensor | CodeWindows,
     optimizer: Optimizer,
     *,
     config: PriorConfig,
@@ -73,46 +106,72 @@ def train_prior_epoch(
 ) -> float:
     """Train one epoch over codes `[N, S, Q]`, or `[N, T]` in the prior's order, and return the mean loss in nats.
 
-    The sequences come in random order, the scheduler moves once a step. A step whose loss or gradient is not finite
-    changes nothing. When `should_stop()` turns true the mean over the steps so far is returned (NaN before the first).
+    They come in random order and, where longer than the context, in random cuts; the scheduler moves once a step. A
+    step whose loss or gradient is not finite changes nothing. When `should_stop()` turns true the mean over the steps
+    so far is returned (NaN before the first).
 
     Raises:
         TrainingError: three steps in a row were not finite.
     """
     prior.train()
     device = next(prior.parameters()).device
-    codes_NT = as_sequences(prior, codes)
-    batches = torch.randperm(len(codes_NT), generator=generator).split(config.batch_size)
+    windows = _windows(prior, codes, config)
     total_loss, seen, bad_in_a_row = 0.0, 0, 0
-    for step, indices in enumerate(batches, start=1):
+    for step, batch in enumerate(windows.random(generator), start=1):
         if should_stop():
             break
         started = perf_counter()
         with _arithmetic(config, device):
-            loss = _code_loss(prior, codes_NT[indices].to(device), config.token_dropout)
+            loss = _training_loss(prior, batch.to(device), config.token_dropout)
         if _take_step(prior, loss, optimizer, config.gradient_clip_norm):
-            total_loss, seen, bad_in_a_row = total_loss + loss.item() * len(indices), seen + len(indices), 0
+            total_loss, seen, bad_in_a_row = total_loss + loss.item() * batch.count, seen + batch.count, 0
         elif (bad_in_a_row := bad_in_a_row + 1) == BAD_STEPS_IN_A_ROW:
             raise diverged()
         learning_rate = optimizer.param_groups[0]["lr"]
         if scheduler is not None:
             scheduler.step()
-        on_event(PriorStepMetrics(epoch, step, len(batches), loss.item(), learning_rate, perf_counter() - started))
+        on_event(PriorStepMetrics(epoch, step, len(windows), loss.item(), learning_rate, perf_counter() - started))
     return total_loss / seen if seen else math.nan
 
 
+@dataclass(frozen=True, slots=True)
+class ValidationLoss:
+    """Mean losses in nats: over all codes but each window's first, and the same for each level's codes."""
+
+    mean: float
+    by_level: tuple[float, ...]
+
+
 @torch.no_grad()
-def validate_prior_epoch(prior: Prior, codes: Tensor, *, config: PriorConfig, should_stop: ShouldStop = never) -> float:
-    """Return the mean loss in nats over all codes but each sequence's first, for codes `[N, S, Q]` or `[N, T]`.
+def validate(prior: Prior, windows: CodeWindows, should_stop: ShouldStop = never) -> ValidationLoss:
+    """Return the loss over windows of held-out codes, in float32.
 
     Raises:
         Stopped: `should_stop()` turned true; a part of the codes says nothing.
     """
     prior.eval()
-    device = next(prior.parameters()).device
-    codes_NT = as_sequences(prior, codes)
-    total = 0.0
-    for codes_BT in codes_NT.split(config.batch_size):
+    device, levels = next(prior.parameters()).device, prior.num_quantizers
+    totals_Q, counts_Q = torch.zeros(2, levels, dtype=torch.float64).unbind(0)
+    for held_out in windows.fixed():
         stop_point(should_stop)
-        total += _code_loss(prior, codes_BT.to(device)).item() * len(codes_BT)
-    return total / len(codes_NT)
+        batch = held_out.to(device)
+        known = {"begins_B": batch.begins_B} if isinstance(prior, FramesPrior) else {}
+        logits_BTK, targets_BT = prior(batch.codes_BT[:, :-1], **known), batch.targets(_IGNORED)[:, 1:]
+        losses_BT = functional.cross_entropy(
+            logits_BTK.transpose(1, 2), targets_BT, ignore_index=_IGNORED, reduction="none"
+        )
+        totals_Q += _level_sums(losses_BT, levels)
+        counts_Q += _level_sums(targets_BT != _IGNORED, levels)
+    by_level = (totals_Q / counts_Q.clamp(min=1)).tolist()
+    return ValidationLoss(float(totals_Q.sum() / counts_Q.sum()), tuple(by_level))
+
+
+def validate_prior_epoch(
+    prior: Prior, codes: Tensor | CodeWindows, *, config: PriorConfig, should_stop: ShouldStop = never
+) -> float:
+    """Return the mean loss in nats over all codes but each sequence's first, for codes `[N, S, Q]` or `[N, T]`.
+
+    Raises:
+        Stopped: `should_stop()` turned true; a part of the codes says nothing.
+    """
+    return validate(prior, _windows(prior, codes, config), should_stop).mean

@@ -8,15 +8,16 @@ from time import perf_counter
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from distill_core.audio.dataset import AudioDataset
 from distill_core.device import describe_device, training_threads
 from distill_core.events import OnEvent, ShouldStop, stop_point
+from distill_core.models import frames
 from distill_core.models.architectures import Prior
 from distill_core.models.persistence import now_utc
-from distill_core.training.codes import SplitCodes, unigram_perplexity
-from distill_core.training.memorization import check_memorization, memorization_limit
+from distill_core.training.baselines import in_seconds, sibling_agreement, unigram_perplexities
+from distill_core.training.codes import SplitCodes
+from distill_core.training.memorization import check_memorization, gap_warning, memorization_limit
 from distill_core.training.metrics import (
     PriorEpochMetrics,
     PriorTrainingCompleteEvent,
@@ -25,40 +26,50 @@ from distill_core.training.metrics import (
 )
 from distill_core.training.optimizers import build_optimizer, warm_up_and_cosine
 from distill_core.training.prior_config import PriorConfig
-from distill_core.training.prior_epoch import as_sequences, train_prior_epoch, validate_prior_epoch
+from distill_core.training.prior_epoch import ValidationLoss, as_windows, train_prior_epoch, validate
 from distill_core.training.safeguards import MAX_ROLL_BACKS, BestWeights, diverged
+from distill_core.training.windows import CodeWindows
 
 _MIN_EPOCH_STEPS = 4
 
 
-def _enough_for_an_epoch(codes_NT: Tensor, batch_size: int) -> Tensor:
+def _enough_for_an_epoch(windows: CodeWindows) -> CodeWindows:
     """Return the codes as often as an epoch needs to have some steps: one step on a handful of sounds is too little.
 
     With 15 drum sounds 50 epochs of one step each ended at perplexity 14.0, of five steps at 8.3.
     """
-    return codes_NT.repeat(max(1, math.ceil(_MIN_EPOCH_STEPS * batch_size / len(codes_NT))), 1)
+    return windows.repeated(math.ceil(_MIN_EPOCH_STEPS / len(windows)))
 
 
 @dataclass
 class PriorRun:
-    """What training changes: weights, optimizer, schedule, order of the data, the best so far and the history."""
+    """What training changes: weights, optimizer, schedule, order of the data, the best so far and the history.
+
+    `grid` is a second's (bands, steps).
+    """
 
     prior: Prior
     config: PriorConfig
     codes: SplitCodes
     file_count: int
+    grid: tuple[int, int]
     best: BestWeights = field(default_factory=BestWeights)
     history: list[PriorEpochMetrics] = field(default_factory=list)
     roll_backs: int = 0
 
     def __post_init__(self) -> None:
         config = self.config
-        self.train_NT = _enough_for_an_epoch(as_sequences(self.prior, self.codes.train_NSQ), config.batch_size)
-        self.val_NT = as_sequences(self.prior, self.codes.val_NSQ)
+        codes_per_batch = config.batch_size * self.codes_a_second
+        self.train_windows = _enough_for_an_epoch(as_windows(self.prior, self.codes.train, codes_per_batch))
+        self.val_windows = as_windows(self.prior, self.codes.val, codes_per_batch)
         self.optimizer = build_optimizer(self.prior, config)
-        steps_per_epoch = math.ceil(len(self.train_NT) / config.batch_size)
-        self.scheduler = warm_up_and_cosine(self.optimizer, steps_per_epoch * config.max_epochs)
+        self.scheduler = warm_up_and_cosine(self.optimizer, len(self.train_windows) * config.max_epochs)
         self.generator = torch.Generator().manual_seed(config.seed)
+
+    @property
+    def codes_a_second(self) -> int:
+        """How many codes a second of sound has."""
+        return math.prod(self.grid) * self.prior.num_quantizers
 
     def train_epoch(self, epoch: int, on_event: OnEvent, should_stop: ShouldStop) -> PriorEpochMetrics:
         """Train and validate one epoch, keep it if it is the best, and return its event.
@@ -70,7 +81,7 @@ class PriorRun:
         started, learning_rate = perf_counter(), self.optimizer.param_groups[0]["lr"]
         train_loss = train_prior_epoch(
             self.prior,
-            self.train_NT,
+            self.train_windows,
             self.optimizer,
             config=self.config,
             epoch=epoch,
@@ -80,28 +91,31 @@ class PriorRun:
             should_stop=should_stop,
         )
         stop_point(should_stop)
-        val_loss = validate_prior_epoch(self.prior, self.val_NT, config=self.config, should_stop=should_stop)
-        if not math.isfinite(val_loss):
+        validation = validate(self.prior, self.val_windows, should_stop)
+        if not math.isfinite(validation.mean):
             raise diverged()
-        self.best.keep_if_better(self.prior, val_loss, epoch)
-        return self._record(epoch, train_loss, val_loss, perf_counter() - started, learning_rate)
+        self.best.keep_if_better(self.prior, validation.mean, epoch)
+        return self._record(epoch, train_loss, validation, perf_counter() - started, learning_rate)
 
     def _record(
-        self, epoch: int, train_loss: float, val_loss: float, seconds: float, learning_rate: float
+        self, epoch: int, train_loss: float, validation: ValidationLoss, seconds: float, learning_rate: float
     ) -> PriorEpochMetrics:
-        val_perplexity = perplexity(val_loss)
+        val_perplexity = perplexity(validation.mean)
         is_memorizing, message = check_memorization(val_perplexity, self.prior.codebook_size, self.file_count)
+        if self.prior.architecture == frames.ARCHITECTURE:
+            message = gap_warning(val_perplexity, perplexity(train_loss), message)
         metrics = PriorEpochMetrics(
             epoch=epoch,
             total_epochs=self.config.max_epochs,
             train_loss=train_loss,
-            val_loss=val_loss,
+            val_loss=validation.mean,
             val_perplexity=val_perplexity,
             best_perplexity=perplexity(self.best.loss),
             is_memorizing=is_memorizing,
             memorization_message=message,
             epoch_time_s=seconds,
             learning_rate=learning_rate,
+            level_perplexities=tuple(map(perplexity, validation.by_level)),
         )
         self.history.append(metrics)
         return metrics
@@ -122,20 +136,26 @@ class PriorRun:
 def start_event(run: PriorRun) -> PriorTrainingStartEvent:
     """Return what training works on."""
     codes = run.codes
+    unigram, unigram_by_level = unigram_perplexities(codes.train, codes.val, run.prior.codebook_size)
     return PriorTrainingStartEvent(
         train_files=len(codes.train_files),
         validation_files=len(codes.val_files),
-        chunks=len(codes.train_NSQ) + len(codes.val_NSQ),
-        unigram_perplexity=unigram_perplexity(codes.train_NSQ, codes.val_NSQ, run.prior.codebook_size),
+        chunks=round(codes.count / run.codes_a_second),
+        unigram_perplexity=unigram,
         memorization_limit=memorization_limit(run.file_count),
         seed=run.config.seed,
         threads=training_threads(),
         total_epochs=run.config.max_epochs,
+        code_count=codes.count,
+        unigram_by_level=unigram_by_level,
+        sibling_agreement=sibling_agreement(in_seconds(codes.train, run.grid), in_seconds(codes.val, run.grid)),
+        config=run.config,
     )
 
 
-def prior_metadata(run: PriorRun, dataset: AudioDataset, unigram: float, device: torch.device) -> dict[str, Any]:
+def prior_metadata(run: PriorRun, dataset: AudioDataset, start: PriorTrainingStartEvent) -> dict[str, Any]:
     """Return the best epoch's facts as the file holds them."""
+    best = next(metrics for metrics in run.history if metrics.epoch == run.best.epoch)
     metadata: dict[str, Any] = {
         "epochs_trained": len(run.history),
         "final_perplexity": perplexity(run.best.loss),
@@ -144,12 +164,15 @@ def prior_metadata(run: PriorRun, dataset: AudioDataset, unigram: float, device:
         "best_epoch": run.best.epoch,
         "seed": run.config.seed,
         "threads": training_threads(),
-        "device": describe_device(device),
+        "device": describe_device(next(run.prior.parameters()).device),
         "history": {
             "train_losses": [metrics.train_loss for metrics in run.history],
             "val_losses": [metrics.val_loss for metrics in run.history],
         },
-        "unigram_perplexity": unigram,
+        "unigram_perplexity": start.unigram_perplexity,
+        "unigram_by_level": list(start.unigram_by_level),
+        "level_perplexities": list(best.level_perplexities),
+        "sibling_agreement": start.sibling_agreement,
         "was_memorizing": any(metrics.is_memorizing for metrics in run.history),
         "dataset_file_count": len(dataset.files),
         "dataset_total_duration_s": dataset.total_duration_s,

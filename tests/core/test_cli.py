@@ -46,7 +46,9 @@ def test_the_main_job(tiny_model: Path, sounds_folder: Path) -> None:
     assert run.returncode == 0, run.stderr
     assert [match.groups() for match in EPOCH_LINE.finditer(run.stdout)] == [("1", "2"), ("2", "2")]
     assert "max_epochs: 2 (override)" in run.stdout
-    assert "dropout: 0.3 (auto)" in run.stdout
+    assert "architecture: frames (auto)" in run.stdout
+    assert re.search(r"by frequency alone: \d+\.\d, by level \d+\.\d, \d+\.\d", run.stdout)
+    assert "agree with their nearest training sounds in" in run.stdout
     assert str(tiny_model) in run.stdout
     assert load_model_v2(tiny_model).prior is not None
     again = _distill("train-prior", tiny_model, sounds_folder, "--epochs", 1, *SMALL)
@@ -225,9 +227,9 @@ def test_inspect_tells_the_facts(tiny_model: Path, sounds_folder: Path) -> None:
     _distill_here("train-prior", tiny_model, sounds_folder, "--epochs", 1, *SMALL)
     facts = json.loads(_distill_here("inspect", "--json", "--verify", tiny_model).stdout)
     assert facts["has_prior"] is True
-    assert facts["prior_config"]["seq_len"] == 96
+    assert facts["prior_config"]["seq_len"] == 288
     assert facts["verified"] is True
-    assert "Prior: flat" in _distill_here("inspect", "--verify", tiny_model).stdout
+    assert "Prior: frames" in _distill_here("inspect", "--verify", tiny_model).stdout
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from distill_core import (
     flatten_codes,
     get_adaptive_prior_config,
     load_model_v2,
+    prior_config_for,
     read_summary,
     save_prior_to_model,
     train_prior,
@@ -29,7 +30,7 @@ from distill_core.models.frames import FramesPrior
 from distill_core.training.optimizers import build_optimizer
 
 GRIDS = [(8, 6, 3), (1, 47, 8), (3, 2, 1)]
-SMALL = PriorConfig(hidden_size=32, num_layers=1, num_heads=2, max_epochs=3, architecture="frames", device="cpu")
+SMALL = PriorConfig(hidden_size=32, num_layers=1, num_heads=2, max_epochs=3, precision="float32", device="cpu")
 
 
 def _prior(bands: int, steps: int, levels: int, codebook_size: int = 16) -> FramesPrior:
@@ -92,7 +93,7 @@ def test_random_codes_stay_at_the_codebook_size() -> None:
 
 @pytest.mark.parametrize(("bands", "steps", "levels"), GRIDS)
 def test_the_order_is_by_time_and_comes_back(bands: int, steps: int, levels: int) -> None:
-    order = _prior(bands, steps, levels).order_S
+    order = _prior(bands, steps, levels).order_of(bands * steps)
     codes = torch.arange(bands * steps * levels).view(1, bands * steps, levels)
     flat = flatten_codes(codes, order)
     assert torch.equal(unflatten_codes(flat, levels, order), codes)
@@ -108,7 +109,7 @@ def test_trained_saved_and_opened_again(tiny_model: Path, sounds_folder: Path) -
     summary, loaded = read_summary(tiny_model), load_model_v2(tiny_model)
     assert (summary.prior_architecture, summary.prior_is_readable) == ("frames", True)
     assert summary.prior_config is not None
-    assert summary.prior_config["grid"] == [8, 6]
+    assert summary.prior_config["grid"] == [8, 18]  # three seconds: no longer than the longest sound
     assert isinstance(loaded.prior, FramesPrior)
     codes = torch.randint(0, 16, (2, 96))
     with torch.no_grad():
@@ -141,7 +142,7 @@ def test_reduced_arithmetic_trains_as_well(tiny_model: Path, sounds_folder: Path
 def test_it_learns_faster_than_flat(tiny_model: Path, sounds_folder: Path) -> None:
     sizes: dict[str, Any] = {"max_epochs": 15, "hidden_size": 64, "device": "cpu"}
     flat = train_prior(tiny_model, sounds_folder, get_adaptive_prior_config(6, **sizes))
-    frames = train_prior(tiny_model, sounds_folder, get_adaptive_prior_config(6, architecture="frames", **sizes))
+    frames = train_prior(tiny_model, sounds_folder, prior_config_for(1000, **sizes))
     assert frames.metadata["best_perplexity"] < flat.metadata["best_perplexity"]
 
 
@@ -151,9 +152,9 @@ def test_it_learns_faster_than_flat(tiny_model: Path, sounds_folder: Path) -> No
         ({"grid": None}, "grid"),
         ({"grid": [8]}, "grid"),
         ({"grid": [8, -6]}, "grid"),
-        ({"grid": [6, 8]}, "weights|shape"),
-        ({"grid": [48, 1]}, "grid"),
-        ({"seq_len": 192}, "grid"),
+        ({"grid": [18, 8]}, "weights|shape"),
+        ({"grid": [144, 1]}, "grid"),
+        ({"seq_len": 96}, "grid"),
         ({"num_heads": 32}, "odd"),
     ],
 )

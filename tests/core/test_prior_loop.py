@@ -29,9 +29,21 @@ from distill_core import (
     validate_prior_epoch,
 )
 from distill_core.events import Stopped
-from distill_core.training.codes import unigram_perplexity
+from distill_core.training.baselines import unigram_perplexity
 
-TINY = PriorConfig(hidden_size=32, num_layers=1, num_heads=2, max_epochs=3, batch_size=4, device="cpu")
+TINY = PriorConfig(
+    architecture="flat",
+    patience=0,
+    precision="float32",
+    token_dropout=0.0,
+    learning_rate=1e-3,
+    hidden_size=32,
+    num_layers=1,
+    num_heads=2,
+    max_epochs=3,
+    batch_size=4,
+    device="cpu",
+)
 
 
 def _events_of(kind: type, events: list[object]) -> list[object]:
@@ -84,7 +96,7 @@ def test_the_result_is_what_the_best_epoch_was(tiny_model: Path, sounds_folder: 
     codes = encode_and_split(load_model_v2(tiny_model), scan(sounds_folder), TINY.val_fraction, TINY.seed)
     assert trained.prior is not None
     assert not trained.prior.training
-    val_loss = validate_prior_epoch(trained.prior, codes.val_NSQ, config=TINY)
+    val_loss = validate_prior_epoch(trained.prior, torch.cat(codes.val), config=TINY)
     assert val_loss == pytest.approx(min(metrics.val_loss for metrics in trained.history), abs=1e-6)
 
 

@@ -48,8 +48,11 @@ def _random_codes(length: int, batch: int = 3) -> Tensor:
 
 
 @torch.no_grad()
-def _uncached(prior: Prior, codes_BT: Tensor) -> Tensor:
+def _uncached(prior: Prior, codes_BT: Tensor, is_begin: bool = True) -> Tensor:
     """Return logits `[B, T + 1, K]` of every code and of the one after the last."""
+    if isinstance(prior, FramesPrior):
+        begins = torch.full((len(codes_BT),), is_begin)
+        return prior.logits_with_start(torch.nn.functional.pad(codes_BT, (0, 1)), begins)
     start = prior.start_logits().expand(len(codes_BT), 1, -1)
     return torch.cat([start, prior(codes_BT)], 1) if codes_BT.shape[1] else start
 
@@ -74,7 +77,7 @@ def test_frames_slides_its_window_by_half(bands: int, steps: int, levels: int) -
     begin, cached = 0, _cached(prior, codes)
     while begin < codes.shape[1]:
         window = codes[:, begin : begin + context]
-        wanted = _uncached(prior, window[:, :-1])
+        wanted = _uncached(prior, window[:, :-1], begin == 0)
         new = 0 if begin == 0 else steps // 2 * bands * levels
         got = cached[:, begin + new : begin + context]
         torch.testing.assert_close(got, wanted[:, new:], atol=1e-5, rtol=0)
