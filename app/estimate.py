@@ -3,22 +3,44 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from distill_core.training.prior_config import PriorConfig, config_for_sounds
 
 if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
     from distill_core.models.persistence import ModelSummary
     from distill_core.training.metrics import PriorEpochMetrics
-    from distill_core.training.prior_config import PriorConfig
 
 _PACE_EPOCHS = 20
 
 
+def _seconds(dataset: AudioDataset) -> int:
+    return sum(math.ceil(file.duration_s) for file in dataset.files)
+
+
+def likely_config(model: ModelSummary, dataset: AudioDataset, overrides: Mapping[str, Any]) -> PriorConfig:
+    """Return the settings that training will most likely choose; the codes are counted only once there are some.
+
+    Raises:
+        ConfigError: an override that cannot be.
+    """
+    return config_for_sounds(len(dataset.files), _seconds(dataset) * model.seq_len, overrides)
+
+
 def epoch_work(model: ModelSummary, dataset: AudioDataset, config: PriorConfig) -> float:
-    """Return an epoch's work in parameters × codes: a transformer layer has about 12 · hidden² parameters."""
-    chunks = sum(math.ceil(file.duration_s) for file in dataset.files)
-    parameters = 12 * config.num_layers * config.hidden_size**2 + 2 * model.codebook_size * config.hidden_size
-    return float(chunks * model.seq_len * parameters)
+    """Return an epoch's work in parameters × codes: a transformer layer has about 12 · hidden² parameters.
+
+    `frames` takes a step of its layers a position and one of a small network a code, `flat` one of its layers a code.
+    """
+    layers = 12 * config.num_layers * config.hidden_size**2
+    head = model.codebook_size * config.hidden_size
+    if config.architecture == "frames":
+        a_code = layers / model.num_quantizers + 4 * config.hidden_size**2 + head
+    else:
+        a_code = layers + 2 * head
+    return float(_seconds(dataset) * model.seq_len * a_code)
 
 
 def seconds_left(epochs: list[PriorEpochMetrics]) -> float | None:

@@ -121,9 +121,9 @@ class MainWindow(QMainWindow):
 
     @Slot(object)
     def _on_epoch(self, epoch: PriorEpochMetrics) -> None:
-        if epoch.is_memorizing and not self._was_memorizing:
+        if epoch.memorization_message and not self._was_memorizing:
             QApplication.alert(self)
-        self._was_memorizing = epoch.is_memorizing
+        self._was_memorizing = bool(epoch.memorization_message)
 
     @Slot(object)
     def _on_training_ended(self, trained: object) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from app.estimate import epoch_work
+from app.estimate import epoch_work, likely_config
 from app.jobs import Job, JobOutcome, JobRunner
 from app.problems import problem_from
 from app.settings import Settings
@@ -127,15 +127,13 @@ class Session(QObject):
         Raises:
             ConfigError: a setting that cannot be.
         """
-        from distill_core.training.prior_config import get_adaptive_prior_config
-
         model, dataset = self._require_ready()
-        config = get_adaptive_prior_config(len(dataset.files), **overrides)
+        config = likely_config(model, dataset, overrides)
 
         def run(on_event: OnEvent, should_stop: ShouldStop) -> TrainedPrior:
             from distill_core import train_prior
 
-            return train_prior(model.path, dataset, config, on_event=_fewer_steps(on_event), should_stop=should_stop)
+            return train_prior(model.path, dataset, overrides, on_event=_fewer_steps(on_event), should_stop=should_stop)
 
         self._epoch_work = epoch_work(model, dataset, config)
         self._set(trained=None, unsaved=False, saved_to=None, last_epoch=None, best_epoch=None)
@@ -144,13 +142,12 @@ class Session(QObject):
     def estimate_seconds(self, overrides: dict[str, Any]) -> float | None:
         """Return how long training may take at the last training's speed; None while there was none here."""
         from distill_core.errors import ConfigError
-        from distill_core.training.prior_config import get_adaptive_prior_config
 
         speed, state = self.settings.training_speed(), self._state
         if speed is None or state.model is None or state.dataset is None:
             return None
         try:
-            config = get_adaptive_prior_config(len(state.dataset.files), **overrides)
+            config = likely_config(state.model, state.dataset, overrides)
         except ConfigError:
             return None
         return config.max_epochs * epoch_work(state.model, state.dataset, config) / speed

@@ -96,8 +96,9 @@ class State:
 
     @property
     def is_memorizing(self) -> bool:
-        """Whether the running training's last epoch was flagged."""
-        return self.activity is Activity.TRAINING and self.last_epoch is not None and self.last_epoch.is_memorizing
+        """Whether the running training's last epoch gave reason to warn."""
+        is_training = self.activity is Activity.TRAINING and self.last_epoch is not None
+        return is_training and bool(self.last_epoch and self.last_epoch.memorization_message)
 
     @property
     def is_empty(self) -> bool:

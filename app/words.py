@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.state import Activity, State
-from distill_core.training.prior_config import get_adaptive_prior_config
 
 if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
     from distill_core.events import JobProgress
     from distill_core.models.persistence import ModelSummary
-    from distill_core.training.metrics import PriorEpochMetrics
+    from distill_core.training.metrics import PriorEpochMetrics, PriorTrainingStartEvent
+    from distill_core.training.prior_config import PriorConfig
 
 NO_MODEL_COMMAND = "distill train FOLDER -o MODEL.distill"
 _LONGEST_NAME = 40
@@ -63,9 +63,8 @@ def rough_duration(seconds: float) -> str:
     return f"about {counted(round(seconds / 3600), 'hour')}"
 
 
-def size_line(file_count: int, overrides: dict[str, Any]) -> str:
-    """Return how large a prior will be trained, and why."""
-    config = get_adaptive_prior_config(file_count)
+def size_line(config: PriorConfig, overrides: dict[str, Any]) -> str:
+    """Return how large a prior will be trained, and why; `config` is what follows from the sounds."""
     network = f"{overrides.get('num_layers', config.num_layers)} layers, "
     network += f"{overrides.get('hidden_size', config.hidden_size)} wide"
     if "hidden_size" in overrides or "num_layers" in overrides:
@@ -177,6 +176,13 @@ def cleared_text(freed_bytes: int) -> str:
     kilobytes = freed_bytes / 1000
     size = f"{kilobytes / 1000:.1f} MB" if kilobytes >= 1000 else f"{kilobytes:.0f} kB"
     return f"Cache cleared: {size} freed."
+
+
+def sibling_text(event: PriorTrainingStartEvent) -> str:
+    """Return what to know about how new the validation sounds are to the prior, or ""."""
+    if event.sibling_agreement is None:
+        return ""
+    return f"Validation sounds share {event.sibling_agreement:.0%} of their codes with the nearest training sound."
 
 
 def memorizing_detail(epoch: PriorEpochMetrics, best: PriorEpochMetrics) -> str:

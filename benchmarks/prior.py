@@ -14,42 +14,63 @@ import math
 import os
 import warnings
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
+from statistics import median
 from time import process_time
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.rival_sampling import sample_codes_per_s
-from benchmarks.rivals import OURS, RIVALS, Contender, Facts, build, is_installed
-from distill_core.audio.dataset import scan
-from distill_core.models.persistence import load_model_v2
-from distill_core.training.codes import SplitCodes, encode_and_split, unigram_perplexity
-from distill_core.training.prior_config import get_adaptive_prior_config
+from benchmarks.rivals import OURS, RIVALS, Contender, Facts, OursInRows, build, is_installed
+from distill_core.audio.dataset import AudioDataset, scan
+from distill_core.models.persistence import LoadedVQModel, load_model_v2
+from distill_core.training.baselines import unigram_perplexities, unigram_perplexity
+from distill_core.training.codes import Layout, SplitCodes, encode_and_split
+from distill_core.training.prior_config import PriorConfig, get_adaptive_prior_config
+from distill_core.training.settings import val_fraction_for
 
 DEMO = Path(__file__).resolve().parents[1] / "resources/demo"
 SAMPLE_BATCHES = (1, 8, 32)
 _TURN_S = 1.0
 _MATMUL_SIZE = 1024
 _BETWEEN_VALIDATIONS = 1.12
+_ROWS_CPU_S = 100.0
 _Row = dict[str, float | None]
 
 
-def read_codes(options: argparse.Namespace) -> tuple[Facts, SplitCodes]:
-    """Encode the sounds and return what the contenders are built for."""
-    loaded = load_model_v2(options.model, torch.device("cpu"))
+@dataclass(frozen=True)
+class Sounds:
+    """The model, and the folder that was scanned."""
+
+    loaded: LoadedVQModel
+    dataset: AudioDataset
+    val_fraction: float
+
+    def codes(self, layout: Layout, seed: int) -> SplitCodes:
+        """Encode the sounds, split by file."""
+        return encode_and_split(self.loaded, self.dataset, self.val_fraction, seed, layout=layout)
+
+
+def read_sounds(options: argparse.Namespace) -> Sounds:
     dataset = scan(options.sounds)
-    sizes = {"hidden_size": options.hidden, "num_layers": options.layers, "num_heads": max(4, options.hidden // 64)}
-    ours = get_adaptive_prior_config(len(dataset.files), architecture=OURS, seed=options.seed, **sizes)
-    tier = get_adaptive_prior_config(len(dataset.files))
-    split = encode_and_split(loaded, dataset, ours.val_fraction, options.seed)
-    model = loaded.model
-    shapes = (model.codebook_size, model.num_quantizers, loaded.grid)
-    return Facts(*shapes, ours, tier, options.cpu_seconds, options.stock_spans_tier), split
+    return Sounds(load_model_v2(options.model, "cpu"), dataset, val_fraction_for(len(dataset.files)))
+
+
+def facts_of(options: argparse.Namespace, sounds: Sounds, seed: int) -> Facts:
+    """Return what the contenders are built for."""
+    heads = next(count for count in range(max(4, options.hidden // 64), 0, -1) if options.hidden % (2 * count) == 0)
+    sizes = {"hidden_size": options.hidden, "num_layers": options.layers, "num_heads": heads}
+    model = sounds.loaded.model
+    shapes = (model.codebook_size, model.num_quantizers, sounds.loaded.grid)
+    tier = get_adaptive_prior_config(len(sounds.dataset.files))
+    ours = PriorConfig(**sizes, seed=seed)
+    return Facts(*shapes, ours, tier, options.cpu_seconds, options.stock_spans_tier, sounds.loaded.seq_len)
 
 
 def matmul_peak(seconds: float = 2.0) -> float:
@@ -191,15 +212,36 @@ def print_table(rows: dict[str, _Row], found: dict[str, _Row]) -> None:
         print(f"{name:16}" + "".join(f"{cell:>20}" for cell in cells))
 
 
-def run(options: argparse.Namespace) -> dict[str, _Row]:
+def in_rows(options: argparse.Namespace, sounds: Sounds, facts: Facts, seed: int) -> None:
+    """Race Distill's prior with contexts of one second and of four on whole sounds in a row, and print both."""
+    split = sounds.codes("rows", seed)
+    bands, second = sounds.loaded.grid
+    longest = max(codes_NSQ.shape[1] for codes_NSQ in split.train) // bands
+    steps = min(longest, sounds.loaded.spectrogram.config.steps_of(facts.ours.context_s))
+    budget_s = min(_ROWS_CPU_S, options.cpu_seconds)
+    contenders = {}
+    for name, length in {"1 second": second, f"{steps} steps": steps}.items():
+        torch.manual_seed(seed)
+        contenders[name] = OursInRows(replace(facts, grid=(bands, length), budget_s=budget_s))
+        contenders[name].enter(split.train, split.val, seed)
+    race(contenders, budget_s)
+    unigram, _ = unigram_perplexities(split.train, split.val, facts.codebook_size)
+    print(f"\nWhole sounds in a row, one gain each, {budget_s:g} CPU seconds; unigram perplexity {unigram:.1f}")
+    for name, contender in contenders.items():
+        best_s, best_loss = best_of(contender)
+        rate = f"{contender.codes_seen / contender.spent_s:8.0f} codes/s"
+        print(f"frames, context {name:12}{rate}   best perplexity {math.exp(best_loss):7.2f} at {best_s:.0f} s")
+
+
+def run(options: argparse.Namespace, sounds: Sounds, seed: int) -> dict[str, _Row]:
     """Race, print the table and return the ratios per rival."""
-    torch.set_num_threads(1)
-    facts, split = read_codes(options)
-    print_conditions(options, facts, split)
+    facts, split = facts_of(options, sounds, seed), sounds.codes("chunks", seed)
+    train_NSQ, val_NSQ = torch.cat(split.train), torch.cat(split.val)
+    print_conditions(options, facts, train_NSQ, val_NSQ)
     names = [name for name in (OURS, *RIVALS) if is_installed(name)]
     contenders = {name: build(name, facts) for name in names}
     for contender in contenders.values():
-        contender.enter(split.train_NSQ, split.val_NSQ, options.seed)
+        contender.enter(train_NSQ, val_NSQ, seed)
     peak = matmul_peak()
     race(contenders, options.cpu_seconds)
     peak = max(peak, matmul_peak())
@@ -211,16 +253,34 @@ def run(options: argparse.Namespace) -> dict[str, _Row]:
     found = {name: ratios(ours, rows[OURS], contenders[name], rows[name]) for name in names if name != OURS}
     print_table(rows, found)
     print(f"In brackets: ours ÷ rival. One core multiplies matrices at {peak / 1e9:.0f} GFLOP/s.")
+    in_rows(options, sounds, facts, seed)
     return found
 
 
-def print_conditions(options: argparse.Namespace, facts: Facts, split: SplitCodes) -> None:
-    unigram = unigram_perplexity(split.train_NSQ, split.val_NSQ, facts.codebook_size)
+def _middle(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return median(known) if len(known) == len(values) else None
+
+
+def over_seeds(found: list[dict[str, _Row]]) -> dict[str, _Row]:
+    """Return the median of each ratio, and print how far apart the seeds are; None where one seed has none."""
+    middle: dict[str, _Row] = {}
+    for name, row in found[0].items():
+        middle[name] = {key: _middle([each[name][key] for each in found]) for key in row}
+        for key in row:
+            values = [each[name][key] for each in found]
+            if len(found) > 1:
+                print(f"{name:16}{key:28}" + "".join(f"{_cell(value, '{:.3f}'):>10}" for value in values))
+    return middle
+
+
+def print_conditions(options: argparse.Namespace, facts: Facts, train_NSQ: Tensor, val_NSQ: Tensor) -> None:
+    unigram = unigram_perplexity(train_NSQ, val_NSQ, facts.codebook_size)
     schedule = "tier's epochs" if facts.stock_spans_tier else "budget"
     print(
-        f"{len(split.train_NSQ)} training and {len(split.val_NSQ)} held-out seconds of {facts.codes} codes "
+        f"{len(train_NSQ)} training and {len(val_NSQ)} held-out seconds of {facts.codes} codes "
         f"(unigram perplexity {unigram:.1f}); hidden {options.hidden}, layers {options.layers}, "
-        f"batch {facts.ours.batch_size}, seed {options.seed}, one thread.\n"
+        f"batch {facts.ours.batch_size}, seed {facts.ours.seed}, one thread.\n"
         f"{options.cpu_seconds:g} CPU seconds of training each, validation not counted. Learning rates span the "
         f"budget; stock's cosine moves once an epoch and spans the {schedule}.",
         flush=True,
@@ -234,7 +294,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--cpu-seconds", type=float, default=200.0, help="training time of each, in CPU seconds")
     parser.add_argument("--hidden", type=int, default=256)
     parser.add_argument("--layers", type=int, default=4)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, default=1, help="run all with so many seeds; the ratios are the medians")
     parser.add_argument("--stock-spans-tier", action="store_true", help="stock's cosine ends with its tier's epochs")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
@@ -244,7 +304,9 @@ def main() -> None:
     # torch's encoder hints at a fast path that training does not take.
     warnings.filterwarnings("ignore", category=UserWarning, module="torch")
     options = parse()
-    found = run(options)
+    torch.set_num_threads(1)
+    sounds = read_sounds(options)
+    found = over_seeds([run(options, sounds, seed) for seed in range(options.seeds)])
     if options.json:
         null = dict.fromkeys(next(iter(found.values())))
         print(json.dumps({name: found.get(name, null) for name in RIVALS}))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from time import process_time
 from typing import Any
@@ -26,7 +26,8 @@ from distill_core.models.frames import FramesPrior
 from distill_core.models.prior import flatten_codes
 from distill_core.training.optimizers import build_optimizer
 from distill_core.training.prior_config import PriorConfig
-from distill_core.training.prior_epoch import train_prior_epoch
+from distill_core.training.prior_epoch import as_windows, train_step, validate
+from distill_core.training.windows import Batch
 
 OURS = "frames"
 RIVALS = ("stock", "nanogpt", "x_transformers")
@@ -36,7 +37,10 @@ _MODERN = {"lr": 1e-3, "betas": (0.9, 0.95)}
 
 @dataclass(frozen=True)
 class Facts:
-    """What every contender is built for: shapes, Distill's settings, and the ancestor's for as many files."""
+    """What every contender is built for: shapes, Distill's settings, and the ancestor's for as many files.
+
+    `grid` is the context's; `second` says how many codes a second has where the context is longer.
+    """
 
     codebook_size: int
     levels: int
@@ -45,6 +49,7 @@ class Facts:
     tier: PriorConfig
     budget_s: float
     stock_spans_tier: bool = False
+    second: int = 0
 
     @property
     def codes(self) -> int:
@@ -174,8 +179,6 @@ def plain_cosine(share: float) -> float:
 class Contender:
     """A network with its recipe, the CPU time it has had, and what it reached when."""
 
-    order_S: Tensor | None = None
-
     def __init__(self, facts: Facts, network: nn.Module, optimizer: Optimizer, scale: Callable[[float], float]) -> None:
         self.facts, self.network, self.optimizer, self.scale = facts, network, optimizer, scale
         self.batch_size = facts.ours.batch_size
@@ -185,8 +188,12 @@ class Contender:
 
     def enter(self, train_NSQ: Tensor, val_NSQ: Tensor, seed: int) -> None:
         """Take the codes, in the order that the network wants them."""
-        self.train_NT, self.val_NT = (flatten_codes(codes, self.order_S) for codes in (train_NSQ, val_NSQ))
+        self.train_NT, self.val_NT = (flatten_codes(codes, self.order_of(codes)) for codes in (train_NSQ, val_NSQ))
         self.batches = self._batches(torch.Generator().manual_seed(seed))
+
+    def order_of(self, codes_NSQ: Tensor) -> Tensor | None:
+        """Return the order in which the network wants a second's positions; None is the model's."""
+        return None
 
     def _batches(self, generator: torch.Generator) -> Iterator[Tensor]:
         while True:
@@ -214,9 +221,9 @@ class Contender:
             scale = self.scale(self.share())
             for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
                 group["lr"] = rate * scale
-            codes_BT = next(self.batches)
-            self.learn(codes_BT)
-            self.codes_seen += codes_BT.numel()
+            batch = next(self.batches)
+            self.learn(batch)
+            self.codes_seen += batch.count if isinstance(batch, Batch) else batch.numel()
             self.spent_s += process_time() - started
 
     @torch.no_grad()
@@ -238,11 +245,35 @@ class Ours(Contender):
         config = facts.ours
         sizes = (config.hidden_size, config.num_layers, config.num_heads, config.dropout)
         prior = FramesPrior(facts.codebook_size, facts.levels, *facts.grid, *sizes)
-        self.order_S = prior.order_S
         super().__init__(facts, prior, build_optimizer(prior, config), warm_up_and_cosine)
 
+    def order_of(self, codes_NSQ: Tensor) -> Tensor | None:
+        return self.network.order_of(codes_NSQ.shape[1])
+
     def learn(self, codes_BT: Tensor) -> None:
-        train_prior_epoch(self.network, codes_BT, self.optimizer, config=self.facts.ours)
+        lengths_B = torch.full((len(codes_BT),), codes_BT.shape[1])
+        batch = Batch(codes_BT, lengths_B, torch.ones_like(lengths_B, dtype=torch.bool))
+        train_step(self.network, batch, self.optimizer, self.facts.ours)
+
+
+class OursInRows(Ours):
+    """The same on whole sounds in a row, in windows as long as the grid of its facts."""
+
+    def enter(self, train: Sequence[Tensor], val: Sequence[Tensor], seed: int) -> None:
+        """Take the sounds' codes `[1, S, Q]`."""
+        size = self.batch_size * self.facts.second
+        self.train_windows, self.val_windows = (as_windows(self.network, each, size) for each in (train, val))
+        self.batches = self._windows(torch.Generator().manual_seed(seed))
+
+    def _windows(self, generator: torch.Generator) -> Iterator[Batch]:
+        while True:
+            yield from self.train_windows.random(generator)
+
+    def learn(self, batch: Batch) -> None:
+        train_step(self.network, batch, self.optimizer, self.facts.ours)
+
+    def validate(self) -> None:
+        self.curve.append((self.spent_s, validate(self.network, self.val_windows).mean))
 
 
 class Stock(Contender):

@@ -387,7 +387,7 @@ class Story:
     def tell_memorizing(self) -> None:
         """Learn one sound by heart."""
         self.open_window()
-        self.open_demo(self.files.copies, max_epochs=200, learning_rate=5e-3, dropout=0.0)
+        self.open_demo(self.files.copies, architecture="flat", max_epochs=200, learning_rate=5e-3, dropout=0.0)
         self.start_training()
         wait_until(lambda: self.session.state.is_memorizing)
         seen = self.window.training.plot.epoch_count

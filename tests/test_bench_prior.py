@@ -6,7 +6,7 @@ import torch
 from benchmarks.prior import cpu_s_to, race, ratios
 from benchmarks.rival_sampling import STEPS, sample
 from benchmarks.rivals import OURS, RIVALS, Facts, build, is_installed
-from distill_core.training.prior_config import get_adaptive_prior_config
+from distill_core.training.prior_config import PriorConfig, get_adaptive_prior_config
 
 BUDGET_S = 0.4
 MEASURES = {
@@ -23,7 +23,7 @@ MEASURES = {
 @pytest.fixture
 def facts():
     sizes = {"hidden_size": 32, "num_layers": 2, "num_heads": 2, "batch_size": 4}
-    config = get_adaptive_prior_config(30, architecture=OURS, **sizes)
+    config = PriorConfig(**sizes)
     return Facts(16, 3, (2, 3), config, get_adaptive_prior_config(30), BUDGET_S)
 
 

@@ -1,19 +1,17 @@
-"""The settings of the next training; empty fields follow from the number of sounds."""
+"""The settings of the next training; empty fields follow from the sounds."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
+from app.estimate import likely_config
 from app.session import Session
 from app.state import State
 from app.widgets.settings_form import SettingsForm
-from distill_core.training.prior_config import get_adaptive_prior_config
-
-if TYPE_CHECKING:
-    from distill_core.audio.dataset import AudioDataset
+from distill_core.training.prior_config import PriorConfig
 
 
 class OptionsPanel(QWidget):
@@ -26,7 +24,8 @@ class OptionsPanel(QWidget):
         self.setObjectName("optionsPanel")
         self.setAccessibleName("Options")
         self.setAutoFillBackground(True)  # one ground for all of the tab
-        self.form = SettingsForm()
+        self._defaults = PriorConfig()
+        self.form = SettingsForm(self._defaults)
         self.form.changed.connect(self.changed)
         area = QScrollArea()
         area.setWidgetResizable(True)
@@ -35,8 +34,11 @@ class OptionsPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(area)
+        self._session = session
+        self.form.changed.connect(self._follow_the_sounds)
         session.state_changed.connect(self._on_state)
-        session.dataset_changed.connect(self._on_dataset)
+        session.model_changed.connect(self._follow_the_sounds)
+        session.dataset_changed.connect(self._follow_the_sounds)
 
     def overrides(self) -> dict[str, Any]:
         """Return the settings that were filled in."""
@@ -50,7 +52,15 @@ class OptionsPanel(QWidget):
     def _on_state(self, state: State) -> None:
         self.form.set_locked(state.is_training)
 
-    @Slot(object)
-    def _on_dataset(self, dataset: AudioDataset) -> None:
-        self.form.set_defaults(get_adaptive_prior_config(len(dataset.files)))
-        self.changed.emit()
+    @Slot()
+    def _follow_the_sounds(self) -> None:
+        """Show what "auto" amounts to for these sounds and the chosen architecture."""
+        state, overrides = self._session.state, self.form.overrides()
+        if state.model is None or state.dataset is None:
+            return
+        chosen = {name: value for name, value in overrides.items() if name == "architecture"}
+        defaults = likely_config(state.model, state.dataset, chosen)
+        if defaults != self._defaults:
+            self._defaults = defaults
+            self.form.set_defaults(defaults)
+            self.changed.emit()

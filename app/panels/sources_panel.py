@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QHBoxLayout, QWidget
 from app import words
 from app.commands import Commands
 from app.drops import Refusal, can_accept
+from app.estimate import likely_config
 from app.problems import Problem
 from app.questions import plain
 from app.session import Session
@@ -110,8 +111,10 @@ class SourcesPanel(QWidget):
         if dataset.skipped:
             link = f"{words.counted(len(dataset.skipped), 'file')} skipped"
         lines = [words.sounds_line(dataset)]
-        if self._session.state.model is not None:
-            lines.append(words.size_line(len(dataset.files), self._commands.overrides()))
+        if (model := self._session.state.model) is not None:
+            overrides = self._commands.overrides()
+            chosen = {name: value for name, value in overrides.items() if name == "architecture"}
+            lines.append(words.size_line(likely_config(model, dataset, chosen), overrides))
         self.sounds_card.show_filled(dataset.name, lines, (_SHOW_FILES, link))
 
     @Slot(object)

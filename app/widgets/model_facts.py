@@ -147,6 +147,18 @@ def _best_perplexity(facts: Mapping[str, Any], codebook_size: int) -> str:
     return f"{best:.2f}{at_epoch} (uniform = {codebook_size})"
 
 
+def _by_level(facts: Mapping[str, Any], key: str) -> str:
+    values = read.losses(facts, key, below=1e9)
+    return "" if any(map(math.isnan, values)) else " / ".join(f"{value:.2f}" for value in values)
+
+
+def _siblings(facts: Mapping[str, Any]) -> str:
+    share = read.number(facts, "sibling_agreement")
+    if share is None or not 0 <= share <= 1:
+        return ""
+    return f"{share:.0%} of a validation second's codes are those of its nearest training second (median)"
+
+
 def _result_rows(facts: Mapping[str, Any], codebook_size: int) -> list[Row]:
     best, final = read.above_zero(facts, "best_perplexity"), read.above_zero(facts, "final_perplexity")
     unigram = read.above_zero(facts, "unigram_perplexity")
@@ -154,7 +166,10 @@ def _result_rows(facts: Mapping[str, Any], codebook_size: int) -> list[Row]:
     return _known(
         ("Best perplexity", _best_perplexity(facts, codebook_size)),
         ("Final perplexity", "" if final is None or final == best else f"{final:.2f}"),
+        ("Perplexity by level", _by_level(facts, "level_perplexities")),
         ("Unigram perplexity", "" if unigram is None else f"{unigram:.2f} (guessing by frequency alone)"),
+        ("Unigram by level", _by_level(facts, "unigram_by_level")),
+        ("Sibling agreement", _siblings(facts)),
         ("Epochs trained", _grouped(read.count(facts, "epochs_trained"))),
         ("Memorized?", {True: "yes", False: "no"}[memorized] if isinstance(memorized, bool) else ""),
     )

@@ -47,6 +47,8 @@ class Curve:
     elapsed: list[float] = field(default_factory=list)  # seconds since the start, empty in a saved curve
     best_epoch: int = 0
     memorizing_from: int = 0
+    note: str = ""  # what to know about the numbers
+    levels: list[tuple[float, ...]] = field(default_factory=list)  # validation by level, empty where unknown
 
     @classmethod
     def saved(
@@ -72,15 +74,17 @@ class Curve:
         value = finite_perplexity(metrics.val_loss)
         improves = not self.best_epoch or value < self.validation[self.best_epoch - 1]
         self._append(value, finite_perplexity(metrics.train_loss), metrics.epoch_time_s)
+        self.levels[-1] = metrics.level_perplexities
         self.total_epochs = max(self.total_epochs, metrics.total_epochs)
         if _is_value(value) and improves and value <= metrics.best_perplexity * (1 + _ROUNDING):
             self.best_epoch = len(self)
-        if metrics.is_memorizing and not self.memorizing_from:
+        if metrics.memorization_message and not self.memorizing_from:
             self.memorizing_from = len(self)
 
     def _append(self, validation: float, training: float, seconds: float) -> None:
         self.validation.append(validation)
         self.training.append(training)
+        self.levels.append(())
         self.elapsed.append(seconds + (self.elapsed[-1] if self.elapsed else 0.0))
 
     def best(self) -> float:
@@ -96,6 +100,8 @@ class Curve:
             f"validation {in_words(self.validation[epoch - 1])}",
             f"training {in_words(self.training[epoch - 1])}",
         ]
+        if epoch <= len(self.levels) and len(self.levels[epoch - 1]) > 1:
+            words.append(f"levels {' / '.join(map(in_words, self.levels[epoch - 1]))}")
         if self.elapsed:
             words.append(clock(self.elapsed[epoch - 1]))
         return " · ".join(words)
@@ -113,7 +119,7 @@ class Curve:
             sentences.append(f"Memorizing below {self.limit:.1f}.")
         if self.unigram:
             sentences.append(f"Guessing by frequency alone reaches {in_words(self.unigram)}.")
-        return " ".join(sentences)
+        return " ".join([*sentences, self.note]).strip()
 
     def last_x(self) -> int:
         """Return the last epoch on the axis, which grows in steps up to the number of epochs planned."""

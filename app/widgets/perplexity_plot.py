@@ -88,9 +88,9 @@ class PerplexityPlot(QWidget):
         """How many epochs are shown."""
         return len(self._curve)
 
-    def start(self, total_epochs: int, unigram: float, limit: float) -> None:
-        """Begin a run: no epochs yet, but the lines to compare with."""
-        self._set_curve(Curve(total_epochs, unigram, limit))
+    def start(self, total_epochs: int, unigram: float, limit: float, note: str = "") -> None:
+        """Begin a run: no epochs yet, but the lines to compare with, and what to know about the numbers."""
+        self._set_curve(Curve(total_epochs, unigram, limit, note=note))
 
     def add_epoch(self, metrics: PriorEpochMetrics) -> None:
         """Draw one more epoch."""
@@ -149,7 +149,7 @@ class PerplexityPlot(QWidget):
 
     def _show_read_out(self, epoch: int) -> None:
         self._shown_epoch = epoch if 1 <= epoch <= len(self._curve) else 0
-        self._words.setText(self.shown_read_out() or _AXIS_NAME)
+        self._words.setText(self.shown_read_out() or " · ".join(filter(None, [_AXIS_NAME, self._curve.note])))
         if self._canvas is not None:
             self._canvas.show_cursor(self._shown_epoch)
 

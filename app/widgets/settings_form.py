@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QPushButton, QToolButton, QVBoxLayout, QWidget
 from app.widgets.setting_row import ChoiceRow, NotANumber, SettingRow, TextRow, YesNoRow
 from distill_core.device import DEVICE_NAMES
 from distill_core.errors import ConfigError
-from distill_core.training.prior_config import PriorConfig
+from distill_core.training.prior_config import ARCHITECTURES, PRECISIONS, PriorConfig
 from distill_core.training.settings import setting_docs
 
 IN_VIEW = (
@@ -31,8 +31,9 @@ _LABELS = {
     "num_heads": "Heads",
     "gradient_clip_norm": "Gradient clipping",
     "val_fraction": "Validation share",
+    "context_s": "Context in seconds",
 }
-_CHOICES = {"device": DEVICE_NAMES}
+_CHOICES = {"device": DEVICE_NAMES, "architecture": ARCHITECTURES, "precision": PRECISIONS}
 _TARGET_HEIGHT = 28
 
 
@@ -91,14 +92,14 @@ class SettingsForm(QWidget):
 
     def _set_up_buttons(self) -> None:
         self._more.setObjectName("moreButton")
-        self._more.setText("More")
+        self._more.setText("Advanced")
         self._more.setCheckable(True)
         self._more.setAutoRaise(True)
         self._more.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self._more.setMinimumHeight(_TARGET_HEIGHT)
         self._more.toggled.connect(self._fold)
         self._reset.setObjectName("allAutoButton")
-        self._reset.setToolTip("Let every setting follow from the number of sounds.")
+        self._reset.setToolTip("Let every setting follow from the sounds.")
         self._reset.setMinimumHeight(_TARGET_HEIGHT)
         self._reset.clicked.connect(self.reset)
 
@@ -161,7 +162,7 @@ class SettingsForm(QWidget):
     def _fold(self, open_: bool) -> None:
         self._folded.setVisible(open_)
         self._more.setArrowType(Qt.ArrowType.DownArrow if open_ else Qt.ArrowType.RightArrow)
-        self._more.setAccessibleName("Fewer options" if open_ else "More options")
+        self._more.setAccessibleName("Fewer options" if open_ else "Advanced options")
 
     def _read(self) -> tuple[dict[str, Any], dict[str, str]]:
         """Return the choices that can be read, and what is wrong with the others."""

@@ -70,10 +70,10 @@ def local_date(seconds: float) -> str:
     return QLocale().toString(QDateTime.fromSecsSinceEpoch(int(seconds)), "d MMM yyyy, HH:mm")
 
 
-def losses(values: Mapping[str, Any], key: str, most: int = 10_000) -> list[float]:
-    """Return a list of losses in nats; one that is none, or beyond any perplexity, is NaN."""
+def losses(values: Mapping[str, Any], key: str, below: float = 30.0, most: int = 10_000) -> list[float]:
+    """Return a list of losses in nats, or of other numbers; one that is none, or not from 0 to `below`, is NaN."""
     value = values.get(key)
     if not isinstance(value, list):
         return []
     known = [as_number(loss) for loss in value[:most]]
-    return [loss if loss is not None and 0 <= loss < 30 else math.nan for loss in known]
+    return [loss if loss is not None and 0 <= loss < below else math.nan for loss in known]

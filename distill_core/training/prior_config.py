@@ -16,7 +16,7 @@ _LONGEST_CONTEXT_S = 600
 ARCHITECTURES = ("frames", "flat")
 PRECISIONS = ("auto", "float32", "bfloat16")
 # Up to so many codes: width, layers, heads.
-_FRAMES_SIZES = ((10_000, (128, 2, 4)), (400_000, (256, 4, 4)), (math.inf, (384, 6, 6)))
+_FRAMES_SIZES = ((150_000, (128, 2, 4)), (1_500_000, (256, 4, 4)), (math.inf, (384, 6, 6)))
 _FLAT_RECIPE = {"architecture": "flat", "token_dropout": 0.0, "patience": 0, "precision": "float32"}
 
 
@@ -31,7 +31,7 @@ class PriorConfig:
     hidden_size: int = setting(256, "Width of the network; the heads must divide it.")
     num_layers: int = setting(4, "Transformer layers.")
     num_heads: int = setting(4, "Attention heads.")
-    dropout: float = setting(0.1, "Share of activations dropped while training; more holds back memorizing.")
+    dropout: float = setting(0.2, "Share of activations dropped while training; more holds back memorizing.")
     max_epochs: int = setting(100, "Passes over the training sounds; a small set counts several as one.")
     learning_rate: float = setting(3e-3, "Largest step size; it warms up, then falls along a cosine.")
     weight_decay: float = setting(0.01, "Pull of the weights towards zero (AdamW).")

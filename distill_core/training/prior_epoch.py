@@ -92,6 +92,17 @@ def _take_step(prior: Prior, loss: Tensor, optimizer: Optimizer, clip_norm: floa
     return True
 
 
+def train_step(prior: Prior, batch: Batch, optimizer: Optimizer, config: PriorConfig) -> tuple[float, bool]:
+    """Take one step on a batch and return its mean loss in nats, and whether the weights moved.
+
+    They do not where loss or gradient is not finite. The prior is in train mode.
+    """
+    device = next(prior.parameters()).device
+    with _arithmetic(config, device):
+        loss = _training_loss(prior, batch.to(device), config.token_dropout)
+    return loss.item(), _take_step(prior, loss, optimizer, config.gradient_clip_norm)
+
+
 def train_prior_epoch(
     prior: Prior,
     codes: Tensor | CodeWindows,
@@ -114,23 +125,21 @@ def train_prior_epoch(
         TrainingError: three steps in a row were not finite.
     """
     prior.train()
-    device = next(prior.parameters()).device
     windows = _windows(prior, codes, config)
     total_loss, seen, bad_in_a_row = 0.0, 0, 0
     for step, batch in enumerate(windows.random(generator), start=1):
         if should_stop():
             break
         started = perf_counter()
-        with _arithmetic(config, device):
-            loss = _training_loss(prior, batch.to(device), config.token_dropout)
-        if _take_step(prior, loss, optimizer, config.gradient_clip_norm):
-            total_loss, seen, bad_in_a_row = total_loss + loss.item() * batch.count, seen + batch.count, 0
+        loss, has_moved = train_step(prior, batch, optimizer, config)
+        if has_moved:
+            total_loss, seen, bad_in_a_row = total_loss + loss * batch.count, seen + batch.count, 0
         elif (bad_in_a_row := bad_in_a_row + 1) == BAD_STEPS_IN_A_ROW:
             raise diverged()
         learning_rate = optimizer.param_groups[0]["lr"]
         if scheduler is not None:
             scheduler.step()
-        on_event(PriorStepMetrics(epoch, step, len(windows), loss.item(), learning_rate, perf_counter() - started))
+        on_event(PriorStepMetrics(epoch, step, len(windows), loss, learning_rate, perf_counter() - started))
     return total_loss / seen if seen else math.nan
 
 

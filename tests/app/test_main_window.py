@@ -159,7 +159,7 @@ def test_drop_train_save_reopen(qtbot: QtBot, ready: MainWindow, tiny_model: Pat
     assert not ready.isWindowModified()
     assert not session.state.unsaved
     assert load_model_v2(tiny_model).prior is not None
-    assert "flat" in ready.inspect.view.as_text()
+    assert "frames" in ready.inspect.view.as_text()
     assert ready.training.plot.epoch_count == 3
     assert ready.statusBar().currentMessage() == "Saved into tiny.distill."
 
@@ -412,7 +412,8 @@ def test_memorizing_shows_the_banner_which_goes_with_the_condition(
         shutil.copy(first, sounds_folder / f"copy {number}{first.suffix}")
     ready.commands.open_sounds(sounds_folder)
     _wait_for(qtbot, ready)
-    ready.options.form.set_overrides({**SMALL, "max_epochs": 100_000, "learning_rate": 0.01, "dropout": 0.0})
+    by_heart = {"architecture": "flat", "max_epochs": 100_000, "learning_rate": 0.01, "dropout": 0.0}
+    ready.options.form.set_overrides({**SMALL, **by_heart})
     banner = ready.training.memorization_banner
     _button(ready).click()
     qtbot.waitUntil(banner.isVisible, timeout=WAIT_MS)

@@ -114,6 +114,7 @@ EVERYTHING: dict[str, Any] = {
     "seed": 2**63 - 1,
     "anonymous": True,
     "architecture": "frames",
+    "context_s": 2.5,
     "token_dropout": 0.1,
     "patience": 5,
     "precision": "bfloat16",
