@@ -67,17 +67,15 @@ class CodeWindows:
 
     def fixed(self) -> Iterator[Batch]:
         """Yield the windows from each row's begin on, one after another."""
-        yield from self._batch_up(
-            [window for row in range(len(self._rows)) for window in self._cut(row, self._context)]
-        )
+        rows = range(len(self._rows))
+        yield from self._batch_up([window for row in rows for window in self._cut(row, self._context)])
 
     def random(self, generator: torch.Generator | None) -> Iterator[Batch]:
         """Yield the windows of one epoch in random order, each row cut elsewhere than in the epoch before."""
-        windows = [
-            window for row in range(len(self._rows)) for window in self._cut(row, self._first_cut(row, generator))
-        ]
+        rows = range(len(self._rows))
+        windows = [window for row in rows for window in self._cut(row, self._first_cut(row, generator))]
         shuffled = [windows[index] for index in torch.randperm(len(windows), generator=generator).tolist()]
-        batches = list(self._batch_up(shuffled))
+        batches = self._batch_up(shuffled)
         for index in torch.randperm(len(batches), generator=generator).tolist():
             yield batches[index]
 
@@ -91,18 +89,15 @@ class CodeWindows:
         cuts = [0, *range(first, length, self._context), length]
         return [_Window(row, start, stop) for start, stop in pairwise(cuts)]
 
-    def _batch_up(self, windows: list[_Window]) -> Iterator[Batch]:
-        """Yield batches of as equal a number of codes as whole windows allow."""
-        members: list[_Window] = []
-        taken, done = 0, 0
+    def _batch_up(self, windows: list[_Window]) -> list[Batch]:
+        """Return batches of as equal a number of codes as whole windows allow: each goes where its middle falls."""
+        members: dict[int, list[_Window]] = {}
+        taken = 0
         for window in sorted(windows, key=lambda window: window.length):
-            members.append(window)
+            index = (2 * taken + window.length) * self._batches // (2 * self._total)
+            members.setdefault(index, []).append(window)
             taken += window.length
-            if taken * self._batches >= (done + 1) * self._total:
-                yield self._batch(members)
-                members, done = [], taken * self._batches // self._total
-        if members:
-            yield self._batch(members)
+        return [self._batch(each) for each in members.values()]
 
     def _batch(self, windows: list[_Window]) -> Batch:
         return Batch(

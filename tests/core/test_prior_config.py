@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from distill_core import ConfigError, PriorConfig, check_memorization, get_adaptive_prior_config
-from distill_core.training.prior_config import setting_docs
+from distill_core import ConfigError, PriorConfig, check_memorization, get_adaptive_prior_config, prior_config_for
+from distill_core.training.memorization import gap_warning
+from distill_core.training.prior_config import config_for_sounds, setting_docs
 
 
 @pytest.mark.parametrize(
@@ -23,6 +24,31 @@ def test_tiers(files: int, sizes: tuple[float, ...], epochs: int, rate: float) -
     config = get_adaptive_prior_config(files)
     assert (config.hidden_size, config.num_layers, config.num_heads, config.dropout) == sizes
     assert (config.max_epochs, config.learning_rate) == (epochs, rate)
+    assert (config.architecture, config.token_dropout, config.patience, config.precision) == ("flat", 0, 0, "float32")
+
+
+@pytest.mark.parametrize(
+    ("codes", "sizes"),
+    [
+        (0, (128, 2, 4)),
+        (150_000, (128, 2, 4)),
+        (150_001, (256, 4, 4)),
+        (1_500_000, (256, 4, 4)),
+        (1_500_001, (384, 6, 6)),
+        (10**12, (384, 6, 6)),
+    ],
+)
+def test_frames_grows_with_the_number_of_codes(codes: int, sizes: tuple[int, ...]) -> None:
+    config = prior_config_for(codes)
+    assert (config.hidden_size, config.num_layers, config.num_heads) == sizes
+    assert config == PriorConfig(hidden_size=sizes[0], num_layers=sizes[1], num_heads=sizes[2])
+    assert prior_config_for(codes, num_layers=3, seed=7).num_layers == 3
+
+
+def test_sounds_choose_by_codes_and_flat_by_files() -> None:
+    assert config_for_sounds(300, 1000, {}) == prior_config_for(1000, val_fraction=0.1)
+    assert config_for_sounds(300, 1000, {"val_fraction": 0.4}).val_fraction == 0.4
+    assert config_for_sounds(300, 1000, {"architecture": "flat", "seed": 1}) == get_adaptive_prior_config(300, seed=1)
 
 
 @pytest.mark.parametrize(
@@ -66,6 +92,12 @@ def test_overrides_replace_single_settings() -> None:
         ("val_fraction", 1.0),
         ("device", "abacus"),
         ("precision", "float8"),
+        ("context_s", 0),
+        ("context_s", math.nan),
+        ("context_s", 1e9),
+        ("token_dropout", 1.0),
+        ("matrix_learning_rate", 0.0),
+        ("matrix_weight_decay", -1.0),
         ("patience", -1),
         ("seed", -1),
         ("anonymous", "no"),
@@ -100,3 +132,22 @@ def test_memorization_limits_are_strict(perplexity: float, files: int, memorizin
     assert bool(message) is memorizing
     if memorizing:
         assert f"{perplexity:.2f}" in message
+
+
+@pytest.mark.parametrize(
+    ("validation", "training", "message", "warns"),
+    [
+        (4.5, 1.5, "Below 5.0.", True),
+        (4.5, 1.51, "Below 5.0.", False),
+        (4.5, 1.0, "", False),
+        (4.5, math.nan, "Below 5.0.", False),
+    ],
+)
+def test_frames_warns_only_where_training_is_far_below(
+    validation: float, training: float, message: str, warns: bool
+) -> None:
+    warning = gap_warning(validation, training, message)
+    assert bool(warning) is warns
+    if warns:
+        assert "3.0 times the training perplexity (1.50)" in warning
+        assert message in warning

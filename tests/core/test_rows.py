@@ -1,0 +1,111 @@
+"""Whole sounds in a row: the codec's codes are those of all of it at once, and one second is the format's chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy
+import pytest
+import torch
+from torch import Tensor
+
+from distill_core import DatasetError, PriorConfig, load_model_v2, scan, train_prior
+from distill_core.audio import rows
+from distill_core.audio.io import read_mono
+from distill_core.audio.rows import pieces_of_blocks
+from distill_core.audio.spectrogram import SpectrogramConfig
+from distill_core.models.persistence import LoadedVQModel
+from distill_core.training.codes import SplitCodes, encode_and_split
+
+TINY = PriorConfig(hidden_size=32, num_layers=1, num_heads=2, max_epochs=2, batch_size=4, device="cpu")
+
+
+@pytest.fixture
+def loaded(tiny_model: Path) -> LoadedVQModel:
+    return load_model_v2(tiny_model)
+
+
+def _rows(loaded: LoadedVQModel, folder: Path) -> SplitCodes:
+    return encode_and_split(loaded, scan(folder), 0.5, 0, layout="rows")
+
+
+@torch.no_grad()
+def _all_at_once(loaded: LoadedVQModel, path: Path) -> Tensor:
+    """Return `[1, S, Q]` of a sound that went through the codec whole."""
+    waveform_T = read_mono(path, 48_000)
+    whole_T = torch.nn.functional.pad(waveform_T / waveform_T.abs().max(), (0, -len(waveform_T) % 48_000))
+    return loaded.model.quantize(loaded.model.encode(loaded.spectrogram.log_mel(whole_T[None])))[1]
+
+
+@pytest.mark.parametrize("piece_steps", [2, 7, 192])
+def test_pieces_give_the_codes_of_the_whole(
+    loaded: LoadedVQModel,
+    write_sound: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    piece_steps: int,
+) -> None:
+    monkeypatch.setattr(rows, "_PIECE_STEPS", piece_steps)
+    long = write_sound(tmp_path / "sounds" / "a.wav", seconds=7.3)
+    write_sound(tmp_path / "sounds" / "b.wav", seed=1, seconds=1.0)
+    codes = _rows(loaded, tmp_path / "sounds")
+    by_name = dict(
+        zip([file.name for file in (*codes.train_files, *codes.val_files)], codes.train + codes.val, strict=True)
+    )
+    assert by_name["a.wav"].shape == (1, 8 * 47, 2)
+    assert torch.equal(by_name["a.wav"], _all_at_once(loaded, long))
+
+
+def test_one_second_in_a_row_is_the_formats_chunk(
+    loaded: LoadedVQModel, write_sound: Callable[..., Path], tmp_path: Path
+) -> None:
+    for seed in range(2):
+        write_sound(tmp_path / "sounds" / f"{seed}.wav", seed=seed, seconds=1.0)
+    in_rows = _rows(loaded, tmp_path / "sounds")
+    chunks = encode_and_split(loaded, scan(tmp_path / "sounds"), 0.5, 0)
+    assert torch.equal(in_rows.train[0], chunks.train[0])
+    assert torch.equal(in_rows.val[0], chunks.val[0])
+
+
+@pytest.mark.parametrize("hop", [16, 512, 700, 2048])
+@pytest.mark.parametrize("seconds", [1, 2, 5])
+def test_every_frame_is_in_one_piece(hop: int, seconds: int) -> None:
+    config = SpectrogramConfig(sample_rate=8000, hop_length=hop)
+    pieces = list(pieces_of_blocks(torch.randn(seconds * 8000 - 77).split(999), config))
+    assert sum(piece.frames for piece in pieces) == config.frames_of(seconds)
+    assert all(piece.frames % 16 == 0 for piece in pieces[:-1])
+    assert all(len(piece.waveform_T) // hop + 1 >= piece.skipped + piece.frames for piece in pieces)
+
+
+def test_a_sound_has_one_gain_and_the_loudest_channel_counts_where_others_cancel(
+    write_sound: Callable[..., Path], tmp_path: Path
+) -> None:
+    import soundfile
+
+    write_sound(tmp_path / "sounds" / "plain.wav", seconds=0.5)
+    samples, rate = soundfile.read(tmp_path / "sounds" / "plain.wav")
+    soundfile.write(tmp_path / "sounds" / "opposed.wav", numpy.stack([samples, -samples], 1), rate)
+    for file in scan(tmp_path / "sounds").files:
+        assert file.peak == pytest.approx(abs(samples).max(), abs=1e-4)
+
+
+def test_the_context_is_no_longer_than_the_longest_sound(tiny_model: Path, sounds_folder: Path) -> None:
+    trained = train_prior(tiny_model, sounds_folder, TINY)
+    assert trained.config["grid"] == [8, 18]  # the longest has three seconds with the silence that fills it
+    shorter = train_prior(tiny_model, sounds_folder, {"context_s": 0.5, "max_epochs": 1})
+    assert shorter.config["grid"] == [8, 3]
+
+
+def test_a_single_sound_is_split_in_time_a_second_apart(
+    loaded: LoadedVQModel, write_sound: Callable[..., Path], tmp_path: Path
+) -> None:
+    write_sound(tmp_path / "one" / "a.wav", seconds=6.0)
+    codes = encode_and_split(loaded, scan(tmp_path / "one"), 0.3, 0, layout="rows")
+    whole = _all_at_once(loaded, tmp_path / "one" / "a.wav").view(8, 36, 2)
+    train, val = (part[0].view(8, -1, 2) for part in (codes.train[0], codes.val[0]))
+    assert torch.equal(val, whole[:, -11:])
+    assert torch.equal(train, whole[:, :19])
+    write_sound(tmp_path / "short" / "a.wav", seconds=1.0)
+    with pytest.raises(DatasetError, match="too little"):
+        encode_and_split(loaded, scan(tmp_path / "short"), 0.3, 0, layout="rows")
