@@ -13,12 +13,14 @@ import torch
 from torch import Tensor
 
 from distill_core.audio.spectrogram import AudioSpectrogram, SpectrogramConfig
-from distill_core.errors import ModelFileError, SaveError
+from distill_core.errors import ModelFileError
 from distill_core.models import prior as flat
 from distill_core.models import schema
 from distill_core.models.architectures import PRIOR_CLASSES, Prior
 from distill_core.models.archive import FileStamp, read_archive
-from distill_core.models.archive_writer import keep_backup, write_archive
+from distill_core.models.archive_writer import clean_up, real_path, saving_into, write_archive
+from distill_core.models.backup import backup_of, swap_with_backup
+from distill_core.models.save_errors import changed_error, shown
 from distill_core.models.vqvae import ConvVQVAE, grid_of
 
 
@@ -132,6 +134,7 @@ def read_summary(path: str | Path) -> ModelSummary:
         ModelFileError: the file cannot be opened; says why.
     """
     path = Path(path)
+    clean_up(path)
     values, stamp = read_archive(path)
     schema.check_header(values, path.name)
     metadata = dict(values["metadata"])
@@ -166,6 +169,7 @@ def load_model_v2(path: str | Path, device: str | torch.device = "cpu") -> Loade
         ModelFileError: the file cannot be opened; says why.
     """
     path = Path(path)
+    clean_up(path)
     values, stamp = _read_checked(path)
     vqvae_config, facts = dict(values["vqvae_config"]), _prior_facts(values)
     model = ConvVQVAE.from_state(vqvae_config, values["model_state_dict"])
@@ -194,16 +198,6 @@ def _to_dict(settings: Any) -> dict[str, Any]:
 def _plain_state(module: torch.nn.Module) -> dict[str, Tensor]:
     """Return weights that own their storage: a view would drag all of it into the file."""
     return {key: value.detach().cpu().contiguous().clone() for key, value in module.state_dict().items()}
-
-
-def _write_checked(path: Path, values: dict[str, Any]) -> Path:
-    """Write nothing that the loader would refuse."""
-    try:
-        schema.check_header(values, path.name)
-        schema.check_tensors(values, path.name)
-    except ModelFileError as error:
-        raise SaveError(f"Nothing was saved: {error.message}", error.hint) from error
-    return write_archive(path, values)
 
 
 def now_utc() -> str:
@@ -246,7 +240,8 @@ def save_model_v2(
         "metadata": defaults | dict(metadata),
         "has_prior": False,
     }
-    return _write_checked(path, values)
+    with saving_into(path) as target:
+        return write_archive(target, values, _read_checked)
 
 
 def save_prior_to_model(
@@ -260,30 +255,66 @@ def save_prior_to_model(
 ) -> Path:
     """Put a prior into a model file, or into a copy of it at `output`, and return the real path written.
 
-    The first prior that the ancestor cannot open keeps the file as it was as `MODEL.bak`.
-    Every other key and tensor stays as it is. The sizes in the saved settings are the prior's own.
+    Every other key and tensor stays as it is. The sizes in the saved settings are the prior's own. What is replaced is
+    kept under its name with .bak added.
 
     Raises:
         ModelFileError: the model file cannot be opened.
-        SaveError: it changed since `expected`, or could not be written; it is unchanged then.
+        ChangedOnDiskError: it changed since `expected`, or meanwhile; it is as the other program left it.
+        SaveError: it could not be written, or would not open again; whatever was there is unchanged.
     """
     model_path = Path(model_path)
-    values, stamp = _read_checked(model_path)
-    if expected is not None and expected.sha256 != stamp.sha256:
-        raise SaveError(
-            f"“{model_path.name}” was changed by another program since it was opened; nothing was overwritten.",
-            "Save a copy, or open it again.",
-        )
-    previous = schema.prior_architecture(values)
-    values |= {
-        "has_prior": True,
-        "prior_state_dict": _plain_state(prior_model),
-        "prior_config": _to_dict(prior_config) | prior_model.sizes(),
-        "prior_metadata": dict(prior_metadata),
-    }
-    if output is None and ends_opening_in_the_ancestor(previous, prior_model.architecture):
-        keep_backup(model_path)
-    return _write_checked(Path(output) if output is not None else model_path, values)
+    with saving_into(Path(output) if output is not None else model_path) as target:
+        values, stamp = _read_checked(model_path)
+        if expected is not None and expected.sha256 != stamp.sha256:
+            raise changed_error(model_path)
+        values |= {
+            "has_prior": True,
+            "prior_state_dict": _plain_state(prior_model),
+            "prior_config": _to_dict(prior_config) | prior_model.sizes(),
+            "prior_metadata": dict(prior_metadata),
+        }
+        return write_archive(target, values, _read_checked)
+
+
+def has_previous_version(model_path: str | Path) -> bool:
+    """Tell whether there is a backup that the model file could change places with."""
+    return backup_of(Path(model_path).resolve()).is_file()
+
+
+def read_previous_version(model_path: str | Path) -> ModelSummary:
+    """Return the facts of the version before the last save.
+
+    Raises:
+        ModelFileError: there is none, or it cannot be opened; says why.
+    """
+    path = real_path(Path(model_path))
+    if not has_previous_version(path):
+        raise _no_previous_version(path)
+    return read_summary(backup_of(path))
+
+
+def _no_previous_version(path: Path) -> ModelFileError:
+    return ModelFileError(
+        f"There is no version before this one of {shown(path)}.",
+        f"The first save over it will keep one, as {shown(backup_of(path))}.",
+    )
+
+
+def restore_previous_version(model_path: str | Path) -> Path:
+    """Let a model file and the version before it change places, and return the real path; once more undoes it.
+
+    Raises:
+        ModelFileError: there is no version before it, or it would not open; nothing was changed.
+        SaveError: it could not be done; both versions are still there.
+    """
+    with saving_into(Path(model_path)) as target:
+        if not has_previous_version(target.path):
+            raise _no_previous_version(target.path)
+        _read_checked(backup_of(target.path))
+        target.check_unchanged()
+        swap_with_backup(target.path)
+        return target.path
 
 
 def ends_opening_in_the_ancestor(previous: str, new: str) -> bool:
