@@ -17,8 +17,9 @@ from distill_core.errors import ModelFileError, SaveError
 from distill_core.models import prior as flat
 from distill_core.models import schema
 from distill_core.models.architectures import PRIOR_CLASSES, Prior
-from distill_core.models.archive import FileStamp, read_archive
+from distill_core.models.archive import FileStamp, read_archive, read_facts
 from distill_core.models.archive_writer import keep_backup, write_archive
+from distill_core.models.tensor_facts import TensorFacts
 from distill_core.models.vqvae import ConvVQVAE, grid_of
 
 
@@ -106,7 +107,8 @@ class LoadedVQModel:
 
 
 def _parameter_count(state: Mapping[str, Any]) -> int:
-    return sum(value.numel() for value in state.values() if isinstance(value, Tensor) and value.is_floating_point())
+    tensors = (value for value in state.values() if isinstance(value, Tensor | TensorFacts))
+    return sum(tensor.numel() for tensor in tensors if tensor.dtype.is_floating_point)
 
 
 def _prior_facts(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,13 +128,13 @@ def _prior_facts(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_summary(path: str | Path) -> ModelSummary:
-    """Return the facts of a model file.
+    """Return the facts of a model file, in milliseconds: its tensors are not read, and their checksums not compared.
 
     Raises:
         ModelFileError: the file cannot be opened; says why.
     """
     path = Path(path)
-    values, stamp = read_archive(path)
+    values, stamp = read_facts(path)
     schema.check_header(values, path.name)
     metadata = dict(values["metadata"])
     name = metadata.get("name")
@@ -153,8 +155,11 @@ def read_summary(path: str | Path) -> ModelSummary:
 
 
 def _read_checked(path: Path) -> tuple[dict[str, Any], FileStamp]:
+    facts, _ = read_facts(path)
+    schema.check_header(facts, path.name)
+    schema.check_shapes(facts, path.name)
     values, stamp = read_archive(path)
-    schema.check_header(values, path.name)
+    schema.check_header(values, path.name)  # once more: the file may have changed since
     schema.check_tensors(values, path.name)
     return values, stamp
 
@@ -168,10 +173,10 @@ def load_model_v2(path: str | Path, device: str | torch.device = "cpu") -> Loade
     path = Path(path)
     values, stamp = _read_checked(path)
     vqvae_config, facts = dict(values["vqvae_config"]), _prior_facts(values)
-    model = ConvVQVAE.from_state(vqvae_config, values["model_state_dict"])
+    model = ConvVQVAE.from_state(vqvae_config, dict(values["model_state_dict"]))
     prior = None
     if facts["prior_is_readable"]:
-        state = values["prior_state_dict"]
+        state = dict(values["prior_state_dict"])  # a plain one, without the stranger's `_metadata`
         prior_class = PRIOR_CLASSES[facts["prior_architecture"]]
         prior = prior_class.from_state(facts["prior_config"], model.codebook_size, state).to(device)
     return LoadedVQModel(
