@@ -39,6 +39,7 @@ from distill_core.models.saving_lock import saving_lock
 from distill_core.models.temporaries import temporary_beside
 
 Read = Callable[[Path], tuple[dict[str, Any], FileStamp]]
+_INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +174,8 @@ def _is_same(written: Any, read: Any) -> bool:
 
 
 def _bits(tensor: Tensor) -> Tensor:
-    return tensor.detach().contiguous().reshape(-1).view(torch.uint8)
+    """Return the numbers as integers of their size, which are equal only if all bits are."""
+    return tensor.detach().contiguous().reshape(-1).view(_INTEGERS[tensor.itemsize])
 
 
 def _verify(temporary: Path, values: dict[str, Any], read: Read, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, is_dataclass
 from datetime import UTC, datetime
@@ -17,11 +18,14 @@ from distill_core.errors import ModelFileError
 from distill_core.models import prior as flat
 from distill_core.models import schema
 from distill_core.models.architectures import PRIOR_CLASSES, Prior
-from distill_core.models.archive import FileStamp, read_archive
+from distill_core.models.archive import FileStamp, read_archive, read_facts
 from distill_core.models.archive_writer import clean_up, real_path, saving_into, write_archive
 from distill_core.models.backup import backup_of, swap_with_backup
 from distill_core.models.save_errors import changed_error, shown
+from distill_core.models.tensor_facts import TensorFacts
 from distill_core.models.vqvae import ConvVQVAE, grid_of
+
+_CAN_REPLACE_MAPPED = os.name != "nt"  # Windows replaces no file that is in use
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +112,8 @@ class LoadedVQModel:
 
 
 def _parameter_count(state: Mapping[str, Any]) -> int:
-    return sum(value.numel() for value in state.values() if isinstance(value, Tensor) and value.is_floating_point())
+    tensors = (value for value in state.values() if isinstance(value, Tensor | TensorFacts))
+    return sum(tensor.numel() for tensor in tensors if tensor.dtype.is_floating_point)
 
 
 def _prior_facts(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -128,14 +133,14 @@ def _prior_facts(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_summary(path: str | Path) -> ModelSummary:
-    """Return the facts of a model file.
+    """Return the facts of a model file, in milliseconds: its tensors are not read, and their checksums not compared.
 
     Raises:
         ModelFileError: the file cannot be opened; says why.
     """
     path = Path(path)
     clean_up(path)
-    values, stamp = read_archive(path)
+    values, stamp = read_facts(path)
     schema.check_header(values, path.name)
     metadata = dict(values["metadata"])
     name = metadata.get("name")
@@ -155,11 +160,19 @@ def read_summary(path: str | Path) -> ModelSummary:
     )
 
 
-def _read_checked(path: Path) -> tuple[dict[str, Any], FileStamp]:
-    values, stamp = read_archive(path)
-    schema.check_header(values, path.name)
+def _read_checked(path: Path, *, mapped: bool = False) -> tuple[dict[str, Any], FileStamp]:
+    facts, _ = read_facts(path)
+    schema.check_header(facts, path.name)
+    schema.check_shapes(facts, path.name)
+    values, stamp = read_archive(path, mapped=mapped)
+    schema.check_header(values, path.name)  # once more: the file may have changed since
     schema.check_tensors(values, path.name)
     return values, stamp
+
+
+def _read_mapped(path: Path) -> tuple[dict[str, Any], FileStamp]:
+    """Read as the loader does, but leave the tensors in the file, which the caller has for itself under its lock."""
+    return _read_checked(path, mapped=True)
 
 
 def load_model_v2(path: str | Path, device: str | torch.device = "cpu") -> LoadedVQModel:
@@ -172,10 +185,10 @@ def load_model_v2(path: str | Path, device: str | torch.device = "cpu") -> Loade
     clean_up(path)
     values, stamp = _read_checked(path)
     vqvae_config, facts = dict(values["vqvae_config"]), _prior_facts(values)
-    model = ConvVQVAE.from_state(vqvae_config, values["model_state_dict"])
+    model = ConvVQVAE.from_state(vqvae_config, dict(values["model_state_dict"]))
     prior = None
     if facts["prior_is_readable"]:
-        state = values["prior_state_dict"]
+        state = dict(values["prior_state_dict"])  # a plain one, without the stranger's `_metadata`
         prior_class = PRIOR_CLASSES[facts["prior_architecture"]]
         prior = prior_class.from_state(facts["prior_config"], model.codebook_size, state).to(device)
     return LoadedVQModel(
@@ -197,7 +210,11 @@ def _to_dict(settings: Any) -> dict[str, Any]:
 
 def _plain_state(module: torch.nn.Module) -> dict[str, Tensor]:
     """Return weights that own their storage: a view would drag all of it into the file."""
-    return {key: value.detach().cpu().contiguous().clone() for key, value in module.state_dict().items()}
+    return {key: _owned(value.detach().cpu().contiguous()) for key, value in module.state_dict().items()}
+
+
+def _owned(tensor: Tensor) -> Tensor:
+    return tensor if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()
 
 
 def now_utc() -> str:
@@ -241,7 +258,7 @@ def save_model_v2(
         "has_prior": False,
     }
     with saving_into(path) as target:
-        return write_archive(target, values, _read_checked)
+        return write_archive(target, values, _read_mapped)
 
 
 def save_prior_to_model(
@@ -265,7 +282,7 @@ def save_prior_to_model(
     """
     model_path = Path(model_path)
     with saving_into(Path(output) if output is not None else model_path) as target:
-        values, stamp = _read_checked(model_path)
+        values, stamp = _read_checked(model_path, mapped=_CAN_REPLACE_MAPPED)
         if expected is not None and expected.sha256 != stamp.sha256:
             raise changed_error(model_path)
         values |= {
@@ -274,7 +291,7 @@ def save_prior_to_model(
             "prior_config": _to_dict(prior_config) | prior_model.sizes(),
             "prior_metadata": dict(prior_metadata),
         }
-        return write_archive(target, values, _read_checked)
+        return write_archive(target, values, _read_mapped)
 
 
 def has_previous_version(model_path: str | Path) -> bool:
@@ -311,7 +328,7 @@ def restore_previous_version(model_path: str | Path) -> Path:
     with saving_into(Path(model_path)) as target:
         if not has_previous_version(target.path):
             raise _no_previous_version(target.path)
-        _read_checked(backup_of(target.path))
+        _read_mapped(backup_of(target.path))
         target.check_unchanged()
         swap_with_backup(target.path)
         return target.path
