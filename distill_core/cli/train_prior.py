@@ -46,7 +46,7 @@ def train_prior(
         bool,
         typer.Option(
             "--replace-changed",
-            help="Save into MODEL even if another program changed it meanwhile; MODEL.bak keeps that.",
+            help="Save also into a MODEL that another program changed meanwhile; MODEL.bak keeps that.",
         ),
     ] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Encode all sounds anew, and keep no codes.")] = False,
@@ -116,7 +116,7 @@ def _run(
 
 
 def _save(summary: ModelSummary, trained: TrainedPrior, output: Path | None, replace_changed: bool) -> Path:
-    """Save, or into a copy beside the model where another program changed that: the program ends, and with it the prior.
+    """Save; where another program changed the model, into a copy beside it, for the prior would end with this program.
 
     Raises:
         SaveError: it was not saved where it should be; tells where it is.
