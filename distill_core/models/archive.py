@@ -141,6 +141,11 @@ def _map(file: BinaryIO, path: Path, status: os.stat_result) -> tuple[dict[str, 
     return values, _stamp(path, status, _sha256(file, status.st_size, container))
 
 
+def _is_unicode(path: Path) -> bool:
+    """Tell whether torch can open the file by its name, as it has to for a mapping."""
+    return os.fsencode(path).decode("utf-8", "replace") == str(path)
+
+
 def read_archive(path: Path, *, mapped: bool = False) -> tuple[dict[str, Any], FileStamp]:
     """Return a file's values and its stamp, both from one reading.
 
@@ -150,7 +155,7 @@ def read_archive(path: Path, *, mapped: bool = False) -> tuple[dict[str, Any], F
         ModelFileError: see `read_facts`; also where a part does not match its checksum.
     """
     with _opened(path) as (file, status):
-        if mapped:
+        if mapped and _is_unicode(path):
             return _map(file, path, status)
         with refusals_told(path.name):
             _checked_values(file, status.st_size)  # before memory is asked for
