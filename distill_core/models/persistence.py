@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import copy
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, is_dataclass
 from datetime import UTC, datetime
@@ -21,11 +21,11 @@ from distill_core.models.architectures import PRIOR_CLASSES, Prior
 from distill_core.models.archive import FileStamp, read_archive, read_facts
 from distill_core.models.archive_writer import clean_up, real_path, saving_into, write_archive
 from distill_core.models.backup import backup_of, swap_with_backup
-from distill_core.models.save_errors import changed_error, shown
+from distill_core.models.save_errors import changed_error, shown, swap_error
 from distill_core.models.tensor_facts import TensorFacts
 from distill_core.models.vqvae import ConvVQVAE, grid_of
 
-_CAN_REPLACE_MAPPED = os.name != "nt"  # Windows replaces no file that is in use
+_PRIOR_KEYS = ("has_prior", "prior_state_dict", "prior_config", "prior_metadata")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +171,18 @@ def _read_checked(path: Path, *, mapped: bool = False) -> tuple[dict[str, Any], 
 
 
 def _read_mapped(path: Path) -> tuple[dict[str, Any], FileStamp]:
-    """Read as the loader does, but leave the tensors in the file, which the caller has for itself under its lock."""
+    """Read as the loader does, but leave the tensors in the file."""
     return _read_checked(path, mapped=True)
+
+
+def _read_without_prior(path: Path) -> tuple[dict[str, Any], FileStamp]:
+    """Read as the loader does, and return what a new prior leaves as it is; None stands where the old one was.
+
+    The old prior's tensors are checked where they are in the file and cost no memory. The others are copied, for a
+    process that touches a mapped file after another program has cut it short is ended by the system.
+    """
+    values, stamp = _read_mapped(path)
+    return copy.deepcopy({key: None if key in _PRIOR_KEYS else value for key, value in values.items()}), stamp
 
 
 def load_model_v2(path: str | Path, device: str | torch.device = "cpu") -> LoadedVQModel:
@@ -282,7 +292,7 @@ def save_prior_to_model(
     """
     model_path = Path(model_path)
     with saving_into(Path(output) if output is not None else model_path) as target:
-        values, stamp = _read_checked(model_path, mapped=_CAN_REPLACE_MAPPED)
+        values, stamp = _read_without_prior(model_path)
         if expected is not None and expected.sha256 != stamp.sha256:
             raise changed_error(model_path)
         values |= {
@@ -330,7 +340,10 @@ def restore_previous_version(model_path: str | Path) -> Path:
             raise _no_previous_version(target.path)
         _read_mapped(backup_of(target.path))
         target.check_unchanged()
-        swap_with_backup(target.path)
+        try:
+            swap_with_backup(target.path)
+        except OSError as error:
+            raise swap_error(error, target.path, backup_of(target.path)) from error
         return target.path
 
 

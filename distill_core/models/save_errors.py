@@ -48,6 +48,14 @@ def unsure_error(error: OSError, path: Path, backup: Path) -> SaveError:
     )
 
 
+def swap_error(error: OSError, path: Path, backup: Path) -> SaveError:
+    """Return the words for a file and its backup that did not change places, or not for good."""
+    return SaveError(
+        f"{shown(path)} could not be restored ({error.strerror or error}); both versions are still there.",
+        f"Look at both: distill inspect {shown(path)} and {shown(backup)}.",
+    )
+
+
 def changed_error(path: Path) -> ChangedOnDiskError:
     """Return the words for a file that is not what was opened."""
     return ChangedOnDiskError(

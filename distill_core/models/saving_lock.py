@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -18,18 +18,18 @@ WAIT_S = 30.0  # a save of some hundred megabytes to a slow disk
 
 
 @contextmanager
-def saving_lock(path: Path, wait_s: float = WAIT_S) -> Iterator[None]:
+def saving_lock(path: Path, wait_s: float | None = None) -> Iterator[None]:
     """Hold the lock of the file whose real path this is.
 
     It lies in the cache folder and not beside the model, where it would litter and could not be made on every disk.
     It keeps out what this user runs on this computer; against all others there is the comparison before a replacement.
 
     Raises:
-        SaveError: another Distill kept it for longer than `wait_s`.
+        SaveError: another Distill kept it for longer than `wait_s`, by default `WAIT_S`.
         OSError: the lock could not be made.
     """
     name = sha256(os.fsencode(os.path.normcase(path))).hexdigest()[:32]
-    lock = FileLock(lock_folder() / f"{name}.lock", timeout=wait_s)
+    lock = FileLock(lock_folder() / f"{name}.lock", timeout=WAIT_S if wait_s is None else wait_s)
     try:
         lock.acquire()
     except Timeout as error:
@@ -40,4 +40,5 @@ def saving_lock(path: Path, wait_s: float = WAIT_S) -> Iterator[None]:
     try:
         yield
     finally:
-        lock.release()
+        with suppress(OSError):  # what was saved is saved, and the lock ends with the process
+            lock.release()
