@@ -70,6 +70,14 @@ def action_table(commands: Commands, help_menu: Help, window: QMainWindow) -> li
             commands.save_copy,
             "Save a copy of the model with the trained prior",
         ),
+        ActionSpec(
+            ActionId.RESTORE,
+            "&File",
+            "&Restore Previous Version…",
+            None,
+            commands.restore,
+            "Put the version before the last save back; the present one is kept in its place",
+        ),
         ActionSpec(ActionId.SHOW_IN_FOLDER, "&File", "Show in &Folder", None, commands.show_in_folder),
         ActionSpec(ActionId.TRY_DEMO, "&File", "Try the &Demo", None, commands.try_demo),
         ActionSpec(

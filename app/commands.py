@@ -21,6 +21,7 @@ from app.words import PERPLEXITY_EXPLAINED, cleared_text, shown_name
 
 if TYPE_CHECKING:
     from app.prompts import Question
+    from distill_core.models.persistence import ModelSummary
 
 _LOCKED_TEXT = "Stop training to change the model or the sounds."
 _SAVING_TEXT = "The prior is being saved. After that the model and the sounds can be changed."
@@ -45,6 +46,8 @@ class Commands(QObject):
         self._tells_of_bug = False
         self.overrides: Callable[[], dict[str, Any]] = dict
         session.saved.connect(self._on_saved)
+        session.previous_found.connect(self._on_previous)
+        session.restored.connect(self._on_restored)
         session.failed.connect(self._on_failed)
 
     def can(self, action: ActionId) -> bool:
@@ -160,6 +163,10 @@ class Commands(QObject):
         summary = self._session.state.model
         if summary is None or not self.can(ActionId.SAVE_PRIOR):
             return
+        obstacle = self._session.state.obstacle
+        if obstacle is not None and obstacle.is_read_only:
+            self.save_copy(then)
+            return
         if not summary.has_prior:
             self._save_to(None, then)
             return
@@ -180,8 +187,36 @@ class Commands(QObject):
             self._prompts.choose_copy(self._window, suggested, lambda path: self._save_to(path, then))
 
     def _save_to(self, output: Path | None, then: Callable[[], None] | None) -> None:
+        """Save; the person has been told if another program changed the model, and a copy replaces nothing."""
         self._after_saving = then
-        self._session.save_prior(output)
+        though_changed = output is not None and self._session.state.may_replace
+        self._session.save_prior(output, though_changed=though_changed)
+
+    def replace_changed(self) -> None:
+        """Save into the model although another program changed it; the engine keeps that as the backup."""
+        if self.can(ActionId.SAVE_PRIOR):
+            self._session.save_prior(though_changed=True)
+
+    def restore(self) -> None:
+        """Look at the version before the last save, ask, then put it back."""
+        if self.can(ActionId.RESTORE):
+            self._session.find_previous()
+
+    @Slot(object)
+    def _on_previous(self, previous: ModelSummary) -> None:
+        model = self._session.state.model
+        if model is None:
+            return
+
+        def on_answer(answer: str) -> None:
+            if answer == "restore" and self.can(ActionId.RESTORE) and self._session.state.model is model:
+                self._session.restore_previous()
+
+        self.ask(questions.restore_previous(model.path, previous), on_answer)
+
+    @Slot(object)
+    def _on_restored(self, path: Path) -> None:
+        self.said.emit(f"The previous version of {shown_name(path)} is back. Restoring once more undoes that.")
 
     def show_in_folder(self) -> None:
         """Open the folder of the last saved file, or of the model."""

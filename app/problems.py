@@ -14,7 +14,7 @@ from typing import IO
 
 from PySide6.QtCore import QObject, Signal
 
-from distill_core.errors import DistillError
+from distill_core.errors import ChangedOnDiskError, DistillError
 from distill_core.folders import log_folder
 
 logger = logging.getLogger("distill")
@@ -24,17 +24,21 @@ _fault_file: IO[str] | None = None  # faulthandler writes to it when the process
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that went wrong, for people; `details` is the traceback of a bug and "" for what can be expected."""
+    """Something that went wrong, for people; `details` is the traceback of a bug and "" for what can be expected.
+
+    `may_replace`: a file was not saved because another program changed it; it can be replaced, with a backup.
+    """
 
     message: str
     hint: str = ""
     details: str = ""
+    may_replace: bool = False
 
 
 def problem_from(error: BaseException, details: str = "") -> Problem:
     """Turn an exception into words; anything but a DistillError is a bug and keeps its traceback."""
     if isinstance(error, DistillError):
-        return Problem(error.message, error.hint)
+        return Problem(error.message, error.hint, may_replace=isinstance(error, ChangedOnDiskError))
     logger.error("unexpected error\n%s", details or error)
     return Problem(
         "Something went wrong inside Distill; your files are unchanged.",

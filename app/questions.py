@@ -50,6 +50,20 @@ def replace_prior(summary: ModelSummary) -> Question:
     )
 
 
+def restore_previous(model: Path, previous: ModelSummary) -> Question:
+    """Ask before a model and the version before it change places."""
+    facts = _known_facts(previous) if previous.has_prior else ""
+    held = f"It holds a prior. {facts}" if previous.has_prior else "It holds no prior. "
+    return Question(
+        "restoreQuestion",
+        f"Restore the previous version of “{shown_name(model)}”?",
+        f"{held}The present version is kept in its place, so restoring once more brings it back.",
+        (Choice("restore", "Restore"), CANCEL),
+        default="restore",
+        escape="cancel",
+    )
+
+
 def save_first(model: Path) -> Question:
     """Ask before an unsaved prior would be lost."""
     return Question(

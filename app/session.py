@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from app.estimate import epoch_work, likely_config
 from app.jobs import Job, JobOutcome, JobRunner
 from app.problems import problem_from
 from app.settings import Settings
-from app.state import Activity, State
+from app.state import Activity, SaveObstacle, State
 from distill_core.events import JobProgress, OnEvent, ShouldStop, SkippedFile, Stopped
 from distill_core.training.metrics import PriorEpochMetrics, PriorStepMetrics, PriorTrainingStartEvent
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from distill_core.models.persistence import ModelSummary
     from distill_core.training.prior_loop import TrainedPrior
 
+READ_ONLY_TEXT = "This file is read-only; you'll be asked where to save a copy."
 _STEP_INTERVAL_S = 0.1
 _ACTIVITY_OF_JOB = {
     "engine": Activity.STARTING,
@@ -30,6 +31,8 @@ _ACTIVITY_OF_JOB = {
     "sounds": Activity.SCANNING,
     "training": Activity.PREPARING,
     "saving": Activity.SAVING,
+    "previous": Activity.OPENING,
+    "restoring": Activity.SAVING,
 }
 
 
@@ -57,13 +60,50 @@ def _fewer_steps(on_event: OnEvent) -> OnEvent:
     return pass_on
 
 
+@dataclass(frozen=True, slots=True)
+class _SaveChecked:
+    """Whether the model can be saved into, asked anew as a training starts."""
+
+    obstacle: SaveObstacle | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedModel:
+    """A model's facts, and what can become of its file; the fields are those of `State`."""
+
+    summary: ModelSummary
+    obstacle: SaveObstacle | None
+    has_previous: bool
+
+
+def _open_model(path: Path) -> OpenedModel:
+    from distill_core.models.persistence import has_previous_version, read_summary
+
+    return OpenedModel(read_summary(path), _save_obstacle(path), has_previous_version(path))
+
+
+def _save_obstacle(path: Path) -> SaveObstacle | None:
+    """Return what would keep a prior from being saved into the file."""
+    from distill_core.errors import ReadOnlyError, SaveError
+    from distill_core.models.save_check import check_can_save
+
+    try:
+        check_can_save(path)
+    except ReadOnlyError:
+        return SaveObstacle(READ_ONLY_TEXT, is_read_only=True)
+    except SaveError as error:
+        return SaveObstacle(f"{error.message} {error.hint}", is_read_only=False)
+    return None
+
+
 class Session(QObject):
     """Opens, trains and saves on one work thread; holds the state.
 
     Signals: `state_changed(State)` after every change; `model_changed(ModelSummary | None)`,
     `dataset_changed(AudioDataset | None)`; `progress(JobProgress)`; `training_started(PriorTrainingStartEvent)`,
     `step_finished(PriorStepMetrics)`, `epoch_finished(PriorEpochMetrics)`, `training_ended(TrainedPrior)`;
-    `saved(Path)`, `backed_up(Path)`; `device_known(str)`; `failed(job name, Problem)`; `file_skipped(SkippedFile)`.
+    `saved(Path)`, `backed_up(Path)`; `previous_found(ModelSummary)` of the version before,
+    `restored(Path)`; `device_known(str)`; `failed(job name, Problem)`; `file_skipped(SkippedFile)`.
     """
 
     state_changed = Signal(object)
@@ -76,6 +116,8 @@ class Session(QObject):
     training_ended = Signal(object)
     saved = Signal(object)
     backed_up = Signal(object)
+    previous_found = Signal(object)
+    restored = Signal(object)
     device_known = Signal(str)
     failed = Signal(str, object)
     file_skipped = Signal(object)
@@ -102,10 +144,8 @@ class Session(QObject):
     def open_model(self, path: Path) -> None:
         """Read a model file's facts; a job under way is waited for."""
 
-        def run(on_event: OnEvent, should_stop: ShouldStop) -> ModelSummary:
-            from distill_core import read_summary
-
-            return read_summary(path)
+        def run(on_event: OnEvent, should_stop: ShouldStop) -> OpenedModel:
+            return _open_model(path)
 
         self._set(pending_model=path)
         self._runner.submit("model", run)
@@ -133,6 +173,7 @@ class Session(QObject):
         def run(on_event: OnEvent, should_stop: ShouldStop) -> TrainedPrior:
             from distill_core import train_prior
 
+            on_event(_SaveChecked(_save_obstacle(model.path)))
             return train_prior(model.path, dataset, overrides, on_event=_fewer_steps(on_event), should_stop=should_stop)
 
         self._epoch_work = epoch_work(model, dataset, config)
@@ -158,23 +199,46 @@ class Session(QObject):
         if self._state.is_training:
             self._set(activity=Activity.STOPPING)
 
-    def save_prior(self, output: Path | None = None) -> None:
-        """Save the trained prior into the open model file, or into a copy of it."""
+    def save_prior(self, output: Path | None = None, *, though_changed: bool = False) -> None:
+        """Save the trained prior into the open model file, or into a copy; `though_changed` by another program."""
         model, trained = self._require_trained()
+        expected = None if though_changed else model.stamp
 
-        def run(on_event: OnEvent, should_stop: ShouldStop) -> tuple[Path, ModelSummary, bool]:
+        def run(on_event: OnEvent, should_stop: ShouldStop) -> tuple[Path, OpenedModel, bool]:
             from distill_core.models import persistence
 
             if trained.prior is None:
                 raise ValueError("there is no prior to save")
             path = persistence.save_prior_to_model(
-                model.path, trained.prior, trained.config, trained.metadata, output=output, expected=model.stamp
+                model.path, trained.prior, trained.config, trained.metadata, output=output, expected=expected
             )
             before, after = model.prior_architecture, trained.prior.architecture
             keeps_backup = output is None and persistence.ends_opening_in_the_ancestor(before, after)
-            return path, persistence.read_summary(model.path), keeps_backup
+            return path, _open_model(model.path), keeps_backup
 
         self._submit_now("saving", run)
+
+    def find_previous(self) -> None:
+        """Read the facts of the version before the open model's last save."""
+        model = self._require_model()
+
+        def run(on_event: OnEvent, should_stop: ShouldStop) -> ModelSummary:
+            from distill_core import read_previous_version
+
+            return read_previous_version(model.path)
+
+        self._submit_now("previous", run)
+
+    def restore_previous(self) -> None:
+        """Let the open model and the version before it change places."""
+        model = self._require_model()
+
+        def run(on_event: OnEvent, should_stop: ShouldStop) -> tuple[Path, OpenedModel]:
+            from distill_core import restore_previous_version
+
+            return restore_previous_version(model.path), _open_model(model.path)
+
+        self._submit_now("restoring", run)
 
     def discard_prior(self) -> None:
         """Give the unsaved prior up."""
@@ -197,6 +261,11 @@ class Session(QObject):
         if self._state.model is None or self._state.dataset is None:
             raise ValueError("training needs a model and sounds")
         return self._state.model, self._state.dataset
+
+    def _require_model(self) -> ModelSummary:
+        if self._state.model is None:
+            raise ValueError("no model is open")
+        return self._state.model
 
     def _require_trained(self) -> tuple[ModelSummary, TrainedPrior]:
         if self._state.model is None or self._state.trained is None:
@@ -223,6 +292,8 @@ class Session(QObject):
                 if self._state.activity is Activity.PREPARING:
                     self._set(activity=Activity.TRAINING)
                 self.training_started.emit(event)
+            case _SaveChecked():
+                self._set(obstacle=event.obstacle)
             case PriorStepMetrics():
                 self.step_finished.emit(event)
             case PriorEpochMetrics():
@@ -246,8 +317,9 @@ class Session(QObject):
         if outcome.error is None:
             self._take_result(name, outcome.result)
         elif not isinstance(outcome.error, Stopped):
-            self._set()
-            self.failed.emit(name, problem_from(outcome.error, outcome.details))
+            problem = problem_from(outcome.error, outcome.details)
+            self._set(may_replace=problem.may_replace) if name == "saving" else self._set()
+            self.failed.emit(name, problem)
         else:
             self._set()
 
@@ -256,12 +328,18 @@ class Session(QObject):
         if seconds:
             self.settings.set_training_speed(self._epoch_work * len(seconds) / max(sum(seconds), 1e-3))
 
+    def _take_model(self, opened: OpenedModel) -> None:
+        file = {"obstacle": opened.obstacle, "has_previous": opened.has_previous, "may_replace": False}
+        self._set(model=opened.summary, **file)
+        self.model_changed.emit(opened.summary)
+
     def _take_result(self, name: str, result: Any) -> None:
         match name:
             case "model":
-                self._set(model=result, trained=None, unsaved=False, saved_to=None, last_epoch=None, best_epoch=None)
-                self.settings.add_recent_model(result.path.resolve())
-                self.model_changed.emit(result)
+                self._state = replace(self._state, trained=None, unsaved=False, saved_to=None)
+                self._state = replace(self._state, last_epoch=None, best_epoch=None)
+                self.settings.add_recent_model(result.summary.path.resolve())
+                self._take_model(result)
             case "sounds":
                 kept = self._state.trained if self._state.unsaved else None  # what is saved makes room for "Ready"
                 self._set(dataset=result, trained=kept)
@@ -271,12 +349,19 @@ class Session(QObject):
                 self._set(trained=result, unsaved=result.prior is not None)
                 self.training_ended.emit(result)
             case "saving":
-                path, summary, keeps_backup = result
-                self._set(model=summary, unsaved=False, saved_to=path)
-                self.model_changed.emit(summary)
+                path, opened, keeps_backup = result
+                self._state = replace(self._state, unsaved=False, saved_to=path)
+                self._take_model(opened)
                 self.saved.emit(path)
                 if keeps_backup:
                     self.backed_up.emit(path.with_name(f"{path.name}.bak"))
+            case "previous":
+                self._set()
+                self.previous_found.emit(result)
+            case "restoring":
+                path, opened = result
+                self._take_model(opened)
+                self.restored.emit(path)
             case "engine":
                 self._set()
                 self.device_known.emit(result)

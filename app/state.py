@@ -37,6 +37,7 @@ class ActionId(StrEnum):
     STOP = "stopAction"
     SAVE_PRIOR = "savePriorAction"
     SAVE_COPY = "saveCopyAction"
+    RESTORE = "restoreAction"
     SHOW_IN_FOLDER = "showInFolderAction"
     OPTIONS = "optionsAction"
     INSPECT = "inspectAction"
@@ -66,9 +67,19 @@ _OPENING_ACTIVITIES = frozenset({Activity.NONE, Activity.STARTING, Activity.OPEN
 
 
 @dataclass(frozen=True, slots=True)
+class SaveObstacle:
+    """Why nothing can be saved into the model, in words; where it is read-only, a copy is asked for at once."""
+
+    text: str
+    is_read_only: bool
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """Everything the window shows depends on this.
 
+    `obstacle` is what keeps anything from being saved into the model; `has_previous` says whether there is a version
+    before its last save; `may_replace` says whether a save was refused because another program changed it.
     `pending_model` and `pending_folder` are being opened; `trained` is the last result, `unsaved` until it is in a
     file; `saved_to` is the file of the last save; `last_epoch` and `best_epoch` belong to the running or last training.
     """
@@ -76,6 +87,9 @@ class State:
     activity: Activity = Activity.NONE
     model: ModelSummary | None = None
     dataset: AudioDataset | None = None
+    obstacle: SaveObstacle | None = None
+    has_previous: bool = False
+    may_replace: bool = False
     pending_model: Path | None = None
     pending_folder: Path | None = None
     trained: TrainedPrior | None = None
@@ -128,6 +142,8 @@ def available(state: State) -> frozenset[ActionId]:
             actions.add(ActionId.SAVE_PRIOR)
         if state.trained is not None and state.trained.prior is not None:
             actions.add(ActionId.SAVE_COPY)
+    if state.activity is Activity.NONE and state.has_previous and not is_pending:
+        actions.add(ActionId.RESTORE)
     if state.model is not None:
         actions.add(ActionId.SHOW_IN_FOLDER)
     return frozenset(actions)

@@ -166,7 +166,7 @@ def main_text(state: State, estimate_s: float | None) -> str:
 
 def backup_words(backup_name: str) -> str:
     """Return what to know when a file stops opening in the program that Distill descends from."""
-    return f"The older Distill no longer opens this file; “{backup_name}” keeps it as it was."
+    return f"The older Distill no longer opens this file; “{backup_name}” keeps it as it was until the next save."
 
 
 def cleared_text(freed_bytes: int) -> str:

@@ -13,10 +13,12 @@ import distill_core.device  # noqa: F401 - sets OMP_WAIT_POLICY before anything 
 if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset, scan
     from distill_core.errors import (
+        ChangedOnDiskError,
         ConfigError,
         DatasetError,
         DistillError,
         ModelFileError,
+        ReadOnlyError,
         SaveError,
         TrainingError,
     )
@@ -25,11 +27,14 @@ if TYPE_CHECKING:
         LoadedVQModel,
         ModelSummary,
         load_model_v2,
+        read_previous_version,
         read_summary,
+        restore_previous_version,
         save_model_v2,
         save_prior_to_model,
     )
     from distill_core.models.prior import CodePrior, flatten_codes, unflatten_codes
+    from distill_core.models.save_check import check_can_save
     from distill_core.models.vqvae import ConvVQVAE
     from distill_core.training.codes import extract_code_sequences
     from distill_core.training.memorization import check_memorization
@@ -45,16 +50,28 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "audio.dataset": ("AudioDataset", "scan"),
-    "errors": ("ConfigError", "DatasetError", "DistillError", "ModelFileError", "SaveError", "TrainingError"),
+    "errors": (
+        "ChangedOnDiskError",
+        "ConfigError",
+        "DatasetError",
+        "DistillError",
+        "ModelFileError",
+        "ReadOnlyError",
+        "SaveError",
+        "TrainingError",
+    ),
     "generation.sampling": ("SamplingSettings", "sample_codes"),
     "models.persistence": (
         "LoadedVQModel",
         "ModelSummary",
         "load_model_v2",
+        "read_previous_version",
         "read_summary",
+        "restore_previous_version",
         "save_model_v2",
         "save_prior_to_model",
     ),
+    "models.save_check": ("check_can_save",),
     "models.prior": ("CodePrior", "flatten_codes", "unflatten_codes"),
     "models.vqvae": ("ConvVQVAE",),
     "training.codes": ("extract_code_sequences",),
@@ -73,6 +90,7 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "AudioDataset",
+    "ChangedOnDiskError",
     "CodePrior",
     "ConfigError",
     "ConvVQVAE",
@@ -86,17 +104,21 @@ __all__ = [
     "PriorStepMetrics",
     "PriorTrainingCompleteEvent",
     "PriorTrainingStartEvent",
+    "ReadOnlyError",
     "SamplingSettings",
     "SaveError",
     "TrainedPrior",
     "TrainingError",
+    "check_can_save",
     "check_memorization",
     "extract_code_sequences",
     "flatten_codes",
     "get_adaptive_prior_config",
     "load_model_v2",
     "prior_config_for",
+    "read_previous_version",
     "read_summary",
+    "restore_previous_version",
     "sample_codes",
     "save_model_v2",
     "save_prior_to_model",

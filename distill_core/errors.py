@@ -56,3 +56,11 @@ class SaveError(DistillError):
     """A file that could not be written: disk full, no permission, changed meanwhile."""
 
     exit_code = 4
+
+
+class ReadOnlyError(SaveError):
+    """A file, or the folder it is in, that may be read and not be written; a copy elsewhere can be saved."""
+
+
+class ChangedOnDiskError(SaveError):
+    """A file that another program changed since it was opened; it can be replaced, for a backup keeps the change."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from platformdirs import user_cache_path, user_log_path
+from platformdirs import user_cache_path, user_log_path, user_runtime_path
 
 
 def log_folder() -> Path:
@@ -15,3 +15,20 @@ def log_folder() -> Path:
 def cache_folder() -> Path:
     """Return the folder of what may be deleted at any time; it need not exist."""
     return user_cache_path("distill", appauthor=False)
+
+
+def lock_folder() -> Path:
+    """Return the folder of the locks that savers hold, made if need be.
+
+    It is in the cache, or else where the system keeps what lasts until it is switched off.
+
+    Raises:
+        OSError: neither can be made.
+    """
+    folder = cache_folder() / "locks"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        folder = user_runtime_path("distill", appauthor=False) / "locks"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder

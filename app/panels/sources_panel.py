@@ -17,7 +17,7 @@ from app.estimate import likely_config
 from app.problems import Problem
 from app.questions import plain
 from app.session import Session
-from app.state import ActionId, Activity, State, available
+from app.state import ActionId, Activity, SaveObstacle, State, available
 from app.widgets.drop_card import DropCard
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class SourcesPanel(QWidget):
         self._session, self._commands = session, commands
         self._offered_folder: Path | None = None
         self._left_out: dict[str, str] = {}  # reasons by name
+        self._obstacle: SaveObstacle | None = None
         self.model_card = DropCard("modelCard", "Model", "model", self)
         self.sounds_card = DropCard("soundsCard", "Sounds", "sounds", self)
         layout = QHBoxLayout(self)
@@ -76,6 +77,16 @@ class SourcesPanel(QWidget):
             self.sounds_card.show_busy(f"Looking through {words.shown_name(state.pending_folder)}…")
         elif state.pending_folder is None and self.sounds_card.is_busy():  # cancelled
             self._show_sounds()
+        if state.obstacle != self._obstacle:
+            self._show_obstacle(state.obstacle)
+
+    def _show_obstacle(self, obstacle: SaveObstacle | None) -> None:
+        """Say before hours of training what would keep its result from being saved."""
+        self._obstacle = obstacle
+        if obstacle is None:
+            self.model_card.clear_refusal()
+        else:
+            self.model_card.show_refusal(obstacle.text)
 
     @Slot()
     def show_options(self) -> None:
@@ -85,7 +96,7 @@ class SourcesPanel(QWidget):
 
     @Slot(object)
     def _on_model(self, summary: ModelSummary | None) -> None:
-        self.model_card.clear_refusal()
+        self._show_obstacle(self._session.state.obstacle)
         self._show_model()
         self.show_options()
 

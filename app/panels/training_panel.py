@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _BAR_STEPS = 1000
 _BAR_HEIGHT, _BUTTON_HEIGHT = 10, 36  # the button is as high as bar and sentence, so that the bar moves nothing
 _WITHOUT_BAR = (Activity.NONE, Activity.OPENING, Activity.SCANNING)  # the cards have bars of their own
-_STOP, _SAVE, _EXPLAIN, _COPY = "stop", "save", "explain", "copy"
+_STOP, _SAVE, _EXPLAIN, _COPY, _REPLACE = "stop", "save", "explain", "copy", "replace"
 _DEMO, _COPY_COMMAND = "demo", "copyCommand"
 _EMPTY_ACTIONS = [(_DEMO, "Try the Demo"), (_COPY_COMMAND, "Copy Command")]
 
@@ -146,6 +146,8 @@ class TrainingPanel(QWidget):
     def _show_notice(self, state: State) -> None:
         if self._problem is not None:
             actions = [(_COPY, "Save a Copy…")] if state.unsaved else []
+            if state.unsaved and self._problem.may_replace:
+                actions.append((_REPLACE, "Replace, Keep a Backup"))
             self.notice_banner.show_message("error", self._problem.message, self._problem.hint, actions, _COPY)
         elif state.unsaved and state.activity is Activity.NONE and state.model is not None:
             name = words.shown_name(state.model.path)
@@ -205,7 +207,7 @@ class TrainingPanel(QWidget):
 
     @Slot(str, object)
     def _on_failed(self, job: str, problem: Problem) -> None:
-        if job in ("training", "saving", "engine"):
+        if job not in ("model", "sounds"):  # those are answered on their cards
             self._problem = problem
             self._show_notice(self._session.state)
 
@@ -228,6 +230,8 @@ class TrainingPanel(QWidget):
             self._commands.copy_text(words.NO_MODEL_COMMAND)
         elif action == _COPY:
             self._commands.save_copy()
+        elif action == _REPLACE:
+            self._commands.replace_changed()
         elif action == _SAVE:
             self._commands.save()
 

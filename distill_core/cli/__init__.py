@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from distill_core.cli.inspect import inspect
+from distill_core.cli.restore import restore
 from distill_core.cli.terminal import ignore_stop_signals
 from distill_core.cli.train import train
 from distill_core.cli.train_prior import train_prior
@@ -20,6 +21,7 @@ app = typer.Typer(
 app.command("train-prior")(train_prior)
 app.command("train")(train)
 app.command("inspect")(inspect)
+app.command("restore")(restore)
 
 
 def main() -> None:

@@ -202,10 +202,11 @@ def check_writable(path: Path) -> None:
     """Refuse, before hours of training, a place where nothing can be saved.
 
     Raises:
-        SaveError: the folder is missing or not writable, or the file is read-only.
+        SaveError: the folder is missing or not writable, the file is read-only, or there is no room.
     """
-    folder = path.resolve().parent
-    if not folder.is_dir():
-        raise SaveError(f"There is no folder “{folder}” to save into.", "Make it first, or choose another.")
-    if not os.access(folder, os.W_OK | os.X_OK) or (path.exists() and not os.access(path, os.W_OK)):
-        raise SaveError(f"“{path}” can't be written.", "Choose another place with --output.")
+    from distill_core.models.save_check import check_can_save
+
+    try:
+        check_can_save(path)
+    except SaveError as error:
+        raise SaveError(error.message, f"{error.hint} --output FILE names another place.") from error

@@ -11,7 +11,9 @@ from distill_core.cli.findings import say_sounds, say_stopped, scan_folder
 from distill_core.cli.progress import TrainingProgress
 from distill_core.cli.setting_flags import given, with_setting_flags
 from distill_core.cli.terminal import Terminal, check_output, check_writable, stop_on_signals, terminal_session
+from distill_core.errors import ChangedOnDiskError
 from distill_core.events import ShouldStop, Stopped
+from distill_core.text import printable
 from distill_core.training.prior_config import PriorConfig, config_for_sounds
 
 if TYPE_CHECKING:
@@ -29,6 +31,13 @@ def train_prior(
     dataset: Annotated[Path, typer.Argument(help="The folder of sounds to learn from.", show_default=False)],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Save into a copy instead of MODEL.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file at --output.")] = False,
+    replace_changed: Annotated[
+        bool,
+        typer.Option(
+            "--replace-changed",
+            help="Save also into a MODEL that another program changed meanwhile; MODEL.bak keeps that.",
+        ),
+    ] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Encode all sounds anew, and keep no codes.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")] = False,
     **settings: Any,
@@ -38,7 +47,7 @@ def train_prior(
     Ctrl-C stops after the step and saves the best epoch.
     """
     with terminal_session(json) as terminal, stop_on_signals(terminal) as stop:
-        _run(terminal, model, dataset, given(settings), output, force, no_cache, stop.is_set)
+        _run(terminal, model, dataset, given(settings), output, force, replace_changed, no_cache, stop.is_set)
 
 
 def _run(
@@ -48,13 +57,14 @@ def _run(
     overrides: dict[str, Any],
     output: Path | None,
     force: bool,
+    replace_changed: bool,
     no_cache: bool,
     should_stop: ShouldStop,
 ) -> None:
     config_for_sounds(1, 1, overrides)  # a setting that cannot be is told before any work
     if output is not None:
         check_output(output, force)
-    from distill_core.models.persistence import read_summary, save_prior_to_model
+    from distill_core.models.persistence import read_summary
     from distill_core.training.prior_loop import train_prior as train
 
     summary = read_summary(model)
@@ -72,10 +82,36 @@ def _run(
     if trained.prior is None:
         return say_stopped(terminal)
     _say_backup(terminal, summary, trained, output)
-    saved_to = save_prior_to_model(
-        model, trained.prior, trained.config, trained.metadata, output=output, expected=summary.stamp
-    )
+    saved_to = _save(summary, trained, output, replace_changed)
     _say_done(terminal, trained, saved_to, progress)
+
+
+def _save(summary: ModelSummary, trained: TrainedPrior, output: Path | None, replace_changed: bool) -> Path:
+    """Save; where another program changed the model, into a copy beside it, for the prior would end with this program.
+
+    Raises:
+        SaveError: it was not saved where it should be; tells where it is.
+    """
+    from distill_core.models.persistence import save_prior_to_model
+
+    if trained.prior is None:
+        raise ValueError("there is no prior to save")
+    prior = (trained.prior, trained.config, trained.metadata)
+    expected = None if replace_changed else summary.stamp
+    try:
+        return save_prior_to_model(summary.path, *prior, output=output, expected=expected)
+    except ChangedOnDiskError as error:
+        copy = save_prior_to_model(summary.path, *prior, output=free_name(summary.path))
+        raise ChangedOnDiskError(
+            f"{error.message} The new prior is in “{printable(copy.name)}” beside it.",
+            "That is a copy of the changed file. --replace-changed saves into a changed file and keeps a backup.",
+        ) from error
+
+
+def free_name(model: Path) -> Path:
+    """Return a name beside the model that nothing bears."""
+    names = (f"{model.stem} with prior{number}.distill" for number in ("", *(f" {count}" for count in range(2, 1000))))
+    return next(path for name in names if not (path := model.with_name(name)).exists())
 
 
 def _say_found(terminal: Terminal, summary: ModelSummary, dataset: AudioDataset) -> None:
@@ -103,7 +139,10 @@ def _say_backup(terminal: Terminal, summary: ModelSummary, trained: TrainedPrior
 
     if output is None and ends_opening_in_the_ancestor(summary.prior_architecture, trained.config["architecture"]):
         name = summary.path.name
-        terminal.say(f"“{name}” will no longer open in the older Distill; “{name}.bak” keeps it as it was.", "yellow")
+        terminal.say(
+            f"“{name}” will no longer open in the older Distill; “{name}.bak” keeps it as it was, until the next save.",
+            "yellow",
+        )
 
 
 def _best_line(metadata: dict[str, Any]) -> str:

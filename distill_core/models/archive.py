@@ -1,6 +1,7 @@
 """Bytes of a `.distill` file to values: the one place that unpickles.
 
-A file comes from strangers as often as from oneself, so it is only ever read with `weights_only=True`.
+A file comes from strangers as often as from oneself. So the zip and its list of contents are checked in full before
+torch reads them, and then only with `weights_only=True`.
 """
 
 from __future__ import annotations
@@ -9,22 +10,34 @@ import hashlib
 import io
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
 from distill_core.errors import ModelFileError
+from distill_core.models.pickle_opcodes import read_contents
+from distill_core.models.refusals import DAMAGED_HINT, DamagedFileError, damaged, refusals_told
+from distill_core.models.tensor_facts import check_storages
+from distill_core.models.zip_container import DATA, Container, check_sums, read_container, read_pickle
 
-ZIP_MAGIC = b"PK\x03\x04"
 MIN_FILE_BYTES, MAX_FILE_BYTES = 1024, 4 * 1024**3
-DAMAGED_HINT = "Nothing was changed. Open another copy of it, for example from a backup."
+HASHED_WHOLE_BYTES = 16 * 1024**2  # 10 ms
+# A FIFO without a writer would hang `open`; neither flag is known everywhere.
+_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 @dataclass(frozen=True, slots=True)
 class FileStamp:
-    """What a file was when it was opened; a save compares it to find changes by others."""
+    """What a file was when it was opened; a save compares it to find changes by others.
+
+    `sha256` is that of the whole file up to 16 MB. Of a larger one it is that of its list of contents and its
+    directory, which holds the CRC-32 of every tensor: a changed file differs in them, and a file whose tensors do not
+    match them is damaged, which a full reading finds.
+    """
 
     path: str
     size: int
@@ -32,18 +45,80 @@ class FileStamp:
     sha256: str
 
 
-def _read_bytes(path: Path) -> tuple[bytes, os.stat_result]:
+def _check_status(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise ModelFileError(f"“{path.name}” is not a file.", "Choose a file that ends in .distill.")
+    if not MIN_FILE_BYTES <= status.st_size <= MAX_FILE_BYTES:
+        raise ModelFileError(f"“{path.name}” can't be opened: its size is not that of a model.", DAMAGED_HINT)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[BinaryIO, os.stat_result]]:
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise ModelFileError(f"“{path.name}” is not a file.", "Choose a file that ends in .distill.")
-        if not MIN_FILE_BYTES <= status.st_size <= MAX_FILE_BYTES:
-            raise ModelFileError(f"“{path.name}” can't be opened: its size is not that of a model.", DAMAGED_HINT)
-        return path.read_bytes(), status
+        _check_status(path, path.stat())  # opening a device can already do something
+        with open(os.open(path, _OPEN_FLAGS), "rb") as file:
+            status = os.fstat(file.fileno())
+            _check_status(path, status)
+            yield file, status
     except FileNotFoundError as error:
         raise ModelFileError(f"There is no file “{path}”.", "Check the name; it may have moved.") from error
+    except ValueError as error:  # a name with a zero in it
+        raise ModelFileError("There can be no file of that name.", "Check the name.") from error
     except OSError as error:
         raise ModelFileError(f"“{path.name}” can't be read: {error.strerror}.", "Check its permissions.") from error
+
+
+def _checked_values(file: BinaryIO, size: int) -> tuple[Container, dict[str, Any]]:
+    """Return where a file's records are, and its dict with facts in place of tensors."""
+    container = read_container(file, size)
+    contents = read_contents(read_pickle(file, container))
+    records = {name.removeprefix(DATA): part.size for name, part in container.records.items() if name.startswith(DATA)}
+    check_storages(contents.tensors, records, size)
+    if type(contents.value) is not dict:
+        raise DamagedFileError("it holds no settings")
+    return container, contents.value
+
+
+def _sha256(file: BinaryIO, size: int, container: Container) -> str:
+    if size <= HASHED_WHOLE_BYTES:
+        file.seek(0)
+        return hashlib.sha256(file.read()).hexdigest()
+    digest = hashlib.sha256(read_pickle(file, container))
+    file.seek(container.directory_start)
+    digest.update(file.read())
+    return digest.hexdigest()
+
+
+def _stamp(path: Path, status: os.stat_result, sha256: str) -> FileStamp:
+    return FileStamp(os.path.realpath(path), status.st_size, status.st_mtime_ns, sha256)
+
+
+def read_facts(path: Path) -> tuple[dict[str, Any], FileStamp]:
+    """Return a file's values with `TensorFacts` in place of tensors, whose bytes are not read, and its stamp.
+
+    Raises:
+        ModelFileError: it is missing, unreadable, damaged, no model file, or holds anything but data.
+    """
+    with _opened(path) as (file, status), refusals_told(path.name):
+        container, values = _checked_values(file, status.st_size)
+        return values, _stamp(path, status, _sha256(file, status.st_size, container))
+
+
+def _load(source: BinaryIO | str, name: str, mapped: bool = False) -> dict[str, Any]:
+    try:
+        values: dict[str, Any] = torch.load(source, weights_only=True, map_location="cpu", mmap=mapped)
+    except Exception as error:
+        raise damaged(name) from error
+    return values
+
+
+def _unpacked(content: bytes, name: str) -> tuple[Container, dict[str, Any]]:
+    file = io.BytesIO(content)
+    with refusals_told(name):
+        container, _ = _checked_values(file, len(content))
+        check_sums(file)
+    file.seek(0)
+    return container, _load(file, name)
 
 
 def unpack(content: bytes, name: str) -> dict[str, Any]:
@@ -52,25 +127,39 @@ def unpack(content: bytes, name: str) -> dict[str, Any]:
     Raises:
         ModelFileError: it is damaged, no model file, or holds anything but data.
     """
-    damaged = f"“{name}” can't be opened: it is damaged or not a Distill model."
-    if not content.startswith(ZIP_MAGIC):
-        raise ModelFileError(damaged, DAMAGED_HINT)
-    try:
-        values = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
-    except Exception as error:
-        raise ModelFileError(damaged, DAMAGED_HINT) from error
-    if not isinstance(values, dict):
-        raise ModelFileError(damaged, DAMAGED_HINT)
-    return values
+    return _unpacked(content, name)[1]
 
 
-def read_archive(path: Path) -> tuple[dict[str, Any], FileStamp]:
+def _map(file: BinaryIO, path: Path, status: os.stat_result) -> tuple[dict[str, Any], FileStamp]:
+    with refusals_told(path.name):
+        container, _ = _checked_values(file, status.st_size)
+        check_sums(file)
+    values = _load(os.fspath(path), path.name, mapped=True)
+    now = path.stat()
+    if (now.st_dev, now.st_ino, now.st_mtime_ns) != (status.st_dev, status.st_ino, status.st_mtime_ns):
+        raise damaged(path.name, "it changed while it was read")
+    return values, _stamp(path, status, _sha256(file, status.st_size, container))
+
+
+def _is_unicode(path: Path) -> bool:
+    """Tell whether torch can open the file by its name, as it has to for a mapping."""
+    return os.fsencode(path).decode("utf-8", "replace") == str(path)
+
+
+def read_archive(path: Path, *, mapped: bool = False) -> tuple[dict[str, Any], FileStamp]:
     """Return a file's values and its stamp, both from one reading.
 
+    With `mapped`, the tensors stay in the file: for one that nobody else writes while they are used.
+
     Raises:
-        ModelFileError: see `unpack`; also when the file is missing or unreadable.
+        ModelFileError: see `read_facts`; also where a part does not match its checksum.
     """
-    content, status = _read_bytes(path)
-    sha256 = hashlib.sha256(content).hexdigest()
-    stamp = FileStamp(str(path.resolve()), status.st_size, status.st_mtime_ns, sha256)
-    return unpack(content, path.name), stamp
+    with _opened(path) as (file, status):
+        if mapped and _is_unicode(path):
+            return _map(file, path, status)
+        with refusals_told(path.name):
+            _checked_values(file, status.st_size)  # before memory is asked for
+        file.seek(0)
+        content = file.read(status.st_size)
+    container, values = _unpacked(content, path.name)  # once more: what was read may have changed since
+    return values, _stamp(path, status, _sha256(io.BytesIO(content), len(content), container))

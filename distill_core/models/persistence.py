@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, is_dataclass
 from datetime import UTC, datetime
@@ -13,13 +14,18 @@ import torch
 from torch import Tensor
 
 from distill_core.audio.spectrogram import AudioSpectrogram, SpectrogramConfig
-from distill_core.errors import ModelFileError, SaveError
+from distill_core.errors import ModelFileError
 from distill_core.models import prior as flat
 from distill_core.models import schema
 from distill_core.models.architectures import PRIOR_CLASSES, Prior
-from distill_core.models.archive import FileStamp, read_archive
-from distill_core.models.archive_writer import keep_backup, write_archive
+from distill_core.models.archive import FileStamp, read_archive, read_facts
+from distill_core.models.archive_writer import clean_up, real_path, saving_into, write_archive
+from distill_core.models.backup import backup_of, swap_with_backup
+from distill_core.models.save_errors import changed_error, shown, swap_error
+from distill_core.models.tensor_facts import TensorFacts
 from distill_core.models.vqvae import ConvVQVAE, grid_of
+
+_PRIOR_KEYS = ("has_prior", "prior_state_dict", "prior_config", "prior_metadata")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +112,8 @@ class LoadedVQModel:
 
 
 def _parameter_count(state: Mapping[str, Any]) -> int:
-    return sum(value.numel() for value in state.values() if isinstance(value, Tensor) and value.is_floating_point())
+    tensors = (value for value in state.values() if isinstance(value, Tensor | TensorFacts))
+    return sum(tensor.numel() for tensor in tensors if tensor.dtype.is_floating_point)
 
 
 def _prior_facts(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,13 +133,14 @@ def _prior_facts(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_summary(path: str | Path) -> ModelSummary:
-    """Return the facts of a model file.
+    """Return the facts of a model file, in milliseconds: its tensors are not read, and their checksums not compared.
 
     Raises:
         ModelFileError: the file cannot be opened; says why.
     """
     path = Path(path)
-    values, stamp = read_archive(path)
+    clean_up(path)
+    values, stamp = read_facts(path)
     schema.check_header(values, path.name)
     metadata = dict(values["metadata"])
     name = metadata.get("name")
@@ -152,11 +160,29 @@ def read_summary(path: str | Path) -> ModelSummary:
     )
 
 
-def _read_checked(path: Path) -> tuple[dict[str, Any], FileStamp]:
-    values, stamp = read_archive(path)
-    schema.check_header(values, path.name)
+def _read_checked(path: Path, *, mapped: bool = False) -> tuple[dict[str, Any], FileStamp]:
+    facts, _ = read_facts(path)
+    schema.check_header(facts, path.name)
+    schema.check_shapes(facts, path.name)
+    values, stamp = read_archive(path, mapped=mapped)
+    schema.check_header(values, path.name)  # once more: the file may have changed since
     schema.check_tensors(values, path.name)
     return values, stamp
+
+
+def _read_mapped(path: Path) -> tuple[dict[str, Any], FileStamp]:
+    """Read as the loader does, but leave the tensors in the file."""
+    return _read_checked(path, mapped=True)
+
+
+def _read_without_prior(path: Path) -> tuple[dict[str, Any], FileStamp]:
+    """Read as the loader does, and return what a new prior leaves as it is; None stands where the old one was.
+
+    The old prior's tensors are checked where they are in the file and cost no memory. The others are copied, for a
+    process that touches a mapped file after another program has cut it short is ended by the system.
+    """
+    values, stamp = _read_mapped(path)
+    return copy.deepcopy({key: None if key in _PRIOR_KEYS else value for key, value in values.items()}), stamp
 
 
 def load_model_v2(path: str | Path, device: str | torch.device = "cpu") -> LoadedVQModel:
@@ -166,12 +192,13 @@ def load_model_v2(path: str | Path, device: str | torch.device = "cpu") -> Loade
         ModelFileError: the file cannot be opened; says why.
     """
     path = Path(path)
+    clean_up(path)
     values, stamp = _read_checked(path)
     vqvae_config, facts = dict(values["vqvae_config"]), _prior_facts(values)
-    model = ConvVQVAE.from_state(vqvae_config, values["model_state_dict"])
+    model = ConvVQVAE.from_state(vqvae_config, dict(values["model_state_dict"]))
     prior = None
     if facts["prior_is_readable"]:
-        state = values["prior_state_dict"]
+        state = dict(values["prior_state_dict"])  # a plain one, without the stranger's `_metadata`
         prior_class = PRIOR_CLASSES[facts["prior_architecture"]]
         prior = prior_class.from_state(facts["prior_config"], model.codebook_size, state).to(device)
     return LoadedVQModel(
@@ -193,17 +220,11 @@ def _to_dict(settings: Any) -> dict[str, Any]:
 
 def _plain_state(module: torch.nn.Module) -> dict[str, Tensor]:
     """Return weights that own their storage: a view would drag all of it into the file."""
-    return {key: value.detach().cpu().contiguous().clone() for key, value in module.state_dict().items()}
+    return {key: _owned(value.detach().cpu().contiguous()) for key, value in module.state_dict().items()}
 
 
-def _write_checked(path: Path, values: dict[str, Any]) -> Path:
-    """Write nothing that the loader would refuse."""
-    try:
-        schema.check_header(values, path.name)
-        schema.check_tensors(values, path.name)
-    except ModelFileError as error:
-        raise SaveError(f"Nothing was saved: {error.message}", error.hint) from error
-    return write_archive(path, values)
+def _owned(tensor: Tensor) -> Tensor:
+    return tensor if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()
 
 
 def now_utc() -> str:
@@ -246,7 +267,8 @@ def save_model_v2(
         "metadata": defaults | dict(metadata),
         "has_prior": False,
     }
-    return _write_checked(path, values)
+    with saving_into(path) as target:
+        return write_archive(target, values, _read_mapped)
 
 
 def save_prior_to_model(
@@ -260,30 +282,69 @@ def save_prior_to_model(
 ) -> Path:
     """Put a prior into a model file, or into a copy of it at `output`, and return the real path written.
 
-    The first prior that the ancestor cannot open keeps the file as it was as `MODEL.bak`.
-    Every other key and tensor stays as it is. The sizes in the saved settings are the prior's own.
+    Every other key and tensor stays as it is. The sizes in the saved settings are the prior's own. What is replaced is
+    kept under its name with .bak added.
 
     Raises:
         ModelFileError: the model file cannot be opened.
-        SaveError: it changed since `expected`, or could not be written; it is unchanged then.
+        ChangedOnDiskError: it changed since `expected`, or meanwhile; it is as the other program left it.
+        SaveError: it could not be written, or would not open again; whatever was there is unchanged.
     """
     model_path = Path(model_path)
-    values, stamp = _read_checked(model_path)
-    if expected is not None and expected.sha256 != stamp.sha256:
-        raise SaveError(
-            f"“{model_path.name}” was changed by another program since it was opened; nothing was overwritten.",
-            "Save a copy, or open it again.",
-        )
-    previous = schema.prior_architecture(values)
-    values |= {
-        "has_prior": True,
-        "prior_state_dict": _plain_state(prior_model),
-        "prior_config": _to_dict(prior_config) | prior_model.sizes(),
-        "prior_metadata": dict(prior_metadata),
-    }
-    if output is None and ends_opening_in_the_ancestor(previous, prior_model.architecture):
-        keep_backup(model_path)
-    return _write_checked(Path(output) if output is not None else model_path, values)
+    with saving_into(Path(output) if output is not None else model_path) as target:
+        values, stamp = _read_without_prior(model_path)
+        if expected is not None and expected.sha256 != stamp.sha256:
+            raise changed_error(model_path)
+        values |= {
+            "has_prior": True,
+            "prior_state_dict": _plain_state(prior_model),
+            "prior_config": _to_dict(prior_config) | prior_model.sizes(),
+            "prior_metadata": dict(prior_metadata),
+        }
+        return write_archive(target, values, _read_mapped)
+
+
+def has_previous_version(model_path: str | Path) -> bool:
+    """Tell whether there is a backup that the model file could change places with."""
+    return backup_of(Path(model_path).resolve()).is_file()
+
+
+def read_previous_version(model_path: str | Path) -> ModelSummary:
+    """Return the facts of the version before the last save.
+
+    Raises:
+        ModelFileError: there is none, or it cannot be opened; says why.
+    """
+    path = real_path(Path(model_path))
+    if not has_previous_version(path):
+        raise _no_previous_version(path)
+    return read_summary(backup_of(path))
+
+
+def _no_previous_version(path: Path) -> ModelFileError:
+    return ModelFileError(
+        f"There is no version before this one of {shown(path)}.",
+        f"The first save over it will keep one, as {shown(backup_of(path))}.",
+    )
+
+
+def restore_previous_version(model_path: str | Path) -> Path:
+    """Let a model file and the version before it change places, and return the real path; once more undoes it.
+
+    Raises:
+        ModelFileError: there is no version before it, or it would not open; nothing was changed.
+        SaveError: it could not be done; both versions are still there.
+    """
+    with saving_into(Path(model_path)) as target:
+        if not has_previous_version(target.path):
+            raise _no_previous_version(target.path)
+        _read_mapped(backup_of(target.path))
+        target.check_unchanged()
+        try:
+            swap_with_backup(target.path)
+        except OSError as error:
+            raise swap_error(error, target.path, backup_of(target.path)) from error
+        return target.path
 
 
 def ends_opening_in_the_ancestor(previous: str, new: str) -> bool:

@@ -116,8 +116,9 @@ def test_trained_saved_and_opened_again(tiny_model: Path, sounds_folder: Path) -
         assert torch.equal(loaded.prior(codes), trained.prior(codes))
     backup = tiny_model.with_name("tiny.distill.bak")
     assert backup.read_bytes() == before
+    first = tiny_model.read_bytes()
     save_prior_to_model(tiny_model, trained.prior, trained.config, trained.metadata)
-    assert backup.read_bytes() == before  # only the first such save takes one away from the ancestor
+    assert backup.read_bytes() == first  # it is always the version before
 
 
 def test_same_seed_same_weights(tiny_model: Path, sounds_folder: Path) -> None:

@@ -1,0 +1,51 @@
+"""`distill restore MODEL`: the version before the last save, and back again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from distill_core.cli.terminal import Terminal, terminal_session
+
+if TYPE_CHECKING:
+    from distill_core.models.persistence import ModelSummary
+
+
+def restore(
+    model: Annotated[Path, typer.Argument(help="The model file.", show_default=False)],
+    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Put the version before the last save back into a model file.
+
+    The present version becomes MODEL.bak in its place, so the same command again undoes it.
+    """
+    with terminal_session(json) as terminal:
+        from distill_core.models.persistence import read_summary, restore_previous_version
+
+        path = restore_previous_version(model)
+        _say_restored(terminal, path, read_summary(path))
+
+
+def _say_restored(terminal: Terminal, path: Path, summary: ModelSummary) -> None:
+    from distill_core.models.backup import backup_of
+
+    kept = backup_of(path)
+    terminal.emit("restored", path=path, backup=kept, has_prior=summary.has_prior, **_prior_facts(summary))
+    terminal.say(f"“{path.name}” is the version before again: {_prior_words(summary)}.", "green")
+    terminal.say(f"The version that was there is “{kept.name}” now; the same command again brings it back.")
+
+
+def _prior_facts(summary: ModelSummary) -> dict[str, object]:
+    metadata = summary.prior_metadata or {}
+    return {"best_perplexity": summary.best_perplexity, "training_date": metadata.get("training_date")}
+
+
+def _prior_words(summary: ModelSummary) -> str:
+    if not summary.has_prior:
+        return "without a prior"
+    facts = _prior_facts(summary)
+    best = facts["best_perplexity"]
+    known = f"a prior of perplexity {best:.2f}" if isinstance(best, float) else "a prior"
+    return f"{known}, trained {facts['training_date']}" if facts["training_date"] else known

@@ -1,0 +1,265 @@
+"""The list of contents (`data.pkl`) opcode by opcode into plain values, without building or calling anything in it.
+
+Tensors come out as what the file says of them. Only what `torch.save` emits for plain values is known here, so a list
+that passes is one that torch's own restricted reader takes in the same way, at a cost in proportion to its length.
+"""
+
+from __future__ import annotations
+
+import pickletools
+import re
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from distill_core.models.refusals import CodeInFileError, DamagedFileError
+from distill_core.models.tensor_facts import DTYPES, StorageFacts, TensorFacts
+
+MAX_OPCODES = 500_000  # about a microsecond each; a model of 64 layers has 40,000
+MAX_VALUES = 500_000  # counted as often as they are referred to
+MAX_DEPTH = 32
+MAX_TEXT = 1024**2
+_MAX_BITS = 64
+_ORDERED_DICT = "collections OrderedDict"
+_TENSOR = "torch._utils _rebuild_tensor_v2"
+_PARAMETER = "torch._utils _rebuild_parameter"
+_GLOBALS = {_ORDERED_DICT, _TENSOR, _PARAMETER, *DTYPES}
+_OTHER_TENSORS = re.compile(r"torch\._utils _rebuild_\w+|torch(\.storage)? \w*Storage")
+_CODE_OPCODES = {"STACK_GLOBAL", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4", "PERSID"}
+_PLAIN = (type(None), bool, int, float, str, TensorFacts)
+_NONSENSE = "its list of contents makes no sense"
+
+
+@dataclass(frozen=True, slots=True)
+class _Global:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """The value in a list of contents, and all tensors that it mentions."""
+
+    value: Any
+    tensors: tuple[TensorFacts, ...]
+
+
+def _require(condition: bool, reason: str = _NONSENSE) -> None:
+    if not condition:
+        raise DamagedFileError(reason)
+
+
+class _Machine:
+    """The unpickling machine for protocol 2, as in the standard library's `pickle.py`, with stand-ins for objects."""
+
+    def __init__(self) -> None:
+        self.stack: list[Any] = []
+        self.below: list[list[Any]] = []
+        self.memo: dict[int, Any] = {}
+        self.tensors: list[TensorFacts] = []
+        self.hooks: list[OrderedDict[Any, Any]] = []
+        self.metadata: list[Any] = []
+
+    def push(self, value: Any) -> None:
+        self.stack.append(value)
+
+    def push_integer(self, value: int) -> None:
+        _require(value.bit_length() <= _MAX_BITS, "it holds a number that is too large")
+        self.stack.append(value)
+
+    def push_text(self, value: str) -> None:
+        _require(len(value) <= MAX_TEXT, "it holds a text that is too long")
+        self.stack.append(value)
+
+    def mark(self, _: None) -> None:
+        self.below.append(self.stack)
+        self.stack = []
+
+    def _pop_mark(self) -> list[Any]:
+        items = self.stack
+        self.stack = self.below.pop()
+        return items
+
+    def put(self, index: int) -> None:
+        self.memo[index] = self.stack[-1]
+
+    def get(self, index: int) -> None:
+        self.stack.append(self.memo[index])
+
+    def tuple_of_marked(self, _: None) -> None:
+        self.push(tuple(self._pop_mark()))
+
+    def tuple_of(self, count: int) -> None:
+        _require(len(self.stack) >= count)
+        self.stack[-count:] = [tuple(self.stack[-count:])]
+
+    def append(self, _: None) -> None:
+        item = self.stack.pop()
+        self._extend([item])
+
+    def appends(self, _: None) -> None:
+        self._extend(self._pop_mark())
+
+    def _extend(self, items: list[Any]) -> None:
+        target = self.stack[-1]
+        _require(type(target) is list)
+        target.extend(items)
+
+    def set_item(self, _: None) -> None:
+        value, key = self.stack.pop(), self.stack.pop()
+        self._update([key, value])
+
+    def set_items(self, _: None) -> None:
+        self._update(self._pop_mark())
+
+    def _update(self, items: list[Any]) -> None:
+        target = self.stack[-1]
+        _require(type(target) in (dict, OrderedDict) and len(items) % 2 == 0)
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            # Nothing else is ever hashed: a deep tuple would overflow the C stack, chosen numbers would all collide.
+            _require(type(key) is str or (type(key) is int and 0 <= key < 2**31), "it names a value with no name")
+            target[key] = value
+
+    def push_global(self, name: str) -> None:
+        if name not in _GLOBALS:
+            _require(not _OTHER_TENSORS.fullmatch(name), "it holds something that is not a plain tensor")
+            raise CodeInFileError(name.replace(" ", ".")[:100])
+        self.push(_Global(name))
+
+    def reduce(self, _: None) -> None:
+        arguments, function = self.stack.pop(), self.stack.pop()
+        _require(type(function) is _Global and type(arguments) is tuple)
+        if function.name == _ORDERED_DICT:
+            _require(arguments == ())
+            self.push(OrderedDict())
+        elif function.name == _TENSOR:
+            self._push_tensor(arguments)
+        else:
+            _require(function.name == _PARAMETER)
+            self._push_parameter(arguments)
+
+    def _push_tensor(self, arguments: tuple[Any, ...]) -> None:
+        _require(len(arguments) == 6)
+        storage, offset, shape, stride, gradient, hooks = arguments
+        _require(type(storage) is StorageFacts and type(gradient) is bool)
+        self._keep_hooks(hooks)
+        tensor = TensorFacts.checked(storage, offset, shape, stride)
+        self.tensors.append(tensor)
+        self.push(tensor)
+
+    def _push_parameter(self, arguments: tuple[Any, ...]) -> None:
+        _require(len(arguments) == 3)
+        tensor, gradient, hooks = arguments
+        _require(type(tensor) is TensorFacts and type(gradient) is bool)
+        self._keep_hooks(hooks)
+        self.push(tensor)
+
+    def _keep_hooks(self, hooks: Any) -> None:
+        _require(type(hooks) is OrderedDict)
+        self.hooks.append(hooks)
+
+    def build(self, _: None) -> None:
+        state = self.stack.pop()
+        _require(type(self.stack[-1]) is OrderedDict, "it sets something up that models do not have")
+        # What torch adds to a state dict. Any other name could hide one of the dict's own methods.
+        _require(type(state) is dict and list(state) == ["_metadata"])
+        self.metadata.append(state["_metadata"])
+
+    def persistent(self, _: None) -> None:
+        match self.stack.pop():
+            case ("storage", _Global(name), str(key), str(), int(numel)) if name in DTYPES and numel >= 0:
+                self.push(StorageFacts(key, DTYPES[name], numel))
+            case _:
+                raise DamagedFileError("it refers to a storage that can't be")
+
+    def result(self) -> Contents:
+        _require(len(self.stack) == 1 and not self.below)
+        _require(not any(self.hooks))
+        return Contents(self.stack[0], tuple(self.tensors))
+
+
+def _proto(machine: _Machine, version: int) -> None:
+    _require(version == 2 and not machine.stack and not machine.memo)
+
+
+_STEPS: dict[str, Callable[[_Machine, Any], None]] = {
+    "PROTO": _proto,
+    "NONE": lambda machine, _: machine.push(None),
+    "NEWTRUE": lambda machine, _: machine.push(True),
+    "NEWFALSE": lambda machine, _: machine.push(False),
+    "EMPTY_DICT": lambda machine, _: machine.push({}),
+    "EMPTY_LIST": lambda machine, _: machine.push([]),
+    "EMPTY_TUPLE": lambda machine, _: machine.push(()),
+    "BININT": _Machine.push,
+    "BININT1": _Machine.push,
+    "BININT2": _Machine.push,
+    "BINFLOAT": _Machine.push,
+    "LONG1": _Machine.push_integer,
+    "BINUNICODE": _Machine.push_text,
+    "MARK": _Machine.mark,
+    "BINPUT": _Machine.put,
+    "LONG_BINPUT": _Machine.put,
+    "BINGET": _Machine.get,
+    "LONG_BINGET": _Machine.get,
+    "TUPLE": _Machine.tuple_of_marked,
+    "TUPLE1": lambda machine, _: machine.tuple_of(1),
+    "TUPLE2": lambda machine, _: machine.tuple_of(2),
+    "TUPLE3": lambda machine, _: machine.tuple_of(3),
+    "APPEND": _Machine.append,
+    "APPENDS": _Machine.appends,
+    "SETITEM": _Machine.set_item,
+    "SETITEMS": _Machine.set_items,
+    "GLOBAL": _Machine.push_global,
+    "REDUCE": _Machine.reduce,
+    "BUILD": _Machine.build,
+    "BINPERSID": _Machine.persistent,
+}
+
+
+def _check_plain(values: list[Any]) -> None:
+    """Refuse stand-ins left over, and what is deep, refers to itself or unfolds into more than it takes in the file."""
+    pending, left = [(value, 0) for value in values], MAX_VALUES
+    while pending:
+        value, depth = pending.pop()
+        kind = type(value)
+        if kind in (dict, OrderedDict, list, tuple):
+            left -= len(value)
+            _require(left >= 0 and depth < MAX_DEPTH, "its list of contents is too deep or too long")
+            inner = value.values() if kind in (dict, OrderedDict) else value
+            pending.extend((item, depth + 1) for item in inner)
+        else:
+            _require(kind in _PLAIN)
+
+
+def _run(content: bytes) -> _Machine:
+    machine, ended = _Machine(), False
+    for count, (opcode, argument, position) in enumerate(pickletools.genops(content)):
+        name = opcode.name
+        if name == "STOP":
+            ended = position == len(content) - 1
+            break
+        _require((name == "PROTO") == (count == 0) and count < MAX_OPCODES, "its list of contents is too long or torn")
+        if name in _CODE_OPCODES:
+            raise CodeInFileError(name)
+        step = _STEPS.get(name)
+        if step is None:
+            raise DamagedFileError(f"its list of contents holds what models never do ({name})")
+        step(machine, argument)
+    _require(ended, "something follows its list of contents")
+    return machine
+
+
+def read_contents(content: bytes) -> Contents:
+    """Return what the bytes of a `data.pkl` stand for.
+
+    Raises:
+        DamagedFileError: it is none, or is deeper, longer or odder than those that `torch.save` writes.
+        CodeInFileError: it asks for a function or a class that a model does not need.
+    """
+    try:
+        machine = _run(content)
+    except (ValueError, IndexError, KeyError, TypeError, OverflowError) as error:
+        raise DamagedFileError(_NONSENSE) from error
+    contents = machine.result()
+    _check_plain([contents.value, *machine.metadata])
+    return contents

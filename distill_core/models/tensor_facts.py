@@ -1,0 +1,95 @@
+"""What a file says of its tensors, checked against the bytes that are there, before any of them is built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import torch
+
+from distill_core.models.refusals import DamagedFileError
+
+DTYPES = {
+    "torch DoubleStorage": torch.float64,
+    "torch FloatStorage": torch.float32,
+    "torch HalfStorage": torch.float16,
+    "torch BFloat16Storage": torch.bfloat16,
+    "torch LongStorage": torch.int64,
+    "torch IntStorage": torch.int32,
+    "torch ShortStorage": torch.int16,
+    "torch CharStorage": torch.int8,
+    "torch ByteStorage": torch.uint8,
+    "torch BoolStorage": torch.bool,
+}
+MAX_DIMENSIONS = 8
+# A tensor may be tied to another one, and may be so in full; more would let a small file ask for much memory.
+MAX_SHARING = 2
+
+
+def _require(condition: bool, reason: str) -> None:
+    if not condition:
+        raise DamagedFileError(reason)
+
+
+@dataclass(frozen=True, slots=True)
+class StorageFacts:
+    """Numbers of one kind in a row: the record `data/KEY`."""
+
+    key: str
+    dtype: torch.dtype
+    numel: int
+
+
+def _are_sizes(values: Any) -> bool:
+    return type(values) is tuple and all(type(value) is int and 0 <= value < 2**40 for value in values)
+
+
+@dataclass(frozen=True, slots=True)
+class TensorFacts:
+    """A tensor that was not built; answers what its users ask a tensor before they touch its numbers."""
+
+    storage: StorageFacts
+    shape: tuple[int, ...]
+
+    @classmethod
+    def checked(cls, storage: StorageFacts, offset: Any, shape: Any, stride: Any) -> TensorFacts:
+        """Return a tensor that lies within its storage and unfolds into no more numbers than that holds.
+
+        Raises:
+            DamagedFileError: it does not.
+        """
+        _require(_are_sizes(shape) and _are_sizes(stride) and _are_sizes((offset,)), "a tensor's size can't be")
+        _require(len(shape) == len(stride) <= MAX_DIMENSIONS, "a tensor has too many dimensions")
+        reach = sum((size - 1) * step for size, step in zip(shape, stride, strict=True)) + 1 if all(shape) else 0
+        _require(offset + reach <= storage.numel, "a tensor is larger than its data")
+        repeated = any(size > 1 and step == 0 for size, step in zip(shape, stride, strict=True))
+        _require(not repeated and prod(shape) <= storage.numel, "a tensor is larger than its data")
+        return cls(storage, shape)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The kind of its numbers."""
+        return self.storage.dtype
+
+    def numel(self) -> int:
+        """Return how many numbers it has."""
+        return prod(self.shape)
+
+
+def check_storages(tensors: Iterable[TensorFacts], record_bytes: Mapping[str, int], file_bytes: int) -> None:
+    """Check that storages and records match one to one, and that all tensors together are no more than the file.
+
+    Raises:
+        DamagedFileError: they do not, or are.
+    """
+    storages: dict[str, StorageFacts] = {}
+    total = 0
+    for tensor in tensors:
+        storage = storages.setdefault(tensor.storage.key, tensor.storage)
+        _require(storage == tensor.storage, "one storage is described in two ways")
+        total += tensor.numel() * tensor.dtype.itemsize
+    described = {key: storage.numel * storage.dtype.itemsize for key, storage in storages.items()}
+    _require(described == dict(record_bytes), "its data has not the size that its list of contents tells")
+    _require(total <= MAX_SHARING * file_bytes, "its tensors are larger than the file")
