@@ -1,10 +1,10 @@
-"""Where Distill keeps what is its own: logs and caches now, run folders later."""
+"""Where Distill keeps what is its own: logs, caches, locks and unfinished trainings."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from platformdirs import user_cache_path, user_log_path, user_runtime_path
+from platformdirs import user_cache_path, user_data_path, user_log_path, user_runtime_path
 
 
 def log_folder() -> Path:
@@ -15,6 +15,11 @@ def log_folder() -> Path:
 def cache_folder() -> Path:
     """Return the folder of what may be deleted at any time; it need not exist."""
     return user_cache_path("distill", appauthor=False)
+
+
+def run_folders() -> Path:
+    """Return the folder that holds the run folders, one a model; it need not exist."""
+    return user_data_path("distill", appauthor=False) / "runs"
 
 
 def lock_folder() -> Path:

@@ -33,6 +33,8 @@ def _seeded_tone(seed: int, seconds: float, rate: int, channels: int) -> np.ndar
 def _keep_caches_in(folder: Path, patch: pytest.MonkeyPatch) -> None:
     patch.setenv("XDG_CACHE_HOME", str(folder))  # for programs that a test starts
     patch.setattr("distill_core.folders.user_cache_path", lambda name, **options: folder / name)
+    patch.setenv("XDG_DATA_HOME", str(folder / "data"))
+    patch.setattr("distill_core.folders.user_data_path", lambda name, **options: folder / "data" / name)
 
 
 @pytest.fixture(scope="session", autouse=True)

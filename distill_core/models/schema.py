@@ -238,6 +238,35 @@ def check_finite(state: Mapping[str, Any], name: str) -> None:
             raise _Reader(name).refuse(f"“{key[:MAX_NAME]}” holds values that are not numbers")
 
 
+def check_prior_header(values: Mapping[str, Any], name: str) -> None:
+    """Check the settings of the prior in a dict that need not be a whole model, but has its `vqvae_config`.
+
+    Raises:
+        ModelFileError: what is wrong, in one sentence.
+    """
+    reader = _Reader(name)
+    _check_vqvae_config(reader.mapping(values, "vqvae_config"), reader)
+    _check_prior_header(values, reader)
+
+
+def check_prior_tensors(values: Mapping[str, Any], name: str) -> None:
+    """Check names, shapes, types and finiteness of the prior's weights, after `check_prior_header`.
+
+    Raises:
+        ModelFileError: what is wrong, in one sentence.
+    """
+    _check_prior_shapes(values, _Reader(name))
+    check_finite(values["prior_state_dict"], name)
+
+
+def _check_prior_shapes(values: Mapping[str, Any], reader: _Reader) -> None:
+    _check_plain(values["prior_state_dict"], reader)
+    architecture = prior_architecture(values)
+    if architecture in PRIOR_CLASSES:
+        config, size = complete_prior_config(values), values["vqvae_config"]["codebook_size"]
+        _check_state(values["prior_state_dict"], PRIOR_CLASSES[architecture].on_meta(config, size), reader)
+
+
 def check_shapes(values: Mapping[str, Any], name: str) -> None:
     """Check names, shapes and types of all weights, built or only described, of a dict that passed `check_header`.
 
@@ -247,13 +276,8 @@ def check_shapes(values: Mapping[str, Any], name: str) -> None:
     reader = _Reader(name)
     _check_plain(values["model_state_dict"], reader)
     _check_state(values["model_state_dict"], ConvVQVAE.on_meta(values["vqvae_config"]), reader)
-    if not values.get("has_prior"):
-        return
-    _check_plain(values["prior_state_dict"], reader)
-    architecture = prior_architecture(values)
-    if architecture in PRIOR_CLASSES:
-        config, size = complete_prior_config(values), values["vqvae_config"]["codebook_size"]
-        _check_state(values["prior_state_dict"], PRIOR_CLASSES[architecture].on_meta(config, size), reader)
+    if values.get("has_prior"):
+        _check_prior_shapes(values, reader)
 
 
 def check_tensors(values: Mapping[str, Any], name: str) -> None:

@@ -73,6 +73,13 @@ class PriorEpochMetrics:
 
 
 @dataclass(frozen=True, slots=True)
+class RunNotKept:
+    """The training goes on, but what it reaches is not on disk until it is saved; `reason` says why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class PriorTrainingCompleteEvent:
     """The end of training; the final values are those of the last epoch."""
 

@@ -38,6 +38,16 @@ class JointOptimizer(Optimizer):
         for part in self.parts:
             part.step()
 
+    def states(self) -> list[dict[str, Any]]:
+        """Return the state of each part."""
+        return [part.state_dict() for part in self.parts]
+
+    def restore(self, states: list[dict[str, Any]]) -> None:
+        """Go back to the states of all parts."""
+        for part, state in zip(self.parts, states, strict=True):
+            part.load_state_dict(state)
+        self.param_groups = [group for part in self.parts for group in part.param_groups]  # they are new dicts now
+
     def forget(self) -> None:
         """Drop all momenta."""
         for part in self.parts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,18 +12,21 @@ import torch
 
 from distill_core.audio.dataset import AudioDataset, scan
 from distill_core.device import resolve_device, use_training_threads
+from distill_core.errors import ConfigError, SaveError
 from distill_core.events import OnEvent, ShouldStop, Stopped, ignore, never
 from distill_core.models import frames
-from distill_core.models.architectures import Prior
+from distill_core.models.architectures import PRIOR_CLASSES, Prior, architecture_of
 from distill_core.models.frames import FramesPrior
 from distill_core.models.persistence import LoadedVQModel, load_model_v2
 from distill_core.models.prior import CodePrior
 from distill_core.models.schema import LONGEST_SEQUENCE, check_seq_len
+from distill_core.training.checkpoint import RunFolder
 from distill_core.training.code_cache import open_code_cache
 from distill_core.training.codes import Layout, SplitCodes, encode_and_split
-from distill_core.training.metrics import PriorEpochMetrics, PriorTrainingStartEvent
+from distill_core.training.metrics import PriorEpochMetrics, RunNotKept
 from distill_core.training.prior_config import PriorConfig, config_for_sounds
 from distill_core.training.prior_run import PriorRun, complete_event, prior_metadata, start_event
+from distill_core.training.prior_state import best_prior, history_of, restore, state_of
 from distill_core.training.safeguards import out_of_memory_in_words, train_epochs
 
 _SMALLER = "Try a smaller batch, or a smaller prior (hidden size, layers)."
@@ -61,23 +65,29 @@ def _build_prior(loaded: LoadedVQModel, config: PriorConfig, codes: SplitCodes, 
     return CodePrior(codebook_size, levels, loaded.seq_len, *sizes).to(device)
 
 
-def _prepare(
-    model_path: str | Path,
-    dataset: AudioDataset,
-    config: PriorConfig | Mapping[str, Any],
-    use_cache: bool,
-    on_event: OnEvent,
-    should_stop: ShouldStop,
-) -> PriorRun:
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What was asked for: settings, or some of them; where the run is kept, and the state of one to go on with."""
+
+    model_path: Path
+    config: PriorConfig | Mapping[str, Any]
+    use_cache: bool
+    run_folder: RunFolder | None
+    unfinished: dict[str, Any] | None
+
+    def settings(self, file_count: int, code_count: int) -> PriorConfig:
+        if self.unfinished is not None:
+            return PriorConfig(**self.unfinished["config"])
+        if isinstance(self.config, PriorConfig):
+            return self.config
+        return config_for_sounds(file_count, code_count, self.config)
+
+
+def _prepare(job: _Job, dataset: AudioDataset, on_event: OnEvent, should_stop: ShouldStop) -> PriorRun:
     """Encode the sounds and build what they train; the network's size follows from how many codes they gave."""
-
-    def settings(code_count: int) -> PriorConfig:
-        if isinstance(config, PriorConfig):
-            return config
-        return config_for_sounds(len(dataset.files), code_count, config)
-
-    known = settings(0)  # all but the sizes
-    loaded = load_model_v2(model_path, resolve_device(known.device))
+    known = job.settings(len(dataset.files), 0)  # all but the sizes
+    device = resolve_device(known.device)
+    loaded = load_model_v2(job.model_path, device)
     layout: Layout = "rows" if known.architecture == frames.ARCHITECTURE else "chunks"
     codes = encode_and_split(
         loaded,
@@ -85,26 +95,68 @@ def _prepare(
         known.val_fraction,
         known.seed,
         layout=layout,
-        cache=open_code_cache(loaded, layout) if use_cache else None,
+        cache=open_code_cache(loaded, layout) if job.use_cache else None,
         on_event=on_event,
         should_stop=should_stop,
     )
-    final = settings(codes.count)
-    torch.manual_seed(final.seed)
-    prior = _build_prior(loaded, final, codes, resolve_device(final.device))
-    return PriorRun(prior, final, codes, len(dataset.files), loaded.grid)
+    config = job.settings(len(dataset.files), codes.count)
+    torch.manual_seed(config.seed)
+    prior = _build_prior(loaded, config, codes, device)
+    run = PriorRun(prior, config, codes, len(dataset.files), loaded.grid, loaded.vqvae_config)
+    if job.unfinished is not None:
+        restore(run, job.unfinished)
+    return run
 
 
-def _result(
-    run: PriorRun, dataset: AudioDataset, start: PriorTrainingStartEvent, stopped: bool, on_event: OnEvent
-) -> TrainedPrior:
+class _Keeper:
+    """Passes events on, and has each epoch in the run folder before anybody hears of it."""
+
+    def __init__(self, job: _Job, run: PriorRun, dataset: AudioDataset, on_event: OnEvent) -> None:
+        self._job, self._run, self._dataset, self._on_event = job, run, dataset, on_event
+        self._folder = job.run_folder
+        self.start = start_event(run)
+
+    def on_event(self, event: object) -> None:
+        """Keep what there is after an epoch, then pass the event on."""
+        if isinstance(event, PriorEpochMetrics):
+            self.keep()
+        self._on_event(event)
+
+    def keep(self, *, has_ended: bool = False) -> None:
+        """Write the run's state; where that fails, tell it once and go on without."""
+        if self._folder is None or not self._run.best.state:
+            return
+        model_path = self._job.model_path.resolve()
+        try:
+            self._folder.save(state_of(self._run, model_path, self._dataset, self.start, has_ended=has_ended))
+        except SaveError as error:
+            self._folder = None
+            self._on_event(RunNotKept(error.message))
+
+
+def _result(run: PriorRun, keeper: _Keeper, dataset: AudioDataset, stopped: bool, on_event: OnEvent) -> TrainedPrior:
     saved_config = asdict(run.config) | run.prior.sizes()
     if not run.history:
         return TrainedPrior(None, saved_config, {}, (), stopped)
+    keeper.keep(has_ended=not stopped)
     on_event(complete_event(run))
     run.prior.load_state_dict(run.best.state)
-    metadata = prior_metadata(run, dataset, start)
+    metadata = prior_metadata(run, dataset, keeper.start)
     return TrainedPrior(run.prior.cpu().eval(), saved_config, metadata, tuple(run.history), stopped)
+
+
+def _train(job: _Job, dataset: str | Path | AudioDataset, on_event: OnEvent, should_stop: ShouldStop) -> TrainedPrior:
+    try:
+        if not isinstance(dataset, AudioDataset):
+            dataset = scan(dataset, on_event=on_event, should_stop=should_stop)
+        run = _prepare(job, dataset, on_event, should_stop)
+    except Stopped:
+        return TrainedPrior(None, {}, {}, (), True)
+    keeper = _Keeper(job, run, dataset, on_event)
+    on_event(keeper.start)
+    epochs = range(1 + (run.history[-1].epoch if run.history else 0), run.config.max_epochs + 1)
+    stopped = train_epochs(run, epochs, keeper.on_event, should_stop, patience=run.config.patience)
+    return _result(run, keeper, dataset, stopped, on_event)
 
 
 def train_prior(
@@ -115,28 +167,47 @@ def train_prior(
     on_event: OnEvent = ignore,
     should_stop: ShouldStop = never,
     use_cache: bool = True,
+    run_folder: RunFolder | None = None,
+    resume: bool = False,
 ) -> TrainedPrior:
     """Train a prior on a folder of sounds, or on a scanned one, and return the best epoch.
 
-    Nothing is written but, with `use_cache`, the sounds' codes into the user's cache folder.
-    `config` is all the settings, or some of them by name: the rest follows from the sounds. The global random state is
-    as before afterwards. Stopping is a result: the best epoch so far, or `prior` None.
+    `config` is all the settings, or some of them by name: the rest follows from the sounds. With `use_cache` the
+    sounds' codes are kept in the user's cache folder, in `run_folder` what each epoch reached; `resume` goes on with
+    the run that is there, with its settings. Nothing else is written. The global random state is as before afterwards.
+    Stopping is a result: the best epoch so far, or `prior` None.
 
     Raises:
-        ConfigError: a setting that cannot be.
-        ModelFileError: the model cannot be opened, or has more codes a second than a `flat` prior can hold.
+        ConfigError: a setting that cannot be, or sounds that are not those of the run to go on with.
+        ModelFileError: the model, or the run to go on with, cannot be opened; or it has more codes a second than a
+            `flat` prior can hold.
         DatasetError: there is nothing to learn from.
         TrainingError: training diverged at once, or ran out of memory.
     """
     use_training_threads()
-    with torch.random.fork_rng(), out_of_memory_in_words(_SMALLER):
-        try:
-            if not isinstance(dataset, AudioDataset):
-                dataset = scan(dataset, on_event=on_event, should_stop=should_stop)
-            run = _prepare(model_path, dataset, config or {}, use_cache, on_event, should_stop)
-        except Stopped:
-            return TrainedPrior(None, {}, {}, (), True)
-        start = start_event(run)
-        on_event(start)
-        stopped = train_epochs(run, run.config.max_epochs, on_event, should_stop, patience=run.config.patience)
-        return _result(run, dataset, start, stopped, on_event)
+    with ExitStack() as stack:
+        stack.enter_context(torch.random.fork_rng())
+        stack.enter_context(out_of_memory_in_words(_SMALLER))
+        unfinished = None
+        if run_folder is not None and not stack.enter_context(run_folder.in_use()):
+            reason = "Another training into this model is under way, or the folder for it can't be made."
+            if resume:
+                raise ConfigError("resume", f"{reason} Nothing was changed.", "Wait until it has ended.")
+            on_event(RunNotKept(reason))
+            run_folder = None
+        elif run_folder is not None and resume:
+            unfinished = run_folder.load()
+        job = _Job(Path(model_path), config or {}, use_cache, run_folder, unfinished)
+        return _train(job, dataset, on_event, should_stop)
+
+
+def load_best(run_folder: RunFolder) -> TrainedPrior:
+    """Return the best epoch of an unfinished training, as if it had been stopped there.
+
+    Raises:
+        ModelFileError: there is none that can be read.
+    """
+    values = run_folder.load()
+    prior = best_prior(values, PRIOR_CLASSES[architecture_of(values["prior_config"])])
+    history, metadata = tuple(history_of(values)), dict(values["prior_metadata"])
+    return TrainedPrior(prior, dict(values["prior_config"]), metadata, history, not values["has_ended"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
@@ -53,6 +54,7 @@ class PriorRun:
     codes: SplitCodes
     file_count: int
     grid: tuple[int, int]
+    vqvae_config: Mapping[str, Any]
     best: BestWeights = field(default_factory=BestWeights)
     history: list[PriorEpochMetrics] = field(default_factory=list)
     roll_backs: int = 0

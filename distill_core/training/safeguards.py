@@ -51,14 +51,14 @@ class Run(Protocol):
         """Go back to the best weights after a failed epoch; False when that is no use."""
 
 
-def train_epochs(run: Run, max_epochs: int, on_event: OnEvent, should_stop: ShouldStop, *, patience: int = 0) -> bool:
+def train_epochs(run: Run, epochs: range, on_event: OnEvent, should_stop: ShouldStop, *, patience: int = 0) -> bool:
     """Train until the last epoch, or `patience` epochs after the best, and return False; True when stopped.
 
     Raises:
         TrainingError: training diverged before any epoch was worth keeping.
     """
     try:
-        for epoch in range(1, max_epochs + 1):
+        for epoch in epochs:
             stop_point(should_stop)
             if 0 < patience < epoch - run.best.epoch:
                 return False

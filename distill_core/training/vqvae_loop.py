@@ -191,5 +191,5 @@ def train_vqvae(
         except Stopped:
             return TrainedVQVAE(None, SpectrogramConfig(), {}, {}, {}, {}, {}, (), True)
         on_event(_start_event(run))
-        stopped = train_epochs(run, run.config.max_epochs, on_event, should_stop)
+        stopped = train_epochs(run, range(1, run.config.max_epochs + 1), on_event, should_stop)
         return _result(run, dataset, stopped, on_event)

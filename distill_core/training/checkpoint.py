@@ -1,0 +1,169 @@
+"""The run folder: what a training has reached, on disk, so that no crash and no failed save loses it.
+
+One file a model, written at the end of each epoch with the discipline of a model file, whose version before it stays
+beside it; read through the same door. It is removed once the prior is saved or given up.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from distill_core.errors import DistillError, ModelFileError
+from distill_core.folders import run_folders
+from distill_core.models import schema
+from distill_core.models.archive import FileStamp, read_archive, read_facts
+from distill_core.models.archive_writer import saving_into, write_archive
+from distill_core.models.backup import backup_of
+
+FORMAT, VERSION = "distill_run", 1
+_FILE, _LOCK = "run.distill-run", "in use"
+# What a run's file holds beside the keys of a prior: its own list, checked at the same door as a model's.
+_KEYS: dict[str, type | tuple[type, ...]] = {
+    "model_path": str,
+    "sounds_path": str,
+    "codes_digest": str,
+    "config": dict,
+    "current_state_dict": dict,
+    "best_loss": float,
+    "best_epoch": int,
+    "history": list,
+    "roll_backs": int,
+    "optimizer_states": list,
+    "schedule": dict,
+    "random_states": list,
+    "has_ended": bool,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class UnfinishedRun:
+    """What is known of a training whose prior is in no model; `has_ended` when only the saving is missing."""
+
+    model: Path
+    sounds: Path
+    epoch: int
+    total_epochs: int
+    best_epoch: int
+    best_perplexity: float
+    has_ended: bool
+
+
+def _check_run(values: dict[str, Any], name: str) -> None:
+    """Check a run's own keys, and its best prior as a model's is checked."""
+    if values.get("format") != FORMAT or values.get("version") != VERSION:
+        raise ModelFileError(f"“{name}” holds no unfinished training of this Distill.", "Train afresh.")
+    wrong = [key for key, kind in _KEYS.items() if not isinstance(values.get(key), kind)]
+    if wrong or not values["history"]:
+        raise ModelFileError(f"“{name}” can't be opened: it is damaged.", "Train afresh.")
+    schema.check_prior_header(values, name)
+
+
+def _read(path: Path) -> tuple[dict[str, Any], FileStamp]:
+    values, stamp = read_archive(path)
+    _check_run(values, path.name)
+    schema.check_prior_tensors(values, path.name)
+    return values, stamp
+
+
+def _facts(values: dict[str, Any]) -> UnfinishedRun:
+    last, metadata = values["history"][-1], values["prior_metadata"]
+    return UnfinishedRun(
+        model=Path(values["model_path"]),
+        sounds=Path(values["sounds_path"]),
+        epoch=int(last["epoch"]),
+        total_epochs=int(last["total_epochs"]),
+        best_epoch=values["best_epoch"],
+        best_perplexity=float(metadata["best_perplexity"]),
+        has_ended=values["has_ended"],
+    )
+
+
+class RunFolder:
+    """The place of one model's unfinished training; it need not exist."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._file = folder / _FILE
+
+    @classmethod
+    def of(cls, model_path: str | Path) -> RunFolder:
+        """Return the folder of a model, whatever links lead to it."""
+        real = os.path.normcase(Path(model_path).resolve())
+        return cls(run_folders() / sha256(os.fsencode(real)).hexdigest()[:32])
+
+    @contextmanager
+    def in_use(self) -> Iterator[bool]:
+        """Keep other trainings out while this one runs; False where one is there already, or no folder can be made."""
+        lock = FileLock(self.folder / _LOCK, timeout=0)
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock.acquire()
+        except (OSError, Timeout):
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            with suppress(OSError):
+                lock.release()
+
+    def save(self, values: dict[str, Any]) -> None:
+        """Write a run's state; the one before stays beside it.
+
+        Raises:
+            SaveError: it could not be written; what was there is unchanged.
+        """
+        values = {"format": FORMAT, "version": VERSION, "has_prior": True, **values}
+        with saving_into(self._file) as target:
+            write_archive(target, values, _read)
+
+    def load(self) -> dict[str, Any]:
+        """Return a run's state, or the one before it where that is damaged.
+
+        Raises:
+            ModelFileError: there is none that can be read.
+        """
+        try:
+            return _read(self._file)[0]
+        except ModelFileError as error:
+            with suppress(ModelFileError):
+                return _read(backup_of(self._file))[0]
+            raise error
+
+    def unfinished(self) -> UnfinishedRun | None:
+        """Return what is there to go on with; None for nothing that can be read, or while a training is at it."""
+        if not self._file.exists():
+            return None
+        with self.in_use() as is_free:
+            if not is_free:
+                return None
+            for path in (self._file, backup_of(self._file)):
+                with suppress(ModelFileError, KeyError, TypeError, ValueError):
+                    values, _ = read_facts(path)
+                    _check_run(values, path.name)
+                    return _facts(values)
+        return None
+
+    def discard(self) -> None:
+        """Remove it all; a folder that a training is at work on stays."""
+        with self.in_use() as is_free:
+            if not is_free:
+                return
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def unfinished_runs() -> list[UnfinishedRun]:
+    """Return what unfinished trainings there are, whose models still exist."""
+    with suppress(OSError, DistillError):
+        found = [RunFolder(folder).unfinished() for folder in sorted(run_folders().iterdir())]
+        return [run for run in found if run is not None and run.model.exists()]
+    return []

@@ -1,0 +1,198 @@
+"""The run folder: what a training reached outlives it, and going on is as if nothing had happened."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from distill_core import ConfigError, PriorConfig, TrainedPrior, scan, train_prior
+from distill_core.errors import ModelFileError
+from distill_core.training.checkpoint import RunFolder, unfinished_runs
+from distill_core.training.metrics import PriorEpochMetrics, RunNotKept
+from distill_core.training.prior_loop import load_best
+
+TINY = PriorConfig(hidden_size=32, num_layers=1, num_heads=2, max_epochs=5, batch_size=4, patience=0, device="cpu")
+
+
+class _Crash(BaseException):
+    """The end of a process, as far as the training can tell."""
+
+
+def _crash_after(epoch: int):
+    def on_event(event: object) -> None:
+        if isinstance(event, PriorEpochMetrics) and event.epoch == epoch:
+            raise _Crash
+
+    return on_event
+
+
+@pytest.fixture
+def folder(tiny_model: Path) -> RunFolder:
+    return RunFolder.of(tiny_model)
+
+
+def _leave_unfinished(model: Path, sounds: Path, config: PriorConfig = TINY, epoch: int = 2) -> None:
+    with pytest.raises(_Crash):
+        train_prior(model, sounds, config, on_event=_crash_after(epoch), run_folder=RunFolder.of(model))
+
+
+def _same(first: TrainedPrior, second: TrainedPrior) -> bool:
+    assert first.prior is not None
+    assert second.prior is not None
+    other = second.prior.state_dict()
+    return all(torch.equal(value, other[key]) for key, value in first.prior.state_dict().items())
+
+
+@pytest.mark.parametrize("architecture", ["frames", "flat"])
+def test_going_on_is_bit_for_bit_as_if_nothing_had_happened(
+    tiny_model: Path, sounds_folder: Path, folder: RunFolder, architecture: str
+) -> None:
+    config = replace(TINY, architecture=architecture, dropout=0.2, token_dropout=0.2)
+    whole = train_prior(tiny_model, sounds_folder, config)
+    _leave_unfinished(tiny_model, sounds_folder, config, epoch=3)
+    events: list[object] = []
+    rest = train_prior(tiny_model, sounds_folder, on_event=events.append, run_folder=folder, resume=True)
+    assert [event.epoch for event in events if isinstance(event, PriorEpochMetrics)] == [4, 5]
+    assert _same(whole, rest)
+    assert [epoch.val_loss for epoch in rest.history] == [epoch.val_loss for epoch in whole.history]
+    assert rest.config == whole.config
+    drop = {"training_date", "history"}
+    assert {key: value for key, value in rest.metadata.items() if key not in drop} == {
+        key: value for key, value in whole.metadata.items() if key not in drop
+    }
+
+
+def test_an_unfinished_run_tells_what_it_reached(tiny_model: Path, sounds_folder: Path, folder: RunFolder) -> None:
+    assert folder.unfinished() is None
+    assert unfinished_runs() == []
+    _leave_unfinished(tiny_model, sounds_folder)
+    found = folder.unfinished()
+    assert found is not None
+    assert (found.model, found.sounds) == (tiny_model.resolve(), sounds_folder.resolve())
+    assert (found.epoch, found.total_epochs, found.has_ended) == (2, 5, False)
+    assert unfinished_runs() == [found]
+    best = load_best(folder)
+    assert best.prior is not None
+    assert best.metadata["best_perplexity"] == found.best_perplexity
+    assert len(best.history) == 2
+    folder.discard()
+    assert folder.unfinished() is None
+    assert not folder.folder.exists()
+
+
+def test_a_finished_prior_is_there_until_it_is_discarded(
+    tiny_model: Path, sounds_folder: Path, folder: RunFolder
+) -> None:
+    trained = train_prior(tiny_model, sounds_folder, TINY, run_folder=folder)
+    found = folder.unfinished()
+    assert found is not None
+    assert found.has_ended
+    assert _same(load_best(folder), trained)
+    assert load_best(folder).config == trained.config
+
+
+def test_a_new_training_keeps_the_old_run_until_it_has_a_best(
+    tiny_model: Path, sounds_folder: Path, folder: RunFolder
+) -> None:
+    _leave_unfinished(tiny_model, sounds_folder)
+
+    def crash(event: object) -> None:
+        raise _Crash
+
+    with pytest.raises(_Crash):
+        train_prior(tiny_model, sounds_folder, TINY, on_event=crash, run_folder=folder)
+    found = folder.unfinished()
+    assert found is not None
+    assert found.epoch == 2
+    _leave_unfinished(tiny_model, sounds_folder, replace(TINY, max_epochs=7), epoch=1)
+    assert folder.unfinished() == replace(
+        found,
+        epoch=1,
+        total_epochs=7,
+        best_epoch=1,
+        best_perplexity=pytest.approx(load_best(folder).metadata["best_perplexity"]),
+    )
+
+
+def test_other_sounds_are_no_way_to_go_on(tiny_model: Path, sounds_folder: Path, folder: RunFolder) -> None:
+    _leave_unfinished(tiny_model, sounds_folder)
+    next(sounds_folder.iterdir()).unlink()
+    with pytest.raises(ConfigError, match="have changed"):
+        train_prior(tiny_model, sounds_folder, run_folder=folder, resume=True)
+    assert folder.unfinished() is not None
+
+
+def test_a_damaged_run_gives_way_to_the_version_before_it(
+    tiny_model: Path, sounds_folder: Path, folder: RunFolder
+) -> None:
+    _leave_unfinished(tiny_model, sounds_folder, epoch=3)
+    file = folder.folder / "run.distill-run"
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    assert len(load_best(folder).history) == 2
+    file.with_name("run.distill-run.bak").write_bytes(b"PK\3\4" + bytes(5000))
+    with pytest.raises(ModelFileError):
+        load_best(folder)
+    file.write_bytes(b"rubbish")
+    assert folder.unfinished() is None
+
+
+def test_a_folder_that_takes_nothing_is_told_once_and_training_goes_on(
+    tiny_model: Path, sounds_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "a file").write_text("in the way")
+    events: list[object] = []
+    blocked = RunFolder(tmp_path / "a file" / "run")
+    trained = train_prior(tiny_model, sounds_folder, TINY, on_event=events.append, run_folder=blocked)
+    assert trained.prior is not None
+    assert len([event for event in events if isinstance(event, RunNotKept)]) == 1
+
+
+def test_two_trainings_into_one_model_keep_out_of_each_others_way(
+    tiny_model: Path, sounds_folder: Path, folder: RunFolder
+) -> None:
+    with folder.in_use() as is_free:
+        assert is_free
+        events: list[object] = []
+        train_prior(tiny_model, sounds_folder, TINY, on_event=events.append, run_folder=RunFolder.of(tiny_model))
+        assert [type(event) for event in events if isinstance(event, RunNotKept)] == [RunNotKept]
+        with pytest.raises(ConfigError, match="under way"):
+            train_prior(tiny_model, sounds_folder, run_folder=RunFolder.of(tiny_model), resume=True)
+
+
+def test_nothing_is_kept_unasked(tiny_model: Path, sounds_folder: Path, caches: Path) -> None:
+    train_prior(tiny_model, scan(sounds_folder), TINY)
+    assert not (caches / "data").exists()
+
+
+def test_a_link_to_a_model_has_the_models_folder(tiny_model: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link.distill"
+    link.symlink_to(tiny_model)
+    assert RunFolder.of(link).folder == RunFolder.of(tiny_model).folder
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
+def test_a_killed_program_leaves_its_last_epoch(tiny_model: Path, sounds_folder: Path, folder: RunFolder) -> None:
+    command = [sys.executable, "-m", "distill_core.cli", "train-prior", "--json", str(tiny_model), str(sounds_folder)]
+    command += ["--epochs", "10000", "--patience", "0", "--hidden-size", "32", "--layers", "1", "--heads", "2"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ)
+    assert process.stdout is not None
+    told = 0
+    for line in process.stdout:
+        told += '"event": "epoch"' in line
+        if told == 3:
+            process.kill()
+            break
+    process.wait()
+    process.stdout.close()
+    found = folder.unfinished()
+    assert found is not None
+    assert found.epoch >= 3
