@@ -15,6 +15,7 @@ from distill_core.training.metrics import (
     PriorStepMetrics,
     PriorTrainingCompleteEvent,
     PriorTrainingStartEvent,
+    RunNotKept,
     VQVAEEpochMetrics,
     VQVAEStepMetrics,
     VQVAETrainingCompleteEvent,
@@ -61,6 +62,8 @@ class TrainingProgress:
                 self._show_bar(_PHASES.get(event.phase, event.phase), event.done, event.total)
             case SkippedFile():
                 self.terminal.say(f"  skipped {event.name}: {event.reason}", "yellow")
+            case RunNotKept():
+                self.terminal.say(f"The epochs are not kept on disk: {event.reason}", "yellow")
             case PriorTrainingStartEvent():
                 self._show_start(event)
             case PriorStepMetrics() | VQVAEStepMetrics():

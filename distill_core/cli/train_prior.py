@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,7 @@ from distill_core.cli.findings import say_sounds, say_stopped, scan_folder
 from distill_core.cli.progress import TrainingProgress
 from distill_core.cli.setting_flags import given, with_setting_flags
 from distill_core.cli.terminal import Terminal, check_output, check_writable, stop_on_signals, terminal_session
-from distill_core.errors import ChangedOnDiskError
+from distill_core.errors import ChangedOnDiskError, ConfigError, SaveError
 from distill_core.events import ShouldStop, Stopped
 from distill_core.text import printable
 from distill_core.training.prior_config import PriorConfig, config_for_sounds
@@ -19,6 +20,7 @@ from distill_core.training.prior_config import PriorConfig, config_for_sounds
 if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
     from distill_core.models.persistence import ModelSummary
+    from distill_core.training.checkpoint import UnfinishedRun
     from distill_core.training.prior_loop import TrainedPrior
 
 _SHORT = {"max_epochs": "epochs", "num_layers": "layers", "num_heads": "heads", "learning_rate": "lr"}
@@ -38,6 +40,7 @@ def train_prior(
             help="Save also into a MODEL that another program changed meanwhile; MODEL.bak keeps that.",
         ),
     ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the unfinished training into MODEL.")] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Encode all sounds anew, and keep no codes.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")] = False,
     **settings: Any,
@@ -47,43 +50,78 @@ def train_prior(
     Ctrl-C stops after the step and saves the best epoch.
     """
     with terminal_session(json) as terminal, stop_on_signals(terminal) as stop:
-        _run(terminal, model, dataset, given(settings), output, force, replace_changed, no_cache, stop.is_set)
+        if output is not None:
+            check_output(output, force)
+        job = _Job(terminal, model, dataset, output, replace_changed, resume, not no_cache)
+        _run(job, given(settings), stop.is_set)
 
 
-def _run(
-    terminal: Terminal,
-    model: Path,
-    folder: Path,
-    overrides: dict[str, Any],
-    output: Path | None,
-    force: bool,
-    replace_changed: bool,
-    no_cache: bool,
-    should_stop: ShouldStop,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What was asked for but the settings."""
+
+    terminal: Terminal
+    model: Path
+    folder: Path
+    output: Path | None
+    replace_changed: bool
+    resume: bool
+    use_cache: bool
+
+
+def _run(job: _Job, overrides: dict[str, Any], should_stop: ShouldStop) -> None:
     config_for_sounds(1, 1, overrides)  # a setting that cannot be is told before any work
-    if output is not None:
-        check_output(output, force)
     from distill_core.models.persistence import read_summary
+    from distill_core.training.checkpoint import RunFolder
     from distill_core.training.prior_loop import train_prior as train
 
-    summary = read_summary(model)
+    terminal, model, output = job.terminal, job.model, job.output
+    summary, run_folder = read_summary(model), RunFolder.of(model)
+    _look_for_unfinished(job, run_folder.unfinished(), overrides)
     check_writable(output or model)
     with TrainingProgress(terminal, overrides) as progress:
         try:
-            dataset = scan_folder(folder, progress, should_stop)
+            dataset = scan_folder(job.folder, progress, should_stop)
         except Stopped:
             return say_stopped(terminal)
         _say_found(terminal, summary, dataset)
         _say_replacing(terminal, summary, output)
         trained = train(
-            model, dataset, overrides, on_event=progress.on_event, should_stop=should_stop, use_cache=not no_cache
+            model,
+            dataset,
+            overrides,
+            on_event=progress.on_event,
+            should_stop=should_stop,
+            use_cache=job.use_cache,
+            run_folder=run_folder,
+            resume=job.resume,
         )
     if trained.prior is None:
         return say_stopped(terminal)
     _say_backup(terminal, summary, trained, output)
-    saved_to = _save(summary, trained, output, replace_changed)
+    saved_to = _save(summary, trained, output, job.replace_changed)
+    run_folder.discard()
     _say_done(terminal, trained, saved_to, progress)
+
+
+def _look_for_unfinished(job: _Job, found: UnfinishedRun | None, overrides: dict[str, Any]) -> None:
+    """Tell of an unfinished training, or check that it can be gone on with.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    name = printable(job.model.name)
+    if job.resume and found is None:
+        raise ConfigError("resume", f"There is no unfinished training into “{name}”.", "Leave --resume out.")
+    if job.resume and overrides:
+        what = ", ".join(sorted(overrides))
+        raise ConfigError("resume", f"An unfinished training keeps its settings ({what}).", "Give --resume alone.")
+    if not job.resume and found is not None:
+        job.terminal.say(
+            f"Unfinished training found: epoch {found.epoch} of {found.total_epochs}, perplexity "
+            f"{found.best_perplexity:.2f}. --resume goes on with it; this one starts afresh and takes its place.",
+            "yellow",
+        )
 
 
 def _save(summary: ModelSummary, trained: TrainedPrior, output: Path | None, replace_changed: bool) -> Path:
@@ -106,6 +144,9 @@ def _save(summary: ModelSummary, trained: TrainedPrior, output: Path | None, rep
             f"{error.message} The new prior is in “{printable(copy.name)}” beside it.",
             "That is a copy of the changed file. --replace-changed saves into a changed file and keeps a backup.",
         ) from error
+    except SaveError as error:
+        kept = "The prior is kept: once that is mended, train with --resume and it is saved at once."
+        raise SaveError(error.message, f"{error.hint} {kept}".strip()) from error
 
 
 def free_name(model: Path) -> Path:

@@ -88,11 +88,8 @@ def restore(run: PriorRun, values: dict[str, Any]) -> None:
             "Train afresh, or keep the best prior that it found.",
         )
     run.prior.load_state_dict(values["current_state_dict"])
-    run.best.loss, run.best.epoch, run.best.state = (
-        values["best_loss"],
-        values["best_epoch"],
-        values["prior_state_dict"],
-    )
+    run.best.loss, run.best.epoch = values["best_loss"], values["best_epoch"]
+    run.best.state = values["prior_state_dict"]
     run.history.extend(history_of(values))
     run.roll_backs = values["roll_backs"]
     run.optimizer.restore(values["optimizer_states"])

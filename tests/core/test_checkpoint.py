@@ -196,3 +196,34 @@ def test_a_killed_program_leaves_its_last_epoch(tiny_model: Path, sounds_folder:
     found = folder.unfinished()
     assert found is not None
     assert found.epoch >= 3
+
+
+def _distill(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "distill_core.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_the_terminal_goes_on_when_asked_and_else_tells_of_it_in_one_line(
+    tiny_model: Path, sounds_folder: Path, folder: RunFolder
+) -> None:
+    nothing = _distill("train-prior", tiny_model, sounds_folder, "--resume")
+    assert nothing.returncode == 2
+    assert "no unfinished training" in nothing.stderr
+    _leave_unfinished(tiny_model, sounds_folder)
+    own = _distill("train-prior", tiny_model, sounds_folder, "--resume", "--epochs", 9)
+    assert own.returncode == 2
+    assert "keeps its settings" in own.stderr
+    resumed = _distill("train-prior", tiny_model, sounds_folder, "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    assert [line.split(" |")[0] for line in resumed.stdout.splitlines() if line.startswith("Epoch")] == [
+        "Epoch 3/5",
+        "Epoch 4/5",
+        "Epoch 5/5",
+    ]
+    assert "Saved into" in resumed.stdout
+    assert folder.unfinished() is None
+    _leave_unfinished(tiny_model, sounds_folder)
+    afresh = _distill("train-prior", tiny_model, sounds_folder, "--epochs", 1, "--hidden-size", 32)
+    assert "Unfinished training found: epoch 2 of 5" in afresh.stdout
+    assert "Epoch 1/1" in afresh.stdout
+    assert folder.unfinished() is None
