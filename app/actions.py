@@ -94,6 +94,16 @@ def action_table(commands: Commands, help_menu: Help, window: QMainWindow) -> li
             ActionId.TRAIN, "&Train", "&Train", "Ctrl+R", commands.train, "Train a prior on the sounds", "train"
         ),
         ActionSpec(ActionId.STOP, "&Train", "&Stop and Keep Best", "Esc", commands.stop, icon_name="stop"),
+        ActionSpec(
+            ActionId.CONTINUE,
+            "&Train",
+            "&Continue Unfinished Training",
+            None,
+            commands.continue_unfinished,
+            "Go on with the training into this model that was never saved",
+        ),
+        ActionSpec(ActionId.USE_BEST, "&Train", "Use Its &Best Prior", None, commands.use_best),
+        ActionSpec(ActionId.DISCARD, "&Train", "&Discard Unfinished Training", None, commands.discard_unfinished),
         ActionSpec(ActionId.OPTIONS, "&Train", "&Options…", "Ctrl+,", commands.show_options),
         ActionSpec(ActionId.INSPECT, "&View", "&Inspect", "F9", commands.show_inspect),
         ActionSpec(ActionId.EXPLAIN_PERPLEXITY, "&Help", "What Is &Perplexity?", "F1", commands.explain_perplexity),

@@ -68,6 +68,7 @@ class Closing(QObject):
             self._session.stop()  # a scan under way has become pointless
             self._commands.save(then=self._close)
         elif answer == "discard":
+            self._session.discard_prior()
             self._close()
 
     def _on_quit_answer(self, answer: str) -> None:

@@ -83,7 +83,8 @@ def quit_while_training(last: PriorEpochMetrics | None, best: PriorEpochMetrics 
         choices: tuple[Choice, ...] = (Choice("discard", "Quit Without Saving", "destroy"),)
     else:
         text = f"Epoch {last.epoch} of {last.total_epochs}. "
-        text += f"The best prior so far (perplexity {best.val_perplexity:.2f}) is not saved."
+        text += f"The best prior so far (perplexity {best.val_perplexity:.2f}) is not saved; "
+        text += "Distill offers to go on with it when you open the model again."
         choices = (Choice("save", "Save and Quit"), Choice("discard", "Quit Without Saving", "destroy"))
     keep = Choice("cancel", "Keep Training", "reject")
     return Question(

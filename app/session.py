@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
+from app import work
 from app.estimate import epoch_work, likely_config
 from app.jobs import Job, JobOutcome, JobRunner
 from app.problems import problem_from
 from app.settings import Settings
-from app.state import Activity, SaveObstacle, State
-from distill_core.events import JobProgress, OnEvent, ShouldStop, SkippedFile, Stopped
-from distill_core.training.metrics import PriorEpochMetrics, PriorStepMetrics, PriorTrainingStartEvent
+from app.state import Activity, State
+from distill_core.events import JobProgress, SkippedFile, Stopped
+from distill_core.training.metrics import PriorEpochMetrics, PriorStepMetrics, PriorTrainingStartEvent, RunNotKept
 
 if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
     from distill_core.models.persistence import ModelSummary
     from distill_core.training.prior_loop import TrainedPrior
 
-READ_ONLY_TEXT = "This file is read-only; you'll be asked where to save a copy."
-_STEP_INTERVAL_S = 0.1
 _ACTIVITY_OF_JOB = {
     "engine": Activity.STARTING,
     "model": Activity.OPENING,
@@ -33,67 +30,9 @@ _ACTIVITY_OF_JOB = {
     "saving": Activity.SAVING,
     "previous": Activity.OPENING,
     "restoring": Activity.SAVING,
+    "recovering": Activity.OPENING,
+    "discarding": Activity.OPENING,
 }
-
-
-def _load_engine(on_event: OnEvent, should_stop: ShouldStop) -> str:
-    """Import what takes seconds, while the window is already there, and return what it will compute on."""
-    import distill_core.models.persistence
-    import distill_core.training.prior_loop  # noqa: F401
-    from distill_core.device import describe_device, resolve_device
-
-    return describe_device(resolve_device("auto"))
-
-
-def _fewer_steps(on_event: OnEvent) -> OnEvent:
-    """Pass every event on, but steps only ten times a second."""
-    next_at = 0.0
-
-    def pass_on(event: object) -> None:
-        nonlocal next_at
-        if isinstance(event, PriorStepMetrics):
-            if monotonic() < next_at and event.step != event.total_steps:
-                return
-            next_at = monotonic() + _STEP_INTERVAL_S
-        on_event(event)
-
-    return pass_on
-
-
-@dataclass(frozen=True, slots=True)
-class _SaveChecked:
-    """Whether the model can be saved into, asked anew as a training starts."""
-
-    obstacle: SaveObstacle | None
-
-
-@dataclass(frozen=True, slots=True)
-class OpenedModel:
-    """A model's facts, and what can become of its file; the fields are those of `State`."""
-
-    summary: ModelSummary
-    obstacle: SaveObstacle | None
-    has_previous: bool
-
-
-def _open_model(path: Path) -> OpenedModel:
-    from distill_core.models.persistence import has_previous_version, read_summary
-
-    return OpenedModel(read_summary(path), _save_obstacle(path), has_previous_version(path))
-
-
-def _save_obstacle(path: Path) -> SaveObstacle | None:
-    """Return what would keep a prior from being saved into the file."""
-    from distill_core.errors import ReadOnlyError, SaveError
-    from distill_core.models.save_check import check_can_save
-
-    try:
-        check_can_save(path)
-    except ReadOnlyError:
-        return SaveObstacle(READ_ONLY_TEXT, is_read_only=True)
-    except SaveError as error:
-        return SaveObstacle(f"{error.message} {error.hint}", is_read_only=False)
-    return None
 
 
 class Session(QObject):
@@ -103,7 +42,8 @@ class Session(QObject):
     `dataset_changed(AudioDataset | None)`; `progress(JobProgress)`; `training_started(PriorTrainingStartEvent)`,
     `step_finished(PriorStepMetrics)`, `epoch_finished(PriorEpochMetrics)`, `training_ended(TrainedPrior)`;
     `saved(Path)`, `backed_up(Path)`; `previous_found(ModelSummary)` of the version before,
-    `restored(Path)`; `device_known(str)`; `failed(job name, Problem)`; `file_skipped(SkippedFile)`.
+    `restored(Path)`; `run_not_kept(RunNotKept)`; `device_known(str)`; `failed(job name, Problem)`;
+    `file_skipped(SkippedFile)`.
     """
 
     state_changed = Signal(object)
@@ -118,6 +58,7 @@ class Session(QObject):
     backed_up = Signal(object)
     previous_found = Signal(object)
     restored = Signal(object)
+    run_not_kept = Signal(object)
     device_known = Signal(str)
     failed = Signal(str, object)
     file_skipped = Signal(object)
@@ -139,27 +80,17 @@ class Session(QObject):
 
     def load_engine(self) -> None:
         """Import the engine behind the window."""
-        self._runner.submit("engine", _load_engine)
+        self._runner.submit("engine", work.load_engine)
 
     def open_model(self, path: Path) -> None:
         """Read a model file's facts; a job under way is waited for."""
-
-        def run(on_event: OnEvent, should_stop: ShouldStop) -> OpenedModel:
-            return _open_model(path)
-
         self._set(pending_model=path)
-        self._runner.submit("model", run)
+        self._runner.submit("model", work.opening(path))
 
     def open_dataset(self, folder: Path) -> None:
         """Scan a folder of sounds; a job under way is waited for."""
-
-        def run(on_event: OnEvent, should_stop: ShouldStop) -> AudioDataset:
-            from distill_core import scan
-
-            return scan(folder, on_event=on_event, should_stop=should_stop)
-
         self._set(pending_folder=folder)
-        self._runner.submit("sounds", run)
+        self._runner.submit("sounds", work.scanning(folder))
 
     def train(self, overrides: dict[str, Any]) -> None:
         """Train a prior on the open sounds; `overrides` replace single settings.
@@ -168,17 +99,27 @@ class Session(QObject):
             ConfigError: a setting that cannot be.
         """
         model, dataset = self._require_ready()
-        config = likely_config(model, dataset, overrides)
+        self._epoch_work = epoch_work(model, dataset, likely_config(model, dataset, overrides))
+        self._begin_training(work.training(model.path, dataset, overrides))
 
-        def run(on_event: OnEvent, should_stop: ShouldStop) -> TrainedPrior:
-            from distill_core import train_prior
+    def resume(self) -> None:
+        """Go on with the open model's unfinished training on the open sounds."""
+        model, dataset = self._require_ready()
+        self._epoch_work = 0.0  # its settings are known only on the work thread
+        self._begin_training(work.training(model.path, dataset, {}, resume=True))
 
-            on_event(_SaveChecked(_save_obstacle(model.path)))
-            return train_prior(model.path, dataset, overrides, on_event=_fewer_steps(on_event), should_stop=should_stop)
+    def _begin_training(self, function: work.Work) -> None:
+        self._set(trained=None, unsaved=False, saved_to=None, last_epoch=None, best_epoch=None, unfinished=None)
+        self._submit_now("training", function)
 
-        self._epoch_work = epoch_work(model, dataset, config)
-        self._set(trained=None, unsaved=False, saved_to=None, last_epoch=None, best_epoch=None)
-        self._submit_now("training", run)
+    def use_best(self) -> None:
+        """Take the best prior of the open model's unfinished training, to be saved."""
+        self._submit_now("recovering", work.recovering(self._require_model().path))
+
+    def discard_unfinished(self) -> None:
+        """Remove the open model's unfinished training."""
+        self._set(unfinished=None)
+        self._submit_now("discarding", work.discarding(self._require_model().path))
 
     def estimate_seconds(self, overrides: dict[str, Any]) -> float | None:
         """Return how long training may take at the last training's speed; None while there was none here."""
@@ -202,47 +143,20 @@ class Session(QObject):
     def save_prior(self, output: Path | None = None, *, though_changed: bool = False) -> None:
         """Save the trained prior into the open model file, or into a copy; `though_changed` by another program."""
         model, trained = self._require_trained()
-        expected = None if though_changed else model.stamp
-
-        def run(on_event: OnEvent, should_stop: ShouldStop) -> tuple[Path, OpenedModel, bool]:
-            from distill_core.models import persistence
-
-            if trained.prior is None:
-                raise ValueError("there is no prior to save")
-            path = persistence.save_prior_to_model(
-                model.path, trained.prior, trained.config, trained.metadata, output=output, expected=expected
-            )
-            before, after = model.prior_architecture, trained.prior.architecture
-            keeps_backup = output is None and persistence.ends_opening_in_the_ancestor(before, after)
-            return path, _open_model(model.path), keeps_backup
-
-        self._submit_now("saving", run)
+        self._submit_now("saving", work.saving(model, trained, output, though_changed=though_changed))
 
     def find_previous(self) -> None:
         """Read the facts of the version before the open model's last save."""
-        model = self._require_model()
-
-        def run(on_event: OnEvent, should_stop: ShouldStop) -> ModelSummary:
-            from distill_core import read_previous_version
-
-            return read_previous_version(model.path)
-
-        self._submit_now("previous", run)
+        self._submit_now("previous", work.finding_previous(self._require_model().path))
 
     def restore_previous(self) -> None:
         """Let the open model and the version before it change places."""
-        model = self._require_model()
-
-        def run(on_event: OnEvent, should_stop: ShouldStop) -> tuple[Path, OpenedModel]:
-            from distill_core import restore_previous_version
-
-            return restore_previous_version(model.path), _open_model(model.path)
-
-        self._submit_now("restoring", run)
+        self._submit_now("restoring", work.restoring(self._require_model().path))
 
     def discard_prior(self) -> None:
-        """Give the unsaved prior up."""
+        """Give the unsaved prior up, also what is kept of it on disk."""
         self._set(trained=None, unsaved=False)
+        self._runner.submit("discarding", work.discarding(self._require_model().path))
 
     @property
     def has_ended(self) -> bool:
@@ -253,7 +167,7 @@ class Session(QObject):
         """End the work thread, also when idle; False if it did not end in time."""
         return self._runner.close(wait_ms)
 
-    def _submit_now(self, name: str, function: Callable[[OnEvent, ShouldStop], object]) -> None:
+    def _submit_now(self, name: str, function: work.Work) -> None:
         self._runner.submit(name, function)
         self._set(activity=_ACTIVITY_OF_JOB[name])  # at once: a second click must find the button gone
 
@@ -292,12 +206,20 @@ class Session(QObject):
                 if self._state.activity is Activity.PREPARING:
                     self._set(activity=Activity.TRAINING)
                 self.training_started.emit(event)
-            case _SaveChecked():
+                self._take_history(event.history)
+            case RunNotKept():
+                self.run_not_kept.emit(event)
+            case work.SaveChecked():
                 self._set(obstacle=event.obstacle)
             case PriorStepMetrics():
                 self.step_finished.emit(event)
             case PriorEpochMetrics():
                 self._on_epoch(event)
+
+    def _take_history(self, history: tuple[PriorEpochMetrics, ...]) -> None:
+        """Tell of the epochs before a training that goes on."""
+        for epoch in history:
+            self._on_epoch(epoch)
 
     def _on_epoch(self, epoch: PriorEpochMetrics) -> None:
         best = self._state.best_epoch
@@ -325,13 +247,25 @@ class Session(QObject):
 
     def _remember_speed(self, trained: TrainedPrior) -> None:
         seconds = [epoch.epoch_time_s for epoch in trained.history]
-        if seconds:
+        if seconds and self._epoch_work:
             self.settings.set_training_speed(self._epoch_work * len(seconds) / max(sum(seconds), 1e-3))
 
-    def _take_model(self, opened: OpenedModel) -> None:
-        file = {"obstacle": opened.obstacle, "has_previous": opened.has_previous, "may_replace": False}
-        self._set(model=opened.summary, **file)
+    def _take_model(self, opened: work.OpenedModel) -> None:
+        self._set(
+            model=opened.summary,
+            obstacle=opened.obstacle,
+            has_previous=opened.has_previous,
+            unfinished=opened.unfinished,
+            may_replace=False,
+        )
         self.model_changed.emit(opened.summary)
+
+    def _take_saved(self, saved: work.Saved) -> None:
+        self._state = replace(self._state, unsaved=False, saved_to=saved.path)
+        self._take_model(saved.opened)
+        self.saved.emit(saved.path)
+        if saved.keeps_backup:
+            self.backed_up.emit(saved.path.with_name(f"{saved.path.name}.bak"))
 
     def _take_result(self, name: str, result: Any) -> None:
         match name:
@@ -348,13 +282,11 @@ class Session(QObject):
                 self._remember_speed(result)
                 self._set(trained=result, unsaved=result.prior is not None)
                 self.training_ended.emit(result)
+            case "recovering":
+                best = next(epoch for epoch in result.history if epoch.epoch == result.metadata["best_epoch"])
+                self._set(trained=result, unsaved=True, unfinished=None, last_epoch=result.history[-1], best_epoch=best)
             case "saving":
-                path, opened, keeps_backup = result
-                self._state = replace(self._state, unsaved=False, saved_to=path)
-                self._take_model(opened)
-                self.saved.emit(path)
-                if keeps_backup:
-                    self.backed_up.emit(path.with_name(f"{path.name}.bak"))
+                self._take_saved(result)
             case "previous":
                 self._set()
                 self.previous_found.emit(result)
@@ -363,5 +295,7 @@ class Session(QObject):
                 self._take_model(opened)
                 self.restored.emit(path)
             case "engine":
-                self._set()
-                self.device_known.emit(result)
+                self._set(recoverable=result.unfinished)
+                self.device_known.emit(result.device)
+            case "discarding":
+                self._set(recoverable=())

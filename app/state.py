@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
     from distill_core.models.persistence import ModelSummary
+    from distill_core.training.checkpoint import UnfinishedRun
     from distill_core.training.metrics import PriorEpochMetrics
     from distill_core.training.prior_loop import TrainedPrior
 
@@ -38,6 +39,9 @@ class ActionId(StrEnum):
     SAVE_PRIOR = "savePriorAction"
     SAVE_COPY = "saveCopyAction"
     RESTORE = "restoreAction"
+    CONTINUE = "continueAction"
+    USE_BEST = "useBestAction"
+    DISCARD = "discardAction"
     SHOW_IN_FOLDER = "showInFolderAction"
     OPTIONS = "optionsAction"
     INSPECT = "inspectAction"
@@ -80,6 +84,7 @@ class State:
 
     `obstacle` is what keeps anything from being saved into the model; `has_previous` says whether there is a version
     before its last save; `may_replace` says whether a save was refused because another program changed it.
+    `unfinished` is a training into the model that was never saved, `recoverable` are those of all models at the start.
     `pending_model` and `pending_folder` are being opened; `trained` is the last result, `unsaved` until it is in a
     file; `saved_to` is the file of the last save; `last_epoch` and `best_epoch` belong to the running or last training.
     """
@@ -90,6 +95,8 @@ class State:
     obstacle: SaveObstacle | None = None
     has_previous: bool = False
     may_replace: bool = False
+    unfinished: UnfinishedRun | None = None
+    recoverable: tuple[UnfinishedRun, ...] = ()
     pending_model: Path | None = None
     pending_folder: Path | None = None
     trained: TrainedPrior | None = None
@@ -144,6 +151,8 @@ def available(state: State) -> frozenset[ActionId]:
             actions.add(ActionId.SAVE_COPY)
     if state.activity is Activity.NONE and state.has_previous and not is_pending:
         actions.add(ActionId.RESTORE)
+    if state.activity is Activity.NONE and state.unfinished is not None and not is_pending:
+        actions |= {ActionId.CONTINUE, ActionId.USE_BEST, ActionId.DISCARD}
     if state.model is not None:
         actions.add(ActionId.SHOW_IN_FOLDER)
     return frozenset(actions)

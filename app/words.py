@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
     from distill_core.events import JobProgress
     from distill_core.models.persistence import ModelSummary
+    from distill_core.training.checkpoint import UnfinishedRun
     from distill_core.training.metrics import PriorEpochMetrics, PriorTrainingStartEvent
     from distill_core.training.prior_config import PriorConfig
 
@@ -176,6 +177,14 @@ def cleared_text(freed_bytes: int) -> str:
     kilobytes = freed_bytes / 1000
     size = f"{kilobytes / 1000:.1f} MB" if kilobytes >= 1000 else f"{kilobytes:.0f} kB"
     return f"Cache cleared: {size} freed."
+
+
+def unfinished_words(run: UnfinishedRun) -> tuple[str, str]:
+    """Return what to say of a training that was never saved, and what can be done."""
+    reached = f"epoch {run.epoch} of {run.total_epochs}, best perplexity {run.best_perplexity:.2f}"
+    if run.has_ended:
+        return f"A trained prior was never saved: {reached}.", "Use Best takes it, to be saved into the model."
+    return f"Unfinished training found: {reached}.", f"Continue goes on with the sounds in {shown_name(run.sounds)}."
 
 
 def sibling_text(event: PriorTrainingStartEvent) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Slot
@@ -20,12 +21,14 @@ from app.widgets.perplexity_plot import PerplexityPlot
 if TYPE_CHECKING:
     from distill_core.events import JobProgress
     from distill_core.models.persistence import ModelSummary
+    from distill_core.training.checkpoint import UnfinishedRun
     from distill_core.training.metrics import PriorEpochMetrics, PriorStepMetrics, PriorTrainingStartEvent
 
 _BAR_STEPS = 1000
 _BAR_HEIGHT, _BUTTON_HEIGHT = 10, 36  # the button is as high as bar and sentence, so that the bar moves nothing
 _WITHOUT_BAR = (Activity.NONE, Activity.OPENING, Activity.SCANNING)  # the cards have bars of their own
 _STOP, _SAVE, _EXPLAIN, _COPY, _REPLACE = "stop", "save", "explain", "copy", "replace"
+_CONTINUE, _BEST, _DISCARD, _REOPEN = "continue", "useBest", "discard", "reopen"
 _DEMO, _COPY_COMMAND = "demo", "copyCommand"
 _EMPTY_ACTIONS = [(_DEMO, "Try the Demo"), (_COPY_COMMAND, "Copy Command")]
 
@@ -41,6 +44,19 @@ class TrainingPanel(QWidget):
         self._options_are_valid = True
         self._total_epochs = 1
         self.plot = PerplexityPlot()
+        self._answers: dict[str, Callable[[], object]] = {
+            _STOP: commands.stop,
+            _EXPLAIN: commands.explain_perplexity,
+            _DEMO: commands.try_demo,
+            _COPY_COMMAND: lambda: commands.copy_text(words.NO_MODEL_COMMAND),
+            _COPY: commands.save_copy,
+            _REPLACE: commands.replace_changed,
+            _SAVE: commands.save,
+            _CONTINUE: commands.continue_unfinished,
+            _BEST: commands.use_best,
+            _DISCARD: commands.discard_unfinished,
+            _REOPEN: self._reopen,
+        }
         self.memorization_banner = _banner("memorizationBanner", self._on_banner)
         self.notice_banner = _banner("noticeBanner", self._on_banner)
         self.train_button = QPushButton("Train")
@@ -154,10 +170,22 @@ class TrainingPanel(QWidget):
             self.notice_banner.show_message(
                 "info", "Prior trained – not saved yet.", "", [(_SAVE, f"Save into {name}")], _SAVE
             )
+        elif state.unfinished is not None and state.activity is Activity.NONE and state.trained is None:
+            self._offer_unfinished(state.unfinished)
+        elif state.is_empty and state.recoverable:
+            run = state.recoverable[-1]
+            name, (title, _) = words.shown_name(run.model), words.unfinished_words(run)
+            self.notice_banner.show_message("info", title, "", [(_REOPEN, f"Open {name}")], _REOPEN)
         elif state.is_empty:
             self.notice_banner.show_message("info", "No model yet?", words.NO_MODEL_DETAIL, _EMPTY_ACTIONS, _DEMO)
         else:
             self.notice_banner.hide_message()
+
+    def _offer_unfinished(self, run: UnfinishedRun) -> None:
+        title, detail = words.unfinished_words(run)
+        actions = [] if run.has_ended else [(_CONTINUE, "Continue")]
+        actions += [(_BEST, "Use Best"), (_DISCARD, "Discard")]
+        self.notice_banner.show_message("info", title, detail, actions, actions[0][0])
 
     @Slot(object)
     def _on_model(self, summary: ModelSummary | None) -> None:
@@ -220,20 +248,12 @@ class TrainingPanel(QWidget):
 
     @Slot(str)
     def _on_banner(self, action: str) -> None:
-        if action == _STOP:
-            self._commands.stop()
-        elif action == _EXPLAIN:
-            self._commands.explain_perplexity()
-        elif action == _DEMO:
-            self._commands.try_demo()
-        elif action == _COPY_COMMAND:
-            self._commands.copy_text(words.NO_MODEL_COMMAND)
-        elif action == _COPY:
-            self._commands.save_copy()
-        elif action == _REPLACE:
-            self._commands.replace_changed()
-        elif action == _SAVE:
-            self._commands.save()
+        self._answers[action]()
+
+    def _reopen(self) -> None:
+        """Open the model of the training that was never saved."""
+        if runs := self._session.state.recoverable:
+            self._commands.open_model(runs[-1].model)
 
 
 def _banner(name: str, on_action: object) -> Banner:

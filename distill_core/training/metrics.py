@@ -23,7 +23,7 @@ class PriorTrainingStartEvent:
 
     `unigram_perplexity` is that of guessing by frequency alone, `unigram_by_level` the same for each level's codes;
     `sibling_agreement` is the share of codes in which the median validation second agrees with its nearest training
-    second (None where no second is whole).
+    second (None where no second is whole); `history` has the epochs before a training that goes on.
     """
 
     train_files: int
@@ -38,6 +38,7 @@ class PriorTrainingStartEvent:
     unigram_by_level: tuple[float, ...]
     sibling_agreement: float | None
     config: PriorConfig
+    history: tuple[PriorEpochMetrics, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,6 +152,7 @@ def start_event(run: PriorRun) -> PriorTrainingStartEvent:
         unigram_by_level=unigram_by_level,
         sibling_agreement=sibling_agreement(in_seconds(codes.train, run.grid), in_seconds(codes.val, run.grid)),
         config=run.config,
+        history=tuple(run.history),
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 from app import words
 from app.state import ALWAYS, ActionId, Activity, State, available
 from distill_core import read_summary, scan
+from distill_core.training.checkpoint import UnfinishedRun
 from distill_core.training.metrics import PriorEpochMetrics
 from distill_core.training.prior_loop import TrainedPrior
 
@@ -17,6 +18,7 @@ A = ActionId
 OPENING = {A.OPEN_MODEL, A.CHOOSE_SOUNDS, A.TRY_DEMO}
 IDLE = OPENING | {A.CLEAR_CACHE}
 EPOCH = PriorEpochMetrics(3, 50, 2.0, 2.1, 8.17, 7.5, False, "", 1.5, 1e-3)
+RUN = UnfinishedRun(Path("m.distill"), Path("kicks"), 31, 100, 29, 7.42, False)
 FLAGGED = replace(EPOCH, is_memorizing=True, memorization_message="Validation perplexity 1.5 is below 2.0.")
 
 
@@ -56,6 +58,8 @@ def test_what_may_be_done_in_each_state(ready: State, trained: TrainedPrior) -> 
         (replace(done, unsaved=True, activity=Activity.SAVING), folder),
         (replace(done, saved_to=Path("m.distill")), IDLE | folder | {A.TRAIN, A.SAVE_COPY}),
         (replace(ready, trained=replace(trained, prior=None)), IDLE | folder | {A.TRAIN}),
+        (replace(ready, unfinished=RUN), IDLE | folder | {A.TRAIN, A.CONTINUE, A.USE_BEST, A.DISCARD}),
+        (replace(ready, unfinished=RUN, activity=Activity.TRAINING), folder | {A.STOP}),
     ]
     for state, wanted in table:
         assert _beyond_always(state) == wanted, state.activity

@@ -1,0 +1,211 @@
+"""What the work thread does: engine functions with their arguments, as `(on_event, should_stop) -> result`.
+
+The engine is imported inside, on that thread: it takes seconds, while the window is already there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from app.state import SaveObstacle
+from distill_core.events import OnEvent, ShouldStop
+from distill_core.training.metrics import PriorStepMetrics
+
+if TYPE_CHECKING:
+    from distill_core.audio.dataset import AudioDataset
+    from distill_core.models.persistence import ModelSummary
+    from distill_core.training.checkpoint import UnfinishedRun
+    from distill_core.training.prior_loop import TrainedPrior
+
+Work: TypeAlias = Callable[[OnEvent, ShouldStop], object]
+
+READ_ONLY_TEXT = "This file is read-only; you'll be asked where to save a copy."
+_STEP_INTERVAL_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What the engine computes on, and the trainings that were never saved."""
+
+    device: str
+    unfinished: tuple[UnfinishedRun, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedModel:
+    """A model's facts, and what can become of its file; the fields are those of `State`."""
+
+    summary: ModelSummary
+    obstacle: SaveObstacle | None
+    has_previous: bool
+    unfinished: UnfinishedRun | None
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """Where a prior is now, the model anew, and whether a backup was kept that the ancestor opens."""
+
+    path: Path
+    opened: OpenedModel
+    keeps_backup: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SaveChecked:
+    """Whether the model can be saved into, asked anew as a training starts."""
+
+    obstacle: SaveObstacle | None
+
+
+def load_engine(on_event: OnEvent, should_stop: ShouldStop) -> Engine:
+    """Import what takes seconds."""
+    import distill_core.models.persistence
+    import distill_core.training.prior_loop  # noqa: F401
+    from distill_core.device import describe_device, resolve_device
+    from distill_core.training.checkpoint import unfinished_runs
+
+    return Engine(describe_device(resolve_device("auto")), tuple(unfinished_runs()))
+
+
+def _save_obstacle(path: Path) -> SaveObstacle | None:
+    """Return what would keep a prior from being saved into the file."""
+    from distill_core.errors import ReadOnlyError, SaveError
+    from distill_core.models.save_check import check_can_save
+
+    try:
+        check_can_save(path)
+    except ReadOnlyError:
+        return SaveObstacle(READ_ONLY_TEXT, is_read_only=True)
+    except SaveError as error:
+        return SaveObstacle(f"{error.message} {error.hint}", is_read_only=False)
+    return None
+
+
+def _opened(path: Path) -> OpenedModel:
+    from distill_core.models.persistence import has_previous_version, read_summary
+    from distill_core.training.checkpoint import RunFolder
+
+    summary = read_summary(path)
+    return OpenedModel(summary, _save_obstacle(path), has_previous_version(path), RunFolder.of(path).unfinished())
+
+
+def opening(path: Path) -> Work:
+    """Read a model file's facts."""
+    return lambda on_event, should_stop: _opened(path)
+
+
+def scanning(folder: Path) -> Work:
+    """Look through a folder of sounds."""
+
+    def run(on_event: OnEvent, should_stop: ShouldStop) -> AudioDataset:
+        from distill_core import scan
+
+        return scan(folder, on_event=on_event, should_stop=should_stop)
+
+    return run
+
+
+def _fewer_steps(on_event: OnEvent) -> OnEvent:
+    """Pass every event on, but steps only ten times a second."""
+    next_at = 0.0
+
+    def pass_on(event: object) -> None:
+        nonlocal next_at
+        if isinstance(event, PriorStepMetrics):
+            if monotonic() < next_at and event.step != event.total_steps:
+                return
+            next_at = monotonic() + _STEP_INTERVAL_S
+        on_event(event)
+
+    return pass_on
+
+
+def training(model: Path, dataset: AudioDataset, overrides: Mapping[str, Any], *, resume: bool = False) -> Work:
+    """Train a prior; each epoch is kept in the model's run folder."""
+
+    def run(on_event: OnEvent, should_stop: ShouldStop) -> TrainedPrior:
+        from distill_core import train_prior
+        from distill_core.training.checkpoint import RunFolder
+
+        on_event(SaveChecked(_save_obstacle(model)))
+        return train_prior(
+            model,
+            dataset,
+            overrides,
+            on_event=_fewer_steps(on_event),
+            should_stop=should_stop,
+            run_folder=RunFolder.of(model),
+            resume=resume,
+        )
+
+    return run
+
+
+def recovering(model: Path) -> Work:
+    """Take the best prior of an unfinished training."""
+
+    def run(on_event: OnEvent, should_stop: ShouldStop) -> TrainedPrior:
+        from distill_core.training.checkpoint import RunFolder
+        from distill_core.training.prior_loop import load_best
+
+        return load_best(RunFolder.of(model))
+
+    return run
+
+
+def discarding(model: Path) -> Work:
+    """Remove an unfinished training."""
+
+    def run(on_event: OnEvent, should_stop: ShouldStop) -> None:
+        from distill_core.training.checkpoint import RunFolder
+
+        RunFolder.of(model).discard()
+
+    return run
+
+
+def saving(model: ModelSummary, trained: TrainedPrior, output: Path | None, *, though_changed: bool) -> Work:
+    """Save a trained prior into the model file or into a copy; what the run folder kept is not needed any more."""
+
+    def run(on_event: OnEvent, should_stop: ShouldStop) -> Saved:
+        from distill_core.models import persistence
+        from distill_core.training.checkpoint import RunFolder
+
+        if trained.prior is None:
+            raise ValueError("there is no prior to save")
+        expected = None if though_changed else model.stamp
+        path = persistence.save_prior_to_model(
+            model.path, trained.prior, trained.config, trained.metadata, output=output, expected=expected
+        )
+        RunFolder.of(model.path).discard()
+        before, after = model.prior_architecture, trained.prior.architecture
+        keeps_backup = output is None and persistence.ends_opening_in_the_ancestor(before, after)
+        return Saved(path, _opened(model.path), keeps_backup)
+
+    return run
+
+
+def finding_previous(model: Path) -> Work:
+    """Read the facts of the version before the last save."""
+
+    def run(on_event: OnEvent, should_stop: ShouldStop) -> ModelSummary:
+        from distill_core import read_previous_version
+
+        return read_previous_version(model)
+
+    return run
+
+
+def restoring(model: Path) -> Work:
+    """Let a model and the version before it change places."""
+
+    def run(on_event: OnEvent, should_stop: ShouldStop) -> tuple[Path, OpenedModel]:
+        from distill_core import restore_previous_version
+
+        return restore_previous_version(model), _opened(model)
+
+    return run

@@ -1,0 +1,138 @@
+"""A training that was never saved: the window offers to go on with it, to use its best, or to give it up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QSettings
+from PySide6.QtWidgets import QLabel
+from pytestqt.qtbot import QtBot
+
+from app.main_window import MainWindow
+from app.session import Session
+from app.state import ActionId, Activity
+from distill_core import PriorConfig, read_summary, train_prior
+from distill_core.training.checkpoint import RunFolder
+from distill_core.training.metrics import PriorEpochMetrics
+
+WAIT_MS = 30_000
+TINY = PriorConfig(hidden_size=32, num_layers=1, num_heads=2, max_epochs=4, batch_size=4, device="cpu")
+
+
+class _Crash(BaseException):
+    pass
+
+
+def _crash_after_two(event: object) -> None:
+    if isinstance(event, PriorEpochMetrics) and event.epoch == 2:
+        raise _Crash
+
+
+@pytest.fixture
+def folder(tiny_model: Path, sounds_folder: Path) -> RunFolder:
+    """The run folder of a training that a crash ended after its second epoch."""
+    folder = RunFolder.of(tiny_model)
+    with pytest.raises(_Crash):
+        train_prior(tiny_model, sounds_folder, TINY, on_event=_crash_after_two, run_folder=folder)
+    return folder
+
+
+@pytest.fixture
+def window(qtbot: QtBot, tmp_path: Path) -> Iterator[MainWindow]:
+    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path / "settings"))
+    session = Session()
+    window = MainWindow(session)
+    window.show()
+    qtbot.waitExposed(window)
+    yield window
+    window._may_close = True
+    window.close()
+    window.deleteLater()
+    session.deleteLater()
+
+
+def _session(window: MainWindow) -> Session:
+    return window.commands._session
+
+
+def _settle(qtbot: QtBot, window: MainWindow) -> None:
+    session = _session(window)
+    qtbot.waitUntil(lambda: session.state.activity is Activity.NONE and not session._runner.is_busy, timeout=WAIT_MS)
+
+
+@pytest.fixture
+def opened(qtbot: QtBot, window: MainWindow, folder: RunFolder, tiny_model: Path) -> MainWindow:
+    window.commands.open_model(tiny_model)
+    _settle(qtbot, window)
+    return window
+
+
+def test_continue_goes_on_with_the_sounds_it_had(
+    qtbot: QtBot, opened: MainWindow, folder: RunFolder, tiny_model: Path
+) -> None:
+    banner = opened.training.notice_banner
+    assert "Unfinished training found: epoch 2 of 4, best perplexity" in banner.title()
+    banner.button("continue").click()
+    qtbot.waitUntil(lambda: _session(opened).state.unsaved, timeout=WAIT_MS)
+    _settle(qtbot, opened)
+    assert opened.training.plot.epoch_count == 4
+    trained = _session(opened).state.trained
+    assert trained is not None
+    assert len(trained.history) == 4
+    assert folder.unfinished() is not None  # until it is saved
+    opened.commands.save()
+    _settle(qtbot, opened)
+    assert read_summary(tiny_model).has_prior
+    assert folder.unfinished() is None
+    assert not banner.isVisible()
+
+
+def test_the_best_can_be_used_as_it_is(qtbot: QtBot, opened: MainWindow, folder: RunFolder, tiny_model: Path) -> None:
+    opened.training.notice_banner.button("useBest").click()
+    _settle(qtbot, opened)
+    assert _session(opened).state.unsaved
+    assert "not saved yet" in opened.training.notice_banner.title()
+    assert "best perplexity" in opened.training.sentence.text()
+    opened.commands.save()
+    _settle(qtbot, opened)
+    metadata = read_summary(tiny_model).prior_metadata
+    assert metadata is not None
+    assert metadata["epochs_trained"] == 2
+    assert folder.unfinished() is None
+
+
+def test_it_can_be_given_up(qtbot: QtBot, opened: MainWindow, folder: RunFolder) -> None:
+    opened.training.notice_banner.button("discard").click()
+    _settle(qtbot, opened)
+    assert not opened.training.notice_banner.isVisible()
+    assert folder.unfinished() is None
+    assert not opened.actions_table.by_id[ActionId.CONTINUE].isEnabled()
+
+
+def test_sounds_that_have_moved_are_asked_for(
+    qtbot: QtBot, opened: MainWindow, sounds_folder: Path, folder: RunFolder
+) -> None:
+    moved = sounds_folder.rename(sounds_folder.with_name("elsewhere"))
+    opened.training.notice_banner.button("continue").click()
+    said = [label.text() for label in opened.sources.sounds_card.findChildren(QLabel)]
+    assert any("has moved" in text for text in said)
+    opened.commands.open_sounds(moved)
+    _settle(qtbot, opened)
+    opened.training.notice_banner.button("continue").click()
+    qtbot.waitUntil(lambda: _session(opened).state.unsaved, timeout=WAIT_MS)
+    _settle(qtbot, opened)
+
+
+def test_the_start_offers_the_model_of_a_training_that_was_never_saved(
+    qtbot: QtBot, folder: RunFolder, window: MainWindow, tiny_model: Path
+) -> None:
+    session, banner = _session(window), window.training.notice_banner
+    qtbot.waitUntil(lambda: bool(session.state.recoverable), timeout=WAIT_MS)
+    assert "Unfinished training found" in banner.title()
+    banner.button("reopen").click()
+    _settle(qtbot, window)
+    assert session.state.model is not None
+    assert session.state.model.path == tiny_model.resolve()
+    assert "Unfinished training found" in banner.title()
