@@ -129,7 +129,8 @@ class Bench:
 
     def _save_without_fsync(self, number: int) -> None:
         # Runs in the saver's process only, which ends with it.
-        os.fsync = os.fdatasync = lambda descriptor: None
+        for name in ("fsync", "fdatasync"):
+            setattr(os, name, lambda descriptor: None)
         self.subject.save(number)
 
     def control_fails(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,9 +24,9 @@ from distill_core.models.archive import FileStamp
 from distill_core.models.frames import FramesPrior
 
 OLD, NEW, OTHER = 0, 1, 2
-_VQVAE = {"codebook_dim": 16, "codebook_size": 16, "num_quantizers": 2, "decay": 0.95, "commitment_weight": 0.25}
-_GRID, _CODES = (8, 6), 96
-_VQVAE |= {"threshold_ema_dead_code": 0, "dropout": 0.1}
+_CODEBOOK_SIZE, _LEVELS, _GRID = 16, 2, (8, 6)
+_VQVAE: dict[str, Any] = {"codebook_dim": 16, "codebook_size": _CODEBOOK_SIZE, "num_quantizers": _LEVELS}
+_VQVAE |= {"decay": 0.95, "commitment_weight": 0.25, "threshold_ema_dead_code": 0, "dropout": 0.1}
 
 
 def _write_model(path: Path) -> None:
@@ -49,8 +50,8 @@ def _prior(number: int, hidden_size: int) -> Prior:
     sizes = {"hidden_size": hidden_size, "num_layers": 1, "num_heads": 2}
     # Both architectures in turn: the first that the ancestor cannot open makes the save keep a backup.
     if number % 2:
-        return FramesPrior(_VQVAE["codebook_size"], _VQVAE["num_quantizers"], *_GRID, **sizes)
-    return CodePrior(_VQVAE["codebook_size"], _VQVAE["num_quantizers"], _CODES, **sizes)
+        return FramesPrior(_CODEBOOK_SIZE, _LEVELS, *_GRID, **sizes)
+    return CodePrior(_CODEBOOK_SIZE, _LEVELS, _GRID[0] * _GRID[1] * _LEVELS, **sizes)
 
 
 def _equal(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:

@@ -153,7 +153,8 @@ def _fault_counts(calls: Counter[str]) -> dict[Fault, int]:
 
 def _strike_all(strikes: Strikes, faults: list[Fault], most: int, until: float) -> tuple[int, list[str]]:
     """Strike the first call of each kind, then the second …: a sample that ends early has seen all kinds."""
-    number, done, violations = 0, 0, []
+    number, done = 0, 0
+    violations: list[str] = []
     while faults:
         number += 1
         for fault in list(faults):
