@@ -66,7 +66,12 @@ class Pairs:
     def _saver(self, number: int, expected: FileStamp | None, pistol: int) -> Saver:
         # Half of all savers start at once, the others up to half a save later.
         delay = max(0.0, self._random.uniform(-self._seconds / 2, self._seconds / 2))
-        return Saver(lambda: self._subject.save(number, expected), wait=lambda: (os.read(pistol, 1), time.sleep(delay)))
+
+        def wait() -> None:
+            os.read(pistol, 1)
+            time.sleep(delay)
+
+        return Saver(lambda: self._subject.save(number, expected), wait)
 
     def run(self, stamp: Callable[[Path], FileStamp | None], kill: bool) -> tuple[dict[int, str], int | None]:
         """Run a pair; return each saver's last word, and which one was killed before it could tell how it ended."""
