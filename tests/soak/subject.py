@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from distill_core import (
     DistillError,
     PriorConfig,
     load_model_v2,
+    read_summary,
     save_model_v2,
     save_prior_to_model,
 )
@@ -69,6 +71,7 @@ class Subject:
         self._vqvae_state = load_model_v2(self.path).model.state_dict()
         self.priors = [_prior(number, hidden_size) for number in (OLD, NEW, OTHER)]
         self._contents: dict[int, bytes] = {}
+        self._numbers: dict[str, int] = {}
         for number in (NEW, OLD):  # also warms the save up: what it imports late is imported
             self.save(number)
             self._contents[number] = self.path.read_bytes()
@@ -102,9 +105,18 @@ class Subject:
     def number_in(self, path: Path) -> int:
         """Open a file and return which prior it holds; -1 unless it and the rest are right to the last bit.
 
+        Bytes that were loaded and compared before are opened for their facts only, which takes a tenth of the time.
+
         Raises:
             ModelFileError: it does not open.
         """
+        read_summary(path)
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        if sha256 not in self._numbers:
+            self._numbers[sha256] = self._compared(path)
+        return self._numbers[sha256]
+
+    def _compared(self, path: Path) -> int:
         loaded = load_model_v2(path)
         number = (loaded.prior_metadata or {}).get("epochs_trained", -1)
         if number not in range(len(self.priors)) or loaded.prior is None:
