@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -18,7 +19,7 @@ from importlib import import_module
 from pathlib import Path
 
 from tests.soak.report import summary, write_report
-from tests.soak.result import Result, not_run, result_of
+from tests.soak.result import Result, result_of
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -36,7 +37,7 @@ class Harness:
     def run(self, wanted: int, until: float) -> Result:
         """Run it until it did `wanted` or `until`, in seconds of the monotonic clock; one that breaks is no success."""
         if self.forks and not hasattr(os, "fork"):
-            return not_run(self.name, wanted, "This system has no fork, and a save is struck in a forked process")
+            return notrun_all(self.name, wanted, "This system has no fork, and a save is struck in a forked process")
         start = time.monotonic()
         try:
             return result_of(getattr(import_module(self.module), self.function)(wanted, until))
@@ -77,7 +78,7 @@ def _line(result: Result) -> str:
     return f"{result.name}: {done}, {result.seconds:.0f} s. {' '.join(result.facts)}"
 
 
-def _run(harnesses: Sequence[Harness], trials: int, seconds: float, folder: Path, kind: str) -> list[Result]:
+def run_all(harnesses: Sequence[Harness], trials: int, seconds: float, folder: Path, kind: str) -> list[Result]:
     """Run one after the other; what one leaves of its share of the time, the later ones get."""
     results: list[Result] = []
     end = time.monotonic() + seconds
@@ -90,7 +91,7 @@ def _run(harnesses: Sequence[Harness], trials: int, seconds: float, folder: Path
     return results
 
 
-def _is_success(results: Sequence[Result], is_full: bool) -> bool:
+def is_success(results: Sequence[Result], is_full: bool) -> bool:
     """A skipped harness is named in the summary; it is no violation."""
     reached = [result.done >= result.wanted or not is_full for result in results if not result.skipped]
     return all(result.is_green or result.skipped for result in results) and all(reached)
@@ -102,14 +103,19 @@ def main(words: Sequence[str] | None = None) -> int:
     is_full = options.minutes is None and options.only is None and not options.trials
     folder = DOCS if is_full else Path(tempfile.mkdtemp(prefix="distill-soak-"))
     kind = "The full run." if is_full else "A sample."
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # disks are unmounted then as after Ctrl-C
     print(f"Reporting to {folder}", flush=True)
     seconds = math.inf if options.minutes is None else 60 * options.minutes
     with tempfile.TemporaryDirectory(prefix="distill-soak-caches-") as caches:
         os.environ["XDG_CACHE_HOME"] = caches
-        results = _run(_chosen(options.only), options.trials, seconds, folder, kind)
+        results = run_all(_chosen(options.only), options.trials, seconds, folder, kind)
     print(summary(results))
-    return 0 if _is_success(results, is_full) else 1
+    return 0 if is_success(results, is_full) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("Stopped. The report holds the harnesses that had ended.")
+        sys.exit(130)
