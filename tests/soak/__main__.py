@@ -19,7 +19,7 @@ from importlib import import_module
 from pathlib import Path
 
 from tests.soak.report import summary, write_report
-from tests.soak.result import Result, result_of
+from tests.soak.result import Result, not_run, result_of
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -37,7 +37,7 @@ class Harness:
     def run(self, wanted: int, until: float) -> Result:
         """Run it until it did `wanted` or `until`, in seconds of the monotonic clock; one that breaks is no success."""
         if self.forks and not hasattr(os, "fork"):
-            return notrun_all(self.name, wanted, "This system has no fork, and a save is struck in a forked process")
+            return not_run(self.name, wanted, "This system has no fork, and a save is struck in a forked process")
         start = time.monotonic()
         try:
             return result_of(getattr(import_module(self.module), self.function)(wanted, until))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.soak.__main__ import Harness, is_success, run_all
+from tests.soak.__main__ import HARNESSES, Harness, is_success, run_all
 from tests.soak.report import summary, write_report
 from tests.soak.result import Moments, Result, not_run, result_of
 
@@ -70,3 +70,10 @@ def test_strikes_beside_the_save_are_told() -> None:
         assert moments.next() >= 0
         moments.note(number % 3 == 0)
     assert moments.doubts() == ["Struck beside the save: 34 of 100 hit inside the save, the others after it."]
+
+
+def test_where_nothing_can_be_forked_the_reason_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("os.fork", raising=False)
+    (skipped,) = run_all([HARNESSES[0]], 0, math.inf, tmp_path, "A sample.")
+    assert (skipped.done, skipped.wanted, skipped.violations) == (0, 1000, [])
+    assert "no fork" in str(skipped.skipped)
