@@ -67,18 +67,30 @@ class Disk:
             if self.folder.is_mount():
                 _unmount(self.folder)
 
-    def cut(self, saver: Saver) -> str:
-        """Cut the power under a saver, start again, and return the saver's last word."""
+    def shut_down(self) -> None:
+        """Lose all that was not flushed; nothing is written from here on.
+
+        Raises:
+            OSError: this system has no such ioctl, or forbids it.
+        """
         descriptor = os.open(self.folder, os.O_RDONLY)
         try:
             fcntl.ioctl(descriptor, EXT4_IOC_SHUTDOWN, struct.pack("I", NO_LOG_FLUSH))
         finally:
             os.close(descriptor)
+
+    def cut(self, saver: Saver) -> str:
+        """Cut the power under a saver, start again, and return the saver's last word."""
+        self.shut_down()
         saver.send(signal.SIGKILL)
         told = saver.end()
         _unmount(self.folder)
         self.mount()
         return told
+
+
+def _first_line(text: str) -> str:
+    return text.strip().partition("\n")[0]
 
 
 def _why_not() -> str | None:
@@ -87,11 +99,15 @@ def _why_not() -> str | None:
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         return "Only root may mount an image"
     with tempfile.TemporaryDirectory(prefix="distill-power-") as folder:
+        disk = Disk(Path(folder, "try"), MOUNTS[0])
         try:
-            with Disk(Path(folder, "try"), MOUNTS[0]).mounted():
-                return None
+            with disk.mounted():
+                disk.shut_down()
         except subprocess.CalledProcessError as error:
-            return f"An image cannot be mounted here: {error.stderr.strip()}"
+            return f"An image cannot be mounted here: {_first_line(error.stderr).replace(folder, '')}"
+        except OSError as error:
+            return f"A file system cannot be shut down here: {error.strerror}"
+    return None
 
 
 class Bench:

@@ -35,7 +35,7 @@ MEMORY_AND_PROCESS |= {"getpid", "gettid", "getuid", "geteuid", "getgid", "geteg
 MEMORY_AND_PROCESS |= {"rt_sigprocmask", "clock_gettime", "sched_yield", "sched_getaffinity"}
 # The saver's own: how it waits, tells and ends.
 SAVERS_OWN = {"rt_sigtimedwait", "rt_sigreturn", "restart_syscall", "writev", "exit_group", "exit"}
-SHORT_WRITE_POINTS = 24
+SHORT_WRITE_POINTS = 100
 CONTROL_KILLS = 10
 
 Fault = tuple[str, str]

@@ -24,7 +24,7 @@ def _sample(name: str, trials: int, folder: Path) -> tuple[dict[str, Any], str]:
 
 
 def is_green(record: dict[str, Any]) -> bool:
-    return record["violations"] == 0 and record["control_failed"] and record["done"] > 0
+    return bool(record["violations"] == 0 and record["control_failed"] and record["done"] > 0)
 
 
 @pytest.mark.parametrize(
