@@ -113,8 +113,8 @@ def _why_not() -> str | None:
 class Bench:
     """A disk with a model on it, whose prior changes number with each save that survives its cut."""
 
-    def __init__(self, disk: Disk, seed: int) -> None:
-        self.disk, self.subject = disk, Subject(disk.folder / "models")
+    def __init__(self, disk: Disk, subject: Subject, seed: int) -> None:
+        self.disk, self.subject = disk, subject.copy_in(disk.folder / "models")
         self._set_back()
         self.moments = Moments(save_seconds(lambda: self.subject.save(NEW)), seed)
         self._set_back()
@@ -163,12 +163,13 @@ class Bench:
 
 def _cuts(wanted: int, until: float, folder: Path) -> Result:
     start, done, violations = time.monotonic(), 0, []
+    subject = Subject(folder / "models")
     with ExitStack() as stack:
         benches = []
         for number, options in enumerate(MOUNTS):
             disk = Disk(folder / str(number), options)
             stack.enter_context(disk.mounted())
-            benches.append(Bench(disk, seed=number))
+            benches.append(Bench(disk, subject, seed=number))
         controls = [bench.control_fails() for bench in benches]
         while done < wanted and (done == 0 or time.monotonic() < until):
             bench = benches[done % len(benches)]

@@ -81,7 +81,7 @@ class Saver:
         return "hung" if is_hung else self._told.decode().splitlines()[-1] if self._told else ""
 
 
-def save_seconds(save: Callable[[], object], tries: int = 5) -> float:
+def save_seconds(save: Callable[[], object], tries: int = 3) -> float:
     """Return how long a save in a process of its own takes, in seconds: the median."""
     seconds = []
     for _ in range(tries):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -36,7 +37,7 @@ def _write_model(path: Path) -> None:
     spectrogram = SpectrogramConfig()
     model = ConvVQVAE(**_VQVAE).train()
     with torch.no_grad():  # one pass in training mode sets the codebooks
-        model(AudioSpectrogram(spectrogram).log_mel(torch.rand(4, 2 * spectrogram.sample_rate) - 0.5))
+        model(AudioSpectrogram(spectrogram).log_mel(torch.rand(2, spectrogram.sample_rate) - 0.5))
     save_model_v2(
         path,
         model.eval(),
@@ -64,9 +65,7 @@ class Subject:
     """A model file whose prior is number 0, with a backup, in a folder of its own; priors 0, 1, 2 go into it."""
 
     def __init__(self, folder: Path, hidden_size: int = 32) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / "model.distill"
-        self.backup = folder / "model.distill.bak"
+        self._enter(folder)
         _write_model(self.path)
         self._vqvae_state = load_model_v2(self.path).model.state_dict()
         self.priors = [_prior(number, hidden_size) for number in (OLD, NEW, OTHER)]
@@ -76,6 +75,17 @@ class Subject:
             self.save(number)
             self._contents[number] = self.path.read_bytes()
         self.put()
+
+    def _enter(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path, self.backup = folder / "model.distill", folder / "model.distill.bak"
+
+    def copy_in(self, folder: Path) -> Subject:
+        """Return the same model in another folder."""
+        other = copy.copy(self)
+        other._enter(folder)
+        other.put()
+        return other
 
     def put(self, number: int = OLD) -> None:
         """Set the folder back: the model with that prior, the same as its backup, nothing else."""
