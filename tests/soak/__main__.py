@@ -107,7 +107,7 @@ def main(words: Sequence[str] | None = None) -> int:
     print(f"Reporting to {folder}", flush=True)
     seconds = math.inf if options.minutes is None else 60 * options.minutes
     with tempfile.TemporaryDirectory(prefix="distill-soak-caches-") as caches:
-        os.environ["XDG_CACHE_HOME"] = caches
+        os.environ.update(XDG_CACHE_HOME=caches, XDG_RUNTIME_DIR=caches)  # where locks may be
         results = run_all(_chosen(options.only), options.trials, seconds, folder, kind)
     print(summary(results))
     return 0 if is_success(results, is_full) else 1
