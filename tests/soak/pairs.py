@@ -29,6 +29,10 @@ def _number_in(subject: Subject) -> int | str:
         return str(error)
 
 
+def _other(number: int) -> int:
+    return OTHER if number == NEW else NEW
+
+
 def judge_pair(subject: Subject, told: dict[int, str], killed: int | None) -> list[str]:
     """Return what is wrong with a model after a pair: what each saver told last, and which of them was killed."""
     number, saved = _number_in(subject), [saver for saver, word in told.items() if word == "saved"]
@@ -49,10 +53,6 @@ def judge_pair(subject: Subject, told: dict[int, str], killed: int | None) -> li
         if word.startswith("refused") and "chang" not in word
     ]
     return wrong
-
-
-def _other(number: int) -> int:
-    return OTHER if number == NEW else NEW
 
 
 class Pairs:
