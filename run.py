@@ -230,6 +230,11 @@ def bench(options: Sequence[str]) -> int:
     return call([venv_python(), "-m", f"benchmarks.{options[0]}", *options[1:]], **WITHOUT_SCREEN)
 
 
+def soak(options: Sequence[str]) -> int:
+    set_up()
+    return call([venv_python(), "-m", "tests.soak", *options], **WITHOUT_SCREEN)
+
+
 def screenshots(options: Sequence[str]) -> int:
     set_up()
     return call([venv_python(), ROOT / "docs/screenshots.py", *map(os.path.abspath, options)], **WITHOUT_SCREEN)
@@ -241,6 +246,7 @@ WORDS = {
     "demo": (demo, "do the main job on the demo sounds in the real window, without a screen"),
     "test": (test, "run the tests; further options go to pytest"),
     "bench": (bench, "measure: bench prior, bench window"),
+    "soak": (soak, "show that no model is lost and nothing gets in: half an hour or more; --minutes N: a sample"),
     "screenshots": (screenshots, "picture every state of the window, in docs/screenshots or a folder that is named"),
 }
 
