@@ -56,6 +56,9 @@ def test_what_may_be_done_in_each_state(ready: State, trained: TrainedPrior) -> 
         (replace(done, unsaved=True, activity=Activity.SAVING), folder),
         (replace(done, saved_to=Path("m.distill")), IDLE | folder | {A.TRAIN, A.SAVE_COPY}),
         (replace(ready, trained=replace(trained, prior=None)), IDLE | folder | {A.TRAIN}),
+        (replace(ready, has_previous=True), IDLE | folder | {A.TRAIN, A.RESTORE}),
+        (replace(ready, has_previous=True, activity=Activity.TRAINING), folder | {A.STOP}),
+        (replace(ready, has_previous=True, activity=Activity.SAVING), folder),
     ]
     for state, wanted in table:
         assert _beyond_always(state) == wanted, state.activity
