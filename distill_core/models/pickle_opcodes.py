@@ -16,8 +16,8 @@ from typing import Any
 from distill_core.models.refusals import CodeInFileError, DamagedFileError
 from distill_core.models.tensor_facts import DTYPES, StorageFacts, TensorFacts
 
-MAX_OPCODES = 500_000  # about a microsecond each; a model of 64 layers has 40,000
-MAX_VALUES = 500_000  # counted as often as they are referred to
+MAX_OPCODES = 250_000  # a microsecond or two each; a model of 64 layers has 40,000
+MAX_VALUES = 250_000  # counted as often as they are referred to
 MAX_DEPTH = 32
 MAX_TEXT = 1024**2
 _MAX_BITS = 64
@@ -49,6 +49,21 @@ def _require(condition: bool, reason: str = _NONSENSE) -> None:
         raise DamagedFileError(reason)
 
 
+def _check_plain(values: list[Any]) -> None:
+    """Refuse stand-ins left over, and what is deep, refers to itself or unfolds into more than it takes in the file."""
+    pending, left = [(value, 0) for value in values], MAX_VALUES
+    while pending:
+        value, depth = pending.pop()
+        kind = type(value)
+        if kind in (dict, OrderedDict, list, tuple):
+            left -= len(value)
+            _require(left >= 0 and depth < MAX_DEPTH, "its list of contents is too deep or too long")
+            inner = value.values() if kind in (dict, OrderedDict) else value
+            pending.extend((item, depth + 1) for item in inner)
+        else:
+            _require(kind in _PLAIN)
+
+
 class _Machine:
     """The unpickling machine for protocol 2, as in the standard library's `pickle.py`, with stand-ins for objects."""
 
@@ -58,7 +73,7 @@ class _Machine:
         self.memo: dict[int, Any] = {}
         self.tensors: list[TensorFacts] = []
         self.hooks: list[OrderedDict[Any, Any]] = []
-        self.metadata: list[Any] = []
+        self.built: list[tuple[OrderedDict[Any, Any], Any]] = []
 
     def push(self, value: Any) -> None:
         self.stack.append(value)
@@ -163,7 +178,7 @@ class _Machine:
         _require(type(self.stack[-1]) is OrderedDict, "it sets something up that models do not have")
         # What torch adds to a state dict. Any other name could hide one of the dict's own methods.
         _require(type(state) is dict and list(state) == ["_metadata"])
-        self.metadata.append(state["_metadata"])
+        self.built.append((self.stack[-1], state["_metadata"]))
 
     def persistent(self, _: None) -> None:
         match self.stack.pop():
@@ -175,6 +190,9 @@ class _Machine:
     def result(self) -> Contents:
         _require(len(self.stack) == 1 and not self.below)
         _require(not any(self.hooks))
+        metadata = [value for _, value in self.built]
+        _require(not {id(value) for value in metadata} & {id(target) for target, _ in self.built})
+        _check_plain([self.stack[0], *metadata])
         return Contents(self.stack[0], tuple(self.tensors))
 
 
@@ -216,21 +234,6 @@ _STEPS: dict[str, Callable[[_Machine, Any], None]] = {
 }
 
 
-def _check_plain(values: list[Any]) -> None:
-    """Refuse stand-ins left over, and what is deep, refers to itself or unfolds into more than it takes in the file."""
-    pending, left = [(value, 0) for value in values], MAX_VALUES
-    while pending:
-        value, depth = pending.pop()
-        kind = type(value)
-        if kind in (dict, OrderedDict, list, tuple):
-            left -= len(value)
-            _require(left >= 0 and depth < MAX_DEPTH, "its list of contents is too deep or too long")
-            inner = value.values() if kind in (dict, OrderedDict) else value
-            pending.extend((item, depth + 1) for item in inner)
-        else:
-            _require(kind in _PLAIN)
-
-
 def _run(content: bytes) -> _Machine:
     machine, ended = _Machine(), False
     for count, (opcode, argument, position) in enumerate(pickletools.genops(content)):
@@ -257,9 +260,6 @@ def read_contents(content: bytes) -> Contents:
         CodeInFileError: it asks for a function or a class that a model does not need.
     """
     try:
-        machine = _run(content)
+        return _run(content).result()
     except (ValueError, IndexError, KeyError, TypeError, OverflowError) as error:
         raise DamagedFileError(_NONSENSE) from error
-    contents = machine.result()
-    _check_plain([contents.value, *machine.metadata])
-    return contents
