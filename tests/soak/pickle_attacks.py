@@ -29,7 +29,7 @@ def _laughs(empty: bytes, opening: bytes, closing: bytes) -> bytes:
 def _calls(canary: Path) -> dict[str, bytes]:
     """Return values that, unpickled as Python does, would make a file at `canary`."""
     command, name = text(f"touch '{canary}'"), text(str(canary))
-    system = b"cbuiltins\ngetattr\ncos\nsystem\n" + text("__call__") + b"\x86R"
+
     opening = b"cbuiltins\nopen\n" + name + text("w") + b"\x86R"
     return {
         "global os.system": b"cos\nsystem\n" + command + b"\x85R",

@@ -6,6 +6,7 @@ import io
 import struct
 import zipfile
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -30,9 +31,16 @@ class Specimen:
     def pickle(self) -> bytes:
         return self.records["data.pkl"]
 
+    @cached_property
+    def _without_pickle(self) -> bytes:
+        return pack({name: content for name, content in self.records.items() if name != "data.pkl"})
+
     def with_pickle(self, pickle: bytes) -> bytes:
-        """Return the file with another list of contents and right checksums."""
-        return pack(self.records | {"data.pkl": pickle})
+        """Return the file with another list of contents, behind all else, and right checksums."""
+        packed = io.BytesIO(self._without_pickle)
+        with zipfile.ZipFile(packed, "a") as archive:
+            archive.writestr(zipfile.ZipInfo(f"{ROOT}/data.pkl"), pickle)
+        return packed.getvalue()
 
     def with_value(self, key: str, opcodes: bytes) -> bytes:
         """Return the file with one more value in its dict, which the opcodes leave on the stack."""
