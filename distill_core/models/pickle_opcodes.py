@@ -11,7 +11,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from distill_core.models.refusals import CodeInFileError, DamagedFileError
 from distill_core.models.tensor_facts import DTYPES, StorageFacts, TensorFacts
@@ -28,6 +28,7 @@ _GLOBALS = {_ORDERED_DICT, _TENSOR, _PARAMETER, *DTYPES}
 _OTHER_TENSORS = re.compile(r"torch\._utils _rebuild_\w+|torch(\.storage)? \w*Storage")
 _CODE_OPCODES = {"STACK_GLOBAL", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4", "PERSID"}
 _PLAIN = (type(None), bool, int, float, str, TensorFacts)
+_PROTOCOL_2 = b"\x80\x02"
 _NONSENSE = "its list of contents makes no sense"
 
 
@@ -196,12 +197,7 @@ class _Machine:
         return Contents(self.stack[0], tuple(self.tensors))
 
 
-def _proto(machine: _Machine, version: int) -> None:
-    _require(version == 2 and not machine.stack and not machine.memo)
-
-
 _STEPS: dict[str, Callable[[_Machine, Any], None]] = {
-    "PROTO": _proto,
     "NONE": lambda machine, _: machine.push(None),
     "NEWTRUE": lambda machine, _: machine.push(True),
     "NEWFALSE": lambda machine, _: machine.push(False),
@@ -234,21 +230,24 @@ _STEPS: dict[str, Callable[[_Machine, Any], None]] = {
 }
 
 
+def _refuse_opcode(name: str) -> NoReturn:
+    if name in _CODE_OPCODES:
+        raise CodeInFileError(name)
+    raise DamagedFileError(f"its list of contents holds what models never do ({name})")
+
+
 def _run(content: bytes) -> _Machine:
-    machine, ended = _Machine(), False
-    for count, (opcode, argument, position) in enumerate(pickletools.genops(content)):
-        name = opcode.name
-        if name == "STOP":
-            ended = position == len(content) - 1
-            break
-        _require((name == "PROTO") == (count == 0) and count < MAX_OPCODES, "its list of contents is too long or torn")
-        if name in _CODE_OPCODES:
-            raise CodeInFileError(name)
-        step = _STEPS.get(name)
-        if step is None:
-            raise DamagedFileError(f"its list of contents holds what models never do ({name})")
-        step(machine, argument)
-    _require(ended, "something follows its list of contents")
+    _require(content.startswith(_PROTOCOL_2), "its list of contents is of another kind")
+    machine = _Machine()
+    for count, (opcode, argument, position) in enumerate(pickletools.genops(content[len(_PROTOCOL_2) :])):
+        _require(count < MAX_OPCODES, "its list of contents is too long")
+        step = _STEPS.get(opcode.name)
+        if step is not None:
+            step(machine, argument)
+        elif opcode.name == "STOP":
+            _require(position == len(content) - len(_PROTOCOL_2) - 1, "something follows its list of contents")
+        else:
+            _refuse_opcode(opcode.name)
     return machine
 
 

@@ -6,6 +6,7 @@ import os
 import pickle
 import tarfile
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from tests.soak.pickle_attacks import pickle_attacks
@@ -68,41 +69,50 @@ def _legacy_pickle(path: Path, canary: Path) -> None:
 
 
 PATHS: dict[str, Callable[[Path, Path], None]] = {
-    "FIFO": _fifo,
-    "folder": _folder,
-    "nothing there": _nothing,
-    "link to itself": _loop,
-    "link to a device": _device,
-    "empty file": _sparse(0, b""),
-    "file of four bytes": _sparse(4, b"PK\x03\x04"),
-    "zeros behind the right start": _sparse(5000, b"PK\x03\x04"),
-    "zeros": _sparse(5000, b""),
-    "file of more than 4 GB": _sparse(4 * 1024**3 + 1, b"PK\x03\x04"),
-    "file of nearly 4 GB": _sparse(4 * 1024**3 - 1, b"PK\x03\x04"),
-    "text": lambda path, canary: path.write_bytes(b"hello " * 1000) and None,
-    "legacy tar": _legacy_tar,
-    "legacy pickle": _legacy_pickle,
+    "path: FIFO": _fifo,
+    "path: folder": _folder,
+    "path: nothing there": _nothing,
+    "path: link to itself": _loop,
+    "path: link to a device": _device,
+    "path: empty file": _sparse(0, b""),
+    "path: file of four bytes": _sparse(4, b"PK\x03\x04"),
+    "path: zeros behind the right start": _sparse(5000, b"PK\x03\x04"),
+    "path: zeros": _sparse(5000, b""),
+    "path: file of more than 4 GB": _sparse(4 * 1024**3 + 1, b"PK\x03\x04"),
+    "path: file of nearly 4 GB": _sparse(4 * 1024**3 - 1, b"PK\x03\x04"),
+    "path: text": lambda path, canary: path.write_bytes(b"hello " * 1000) and None,
+    "path: legacy tar": _legacy_tar,
+    "path: legacy pickle": _legacy_pickle,
 }
 
 
-def attacks(model: Path, folder: Path, canary: Path) -> Iterator[tuple[str, Path]]:
-    """Put one crafted file after the other into the folder; each is gone when the next one is asked for."""
-    path = folder / "attack.distill"
-    for name, make in PATHS.items():
-        make(path, canary)
-        yield f"path: {name}", path
-        if path.is_dir():
-            path.rmdir()
-        path.unlink(missing_ok=True)
+def _crafted(model: Path, canary: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
     specimen = read_specimen(model)
-    crafted = {
+    for kind, makers in {
         "contents": pickle_attacks(specimen, canary),
         "zip": zip_attacks(specimen),
         "tensor": tensor_attacks(specimen),
         "value": value_attacks(model),
-    }
-    for kind, makers in crafted.items():
-        for name, make_bytes in makers.items():
-            path.write_bytes(make_bytes())
-            yield f"{kind}: {name}", path
-            path.unlink()
+    }.items():
+        yield from ((f"{kind}: {name}", make) for name, make in makers.items())
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        path.rmdir()
+    else:
+        path.unlink(missing_ok=True)
+
+
+def attacks(model: Path, folder: Path, canary: Path, kind: str = "") -> Iterator[tuple[str, Path]]:
+    """Put one crafted file of a kind ("": of all) after the other into the folder; it is gone before the next."""
+    path = folder / "attack.distill"
+    crafted = ((name, lambda make=make: path.write_bytes(make())) for name, make in _crafted(model, canary))
+    others = ((name, lambda make=make: make(path, canary)) for name, make in PATHS.items())
+    for name, put in chain(others, crafted):
+        if name.startswith(kind):
+            put()
+            try:
+                yield name, path
+            finally:
+                _remove(path)

@@ -44,10 +44,10 @@ def _wild_value(random: Random) -> bytes:
     return b"\x8a\x10" + value.to_bytes(16, "little", signed=True)
 
 
-def _flipped(content: bytes, random: Random, start: int = 0) -> bytes:
+def _flipped(content: bytes, random: Random) -> bytes:
     changed = bytearray(content)
     for _ in range(random.choice((1, 1, 1, 2, 8))):
-        changed[random.randrange(start, len(changed))] ^= 1 << random.randrange(8)
+        changed[random.randrange(len(changed))] ^= 1 << random.randrange(8)
     return bytes(changed)
 
 
@@ -57,22 +57,27 @@ def _span(size: int, random: Random) -> tuple[int, int]:
 
 
 class Mutator:
-    """Makes the mutated file of every number; the same number always gives the same file."""
+    """Makes the mutated file of every number; the same number always gives the same file.
+
+    A file is told as how many of the specimen's first bytes it begins with, and what follows: most differ at the end.
+    """
 
     def __init__(self, specimen: Specimen, seed: int) -> None:
         self._specimen, self._seed = specimen, seed
-        # Its end holds the list of contents and the directory: where a changed byte does most.
+        self.start = specimen.before_pickle
         self._packed = specimen.with_pickle(specimen.pickle)
-        self._end = self._packed.index(specimen.pickle) - 100
-        self._ways: tuple[Callable[[Random], bytes], ...] = (
+        self._ways: tuple[Callable[[Random], tuple[int, bytes]], ...] = (
             self._anywhere, self._near_the_end, self._cut, self._doubled, self._records,
             *[self._pickle_bytes] * 2, *[self._opcodes] * 5, *[self._values] * 8,
         )  # fmt: skip
 
-    def __call__(self, number: int) -> bytes:
-        """Return the mutated file's bytes."""
+    def __call__(self, number: int) -> tuple[int, bytes]:
+        """Return how many bytes of `start` the file begins with, and the others."""
         random = Random(f"{self._seed}/{number}")
         return random.choice(self._ways)(random)
+
+    def _with_pickle(self, pickle: bytes) -> tuple[int, bytes]:
+        return len(self.start), self._specimen.tail(pickle)
 
     @cached_property
     def _spans(self) -> list[tuple[str, bytes]]:
@@ -85,22 +90,23 @@ class Mutator:
     def _scalars(self) -> list[int]:
         return [index for index, (name, _) in enumerate(self._spans) if name in _SCALARS]
 
-    def _anywhere(self, random: Random) -> bytes:
-        return _flipped(self._specimen.content, random)
+    def _anywhere(self, random: Random) -> tuple[int, bytes]:
+        return 0, _flipped(self._specimen.content, random)
 
-    def _near_the_end(self, random: Random) -> bytes:
-        return _flipped(self._packed, random, self._end)
+    def _near_the_end(self, random: Random) -> tuple[int, bytes]:
+        # The list of contents and the directory are there: where a changed byte does most.
+        return len(self.start), _flipped(self._packed[len(self.start) :], random)
 
-    def _cut(self, random: Random) -> bytes:
+    def _cut(self, random: Random) -> tuple[int, bytes]:
         start, end = _span(len(self._packed), random)
-        return self._packed[:start] + self._packed[end:]
+        return 0, self._packed[:start] + self._packed[end:]
 
-    def _doubled(self, random: Random) -> bytes:
+    def _doubled(self, random: Random) -> tuple[int, bytes]:
         start, end = _span(len(self._packed), random)
         to = random.randrange(len(self._packed))
-        return self._packed[:to] + self._packed[start:end] + self._packed[to:]
+        return 0, self._packed[:to] + self._packed[start:end] + self._packed[to:]
 
-    def _records(self, random: Random) -> bytes:
+    def _records(self, random: Random) -> tuple[int, bytes]:
         records = dict(self._specimen.records)
         first, second = random.sample(list(records), 2)
         match random.randrange(4):
@@ -112,12 +118,12 @@ class Mutator:
                 records[first] = records[first][: random.randrange(len(records[first]) + 1)]
             case _:
                 records[first] += random.randbytes(random.randrange(64))
-        return pack(records)
+        return 0, pack(records)
 
-    def _pickle_bytes(self, random: Random) -> bytes:
-        return self._specimen.with_pickle(_flipped(self._specimen.pickle, random))
+    def _pickle_bytes(self, random: Random) -> tuple[int, bytes]:
+        return self._with_pickle(_flipped(self._specimen.pickle, random))
 
-    def _opcodes(self, random: Random) -> bytes:
+    def _opcodes(self, random: Random) -> tuple[int, bytes]:
         parts = [content for _, content in self._spans]
         for _ in range(random.choice((1, 1, 2, 4))):
             where, other = random.randrange(len(parts)), random.randrange(len(parts))
@@ -132,10 +138,10 @@ class Mutator:
                     parts.insert(where, random.choice(_ODD_OPCODES))
                 case _:
                     parts[where:where] = parts[other : other + random.randrange(40)]
-        return self._specimen.with_pickle(b"".join(parts))
+        return self._with_pickle(b"".join(parts))
 
-    def _values(self, random: Random) -> bytes:
+    def _values(self, random: Random) -> tuple[int, bytes]:
         parts = [content for _, content in self._spans]
         for _ in range(random.choice((1, 1, 1, 2, 5))):
             parts[random.choice(self._scalars)] = _wild_value(random)
-        return self._specimen.with_pickle(b"".join(parts))
+        return self._with_pickle(b"".join(parts))

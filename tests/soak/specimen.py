@@ -8,6 +8,7 @@ import zipfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from zlib import crc32
 
 import torch
 
@@ -18,6 +19,7 @@ from distill_core.models.vqvae import ConvVQVAE
 
 CODES, LEVELS, SEQ_LEN = 2, 1, 48
 ROOT = "archive"
+_LOCAL_BYTES = 30
 
 
 @dataclass(frozen=True)
@@ -32,25 +34,37 @@ class Specimen:
         return self.records["data.pkl"]
 
     @cached_property
-    def _without_pickle(self) -> bytes:
-        return pack({name: content for name, content in self.records.items() if name != "data.pkl"})
+    def before_pickle(self) -> bytes:
+        """All of the file that stays as it is when its list of contents, the last part, is exchanged."""
+        packed = pack(self.records)
+        return packed[: packed.index(f"{ROOT}/data.pkl".encode()) - _LOCAL_BYTES]
+
+    @cached_property
+    def _directory(self) -> tuple[bytes, int]:
+        packed = pack(self.records)
+        start, last, end = packed.index(b"PK\x01\x02"), packed.rindex(b"PK\x01\x02"), packed.rindex(b"PK\x05\x06")
+        if packed[last:end].count(b"data.pkl") != 1:
+            raise ValueError("the list of contents is not the last part")
+        return packed[start:last], packed[start:end].count(b"PK\x01\x02")
+
+    def tail(self, pickle: bytes) -> bytes:
+        """Return what follows `before_pickle` in the file with another list of contents and right checksums."""
+        name, start = f"{ROOT}/data.pkl".encode(), len(self.before_pickle)
+        entries, count = self._directory
+        facts = struct.pack("<5H3L2H", 20, 0, 0, 0, 33, crc32(pickle), len(pickle), len(pickle), len(name), 0)
+        local = b"PK\x03\x04" + facts + name + pickle
+        entry = b"PK\x01\x02" + struct.pack("<H", 20) + facts + struct.pack("<3H2L", 0, 0, 0, 0, start) + name
+        directory = entries + entry
+        end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, count, count, len(directory), start + len(local), 0)
+        return local + directory + end
 
     def with_pickle(self, pickle: bytes) -> bytes:
-        """Return the file with another list of contents, behind all else, and right checksums."""
-        packed = io.BytesIO(self._without_pickle)
-        with zipfile.ZipFile(packed, "a") as archive:
-            archive.writestr(zipfile.ZipInfo(f"{ROOT}/data.pkl"), pickle)
-        return packed.getvalue()
+        """Return the file with another list of contents, as its last part, and right checksums."""
+        return self.before_pickle + self.tail(pickle)
 
     def with_value(self, key: str, opcodes: bytes) -> bytes:
         """Return the file with one more value in its dict, which the opcodes leave on the stack."""
         return self.with_pickle(self.pickle[:-2] + text(key) + opcodes + b"u.")
-
-    def with_change(self, old: bytes, new: bytes) -> bytes:
-        """Return the file with one place in its list of contents exchanged."""
-        if self.pickle.count(old) != 1:
-            raise ValueError(f"{old!r} is there {self.pickle.count(old)} times")
-        return self.with_pickle(self.pickle.replace(old, new))
 
 
 def text(value: str) -> bytes:

@@ -162,12 +162,18 @@ def _architectures() -> dict[str, Change]:
     }
 
 
+def _copied(values: Any) -> Any:
+    """Copy the dicts; the tensors in them are never changed, only exchanged."""
+    return {key: _copied(value) for key, value in values.items()} if isinstance(values, dict) else values
+
+
 def value_attacks(path: Path) -> dict[str, Callable[[], bytes]]:
     """Return makers of files by name, each the model at `path` saved by torch after one change."""
 
+    sound, _ = read_archive(path)
+
     def saved(change: Change) -> bytes:
-        values, _ = read_archive(path)
-        packed = io.BytesIO()
+        values, packed = _copied(sound), io.BytesIO()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch warns of kinds of tensors that it will give up
             change(values)

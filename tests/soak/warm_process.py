@@ -1,7 +1,7 @@
 """One warm process that opens wrong files one after the other, and tells what they did to it.
 
-`python -m tests.soak.warm_process HARNESS WANTED SECONDS FOLDER [control]` prints one JSON object. What it is doing
-stands in FOLDER/now, for a file may end the process itself.
+`python -m tests.soak.warm_process HARNESS WANTED SECONDS FOLDER` prints one JSON object. What it is doing stands in
+FOLDER/now, for a file may end the process itself.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from unittest.mock import patch
@@ -32,7 +34,7 @@ MAX_SECONDS, MAX_BYTES = 2.0, 1024**3  # RELIABILITY.md, E
 _KEPT_VIOLATIONS = 50
 _CONTROLS = 200
 _EVERY_LENGTH_OF_LAST = 300
-Cases = Iterator[tuple[str, Path]]
+Cases = Generator[tuple[str, Path], None, None]
 
 
 def _door(path: Path) -> None:
@@ -55,9 +57,17 @@ def _door_without_checksums(path: Path) -> None:
 def mutated_files(model: Path, folder: Path, wanted: int) -> Cases:
     """Yield files whose bytes, opcodes, values or records are changed at random."""
     make, path = Mutator(read_specimen(model), SEED), folder / "mutated.distill"
-    for number in range(wanted):
-        path.write_bytes(make(number))
-        yield f"mutation {number} of seed {SEED}", path
+    path.write_bytes(make.start)
+    is_start = True
+    with path.open("r+b", buffering=0) as file:
+        for number in range(wanted):
+            kept, rest = make(number)
+            if kept and not is_start:
+                os.pwrite(file.fileno(), make.start, 0)
+            os.pwrite(file.fileno(), rest, kept)
+            os.truncate(path, kept + len(rest))
+            is_start = kept > 0
+            yield f"mutation {number} of seed {SEED}", path
 
 
 def attack_corpus(model: Path, folder: Path, wanted: int) -> Cases:
@@ -67,7 +77,7 @@ def attack_corpus(model: Path, folder: Path, wanted: int) -> Cases:
 
 def harmless_attacks(model: Path, folder: Path, wanted: int) -> Cases:
     """Yield the crafted files that do nothing to a reader that takes them for models."""
-    return (case for case in attacks(model, folder, folder / "canary") if case[0].startswith("value"))
+    yield from attacks(model, folder, folder / "canary", "value")
 
 
 def bit_flips(model: Path, folder: Path, wanted: int) -> Cases:
@@ -82,8 +92,10 @@ def bit_flips(model: Path, folder: Path, wanted: int) -> Cases:
             place, bit = part.start + random.randrange(part.size), random.randrange(8)
             good = os.pread(file.fileno(), 1, place)
             os.pwrite(file.fileno(), bytes([good[0] ^ 1 << bit]), place)
-            yield f"bit {bit} of byte {place}", model
-            os.pwrite(file.fileno(), good, place)
+            try:
+                yield f"bit {bit} of byte {place}", model
+            finally:
+                os.pwrite(file.fileno(), good, place)
 
 
 def truncations(model: Path, folder: Path, wanted: int) -> Cases:
@@ -96,17 +108,26 @@ def truncations(model: Path, folder: Path, wanted: int) -> Cases:
         yield f"the first {length} bytes", model
 
 
-HARNESSES: dict[str, tuple[Callable[[Path, Path, int], Cases], Callable[[Path], None], bool]] = {
-    "mutated files": (mutated_files, _door, False),
-    "attack corpus": (attack_corpus, _door, True),
-    "bit flips": (bit_flips, load_model_v2, True),
-    "truncation": (truncations, _door, True),
+@dataclass(frozen=True, slots=True)
+class Harness:
+    """Which files are opened by which door, and whether all of them must be refused."""
+
+    cases: Callable[[Path, Path, int], Cases]
+    door: Callable[[Path], object]
+    must_refuse: bool
+
+
+HARNESSES = {
+    "mutated files": Harness(mutated_files, _door, False),
+    "attack corpus": Harness(attack_corpus, _door, True),
+    "bit flips": Harness(bit_flips, load_model_v2, True),
+    "truncation": Harness(truncations, _door, True),
 }
-CONTROLS: dict[str, tuple[Callable[[Path, Path, int], Cases], Callable[[Path], None], bool]] = {
-    "mutated files": (mutated_files, _plain_door, False),
-    "attack corpus": (harmless_attacks, _plain_door, True),
-    "bit flips": (bit_flips, _door_without_checksums, True),
-    "truncation": (truncations, _plain_door, True),
+CONTROLS = {
+    "mutated files": Harness(mutated_files, _plain_door, False),
+    "attack corpus": Harness(harmless_attacks, _plain_door, True),
+    "bit flips": Harness(bit_flips, _door_without_checksums, True),
+    "truncation": Harness(truncations, _plain_door, True),
 }
 
 
@@ -128,8 +149,7 @@ class Tally:
         return _peak_bytes() - self._warm
 
     def _violate(self, sentence: str) -> None:
-        if len(self.violations) < _KEPT_VIOLATIONS:
-            self.violations.append(sentence)
+        self.violations.append(sentence)
 
     def try_file(self, name: str, path: Path, door: Callable[[Path], object]) -> None:
         """Open one file and note what happened."""
@@ -158,23 +178,32 @@ class Tally:
             self._canary.unlink()
 
 
-def run(harness: str, wanted: int, seconds: float, folder: Path, is_control: bool) -> dict[str, object]:
-    """Try files until enough are done or the time is over; a control ends at its first violation."""
+def _try_all(harness: Harness, model: Path, folder: Path, wanted: int, until: float, enough: int) -> Tally:
+    """Try files until so many are done, or so many violations are found, or the time is over."""
+    tally, now = Tally(folder / "canary", harness.must_refuse), os.open(folder / "now", os.O_WRONLY | os.O_CREAT)
+    with closing(harness.cases(model, folder, wanted)) as cases:
+        for name, path in cases:
+            os.pwrite(now, f"{tally.done}\n{name}".ljust(200).encode(), 0)
+            tally.try_file(name, path, harness.door)
+            if len(tally.violations) >= enough or time.monotonic() > until:
+                break
+    os.close(now)
+    return tally
+
+
+def run(name: str, wanted: int, seconds: float, folder: Path) -> dict[str, object]:
+    """Let the control fail, then do what is wanted until the time is over."""
     until = time.monotonic() + seconds
-    make_cases, door, must_refuse = (CONTROLS if is_control else HARNESSES)[harness]
     model = write_small_model(folder)
+    size, good = model.stat().st_size, model.read_bytes()
     _door(model)  # everything is imported and warm now
-    tally, now = Tally(folder / "canary", must_refuse), os.open(folder / "now", os.O_WRONLY | os.O_CREAT)
-    size = model.stat().st_size
-    for name, path in make_cases(model, folder, min(wanted, _CONTROLS) if is_control else wanted):
-        os.pwrite(now, f"{tally.done}\n{name}".ljust(200).encode(), 0)
-        tally.try_file(name, path, door)
-        if (is_control and tally.violations) or time.monotonic() > until:
-            break
+    control = _try_all(CONTROLS[name], model, folder, min(wanted, _CONTROLS), until, enough=1)
+    model.write_bytes(good)
+    tally = _try_all(HARNESSES[name], model, folder, wanted, until, enough=_KEPT_VIOLATIONS)
     facts = {"opened": tally.opened, "slowest_seconds": tally.slowest, "grown_bytes": tally.grown, "model_bytes": size}
-    return {"done": tally.done, "violations": tally.violations, **facts}
+    return {"done": tally.done, "violations": tally.violations, "control": control.violations, **facts}
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    print(json.dumps(run(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), Path(sys.argv[4]), "control" in sys.argv)))  # noqa: T201
+    print(json.dumps(run(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), Path(sys.argv[4]))))  # noqa: T201
