@@ -12,9 +12,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner, Result
 
 from distill_core import ModelFileError, load_model_v2, read_summary
-from distill_core.cli.__main__ import main
+from distill_core.cli import app
 from distill_core.models.archive import HASHED_WHOLE_BYTES, read_archive, read_facts
 from distill_core.models.pickle_opcodes import MAX_DEPTH, read_contents
 from distill_core.models.refusals import CodeInFileError, DamagedFileError
@@ -94,12 +95,18 @@ def test_the_facts_need_no_weights_and_the_networks_do(tiny_model: Path) -> None
     assert "checksum" in refused.value.hint
 
 
-def test_verify_finds_a_flipped_bit(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["inspect", str(tiny_model), "--verify"]) == 0
+def _inspect(path: Path, *options: str) -> Result:
+    return CliRunner().invoke(app, ["inspect", str(path), *options])
+
+
+def test_verify_finds_a_flipped_bit(tiny_model: Path) -> None:
+    assert _inspect(tiny_model, "--verify").exit_code == 0
     _flip_a_weight(tiny_model)
-    assert main(["inspect", str(tiny_model)]) == 0
-    assert main(["inspect", str(tiny_model), "--verify"]) == 2
-    assert "damaged" in capsys.readouterr().err
+    assert _inspect(tiny_model).exit_code == 0
+    refused = _inspect(tiny_model, "--verify")
+    assert refused.exit_code == 2
+    assert "damaged" in refused.stderr
+    assert "checksum" in refused.stderr
 
 
 def test_a_file_with_code_is_named_as_such(tiny_model: Path, tmp_path: Path) -> None:
@@ -109,7 +116,7 @@ def test_a_file_with_code_is_named_as_such(tiny_model: Path, tmp_path: Path) -> 
     with pytest.raises(ModelFileError, match="contains code and was not opened") as refused:
         read_summary(tiny_model)
     assert "os.system" in refused.value.hint
-    assert main(["inspect", str(tiny_model), "--verify"]) == 2
+    assert _inspect(tiny_model, "--verify").exit_code == 2
     assert not canary.exists()
 
 
