@@ -10,11 +10,11 @@ import hashlib
 import io
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
 import torch
 
@@ -28,6 +28,9 @@ MIN_FILE_BYTES, MAX_FILE_BYTES = 1024, 4 * 1024**3
 HASHED_WHOLE_BYTES = 16 * 1024**2  # 10 ms
 # A FIFO without a writer would hang `open`; neither flag is known everywhere.
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+
+# Takes the values with facts in place of tensors, and the file's name; raises ModelFileError.
+Check: TypeAlias = Callable[[dict[str, Any], str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +107,15 @@ def read_facts(path: Path) -> tuple[dict[str, Any], FileStamp]:
         return values, _stamp(path, status, _sha256(file, status.st_size, container))
 
 
-def _unpacked(content: bytes, name: str) -> tuple[Container, dict[str, Any]]:
+def _accept(values: dict[str, Any], name: str) -> None:
+    pass
+
+
+def _unpacked(content: bytes, name: str, check: Check) -> tuple[Container, dict[str, Any]]:
     file = io.BytesIO(content)
     with refusals_told(name):
-        container, _ = _checked_values(file, len(content))
+        container, facts = _checked_values(file, len(content))
+        check(facts, name)
         check_sums(file)
     file.seek(0)
     try:
@@ -122,19 +130,20 @@ def unpack(content: bytes, name: str) -> dict[str, Any]:
     Raises:
         ModelFileError: it is damaged, no model file, or holds anything but data.
     """
-    return _unpacked(content, name)[1]
+    return _unpacked(content, name, _accept)[1]
 
 
-def read_archive(path: Path) -> tuple[dict[str, Any], FileStamp]:
-    """Return a file's values and its stamp, both from one reading.
+def read_archive(path: Path, check: Check = _accept) -> tuple[dict[str, Any], FileStamp]:
+    """Return a file's values and its stamp, both from one reading; `check` sees the facts before a tensor is built.
 
     Raises:
-        ModelFileError: see `read_facts`; also where a part does not match its checksum.
+        ModelFileError: see `read_facts`; also where a part does not match its checksum, or raised by `check`.
     """
     with _opened(path) as (file, status):
-        with refusals_told(path.name):
-            _checked_values(file, status.st_size)  # before memory is asked for
-        file.seek(0)
+        if status.st_size > HASHED_WHOLE_BYTES:  # before so much memory is asked for
+            with refusals_told(path.name):
+                check(_checked_values(file, status.st_size)[1], path.name)
+            file.seek(0)
         content = file.read(status.st_size)
-    container, values = _unpacked(content, path.name)  # once more: what was read may have changed since
+    container, values = _unpacked(content, path.name, check)
     return values, _stamp(path, status, _sha256(io.BytesIO(content), len(content), container))

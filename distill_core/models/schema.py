@@ -222,7 +222,7 @@ def _check_state(state: Mapping[str, Any], expected: nn.Module, reader: _Reader)
             raise reader.refuse(f"“{key}” has another shape or type than its settings describe")
 
 
-def check_finite(state: Mapping[str, Any], name: str) -> None:
+def _check_finite(state: Mapping[str, Any], name: str) -> None:
     """Check that every number of every tensor is finite.
 
     Raises:
@@ -251,6 +251,20 @@ def check_shapes(values: Mapping[str, Any], name: str) -> None:
         _check_state(values["prior_state_dict"], PRIOR_CLASSES[architecture].on_meta(config, size), reader)
 
 
+def check_numbers(values: Mapping[str, Any], name: str) -> None:
+    """Check that all weights of a dict that passed `check_shapes` are finite, and that the codebooks were trained.
+
+    Raises:
+        ModelFileError: what is wrong, in one sentence.
+    """
+    state = values["model_state_dict"]
+    _check_finite(state, name)
+    if not all(bool(tensor) for key, tensor in state.items() if key.endswith("._codebook.initted")):
+        raise _Reader(name).refuse("its codebooks were never trained")
+    if values.get("has_prior"):
+        _check_finite(values["prior_state_dict"], name)
+
+
 def check_tensors(values: Mapping[str, Any], name: str) -> None:
     """Check names, shapes, types and finiteness of all weights of a dict that passed `check_header`.
 
@@ -258,9 +272,4 @@ def check_tensors(values: Mapping[str, Any], name: str) -> None:
         ModelFileError: what is wrong, in one sentence.
     """
     check_shapes(values, name)
-    state = values["model_state_dict"]
-    check_finite(state, name)
-    if not all(bool(tensor) for key, tensor in state.items() if key.endswith("._codebook.initted")):
-        raise _Reader(name).refuse("its codebooks were never trained")
-    if values.get("has_prior"):
-        check_finite(values["prior_state_dict"], name)
+    check_numbers(values, name)
