@@ -29,18 +29,14 @@ def _laughs(empty: bytes, opening: bytes, closing: bytes) -> bytes:
 def _calls(canary: Path) -> dict[str, bytes]:
     """Return values that, unpickled as Python does, would make a file at `canary`."""
     command, name = text(f"touch '{canary}'"), text(str(canary))
-
+    getattr_call = b"cbuiltins\ngetattr\ncos\nsystem\n" + text("__call__") + b"\x86R"
     opening = b"cbuiltins\nopen\n" + name + text("w") + b"\x86R"
     return {
         "global os.system": b"cos\nsystem\n" + command + b"\x85R",
         "global posix.system": b"cposix\nsystem\n" + command + b"\x85R",
         "global builtins.open": opening,
         "global builtins.eval": b"cbuiltins\neval\n" + text(f"open({str(canary)!r}, 'w')") + b"\x85R",
-        "global builtins.getattr": b"cbuiltins\ngetattr\ncos\nsystem\n"
-        + text("__call__")
-        + b"\x86R"
-        + command
-        + b"\x85R",
+        "global builtins.getattr": getattr_call + command + b"\x85R",
         "global torch.load": b"ctorch\nload\n" + name + b"\x85R",
         "global torch.hub": b"ctorch.hub\nload\n" + name + text("x") + b"\x86R",
         "global numpy scalar": b"cnumpy.core.multiarray\nscalar\n)R",

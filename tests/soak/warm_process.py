@@ -162,6 +162,8 @@ class Tally:
                 self._violate(f"{name}: opened")
         except ModelFileError:
             pass
+        except KeyboardInterrupt:
+            raise
         except BaseException as error:  # noqa: BLE001  (whatever else comes out is what is looked for)
             self._violate(f"{name}: {type(error).__name__}: {error}"[:300])
         self.done += 1
