@@ -55,18 +55,23 @@ def _check_status(path: Path, status: os.stat_result) -> None:
         raise ModelFileError(f"“{path.name}” can't be opened: its size is not that of a model.", DAMAGED_HINT)
 
 
+def _status(path: Path) -> os.stat_result:
+    try:
+        return path.stat()
+    except ValueError as error:  # a zero in it, or letters that names here cannot have
+        raise ModelFileError("There can be no file of that name.", "Check the name; it may have moved.") from error
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[BinaryIO, os.stat_result]]:
     try:
-        _check_status(path, path.stat())  # opening a device can already do something
+        _check_status(path, _status(path))  # opening a device can already do something
         with open(os.open(path, _OPEN_FLAGS), "rb") as file:
             status = os.fstat(file.fileno())
             _check_status(path, status)
             yield file, status
     except FileNotFoundError as error:
         raise ModelFileError(f"There is no file “{path}”.", "Check the name; it may have moved.") from error
-    except ValueError as error:  # a name with a zero in it
-        raise ModelFileError("There can be no file of that name.", "Check the name.") from error
     except OSError as error:
         raise ModelFileError(f"“{path.name}” can't be read: {error.strerror}.", "Check its permissions.") from error
 

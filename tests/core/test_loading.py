@@ -141,7 +141,7 @@ def test_a_link_to_a_model_opens_under_its_real_path(tiny_model: Path, tmp_path:
 
 
 def test_a_name_that_no_file_can_have_is_refused(tmp_path: Path) -> None:
-    for name in ("x\0.distill", "x" * 300):
+    for name in ("x\0.distill", "\ud800.distill", "x" * 300):
         with pytest.raises(ModelFileError):
             read_summary(tmp_path / name)
 
