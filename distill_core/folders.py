@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
 from platformdirs import user_cache_path, user_data_path, user_log_path, user_runtime_path
@@ -25,15 +27,15 @@ def run_folders() -> Path:
 def lock_folder() -> Path:
     """Return the folder of the locks that savers hold, made if need be.
 
-    It is in the cache, or else where the system keeps what lasts until it is switched off.
+    It is in the cache, or where that can't be written, where the system keeps what lasts until it is switched off.
 
     Raises:
         OSError: neither can be made.
     """
     folder = cache_folder() / "locks"
-    try:
+    with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
+    if not os.access(folder, os.W_OK):
         folder = user_runtime_path("distill", appauthor=False) / "locks"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder

@@ -27,7 +27,9 @@ _PRIOR_LABELS = {
 def inspect(
     model: Annotated[Path, typer.Argument(help="The model file.", show_default=False)],
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
-    verify: Annotated[bool, typer.Option("--verify", help="Also load every tensor and build the networks.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Also read every tensor, compare the checksums and build the networks.")
+    ] = False,
 ) -> None:
     """Show what a model file holds."""
     with terminal_session(json) as terminal:
@@ -38,7 +40,7 @@ def inspect(
             load_model_v2(model)
         _show(terminal, summary)
         if verify:
-            terminal.say("Verified: every tensor was read and the networks were built.", "green")
+            terminal.say("Verified: every tensor was read, all checksums match, and the networks were built.", "green")
         terminal.print_object({**_facts(summary), "verified": verify})
 
 

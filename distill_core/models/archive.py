@@ -10,11 +10,11 @@ import hashlib
 import io
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
 import torch
 
@@ -28,6 +28,9 @@ MIN_FILE_BYTES, MAX_FILE_BYTES = 1024, 4 * 1024**3
 HASHED_WHOLE_BYTES = 16 * 1024**2  # 10 ms
 # A FIFO without a writer would hang `open`; neither flag is known everywhere.
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+
+# Takes the values with facts in place of tensors, and the file's name; raises ModelFileError.
+Check: TypeAlias = Callable[[dict[str, Any], str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +55,23 @@ def _check_status(path: Path, status: os.stat_result) -> None:
         raise ModelFileError(f"“{path.name}” can't be opened: its size is not that of a model.", DAMAGED_HINT)
 
 
+def _status(path: Path) -> os.stat_result:
+    try:
+        return path.stat()
+    except ValueError as error:  # a zero in it, or letters that names here cannot have
+        raise ModelFileError("There can be no file of that name.", "Check the name; it may have moved.") from error
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[BinaryIO, os.stat_result]]:
     try:
-        _check_status(path, path.stat())  # opening a device can already do something
+        _check_status(path, _status(path))  # opening a device can already do something
         with open(os.open(path, _OPEN_FLAGS), "rb") as file:
             status = os.fstat(file.fileno())
             _check_status(path, status)
             yield file, status
     except FileNotFoundError as error:
         raise ModelFileError(f"There is no file “{path}”.", "Check the name; it may have moved.") from error
-    except ValueError as error:  # a name with a zero in it
-        raise ModelFileError("There can be no file of that name.", "Check the name.") from error
     except OSError as error:
         raise ModelFileError(f"“{path.name}” can't be read: {error.strerror}.", "Check its permissions.") from error
 
@@ -104,6 +112,10 @@ def read_facts(path: Path) -> tuple[dict[str, Any], FileStamp]:
         return values, _stamp(path, status, _sha256(file, status.st_size, container))
 
 
+def _accept(values: dict[str, Any], name: str) -> None:
+    pass
+
+
 def _load(source: BinaryIO | str, name: str, mapped: bool = False) -> dict[str, Any]:
     try:
         values: dict[str, Any] = torch.load(source, weights_only=True, map_location="cpu", mmap=mapped)
@@ -112,10 +124,11 @@ def _load(source: BinaryIO | str, name: str, mapped: bool = False) -> dict[str, 
     return values
 
 
-def _unpacked(content: bytes, name: str) -> tuple[Container, dict[str, Any]]:
+def _unpacked(content: bytes, name: str, check: Check) -> tuple[Container, dict[str, Any]]:
     file = io.BytesIO(content)
     with refusals_told(name):
-        container, _ = _checked_values(file, len(content))
+        container, facts = _checked_values(file, len(content))
+        check(facts, name)
         check_sums(file)
     file.seek(0)
     return container, _load(file, name)
@@ -127,12 +140,13 @@ def unpack(content: bytes, name: str) -> dict[str, Any]:
     Raises:
         ModelFileError: it is damaged, no model file, or holds anything but data.
     """
-    return _unpacked(content, name)[1]
+    return _unpacked(content, name, _accept)[1]
 
 
-def _map(file: BinaryIO, path: Path, status: os.stat_result) -> tuple[dict[str, Any], FileStamp]:
+def _map(file: BinaryIO, path: Path, status: os.stat_result, check: Check) -> tuple[dict[str, Any], FileStamp]:
     with refusals_told(path.name):
-        container, _ = _checked_values(file, status.st_size)
+        container, facts = _checked_values(file, status.st_size)
+        check(facts, path.name)
         check_sums(file)
     values = _load(os.fspath(path), path.name, mapped=True)
     now = path.stat()
@@ -146,20 +160,21 @@ def _is_unicode(path: Path) -> bool:
     return os.fsencode(path).decode("utf-8", "replace") == str(path)
 
 
-def read_archive(path: Path, *, mapped: bool = False) -> tuple[dict[str, Any], FileStamp]:
-    """Return a file's values and its stamp, both from one reading.
+def read_archive(path: Path, check: Check = _accept, *, mapped: bool = False) -> tuple[dict[str, Any], FileStamp]:
+    """Return a file's values and its stamp, both from one reading; `check` sees the facts before a tensor is built.
 
     With `mapped`, the tensors stay in the file: for one that nobody else writes while they are used.
 
     Raises:
-        ModelFileError: see `read_facts`; also where a part does not match its checksum.
+        ModelFileError: see `read_facts`; also where a part does not match its checksum, or raised by `check`.
     """
     with _opened(path) as (file, status):
         if mapped and _is_unicode(path):
-            return _map(file, path, status)
-        with refusals_told(path.name):
-            _checked_values(file, status.st_size)  # before memory is asked for
-        file.seek(0)
+            return _map(file, path, status, check)
+        if status.st_size > HASHED_WHOLE_BYTES:  # before so much memory is asked for
+            with refusals_told(path.name):
+                check(_checked_values(file, status.st_size)[1], path.name)
+            file.seek(0)
         content = file.read(status.st_size)
-    container, values = _unpacked(content, path.name)  # once more: what was read may have changed since
+    container, values = _unpacked(content, path.name, check)
     return values, _stamp(path, status, _sha256(io.BytesIO(content), len(content), container))

@@ -160,13 +160,14 @@ def read_summary(path: str | Path) -> ModelSummary:
     )
 
 
+def _check_facts(values: Mapping[str, Any], name: str) -> None:
+    schema.check_header(values, name)
+    schema.check_shapes(values, name)
+
+
 def _read_checked(path: Path, *, mapped: bool = False) -> tuple[dict[str, Any], FileStamp]:
-    facts, _ = read_facts(path)
-    schema.check_header(facts, path.name)
-    schema.check_shapes(facts, path.name)
-    values, stamp = read_archive(path, mapped=mapped)
-    schema.check_header(values, path.name)  # once more: the file may have changed since
-    schema.check_tensors(values, path.name)
+    values, stamp = read_archive(path, _check_facts, mapped=mapped)
+    schema.check_numbers(values, path.name)
     return values, stamp
 
 

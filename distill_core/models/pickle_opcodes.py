@@ -11,13 +11,13 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from distill_core.models.refusals import CodeInFileError, DamagedFileError
 from distill_core.models.tensor_facts import DTYPES, StorageFacts, TensorFacts
 
-MAX_OPCODES = 500_000  # about a microsecond each; a model of 64 layers has 40,000
-MAX_VALUES = 500_000  # counted as often as they are referred to
+MAX_OPCODES = 250_000  # a microsecond or two each; a model of 64 layers has 40,000
+MAX_VALUES = 250_000  # counted as often as they are referred to
 MAX_DEPTH = 32
 MAX_TEXT = 1024**2
 _MAX_BITS = 64
@@ -28,6 +28,7 @@ _GLOBALS = {_ORDERED_DICT, _TENSOR, _PARAMETER, *DTYPES}
 _OTHER_TENSORS = re.compile(r"torch\._utils _rebuild_\w+|torch(\.storage)? \w*Storage")
 _CODE_OPCODES = {"STACK_GLOBAL", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4", "PERSID"}
 _PLAIN = (type(None), bool, int, float, str, TensorFacts)
+_PROTOCOL_2 = b"\x80\x02"
 _NONSENSE = "its list of contents makes no sense"
 
 
@@ -49,6 +50,21 @@ def _require(condition: bool, reason: str = _NONSENSE) -> None:
         raise DamagedFileError(reason)
 
 
+def _check_plain(values: list[Any]) -> None:
+    """Refuse stand-ins left over, and what is deep, refers to itself or unfolds into more than it takes in the file."""
+    pending, left = [(value, 0) for value in values], MAX_VALUES
+    while pending:
+        value, depth = pending.pop()
+        kind = type(value)
+        if kind in (dict, OrderedDict, list, tuple):
+            left -= len(value)
+            _require(left >= 0 and depth < MAX_DEPTH, "its list of contents is too deep or too long")
+            inner = value.values() if kind in (dict, OrderedDict) else value
+            pending.extend((item, depth + 1) for item in inner)
+        else:
+            _require(kind in _PLAIN)
+
+
 class _Machine:
     """The unpickling machine for protocol 2, as in the standard library's `pickle.py`, with stand-ins for objects."""
 
@@ -58,7 +74,7 @@ class _Machine:
         self.memo: dict[int, Any] = {}
         self.tensors: list[TensorFacts] = []
         self.hooks: list[OrderedDict[Any, Any]] = []
-        self.metadata: list[Any] = []
+        self.built: list[tuple[OrderedDict[Any, Any], Any]] = []
 
     def push(self, value: Any) -> None:
         self.stack.append(value)
@@ -163,7 +179,7 @@ class _Machine:
         _require(type(self.stack[-1]) is OrderedDict, "it sets something up that models do not have")
         # What torch adds to a state dict. Any other name could hide one of the dict's own methods.
         _require(type(state) is dict and list(state) == ["_metadata"])
-        self.metadata.append(state["_metadata"])
+        self.built.append((self.stack[-1], state["_metadata"]))
 
     def persistent(self, _: None) -> None:
         match self.stack.pop():
@@ -175,15 +191,13 @@ class _Machine:
     def result(self) -> Contents:
         _require(len(self.stack) == 1 and not self.below)
         _require(not any(self.hooks))
+        metadata = [value for _, value in self.built]
+        _require(not {id(value) for value in metadata} & {id(target) for target, _ in self.built})
+        _check_plain([self.stack[0], *metadata])
         return Contents(self.stack[0], tuple(self.tensors))
 
 
-def _proto(machine: _Machine, version: int) -> None:
-    _require(version == 2 and not machine.stack and not machine.memo)
-
-
 _STEPS: dict[str, Callable[[_Machine, Any], None]] = {
-    "PROTO": _proto,
     "NONE": lambda machine, _: machine.push(None),
     "NEWTRUE": lambda machine, _: machine.push(True),
     "NEWFALSE": lambda machine, _: machine.push(False),
@@ -216,36 +230,24 @@ _STEPS: dict[str, Callable[[_Machine, Any], None]] = {
 }
 
 
-def _check_plain(values: list[Any]) -> None:
-    """Refuse stand-ins left over, and what is deep, refers to itself or unfolds into more than it takes in the file."""
-    pending, left = [(value, 0) for value in values], MAX_VALUES
-    while pending:
-        value, depth = pending.pop()
-        kind = type(value)
-        if kind in (dict, OrderedDict, list, tuple):
-            left -= len(value)
-            _require(left >= 0 and depth < MAX_DEPTH, "its list of contents is too deep or too long")
-            inner = value.values() if kind in (dict, OrderedDict) else value
-            pending.extend((item, depth + 1) for item in inner)
-        else:
-            _require(kind in _PLAIN)
+def _refuse_opcode(name: str) -> NoReturn:
+    if name in _CODE_OPCODES:
+        raise CodeInFileError(name)
+    raise DamagedFileError(f"its list of contents holds what models never do ({name})")
 
 
 def _run(content: bytes) -> _Machine:
-    machine, ended = _Machine(), False
-    for count, (opcode, argument, position) in enumerate(pickletools.genops(content)):
-        name = opcode.name
-        if name == "STOP":
-            ended = position == len(content) - 1
-            break
-        _require((name == "PROTO") == (count == 0) and count < MAX_OPCODES, "its list of contents is too long or torn")
-        if name in _CODE_OPCODES:
-            raise CodeInFileError(name)
-        step = _STEPS.get(name)
-        if step is None:
-            raise DamagedFileError(f"its list of contents holds what models never do ({name})")
-        step(machine, argument)
-    _require(ended, "something follows its list of contents")
+    _require(content.startswith(_PROTOCOL_2), "its list of contents is of another kind")
+    machine = _Machine()
+    for count, (opcode, argument, position) in enumerate(pickletools.genops(content[len(_PROTOCOL_2) :])):
+        _require(count < MAX_OPCODES, "its list of contents is too long")
+        step = _STEPS.get(opcode.name)
+        if step is not None:
+            step(machine, argument)
+        elif opcode.name == "STOP":
+            _require(position == len(content) - len(_PROTOCOL_2) - 1, "something follows its list of contents")
+        else:
+            _refuse_opcode(opcode.name)
     return machine
 
 
@@ -257,9 +259,6 @@ def read_contents(content: bytes) -> Contents:
         CodeInFileError: it asks for a function or a class that a model does not need.
     """
     try:
-        machine = _run(content)
+        return _run(content).result()
     except (ValueError, IndexError, KeyError, TypeError, OverflowError) as error:
         raise DamagedFileError(_NONSENSE) from error
-    contents = machine.result()
-    _check_plain([contents.value, *machine.metadata])
-    return contents

@@ -11,7 +11,7 @@ DAMAGED_HINT = "Nothing was changed. Open another copy of it, for example from a
 
 
 class DamagedFileError(Exception):
-    """The bytes are not those of a model; the message is the reason, a clause that begins with "its" or "it"."""
+    """The bytes are not those of a model; the message is the reason, a clause without its full stop."""
 
 
 class CodeInFileError(Exception):

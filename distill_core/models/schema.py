@@ -227,7 +227,7 @@ def _is_finite(tensor: Tensor) -> bool:
     return not tensor.numel() or bool(torch.isfinite(torch.stack(torch.aminmax(tensor))).all())
 
 
-def check_finite(state: Mapping[str, Any], name: str) -> None:
+def _check_finite(state: Mapping[str, Any], name: str) -> None:
     """Check that every number of every tensor is finite.
 
     Raises:
@@ -280,6 +280,20 @@ def check_shapes(values: Mapping[str, Any], name: str) -> None:
         _check_prior_shapes(values, reader)
 
 
+def check_numbers(values: Mapping[str, Any], name: str) -> None:
+    """Check that all weights of a dict that passed `check_shapes` are finite, and that the codebooks were trained.
+
+    Raises:
+        ModelFileError: what is wrong, in one sentence.
+    """
+    state = values["model_state_dict"]
+    _check_finite(state, name)
+    if not all(bool(tensor) for key, tensor in state.items() if key.endswith("._codebook.initted")):
+        raise _Reader(name).refuse("its codebooks were never trained")
+    if values.get("has_prior"):
+        _check_finite(values["prior_state_dict"], name)
+
+
 def check_tensors(values: Mapping[str, Any], name: str) -> None:
     """Check names, shapes, types and finiteness of all weights of a dict that passed `check_header`.
 
@@ -287,9 +301,4 @@ def check_tensors(values: Mapping[str, Any], name: str) -> None:
         ModelFileError: what is wrong, in one sentence.
     """
     check_shapes(values, name)
-    state = values["model_state_dict"]
-    check_finite(state, name)
-    if not all(bool(tensor) for key, tensor in state.items() if key.endswith("._codebook.initted")):
-        raise _Reader(name).refuse("its codebooks were never trained")
-    if values.get("has_prior"):
-        check_finite(values["prior_state_dict"], name)
+    check_numbers(values, name)

@@ -24,6 +24,7 @@ DTYPES = {
     "torch BoolStorage": torch.bool,
 }
 MAX_DIMENSIONS = 8
+_LARGEST = 2**40
 # A tensor may be tied to another one, and may be so in full; more would let a small file ask for much memory.
 MAX_SHARING = 2
 
@@ -43,7 +44,7 @@ class StorageFacts:
 
 
 def _are_sizes(values: Any) -> bool:
-    return type(values) is tuple and all(type(value) is int and 0 <= value < 2**40 for value in values)
+    return type(values) is tuple and all(type(value) is int and 0 <= value < _LARGEST for value in values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class TensorFacts:
         """
         _require(_are_sizes(shape) and _are_sizes(stride) and _are_sizes((offset,)), "a tensor's size can't be")
         _require(len(shape) == len(stride) <= MAX_DIMENSIONS, "a tensor has too many dimensions")
+        _require(prod(size for size in shape if size) < _LARGEST, "a tensor's size can't be")  # torch multiplies first
         reach = sum((size - 1) * step for size, step in zip(shape, stride, strict=True)) + 1 if all(shape) else 0
         _require(offset + reach <= storage.numel, "a tensor is larger than its data")
         repeated = any(size > 1 and step == 0 for size, step in zip(shape, stride, strict=True))

@@ -15,7 +15,7 @@ from typing import BinaryIO
 from distill_core.models.refusals import DamagedFileError
 
 ZIP_MAGIC = b"PK\x03\x04"
-PICKLE, DATA = "data.pkl", "data/"
+PICKLE, DATA, _BYTE_ORDER = "data.pkl", "data/", "byteorder"
 MAX_PICKLE_BYTES = 16 * 1024**2
 _MAX_NOTE_BYTES = 1024
 _MAX_DIRECTORY_BYTES = 2 * 1024**2  # 20,000 entries; each costs ten microseconds
@@ -25,11 +25,12 @@ _NAMES = re.compile(
     r"data\.pkl|version|byteorder|\.format_version|\.storage_alignment|\.data/serialization_id|data/(0|[1-9]\d{0,6})",
     re.ASCII,
 )
-# APPNOTE.TXT 6.3.10, sections 4.3.7, 4.3.14, 4.3.15 and 4.3.16.
+# APPNOTE.TXT 6.3.10, sections 4.3.7, 4.3.12, 4.3.14, 4.3.15 and 4.3.16.
 _LOCAL = struct.Struct("<4s5H3L2H")
 _END64 = struct.Struct("<4sQ2H2L4Q")
 _LOCATOR64 = struct.Struct("<4sLQL")
 _END = struct.Struct("<4s4H2LH")
+_ENTRY_BYTES, _NAME_SIZE = 46, slice(28, 30)
 _TAIL_BYTES = _END64.size + _LOCATOR64.size + _END.size
 
 
@@ -90,6 +91,21 @@ def _check_entry(entry: zipfile.ZipInfo) -> None:
     _require(entry.orig_filename == entry.filename, "it holds an odd name")
 
 
+def _raw_name(entry: zipfile.ZipInfo) -> bytes:
+    return entry.orig_filename.encode("utf-8" if entry.flag_bits & _UTF8 else "cp437")
+
+
+def _check_directory(directory: bytes, entries: list[zipfile.ZipInfo]) -> None:
+    """Check that the names fill the directory; Python's reader takes a name that is shorter than told."""
+    start = 0
+    for entry in entries:
+        length = len(_raw_name(entry))
+        told = directory[start : start + _ENTRY_BYTES][_NAME_SIZE]
+        _require(told == length.to_bytes(2, "little"), "its directory is torn")
+        start += _ENTRY_BYTES + length
+    _require(start == len(directory), "its directory is torn")
+
+
 def _local_start(file: BinaryIO, entry: zipfile.ZipInfo) -> int:
     """Return where an entry's bytes start, as its own header tells."""
     header = _read_at(file, entry.header_offset, _LOCAL.size)
@@ -98,7 +114,7 @@ def _local_start(file: BinaryIO, entry: zipfile.ZipInfo) -> int:
     later = bool(flags & _DESCRIPTOR) and not (crc or packed or unpacked)
     _require(later or (crc, packed, unpacked) == (entry.CRC, entry.file_size, entry.file_size), "a header is wrong")
     name = file.read(name_size)
-    _require(name == entry.orig_filename.encode("utf-8" if flags & _UTF8 else "cp437"), "a part has two names")
+    _require(name == _raw_name(entry), "a part has two names")
     return int(entry.header_offset + _LOCAL.size + name_size + extra_size)
 
 
@@ -139,6 +155,10 @@ def _without_root(records: dict[str, Record]) -> dict[str, Record]:
     return named
 
 
+def _content(file: BinaryIO, record: Record) -> bytes:
+    return _read_at(file, record.start, record.size)
+
+
 def read_container(file: BinaryIO, size: int) -> Container:
     """Return where a file's records are, having checked all of the zip but its checksums.
 
@@ -146,7 +166,7 @@ def read_container(file: BinaryIO, size: int) -> Container:
         DamagedFileError: it is not a zip as `torch.save` writes it.
     """
     _require(size > _TAIL_BYTES and _read_at(file, 0, len(ZIP_MAGIC)) == ZIP_MAGIC, "it does not start as models do")
-    start, _, count = _directory_span(file, size)
+    start, end, count = _directory_span(file, size)
     try:
         entries = zipfile.ZipFile(file).infolist()
     except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
@@ -155,16 +175,18 @@ def read_container(file: BinaryIO, size: int) -> Container:
     _require(len({entry.orig_filename for entry in entries}) == count, "it holds two parts of one name")
     for entry in entries:
         _check_entry(entry)
+    _check_directory(_read_at(file, start, end - start), entries)
     records = _without_root(_located(file, entries, start))
     _require(records.keys() >= {PICKLE, "version"}, "it lacks a part that models have")
     _require(records[PICKLE].size <= MAX_PICKLE_BYTES, "its list of contents is too long")
+    if _BYTE_ORDER in records:
+        _require(_content(file, records[_BYTE_ORDER]) in (b"little", b"big"), "its numbers are in an unknown order")
     return Container(records, start)
 
 
 def read_pickle(file: BinaryIO, container: Container) -> bytes:
     """Return the bytes of `data.pkl`; at most 16 MB."""
-    record = container.records[PICKLE]
-    return _read_at(file, record.start, record.size)
+    return _content(file, container.records[PICKLE])
 
 
 def check_sums(file: BinaryIO) -> None:

@@ -60,6 +60,9 @@ def test_what_may_be_done_in_each_state(ready: State, trained: TrainedPrior) -> 
         (replace(ready, trained=replace(trained, prior=None)), IDLE | folder | {A.TRAIN}),
         (replace(ready, unfinished=RUN), IDLE | folder | {A.TRAIN, A.CONTINUE, A.USE_BEST, A.DISCARD}),
         (replace(ready, unfinished=RUN, activity=Activity.TRAINING), folder | {A.STOP}),
+        (replace(ready, has_previous=True), IDLE | folder | {A.TRAIN, A.RESTORE}),
+        (replace(ready, has_previous=True, activity=Activity.TRAINING), folder | {A.STOP}),
+        (replace(ready, has_previous=True, activity=Activity.SAVING), folder),
     ]
     for state, wanted in table:
         assert _beyond_always(state) == wanted, state.activity

@@ -58,12 +58,16 @@ def _backup(path: Path) -> Path:
     return path.with_name(f"{path.name}.bak")
 
 
+PROGRAM = """
+import torch
+torch.set_num_threads(1)
+from tests.core.test_saving import *
+from tests.core.test_saving import _save
+"""
+
+
 def _run(program: str, *arguments: object, **options: object) -> subprocess.Popen[str]:
-    program = (
-        "import torch\ntorch.set_num_threads(1)\nfrom tests.core.test_saving import *\nfrom tests.core.test_saving import _save\n"
-        + program
-    )
-    command = [sys.executable, "-c", program, *map(str, arguments)]
+    command = [sys.executable, "-c", PROGRAM + program, *map(str, arguments)]
     root = Path(__file__).parents[2]  # a process of its own: real locks, real deaths
     return subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
 
@@ -340,9 +344,10 @@ def test_what_may_not_be_written_is_told_before_and_not_replaced(tiny_model: Pat
             os.chown(folder / name, 65534, 65534)
     os.chmod(locked, 0o755)
     os.chmod(own / "read-only.distill", 0o444)
+    os.chmod(own, 0o700)
     os.chown(own, 65534, 65534)
     before = tiny_model.read_bytes()
-    environment = os.environ | {"XDG_CACHE_HOME": str(own), "HOME": str(own), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "roots"), "XDG_RUNTIME_DIR": str(own)}
     saver = _run(
         AS_NOBODY, tiny_model, locked / "a.distill", own / "read-only.distill", own / "a.distill", env=environment
     )
