@@ -109,7 +109,7 @@ def saving_into(path: Path) -> Iterator[SaveTarget]:
 
 def clean_up(path: Path) -> None:
     """Remove what savers that died left beside the file, unless one is at work or nothing can be removed there."""
-    with suppress(OSError, RuntimeError, SaveError):
+    with suppress(OSError, RuntimeError, ValueError, SaveError):  # a name with a null byte is a ValueError
         path = path.resolve()
         if has_leftovers(path):
             with saving_lock(path, wait_s=0):

@@ -256,7 +256,7 @@ def check_prior_tensors(values: Mapping[str, Any], name: str) -> None:
         ModelFileError: what is wrong, in one sentence.
     """
     _check_prior_shapes(values, _Reader(name))
-    check_finite(values["prior_state_dict"], name)
+    _check_finite(values["prior_state_dict"], name)
 
 
 def _check_prior_shapes(values: Mapping[str, Any], reader: _Reader) -> None:

@@ -92,5 +92,5 @@ def bit_flips(wanted: int, until: float) -> dict[str, Any]:
 
 
 def truncation(wanted: int, until: float) -> dict[str, Any]:
-    """Open the model cut to a length (`EVERY` for each one): each is refused."""
-    return _harness("truncation", wanted, until)
+    """Open the model cut to a length (0 or `EVERY` for each one): each is refused."""
+    return _harness("truncation", wanted or EVERY, until)
