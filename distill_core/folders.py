@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from contextlib import suppress
 from pathlib import Path
 
@@ -36,6 +37,8 @@ def lock_folder() -> Path:
     with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
     if not os.access(folder, os.W_OK):
-        folder = user_runtime_path("distill", appauthor=False) / "locks"
+        with warnings.catch_warnings():  # it warns where it has to make do with a temporary folder
+            warnings.simplefilter("ignore")
+            folder = user_runtime_path("distill", appauthor=False) / "locks"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder

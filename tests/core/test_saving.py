@@ -348,6 +348,7 @@ def test_what_may_not_be_written_is_told_before_and_not_replaced(tiny_model: Pat
     os.chown(own, 65534, 65534)
     before = tiny_model.read_bytes()
     environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "roots"), "XDG_RUNTIME_DIR": str(own)}
+    # The lock that root made is out of that user's reach, so it takes another.
     saver = _run(
         AS_NOBODY, tiny_model, locked / "a.distill", own / "read-only.distill", own / "a.distill", env=environment
     )
