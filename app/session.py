@@ -155,8 +155,10 @@ class Session(QObject):
 
     def discard_prior(self) -> None:
         """Give the unsaved prior up, also what is kept of it on disk."""
+        had_prior, model = self._state.unsaved, self._state.model
         self._set(trained=None, unsaved=False)
-        self._runner.submit("discarding", work.discarding(self._require_model().path))
+        if had_prior and model is not None:
+            self._runner.submit("discarding", work.discarding(model.path))
 
     @property
     def has_ended(self) -> bool:

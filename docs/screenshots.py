@@ -34,7 +34,7 @@ from app.state import Activity, State  # noqa: E402
 DEMO = ROOT / "resources" / "demo"
 LONGEST_WAIT_S = 120.0
 FADE_S = 0.4  # Qt fades in the cross that empties a field
-QUICK = {"hidden_size": 64, "num_layers": 2, "num_heads": 4, "learning_rate": 2e-3, "max_epochs": 40}
+QUICK = {"hidden_size": 64, "num_layers": 2, "num_heads": 4, "max_epochs": 40, "patience": 0}
 STATES = (
     "empty",
     "starting",
@@ -74,6 +74,11 @@ STATES = (
     "dialog-crash",
     "empty-smallest",
     "saved-inspect",
+    "unfinished-at-start",
+    "unfinished",
+    "unfinished-smallest",
+    "dialog-restore",
+    "read-only",
 )
 
 
@@ -384,6 +389,46 @@ class Story:
             if box.isVisible():
                 next(button for button in box.findChildren(QPushButton) if button.text() == answer).click()
 
+    def tell_unfinished(self) -> None:
+        """Leave a training behind as a crash would, and find it again."""
+        self.open_window()
+        self.open_demo()
+        self.start_training(epochs=5)
+        self.session.stop()
+        self.wait()
+        self.window._may_close = True
+        self.window.close()
+        self.open_window()
+        wait_until(lambda: bool(self.session.state.recoverable))
+        self.wait()
+        self.camera.take("unfinished-at-start")
+        self.window.training.notice_banner.button("reopen").click()
+        self.wait()
+        self.camera.take("unfinished")
+        self.window.resize(self.window.minimumSize())
+        self.camera.take("unfinished-smallest")
+        self.window.training.notice_banner.button("useBest").click()
+        self.wait()
+        self.session.save_prior()
+        self.wait()
+        self.close_window()
+
+    def tell_restoring(self) -> None:
+        """Ask for the version before, and open what cannot be saved into."""
+        self.open_window()
+        self.open_demo()
+        self.window.commands.restore()
+        self.wait()
+        self.take_dialog("dialog-restore", "Cancel")
+        self.close_window()
+        self.files.model.chmod(0o444)
+        self.open_window()
+        drop(self.window, self.files.model)
+        self.wait()
+        self.camera.take("read-only")
+        self.close_window()
+        self.files.model.chmod(0o644)
+
     def tell_memorizing(self) -> None:
         """Learn one sound by heart."""
         self.open_window()
@@ -438,11 +483,14 @@ def tell(folder: Path, theme: str, application: QApplication) -> None:
     """Take every state in one theme."""
     application.setPalette(dark_palette() if theme == "dark" else application.style().standardPalette())
     with tempfile.TemporaryDirectory(prefix="distill-screenshots-") as temporary:
+        os.environ.update(XDG_DATA_HOME=temporary, XDG_CACHE_HOME=temporary)  # nothing of this user's is touched
         QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(Path(temporary) / "settings"))
         story = Story(Camera(folder, theme), Files(Path(temporary)))
         story.tell_opening()
         story.tell_refusals()
         story.tell_training()
+        story.tell_unfinished()
+        story.tell_restoring()
         story.tell_memorizing()
         story.tell_the_rest()
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import torch
@@ -29,6 +30,7 @@ from distill_core.training.prior_run import PriorRun, complete_event, prior_meta
 from distill_core.training.prior_state import best_prior, history_of, restore, state_of
 from distill_core.training.safeguards import out_of_memory_in_words, train_epochs
 
+PAUSE_IN_WRITING_TIMES = 5  # so that keeping the run takes a sixth of the time at most
 _SMALLER = "Try a smaller batch, or a smaller prior (hidden size, layers)."
 
 
@@ -109,17 +111,23 @@ def _prepare(job: _Job, dataset: AudioDataset, on_event: OnEvent, should_stop: S
 
 
 class _Keeper:
-    """Passes events on, and has each epoch in the run folder before anybody hears of it."""
+    """Passes events on, and has each epoch in the run folder before anybody hears of it.
+
+    Where epochs are shorter than the writing, some are left out: a crash then costs a few writing times.
+    """
 
     def __init__(self, job: _Job, run: PriorRun, dataset: AudioDataset, on_event: OnEvent) -> None:
         self._job, self._run, self._dataset, self._on_event = job, run, dataset, on_event
         self._folder = job.run_folder
+        self._next_at = 0.0
         self.start = start_event(run)
 
     def on_event(self, event: object) -> None:
         """Keep what there is after an epoch, then pass the event on."""
-        if isinstance(event, PriorEpochMetrics):
+        if isinstance(event, PriorEpochMetrics) and monotonic() >= self._next_at:
+            started = monotonic()
             self.keep()
+            self._next_at = monotonic() + PAUSE_IN_WRITING_TIMES * (monotonic() - started)
         self._on_event(event)
 
     def keep(self, *, has_ended: bool = False) -> None:

@@ -31,9 +31,10 @@ def _crash_after_two(event: object) -> None:
 
 
 @pytest.fixture
-def folder(tiny_model: Path, sounds_folder: Path) -> RunFolder:
+def folder(tiny_model: Path, sounds_folder: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
     """The run folder of a training that a crash ended after its second epoch."""
     folder = RunFolder.of(tiny_model)
+    monkeypatch.setattr("distill_core.training.prior_loop.PAUSE_IN_WRITING_TIMES", 0)
     with pytest.raises(_Crash):
         train_prior(tiny_model, sounds_folder, TINY, on_event=_crash_after_two, run_folder=folder)
     return folder
