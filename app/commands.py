@@ -17,11 +17,12 @@ from app.problems import Problem
 from app.prompts import Prompts
 from app.session import Session
 from app.state import ActionId, Activity, available
+from app.unfinished import Unfinished
 from app.words import PERPLEXITY_EXPLAINED, cleared_text, shown_name
 
 if TYPE_CHECKING:
     from app.prompts import Question
-    from distill_core.models.persistence import ModelSummary
+    from distill_core.models.summary import ModelSummary
 
 _LOCKED_TEXT = "Stop training to change the model or the sounds."
 _SAVING_TEXT = "The prior is being saved. After that the model and the sounds can be changed."
@@ -43,12 +44,13 @@ class Commands(QObject):
         super().__init__(window)
         self._session, self._prompts, self._window = session, prompts, window
         self._after_saving: Callable[[], None] | None = None
-        self._tells_of_bug = self._resumes_after_scan = False
+        self._tells_of_bug = False
+        self.unfinished = Unfinished(session, self)
+        self.unfinished.refused.connect(self.refused)
         self.overrides: Callable[[], dict[str, Any]] = dict
         session.saved.connect(self._on_saved)
         session.previous_found.connect(self._on_previous)
         session.restored.connect(self._on_restored)
-        session.dataset_changed.connect(self._on_dataset)
         session.failed.connect(self._on_failed)
 
     def can(self, action: ActionId) -> bool:
@@ -198,36 +200,6 @@ class Commands(QObject):
         if self.can(ActionId.SAVE_PRIOR):
             self._session.save_prior(though_changed=True)
 
-    def continue_unfinished(self) -> None:
-        """Go on with the unfinished training, on the sounds that it had; they are scanned first if need be."""
-        state = self._session.state
-        if not self.can(ActionId.CONTINUE) or state.unfinished is None:
-            return
-        folder = state.unfinished.sounds
-        if state.dataset is not None and (state.dataset.folder.resolve() == folder or not folder.is_dir()):
-            self._session.resume()
-        elif folder.is_dir():
-            self._resumes_after_scan = True
-            self._session.open_dataset(folder)
-        else:
-            self.refused.emit(Refusal("sounds", f"“{shown_name(folder)}” has moved. Choose it again, then continue."))
-
-    def use_best(self) -> None:
-        """Take the best prior of the unfinished training."""
-        if self.can(ActionId.USE_BEST):
-            self._session.use_best()
-
-    def discard_unfinished(self) -> None:
-        """Give the unfinished training up."""
-        if self.can(ActionId.DISCARD):
-            self._session.discard_unfinished()
-
-    @Slot(object)
-    def _on_dataset(self, dataset: object) -> None:
-        resumes, self._resumes_after_scan = self._resumes_after_scan, False
-        if resumes and self.can(ActionId.CONTINUE):
-            self._session.resume()
-
     def restore(self) -> None:
         """Look at the version before the last save, ask, then put it back."""
         if self.can(ActionId.RESTORE):
@@ -294,8 +266,6 @@ class Commands(QObject):
         """What was to follow does not: the person decides anew."""
         if job == "saving":
             self._after_saving = None
-        if job == "sounds":
-            self._resumes_after_scan = False
         if problem.details:
             self.report_bug(problem)
 

@@ -10,7 +10,7 @@ from distill_core.training.prior_config import PriorConfig, config_for_sounds
 
 if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
-    from distill_core.models.persistence import ModelSummary
+    from distill_core.models.summary import ModelSummary
     from distill_core.training.metrics import PriorEpochMetrics
 
 _PACE_EPOCHS = 20

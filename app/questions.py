@@ -11,7 +11,7 @@ from app.prompts import Choice, Question
 from app.words import counted, shown_name
 
 if TYPE_CHECKING:
-    from distill_core.models.persistence import ModelSummary
+    from distill_core.models.summary import ModelSummary
     from distill_core.training.metrics import PriorEpochMetrics
 
 CANCEL = Choice("cancel", "Cancel", "reject")

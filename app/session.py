@@ -19,7 +19,7 @@ from distill_core.training.metrics import PriorEpochMetrics, PriorStepMetrics, P
 
 if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
-    from distill_core.models.persistence import ModelSummary
+    from distill_core.models.summary import ModelSummary
     from distill_core.training.prior_loop import TrainedPrior
 
 _ACTIVITY_OF_JOB = {

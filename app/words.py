@@ -12,7 +12,7 @@ from app.state import Activity, State
 if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
     from distill_core.events import JobProgress
-    from distill_core.models.persistence import ModelSummary
+    from distill_core.models.summary import ModelSummary
     from distill_core.training.checkpoint import UnfinishedRun
     from distill_core.training.metrics import PriorEpochMetrics, PriorTrainingStartEvent
     from distill_core.training.prior_config import PriorConfig

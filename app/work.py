@@ -17,7 +17,7 @@ from distill_core.training.metrics import PriorStepMetrics
 
 if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
-    from distill_core.models.persistence import ModelSummary
+    from distill_core.models.summary import ModelSummary
     from distill_core.training.checkpoint import UnfinishedRun
     from distill_core.training.prior_loop import TrainedPrior
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from distill_core.generation.sampling import SamplingSettings, sample_codes
     from distill_core.models.persistence import (
         LoadedVQModel,
-        ModelSummary,
         load_model_v2,
         read_previous_version,
         read_summary,
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     )
     from distill_core.models.prior import CodePrior, flatten_codes, unflatten_codes
     from distill_core.models.save_check import check_can_save
+    from distill_core.models.summary import ModelSummary
     from distill_core.models.vqvae import ConvVQVAE
     from distill_core.training.codes import extract_code_sequences
     from distill_core.training.memorization import check_memorization
@@ -63,7 +63,6 @@ _HOMES = {
     "generation.sampling": ("SamplingSettings", "sample_codes"),
     "models.persistence": (
         "LoadedVQModel",
-        "ModelSummary",
         "load_model_v2",
         "read_previous_version",
         "read_summary",
@@ -73,6 +72,7 @@ _HOMES = {
     ),
     "models.save_check": ("check_can_save",),
     "models.prior": ("CodePrior", "flatten_codes", "unflatten_codes"),
+    "models.summary": ("ModelSummary",),
     "models.vqvae": ("ConvVQVAE",),
     "training.codes": ("extract_code_sequences",),
     "training.memorization": ("check_memorization",),

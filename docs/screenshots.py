@@ -78,7 +78,6 @@ STATES = (
     "unfinished",
     "unfinished-smallest",
     "dialog-restore",
-    "read-only",
 )
 
 
@@ -414,20 +413,13 @@ class Story:
         self.close_window()
 
     def tell_restoring(self) -> None:
-        """Ask for the version before, and open what cannot be saved into."""
+        """Ask for the version before."""
         self.open_window()
         self.open_demo()
         self.window.commands.restore()
         self.wait()
         self.take_dialog("dialog-restore", "Cancel")
         self.close_window()
-        self.files.model.chmod(0o444)
-        self.open_window()
-        drop(self.window, self.files.model)
-        self.wait()
-        self.camera.take("read-only")
-        self.close_window()
-        self.files.model.chmod(0o644)
 
     def tell_memorizing(self) -> None:
         """Learn one sound by heart."""

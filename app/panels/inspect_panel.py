@@ -13,7 +13,7 @@ from app.widgets.inspect_view import InspectView
 from app.words import backup_words
 
 if TYPE_CHECKING:
-    from distill_core.models.persistence import ModelSummary
+    from distill_core.models.summary import ModelSummary
 
 
 class InspectPanel(QWidget):

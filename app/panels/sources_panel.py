@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from app.prompts import Question
     from distill_core.audio.dataset import AudioDataset
     from distill_core.events import JobProgress, SkippedFile
-    from distill_core.models.persistence import ModelSummary
+    from distill_core.models.summary import ModelSummary
 
 _USE_FOLDER, _SHOW_FILES, _CANCEL = "useFolder", "showFiles", "cancel"
 

@@ -20,7 +20,7 @@ from app.widgets.perplexity_plot import PerplexityPlot
 
 if TYPE_CHECKING:
     from distill_core.events import JobProgress
-    from distill_core.models.persistence import ModelSummary
+    from distill_core.models.summary import ModelSummary
     from distill_core.training.checkpoint import UnfinishedRun
     from distill_core.training.metrics import PriorEpochMetrics, PriorStepMetrics, PriorTrainingStartEvent
 
@@ -52,9 +52,9 @@ class TrainingPanel(QWidget):
             _COPY: commands.save_copy,
             _REPLACE: commands.replace_changed,
             _SAVE: commands.save,
-            _CONTINUE: commands.continue_unfinished,
-            _BEST: commands.use_best,
-            _DISCARD: commands.discard_unfinished,
+            _CONTINUE: commands.unfinished.go_on,
+            _BEST: commands.unfinished.use_best,
+            _DISCARD: commands.unfinished.discard,
             _REOPEN: self._reopen,
         }
         self.memorization_banner = _banner("memorizationBanner", self._on_banner)

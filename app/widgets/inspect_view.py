@@ -15,7 +15,7 @@ from app.widgets.fact_list import FactLabel, FactList, FactSection
 from app.widgets.perplexity_plot import PerplexityPlot
 
 if TYPE_CHECKING:
-    from distill_core.models.persistence import ModelSummary
+    from distill_core.models.summary import ModelSummary
 
 _CURVE_HEIGHT = 180
 _NARROWEST, _NARROWEST_CURVE = 220, 160

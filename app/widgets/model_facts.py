@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from distill_core.models.persistence import ModelSummary
+    from distill_core.models.summary import ModelSummary
 
 Row = tuple[str, str]
 Section = tuple[str, list[Row]]

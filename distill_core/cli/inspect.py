@@ -10,7 +10,7 @@ import typer
 from distill_core.cli.terminal import Terminal, terminal_session
 
 if TYPE_CHECKING:
-    from distill_core.models.persistence import ModelSummary
+    from distill_core.models.summary import ModelSummary
 
 _PRIOR_LABELS = {
     "best_perplexity": "best perplexity",

@@ -22,67 +22,10 @@ from distill_core.models.archive import FileStamp, read_archive, read_facts
 from distill_core.models.archive_writer import clean_up, real_path, saving_into, write_archive
 from distill_core.models.backup import backup_of, swap_with_backup
 from distill_core.models.save_errors import changed_error, shown, swap_error
-from distill_core.models.tensor_facts import TensorFacts
+from distill_core.models.summary import ModelSummary, prior_facts, summarize
 from distill_core.models.vqvae import ConvVQVAE, grid_of
 
 _PRIOR_KEYS = ("has_prior", "prior_state_dict", "prior_config", "prior_metadata")
-
-
-@dataclass(frozen=True, slots=True)
-class ModelSummary:
-    """The facts of a model file, read without building a network.
-
-    `prior_architecture` is "" without a prior; `prior_is_readable` is False where a newer Distill made it.
-    """
-
-    path: Path
-    stamp: FileStamp
-    version: int
-    name: str
-    vqvae_config: dict[str, Any]
-    spectrogram: SpectrogramConfig
-    parameters: int
-    metadata: dict[str, Any]
-    training_config: dict[str, Any]
-    codebook_health: dict[str, Any] | None
-    loss_curve_history: dict[str, Any] | None
-    prior_architecture: str
-    prior_is_readable: bool
-    prior_parameters: int
-    prior_config: dict[str, Any] | None
-    prior_metadata: dict[str, Any] | None
-
-    @property
-    def has_prior(self) -> bool:
-        """Whether the file holds a prior, readable or not."""
-        return bool(self.prior_architecture)
-
-    @property
-    def codebook_size(self) -> int:
-        """Codes a level."""
-        return int(self.vqvae_config["codebook_size"])
-
-    @property
-    def num_quantizers(self) -> int:
-        """Levels of residual quantization."""
-        return int(self.vqvae_config["num_quantizers"])
-
-    @property
-    def grid(self) -> tuple[int, int]:
-        """(bands, steps) of positions in one second."""
-        return grid_of(self.spectrogram.n_mels, self.spectrogram.chunk_frames)
-
-    @property
-    def seq_len(self) -> int:
-        """Codes in one second."""
-        bands, steps = self.grid
-        return bands * steps * self.num_quantizers
-
-    @property
-    def best_perplexity(self) -> float | None:
-        """The saved prior's best validation perplexity, if the file tells."""
-        value = (self.prior_metadata or {}).get("best_perplexity")
-        return float(value) if isinstance(value, int | float) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,27 +54,6 @@ class LoadedVQModel:
         return bands * steps * self.model.num_quantizers
 
 
-def _parameter_count(state: Mapping[str, Any]) -> int:
-    tensors = (value for value in state.values() if isinstance(value, Tensor | TensorFacts))
-    return sum(tensor.numel() for tensor in tensors if tensor.dtype.is_floating_point)
-
-
-def _prior_facts(values: Mapping[str, Any]) -> dict[str, Any]:
-    architecture = schema.prior_architecture(values)
-    facts: dict[str, Any] = {
-        "prior_architecture": architecture,
-        "prior_is_readable": architecture in schema.READABLE_PRIORS,
-        "prior_parameters": 0,
-        "prior_config": None,
-        "prior_metadata": None,
-    }
-    if architecture:
-        facts["prior_parameters"] = _parameter_count(values["prior_state_dict"])
-        facts["prior_config"] = schema.complete_prior_config(values)
-        facts["prior_metadata"] = dict(values.get("prior_metadata") or {})
-    return facts
-
-
 def read_summary(path: str | Path) -> ModelSummary:
     """Return the facts of a model file, in milliseconds: its tensors are not read, and their checksums not compared.
 
@@ -142,22 +64,7 @@ def read_summary(path: str | Path) -> ModelSummary:
     clean_up(path)
     values, stamp = read_facts(path)
     schema.check_header(values, path.name)
-    metadata = dict(values["metadata"])
-    name = metadata.get("name")
-    return ModelSummary(
-        path=path,
-        stamp=stamp,
-        version=values["version"],
-        name=name if isinstance(name, str) and name else path.stem,
-        vqvae_config=dict(values["vqvae_config"]),
-        spectrogram=SpectrogramConfig(**values["spectrogram_config"]),
-        parameters=_parameter_count(values["model_state_dict"]),
-        metadata=metadata,
-        training_config=dict(values["training_config"]),
-        codebook_health=values.get("codebook_health_snapshot"),
-        loss_curve_history=values.get("loss_curve_history"),
-        **_prior_facts(values),
-    )
+    return summarize(values, path, stamp)
 
 
 def _check_facts(values: Mapping[str, Any], name: str) -> None:
@@ -195,7 +102,7 @@ def load_model_v2(path: str | Path, device: str | torch.device = "cpu") -> Loade
     path = Path(path)
     clean_up(path)
     values, stamp = _read_checked(path)
-    vqvae_config, facts = dict(values["vqvae_config"]), _prior_facts(values)
+    vqvae_config, facts = dict(values["vqvae_config"]), prior_facts(values)
     model = ConvVQVAE.from_state(vqvae_config, dict(values["model_state_dict"]))
     prior = None
     if facts["prior_is_readable"]:

@@ -21,7 +21,7 @@ from app.widgets.inspect_view import InspectView
 from app.widgets.model_facts import NO_MODEL, NO_PRIOR, LevelUse, describe, level_uses, saved_curve
 from app.widgets.perplexity_plot import PerplexityPlot
 from distill_core import read_summary
-from distill_core.models.persistence import ModelSummary
+from distill_core.models.summary import ModelSummary
 
 REFERENCE = Path(__file__).parents[1] / "data" / "ref_small_prior.distill"
 TRAINED: dict[str, Any] = {

@@ -1,0 +1,61 @@
+"""What can be done about a training that was never saved: go on with it, use its best prior, give it up."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from app.drops import Refusal
+from app.session import Session
+from app.state import ActionId, available
+from app.words import shown_name
+
+
+class Unfinished(QObject):
+    """Goes on as far as the state allows; `refused(Refusal)` where the sounds are gone."""
+
+    refused = Signal(object)
+
+    def __init__(self, session: Session, parent: QObject) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._waits_for_sounds = False
+        session.dataset_changed.connect(self._on_dataset)
+        session.failed.connect(self._on_failed)
+
+    def _can(self, action: ActionId) -> bool:
+        return action in available(self._session.state)
+
+    def go_on(self) -> None:
+        """Go on with the training, on the sounds that it had; they are scanned first if need be."""
+        state = self._session.state
+        if not self._can(ActionId.CONTINUE) or state.unfinished is None:
+            return
+        folder, dataset = state.unfinished.sounds, state.dataset
+        if dataset is not None and (dataset.folder.resolve() == folder or not folder.is_dir()):
+            self._session.resume()
+        elif folder.is_dir():
+            self._waits_for_sounds = True
+            self._session.open_dataset(folder)
+        else:
+            self.refused.emit(Refusal("sounds", f"“{shown_name(folder)}” has moved. Choose it again, then continue."))
+
+    def use_best(self) -> None:
+        """Take the best prior that it found, to be saved."""
+        if self._can(ActionId.USE_BEST):
+            self._session.use_best()
+
+    def discard(self) -> None:
+        """Give it up."""
+        if self._can(ActionId.DISCARD):
+            self._session.discard_unfinished()
+
+    @Slot(object)
+    def _on_dataset(self, dataset: object) -> None:
+        waited, self._waits_for_sounds = self._waits_for_sounds, False
+        if waited and self._can(ActionId.CONTINUE):
+            self._session.resume()
+
+    @Slot(str, object)
+    def _on_failed(self, job: str, problem: object) -> None:
+        if job == "sounds":
+            self._waits_for_sounds = False
