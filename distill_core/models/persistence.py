@@ -126,6 +126,12 @@ def _to_dict(settings: Any) -> dict[str, Any]:
     return asdict(settings) if is_dataclass(settings) and not isinstance(settings, type) else dict(settings)
 
 
+def _settings_of(prior: Prior, settings: Any) -> dict[str, Any]:
+    """Return the settings with the prior's own sizes and architecture; what names none stays so, which means `flat`."""
+    values = _to_dict(settings) | prior.sizes()
+    return values | {"architecture": prior.architecture} if "architecture" in values else values
+
+
 def _plain_state(module: torch.nn.Module) -> dict[str, Tensor]:
     """Return weights that own their storage: a view would drag all of it into the file."""
     return {key: _owned(value.detach().cpu().contiguous()) for key, value in module.state_dict().items()}
@@ -206,7 +212,7 @@ def save_prior_to_model(
         values |= {
             "has_prior": True,
             "prior_state_dict": _plain_state(prior_model),
-            "prior_config": _to_dict(prior_config) | prior_model.sizes(),
+            "prior_config": _settings_of(prior_model, prior_config),
             "prior_metadata": dict(prior_metadata),
         }
         return write_archive(target, values, _read_mapped)

@@ -156,7 +156,7 @@ class CodePrior(nn.Module):
 
     def sizes(self) -> dict[str, Any]:
         """Return what the file must tell to build these shapes again."""
-        names = ("architecture", "hidden_size", "num_layers", "num_heads", "seq_len", "num_quantizers")
+        names = ("hidden_size", "num_layers", "num_heads", "seq_len", "num_quantizers")
         return {name: getattr(self, name) for name in names}
 
     def start_logits(self) -> Tensor:
