@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from distill_core.errors import ConfigError
 from distill_core.training.prior_config import PriorConfig, config_for_sounds
 
 if TYPE_CHECKING:
@@ -41,6 +42,17 @@ def epoch_work(model: ModelSummary, dataset: AudioDataset, config: PriorConfig) 
     else:
         a_code = layers + 2 * head
     return float(_seconds(dataset) * model.seq_len * a_code)
+
+
+def training_seconds(
+    model: ModelSummary, dataset: AudioDataset, overrides: Mapping[str, Any], speed: float
+) -> float | None:
+    """Return how long all epochs take at a speed in work a second; None with settings that cannot be."""
+    try:
+        config = likely_config(model, dataset, overrides)
+    except ConfigError:
+        return None
+    return config.max_epochs * epoch_work(model, dataset, config) / speed
 
 
 def seconds_left(epochs: list[PriorEpochMetrics]) -> float | None:

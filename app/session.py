@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, Signal, Slot
 
 from app import work
-from app.estimate import epoch_work, likely_config
+from app.estimate import epoch_work, likely_config, training_seconds
 from app.jobs import Job, JobOutcome, JobRunner
 from app.problems import problem_from
 from app.settings import Settings
@@ -123,16 +123,10 @@ class Session(QObject):
 
     def estimate_seconds(self, overrides: dict[str, Any]) -> float | None:
         """Return how long training may take at the last training's speed; None while there was none here."""
-        from distill_core.errors import ConfigError
-
         speed, state = self.settings.training_speed(), self._state
         if speed is None or state.model is None or state.dataset is None:
             return None
-        try:
-            config = likely_config(state.model, state.dataset, overrides)
-        except ConfigError:
-            return None
-        return config.max_epochs * epoch_work(state.model, state.dataset, config) / speed
+        return training_seconds(state.model, state.dataset, overrides, speed)
 
     def stop(self) -> None:
         """Ask the work under way to end at its next step; returns at once."""
@@ -243,9 +237,17 @@ class Session(QObject):
         elif not isinstance(outcome.error, Stopped):
             problem = problem_from(outcome.error, outcome.details)
             self._set(may_replace=problem.may_replace) if name == "saving" else self._set()
+            if name == "training":
+                self._look_for_unfinished()
             self.failed.emit(name, problem)
         else:
             self._set()
+
+    def _look_for_unfinished(self) -> None:
+        """Offer what a training that failed had reached."""
+        from distill_core.training.checkpoint import RunFolder
+
+        self._set(unfinished=RunFolder.of(self._require_model().path).unfinished())
 
     def _remember_speed(self, trained: TrainedPrior) -> None:
         seconds = [epoch.epoch_time_s for epoch in trained.history]

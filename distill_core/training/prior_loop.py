@@ -119,16 +119,23 @@ class _Keeper:
     def __init__(self, job: _Job, run: PriorRun, dataset: AudioDataset, on_event: OnEvent) -> None:
         self._job, self._run, self._dataset, self._on_event = job, run, dataset, on_event
         self._folder = job.run_folder
-        self._next_at = 0.0
+        self._next_at, self._is_behind = 0.0, False
         self.start = start_event(run)
 
     def on_event(self, event: object) -> None:
         """Keep what there is after an epoch, then pass the event on."""
-        if isinstance(event, PriorEpochMetrics) and monotonic() >= self._next_at:
-            started = monotonic()
-            self.keep()
-            self._next_at = monotonic() + PAUSE_IN_WRITING_TIMES * (monotonic() - started)
+        if isinstance(event, PriorEpochMetrics):
+            self._is_behind = monotonic() < self._next_at
+            if not self._is_behind:
+                started = monotonic()
+                self.keep()
+                self._next_at = monotonic() + PAUSE_IN_WRITING_TIMES * (monotonic() - started)
         self._on_event(event)
+
+    def keep_end(self, stopped: bool) -> None:
+        """Keep the end; where it was stopped within an epoch, what is there from before that epoch is better."""
+        if not stopped or self._is_behind:
+            self.keep(has_ended=not stopped)
 
     def keep(self, *, has_ended: bool = False) -> None:
         """Write the run's state; where that fails, tell it once and go on without."""
@@ -146,7 +153,7 @@ def _result(run: PriorRun, keeper: _Keeper, dataset: AudioDataset, stopped: bool
     saved_config = asdict(run.config) | run.prior.sizes()
     if not run.history:
         return TrainedPrior(None, saved_config, {}, (), stopped)
-    keeper.keep(has_ended=not stopped)
+    keeper.keep_end(stopped)
     on_event(complete_event(run))
     run.prior.load_state_dict(run.best.state)
     metadata = prior_metadata(run, dataset, keeper.start)

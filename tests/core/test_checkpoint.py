@@ -15,7 +15,7 @@ import torch
 from distill_core import ConfigError, PriorConfig, TrainedPrior, scan, train_prior
 from distill_core.errors import ModelFileError
 from distill_core.training.checkpoint import RunFolder, unfinished_runs
-from distill_core.training.metrics import PriorEpochMetrics, RunNotKept
+from distill_core.training.metrics import PriorEpochMetrics, PriorStepMetrics, RunNotKept
 from distill_core.training.prior_loop import load_best
 
 TINY = PriorConfig(hidden_size=32, num_layers=1, num_heads=2, max_epochs=5, batch_size=4, patience=0, device="cpu")
@@ -232,3 +232,26 @@ def test_the_terminal_goes_on_when_asked_and_else_tells_of_it_in_one_line(
     assert "Unfinished training found: epoch 2 of 5" in afresh.stdout
     assert "Epoch 1/1" in afresh.stdout
     assert folder.unfinished() is None
+
+
+def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(
+    tiny_model: Path, sounds_folder: Path, folder: RunFolder
+) -> None:
+    whole = train_prior(tiny_model, sounds_folder, TINY)
+    seen: list[object] = []
+
+    def stop_in_the_third_epoch() -> bool:
+        return any(isinstance(event, PriorStepMetrics) and event.epoch == 3 for event in seen)
+
+    stopped = train_prior(
+        tiny_model,
+        sounds_folder,
+        TINY,
+        on_event=seen.append,
+        should_stop=stop_in_the_third_epoch,
+        run_folder=folder,
+    )
+    assert stopped.stopped_early
+    assert len(stopped.history) == 2
+    rest = train_prior(tiny_model, sounds_folder, run_folder=folder, resume=True)
+    assert _same(whole, rest)
