@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from PySide6.QtCore import Signal, Slot
@@ -59,7 +60,8 @@ class OptionsPanel(QWidget):
         if state.model is None or state.dataset is None:
             return
         chosen = {name: value for name, value in overrides.items() if name == "architecture"}
-        defaults = likely_config(state.model, state.dataset, chosen)
+        # The choice itself must stay one: what equals its default counts as left alone.
+        defaults = replace(likely_config(state.model, state.dataset, chosen), architecture=PriorConfig().architecture)
         if defaults != self._defaults:
             self._defaults = defaults
             self.form.set_defaults(defaults)

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, QSettings, Qt, QThread, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QApplication, QPushButton, QWidget
+from PySide6.QtWidgets import QApplication, QLineEdit, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.main_window import MainWindow
@@ -696,3 +696,17 @@ def test_a_sound_that_changed_since_the_scan_is_named(qtbot: QtBot, ready: MainW
     ready.commands.open_sounds(sounds_folder)
     _wait_for(qtbot, ready)
     assert ready.sources.sounds_card.refusal() == ""
+
+
+def test_choosing_flat_shows_and_trains_what_flat_takes(qtbot: QtBot, ready: MainWindow) -> None:
+    ready.options.form.set_overrides({"architecture": "flat"})
+    assert ready.options.overrides() == {"architecture": "flat"}
+    assert "auto: 50" in [edit.placeholderText() for edit in ready.options.findChildren(QLineEdit)]
+    ready.options.form.set_overrides({**SMALL, "architecture": "flat", "max_epochs": 1})
+    _train(qtbot, ready)
+    trained = _session(ready).state.trained
+    assert trained is not None
+    assert trained.config["architecture"] == "flat"
+    ready.options.form.reset()
+    assert ready.options.overrides() == {}
+    assert "auto: 20" in [edit.placeholderText() for edit in ready.options.findChildren(QLineEdit)]
