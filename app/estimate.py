@@ -41,7 +41,13 @@ def epoch_work(model: ModelSummary, dataset: AudioDataset, config: PriorConfig) 
         a_code = layers / model.num_quantizers + 4 * config.hidden_size**2 + head
     else:
         a_code = layers + 2 * head
-    return float(_seconds(dataset) * model.seq_len * a_code)
+    return float(_passes(dataset, config) * _seconds(dataset) * model.seq_len * a_code)
+
+
+def _passes(dataset: AudioDataset, config: PriorConfig) -> int:
+    """Return how often an epoch goes through a small set, so as to have four steps."""
+    seconds = max(1.0, _seconds(dataset) * (1 - config.val_fraction))
+    return math.ceil(4 / math.ceil(seconds / config.batch_size))
 
 
 def training_seconds(

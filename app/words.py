@@ -205,5 +205,5 @@ PERPLEXITY_EXPLAINED = (
     "better. Guessing blindly gives the number of codes; guessing by how often each code occurs gives the line marked "
     "“by frequency”.\n\n"
     "A perplexity near 1 on few sounds is no triumph: the prior then knows them by heart, and what it makes will be "
-    "copies. The dotted line shows where Distill begins to warn."
+    "copies. Distill warns of it; in a curve of the flat architecture the dotted line shows from where on."
 )

@@ -212,9 +212,9 @@ class TrainingPanel(QWidget):
         self.bar.setRange(0, _BAR_STEPS)
         self.bar.setValue(0)
         self._total_epochs = event.total_epochs
-        self.plot.start(
-            event.total_epochs, event.unigram_perplexity, event.memorization_limit, words.sibling_text(event)
-        )
+        # The limit alone is no reason to warn of `frames`.
+        limit = event.memorization_limit if event.config.architecture == "flat" else 0.0
+        self.plot.start(event.total_epochs, event.unigram_perplexity, limit, words.sibling_text(event))
 
     @Slot(object)
     def _on_step(self, step: PriorStepMetrics) -> None:

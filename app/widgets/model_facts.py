@@ -23,6 +23,7 @@ LIST_TITLES = MODEL_TITLE, PRIOR_TITLE, FILE_TITLE = "Model", "Prior", "File"
 NO_MODEL = "No model is open. Open one to see what it holds."
 NO_PRIOR = "No prior in this model yet."
 _BYTES_A_PARAMETER = 4
+_MOST_LEVELS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,7 @@ def _best_perplexity(facts: Mapping[str, Any], codebook_size: int) -> str:
 
 
 def _by_level(facts: Mapping[str, Any], key: str) -> str:
-    values = read.losses(facts, key, below=1e9)
+    values = read.losses(facts, key, below=1e9, most=_MOST_LEVELS)
     return "" if any(map(math.isnan, values)) else " / ".join(f"{value:.2f}" for value in values)
 
 

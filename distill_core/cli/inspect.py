@@ -12,10 +12,15 @@ from distill_core.cli.terminal import Terminal, terminal_session
 if TYPE_CHECKING:
     from distill_core.models.summary import ModelSummary
 
+_MOST_LEVELS = 32
 _PRIOR_LABELS = {
     "best_perplexity": "best perplexity",
     "best_epoch": "best epoch",
     "epochs_trained": "epochs trained",
+    "level_perplexities": "perplexity by level",
+    "unigram_by_level": "by level, guessing by frequency alone",
+    "sibling_agreement": "share of codes as in the nearest training second",
+    "was_memorizing": "was memorizing",
     "unigram_perplexity": "perplexity of guessing by frequency alone",
     "training_date": "trained",
     "dataset_name": "sounds",
@@ -91,4 +96,13 @@ def _show_prior(terminal: Terminal, summary: ModelSummary) -> None:
     )
     for key, label in _PRIOR_LABELS.items():
         if (value := (summary.prior_metadata or {}).get(key)) is not None:
-            terminal.say(f"  {label}: {value:.2f}" if isinstance(value, float) else f"  {label}: {value}")
+            terminal.say(f"  {label}: {_shown(value)}")
+
+
+def _shown(value: object) -> str:
+    """Return a fact as people read it; a file's author may have put anything there."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(_shown, value[:_MOST_LEVELS]))
+    return f"{value:.2f}" if isinstance(value, float) else str(value)

@@ -89,7 +89,7 @@ class TrainingProgress:
         self._total_epochs = event.total_epochs
         self.terminal.emit("start", event)
         files = f"{event.train_files} to train on, {event.validation_files} kept for validation"
-        say_settings(self.terminal, event.config, self._overrides)
+        say_settings(self.terminal, event.config, self._overrides, "as before" if event.history else "auto")
         levels = ", ".join(f"{value:.1f}" for value in event.unigram_by_level)
         self.terminal.say(
             f"{event.code_count:,} codes, {event.chunks} seconds of sounds: {files}. "

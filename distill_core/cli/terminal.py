@@ -143,10 +143,10 @@ def terminal_session(as_json: bool) -> Iterator[Terminal]:
         raise typer.Exit(EXIT_BUG) from error
 
 
-def say_settings(terminal: Terminal, config: Any, overrides: Mapping[str, Any]) -> None:
-    """Tell each setting and where it comes from."""
+def say_settings(terminal: Terminal, config: Any, overrides: Mapping[str, Any], otherwise: str = "auto") -> None:
+    """Tell each setting and where it comes from; `otherwise` says it of those that were not given."""
     for name, value in asdict(config).items():
-        origin = "override" if name in overrides else "auto"
+        origin = "override" if name in overrides else otherwise
         terminal.say(f"  {name}: {value} ({origin})")
 
 

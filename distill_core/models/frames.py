@@ -19,6 +19,7 @@ from torch.nn import functional
 ARCHITECTURE = "frames"
 _ROPE_BASE = 10_000.0
 _EMBEDDING_STD = 0.02
+_LONGEST_PLAIN_ATTENTION = 768
 
 
 def time_order(bands: int, steps: int) -> Tensor:
@@ -40,9 +41,11 @@ def rope_tables(length: int, head_dim: int) -> tuple[Tensor, Tensor]:
 def causal_attention(query_BHPD: Tensor, key_BHPD: Tensor, value_BHPD: Tensor) -> Tensor:
     """Return what each position finds in itself and those before it, `[B, heads, P, D]`.
 
-    torch's fused kernel takes three times as long as plain products on a CPU in bfloat16 (48 positions, backward too).
+    torch's fused kernel takes three times as long as plain products on a CPU in bfloat16 (48 positions, backward too);
+    only from a thousand positions on it is the faster one.
     """
-    if value_BHPD.device.type != "cpu" or value_BHPD.dtype != torch.bfloat16:
+    is_reduced_on_cpu = value_BHPD.device.type == "cpu" and value_BHPD.dtype == torch.bfloat16
+    if not is_reduced_on_cpu or value_BHPD.shape[2] > _LONGEST_PLAIN_ATTENTION:
         return functional.scaled_dot_product_attention(query_BHPD, key_BHPD, value_BHPD, is_causal=True)
     length, width = query_BHPD.shape[2:]
     scores_BHPP = query_BHPD @ key_BHPD.transpose(2, 3) / math.sqrt(width)

@@ -111,12 +111,12 @@ def _encode_row(file: AudioFile, loaded: LoadedVQModel, should_stop: ShouldStop)
     """Return `[1, bands · steps, Q]`: all of the sound with one gain."""
     model, spectrogram = loaded.model, loaded.spectrogram
     device = next(model.parameters()).device
-    latents: list[Tensor] = []
+    found: list[Tensor] = []
     for piece in read_row(file, spectrogram.config, should_stop):
         mel = mel_of_piece(spectrogram.log_mel(piece.waveform_T[None].to(device)), piece)
-        latents.append(model.encode(mel)[..., min(1, piece.skipped) :])
-    _, indices_1SQ, _ = model.quantize(torch.cat(latents, dim=3))
-    return indices_1SQ.cpu()
+        _, indices_1SQ, _ = model.quantize(model.encode(mel)[..., min(1, piece.skipped) :])
+        found.append(indices_1SQ.cpu().unflatten(1, (loaded.grid[0], -1)))
+    return torch.cat(found, dim=2).flatten(1, 2)
 
 
 _ENCODERS = {"chunks": _encode_chunks, "rows": _encode_row}

@@ -17,23 +17,23 @@ def check_memorization(val_perplexity: float, codebook_size: int, dataset_file_c
 
     `codebook_size` is reserved.
     """
-    limit = memorization_limit(dataset_file_count)
-    if not val_perplexity < limit:
-        return False, ""
-    sounds = "1 sound" if dataset_file_count == 1 else f"{dataset_file_count} sounds"
-    message = (
-        f"Validation perplexity {val_perplexity:.2f} is below {limit:.1f}, the limit for {sounds}. "
-        "New audio may copy them. Stopping now keeps the best epoch so far."
-    )
-    return True, message
+    is_memorizing = val_perplexity < memorization_limit(dataset_file_count)
+    return is_memorizing, _warning(val_perplexity, dataset_file_count) if is_memorizing else ""
 
 
-def gap_warning(val_perplexity: float, train_perplexity: float, message: str) -> str:
-    """Return what to say of a memorizing `frames` prior: "" unless validation is three times training's perplexity.
+def check_gap(val_perplexity: float, train_perplexity: float, dataset_file_count: int) -> str:
+    """Return what to say of a `frames` prior: "" unless it counts as memorizing and training is three times as low.
 
     The fixed limits were set for `flat`; `frames` also gets below them by understanding, and then both fall together.
     """
     ratio = val_perplexity / train_perplexity
-    if not message or not ratio >= SUSPICIOUS_RATIO:
+    if not (val_perplexity < memorization_limit(dataset_file_count) and ratio >= SUSPICIOUS_RATIO):
         return ""
-    return f"It is also {ratio:.1f} times the training perplexity ({train_perplexity:.2f}). {message}"
+    gap = f", and {ratio:.1f} times the training perplexity ({train_perplexity:.2f})"
+    return _warning(val_perplexity, dataset_file_count, gap)
+
+
+def _warning(val_perplexity: float, dataset_file_count: int, gap: str = "") -> str:
+    sounds = "1 sound" if dataset_file_count == 1 else f"{dataset_file_count} sounds"
+    limit = memorization_limit(dataset_file_count)
+    return f"Validation perplexity {val_perplexity:.2f} is below {limit:.1f}, the limit for {sounds}{gap}. New audio may copy them. Stopping now keeps the best epoch so far."

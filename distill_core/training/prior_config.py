@@ -41,7 +41,7 @@ class PriorConfig:
     device: str = setting("auto", "Where to compute: auto, cpu, cuda or mps.")
     seed: int = setting(0, "Same seed, same machine: the same prior.")
     architecture: str = setting("frames", "Network: frames, or flat, which the older Distill opens but learns slower.")
-    context_s: float = setting(4.0, "Seconds of sound that the prior looks back over (frames; flat has one second).")
+    context_s: float = setting(4.0, "Seconds of sound to look back over, 16,384 codes at most (frames only).")
     token_dropout: float = setting(0.1, "Share of codes replaced by others while training; more holds back memorizing.")
     matrix_learning_rate: float = setting(0.01, "Largest step size of the trunk's matrices (Muon; frames only).")
     matrix_weight_decay: float = setting(0.1, "Pull of the trunk's matrices towards zero (Muon; frames only).")

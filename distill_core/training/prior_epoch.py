@@ -47,7 +47,7 @@ def _training_loss(prior: Prior, batch: Batch, wrong_share: float) -> Tensor:
 
 def _level_sums(values_BT: Tensor, levels: int) -> Tensor:
     """Return `[Q]`, the sum of each level's values, for values of the codes from the second on."""
-    padded_BT = functional.pad(values_BT.double().cpu(), (1, -(values_BT.shape[1] + 1) % levels))
+    padded_BT = functional.pad(values_BT.cpu().double(), (1, -(values_BT.shape[1] + 1) % levels))
     sums_Q: Tensor = padded_BT.unflatten(1, (-1, levels)).sum((0, 1))
     return sums_Q
 

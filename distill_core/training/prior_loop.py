@@ -50,9 +50,9 @@ class TrainedPrior:
 
 
 def _frames_grid(loaded: LoadedVQModel, config: PriorConfig, codes: SplitCodes) -> tuple[int, int]:
-    """Return (bands, steps) of the context: as asked for, but no longer than the longest sound or the format."""
+    """Return (bands, steps) of the context: as asked for, but no longer than a training sound or the format."""
     bands, _ = loaded.grid
-    longest = max(codes_NSQ.shape[1] for codes_NSQ in (*codes.train, *codes.val)) // bands
+    longest = max(codes_NSQ.shape[1] for codes_NSQ in codes.train) // bands
     most = LONGEST_SEQUENCE // (bands * loaded.model.num_quantizers)
     return bands, max(1, min(loaded.spectrogram.config.steps_of(config.context_s), longest, most))
 

@@ -18,7 +18,7 @@ from distill_core.models.architectures import Prior
 from distill_core.models.persistence import now_utc
 from distill_core.training.baselines import in_seconds, sibling_agreement, unigram_perplexities
 from distill_core.training.codes import SplitCodes
-from distill_core.training.memorization import check_memorization, gap_warning, memorization_limit
+from distill_core.training.memorization import check_gap, check_memorization, memorization_limit
 from distill_core.training.metrics import (
     PriorEpochMetrics,
     PriorTrainingCompleteEvent,
@@ -105,7 +105,7 @@ class PriorRun:
         val_perplexity = perplexity(validation.mean)
         is_memorizing, message = check_memorization(val_perplexity, self.prior.codebook_size, self.file_count)
         if self.prior.architecture == frames.ARCHITECTURE:
-            message = gap_warning(val_perplexity, perplexity(train_loss), message)
+            message = check_gap(val_perplexity, perplexity(train_loss), self.file_count)
         metrics = PriorEpochMetrics(
             epoch=epoch,
             total_epochs=self.config.max_epochs,
@@ -142,7 +142,7 @@ def start_event(run: PriorRun) -> PriorTrainingStartEvent:
     return PriorTrainingStartEvent(
         train_files=len(codes.train_files),
         validation_files=len(codes.val_files),
-        chunks=round(codes.count / run.codes_a_second),
+        chunks=sum(math.ceil(file.duration_s) for file in {*codes.train_files, *codes.val_files}),
         unigram_perplexity=unigram,
         memorization_limit=memorization_limit(run.file_count),
         seed=run.config.seed,
@@ -176,7 +176,7 @@ def prior_metadata(run: PriorRun, dataset: AudioDataset, start: PriorTrainingSta
         "unigram_by_level": list(start.unigram_by_level),
         "level_perplexities": list(best.level_perplexities),
         "sibling_agreement": start.sibling_agreement,
-        "was_memorizing": any(metrics.is_memorizing for metrics in run.history),
+        "was_memorizing": any(bool(metrics.memorization_message) for metrics in run.history),
         "dataset_file_count": len(dataset.files),
         "dataset_total_duration_s": dataset.total_duration_s,
     }
@@ -195,5 +195,5 @@ def complete_event(run: PriorRun) -> PriorTrainingCompleteEvent:
         final_perplexity=last.val_perplexity,
         best_perplexity=last.best_perplexity,
         epochs_trained=len(run.history),
-        was_memorizing=any(metrics.is_memorizing for metrics in run.history),
+        was_memorizing=any(bool(metrics.memorization_message) for metrics in run.history),
     )

@@ -49,14 +49,16 @@ class CodeWindows:
     """Rows of codes `[T]` in a prior's order, for training in random cuts and for validation in fixed ones.
 
     A row longer than `context` codes is cut at multiples of `unit` codes (a time step). A batch holds about
-    `codes_per_batch` codes, in windows of nearly the same length; an epoch hands out every code once, in at most
-    `len()` batches.
+    `codes_per_batch` codes, in windows of nearly the same length; an epoch hands out every code once, in `len()`
+    batches.
     """
 
     def __init__(self, rows: Sequence[Tensor], unit: int, context: int, codes_per_batch: int) -> None:
         self._rows, self._unit, self._context = rows, unit, context // unit * unit
         self._total = sum(map(len, rows))
-        self._batches = max(1, -(-self._total // codes_per_batch))
+        # Never more than there are windows of the longest kind: the schedule counts on them all.
+        longest = min(self._context, max(map(len, rows), default=1))
+        self._batches = max(1, min(-(-self._total // codes_per_batch), self._total // max(1, longest)))
 
     def __len__(self) -> int:
         return self._batches

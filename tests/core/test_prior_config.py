@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from distill_core import ConfigError, PriorConfig, check_memorization, get_adaptive_prior_config, prior_config_for
-from distill_core.training.memorization import gap_warning
+from distill_core.training.memorization import check_gap
 from distill_core.training.prior_config import config_for_sounds, setting_docs
 
 
@@ -135,19 +135,19 @@ def test_memorization_limits_are_strict(perplexity: float, files: int, memorizin
 
 
 @pytest.mark.parametrize(
-    ("validation", "training", "message", "warns"),
+    ("validation", "training", "files", "warns"),
     [
-        (4.5, 1.5, "Below 5.0.", True),
-        (4.5, 1.51, "Below 5.0.", False),
-        (4.5, 1.0, "", False),
-        (4.5, math.nan, "Below 5.0.", False),
+        (4.5, 1.5, 101, True),
+        (4.5, 1.51, 101, False),
+        (4.5, 1.0, 100, False),
+        (4.5, math.nan, 101, False),
+        (math.nan, 1.0, 101, False),
     ],
 )
 def test_frames_warns_only_where_training_is_far_below(
-    validation: float, training: float, message: str, warns: bool
+    validation: float, training: float, files: int, warns: bool
 ) -> None:
-    warning = gap_warning(validation, training, message)
+    warning = check_gap(validation, training, files)
     assert bool(warning) is warns
     if warns:
-        assert "3.0 times the training perplexity (1.50)" in warning
-        assert message in warning
+        assert "is below 5.0, the limit for 101 sounds, and 3.0 times the training perplexity (1.50)." in warning
