@@ -36,4 +36,5 @@ def check_gap(val_perplexity: float, train_perplexity: float, dataset_file_count
 def _warning(val_perplexity: float, dataset_file_count: int, gap: str = "") -> str:
     sounds = "1 sound" if dataset_file_count == 1 else f"{dataset_file_count} sounds"
     limit = memorization_limit(dataset_file_count)
-    return f"Validation perplexity {val_perplexity:.2f} is below {limit:.1f}, the limit for {sounds}{gap}. New audio may copy them. Stopping now keeps the best epoch so far."
+    compared = f"Validation perplexity {val_perplexity:.2f} is below {limit:.1f}, the limit for {sounds}{gap}."
+    return f"{compared} New audio may copy them. Stopping now keeps the best epoch so far."

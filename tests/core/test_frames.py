@@ -109,7 +109,7 @@ def test_trained_saved_and_opened_again(tiny_model: Path, sounds_folder: Path) -
     summary, loaded = read_summary(tiny_model), load_model_v2(tiny_model)
     assert (summary.prior_architecture, summary.prior_is_readable) == ("frames", True)
     assert summary.prior_config is not None
-    assert summary.prior_config["grid"] == [8, 18]  # three seconds: no longer than the longest sound
+    assert summary.prior_config["grid"] == trained.prior.sizes()["grid"]
     assert isinstance(loaded.prior, FramesPrior)
     codes = torch.randint(0, 16, (2, 96))
     with torch.no_grad():
@@ -153,9 +153,9 @@ def test_it_learns_faster_than_flat(tiny_model: Path, sounds_folder: Path) -> No
         ({"grid": None}, "grid"),
         ({"grid": [8]}, "grid"),
         ({"grid": [8, -6]}, "grid"),
-        ({"grid": [18, 8]}, "weights|shape"),
-        ({"grid": [144, 1]}, "grid"),
-        ({"seq_len": 96}, "grid"),
+        ({"grid": [2, 48]}, "weights|shape"),
+        ({"grid": [96, 1]}, "grid"),
+        ({"seq_len": 48}, "grid"),
         ({"num_heads": 32}, "odd"),
     ],
 )
