@@ -29,7 +29,7 @@ class Closing(QObject):
         """Tell whether the window may close now; otherwise ask, and `close_now` comes later."""
         state = self._session.state
         if state.is_training:
-            question = questions.quit_while_training(state.last_epoch, state.best_epoch)
+            question = questions.quit_while_training(state.last_epoch, state.best_epoch, state.is_kept)
             self._commands.ask(question, self._on_quit_answer)
             return False
         if state.activity is Activity.SAVING:

@@ -80,6 +80,7 @@ class Commands(QObject):
         if not self.can(ActionId.OPEN_MODEL):
             self.refused.emit(Refusal("model", self.locked_text()))
             return
+        self.unfinished.forget()
         self._session.settings.set_last_folder("model", path.parent)
         self._settle_unsaved(lambda: self._session.open_model(path))
 
@@ -117,6 +118,7 @@ class Commands(QObject):
         if not self.can(ActionId.CHOOSE_SOUNDS):
             self.refused.emit(Refusal("sounds", self.locked_text()))
             return
+        self.unfinished.forget()
         self._session.settings.set_last_folder("sounds", folder)
         self._session.open_dataset(folder)
 
@@ -140,6 +142,7 @@ class Commands(QObject):
     def stop(self) -> None:
         """End what is under way at its next step; training keeps the best."""
         if self.can(ActionId.STOP):
+            self.unfinished.forget()
             self._session.stop()
 
     def show_options(self) -> None:

@@ -114,7 +114,7 @@ class MainWindow(QMainWindow):
 
     @Slot(object)
     def _on_run_not_kept(self, event: RunNotKept) -> None:
-        self._on_said(f"The epochs are not kept on disk: {event.reason}")
+        self._on_said(f"Not kept on disk until it is saved: {event.reason}")
 
     @Slot(str, object)
     def _on_failed(self, job: str, problem: object) -> None:

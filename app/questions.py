@@ -76,15 +76,15 @@ def save_first(model: Path) -> Question:
     )
 
 
-def quit_while_training(last: PriorEpochMetrics | None, best: PriorEpochMetrics | None) -> Question:
+def quit_while_training(last: PriorEpochMetrics | None, best: PriorEpochMetrics | None, is_kept: bool) -> Question:
     """Ask before closing ends a training."""
     if last is None or best is None:
         text = "The first epoch is not finished, so there is nothing to save yet."
         choices: tuple[Choice, ...] = (Choice("discard", "Quit Without Saving", "destroy"),)
     else:
         text = f"Epoch {last.epoch} of {last.total_epochs}. "
-        text += f"The best prior so far (perplexity {best.val_perplexity:.2f}) is not saved; "
-        text += "Distill offers to go on with it when you open the model again."
+        text += f"The best prior so far (perplexity {best.val_perplexity:.2f}) is not saved."
+        text += " Distill offers to go on with it when you open the model again." if is_kept else ""
         choices = (Choice("save", "Save and Quit"), Choice("discard", "Quit Without Saving", "destroy"))
     keep = Choice("cancel", "Keep Training", "reject")
     return Question(

@@ -109,7 +109,9 @@ class Session(QObject):
         self._begin_training(work.training(model.path, dataset, {}, resume=True))
 
     def _begin_training(self, function: work.Work) -> None:
-        self._set(trained=None, unsaved=False, saved_to=None, last_epoch=None, best_epoch=None, unfinished=None)
+        self._set(
+            trained=None, unsaved=False, saved_to=None, last_epoch=None, best_epoch=None, unfinished=None, is_kept=True
+        )
         self._submit_now("training", function)
 
     def use_best(self) -> None:
@@ -149,10 +151,10 @@ class Session(QObject):
 
     def discard_prior(self) -> None:
         """Give the unsaved prior up, also what is kept of it on disk."""
-        had_prior, model = self._state.unsaved, self._state.model
+        trained, model = self._state.trained, self._state.model
         self._set(trained=None, unsaved=False)
-        if had_prior and model is not None:
-            self._runner.submit("discarding", work.discarding(model.path))
+        if trained is not None and trained.run_id and model is not None:
+            self._runner.submit("discarding", work.discarding(model.path, trained.run_id))
 
     @property
     def has_ended(self) -> bool:
@@ -204,6 +206,7 @@ class Session(QObject):
                 self.training_started.emit(event)
                 self._take_history(event.history)
             case RunNotKept():
+                self._set(is_kept=False)
                 self.run_not_kept.emit(event)
             case work.SaveChecked():
                 self._set(obstacle=event.obstacle)
@@ -302,4 +305,4 @@ class Session(QObject):
                 self._set(recoverable=result.unfinished)
                 self.device_known.emit(result.device)
             case "discarding":
-                self._set(recoverable=())
+                self._set(recoverable=result)

@@ -84,6 +84,7 @@ class State:
 
     `obstacle` is what keeps anything from being saved into the model; `has_previous` says whether there is a version
     before its last save; `may_replace` says whether a save was refused because another program changed it.
+    `is_kept` says whether the running training is on disk too;
     `unfinished` is a training into the model that was never saved, `recoverable` are those of all models at the start.
     `pending_model` and `pending_folder` are being opened; `trained` is the last result, `unsaved` until it is in a
     file; `saved_to` is the file of the last save; `last_epoch` and `best_epoch` belong to the running or last training.
@@ -95,6 +96,7 @@ class State:
     obstacle: SaveObstacle | None = None
     has_previous: bool = False
     may_replace: bool = False
+    is_kept: bool = True
     unfinished: UnfinishedRun | None = None
     recoverable: tuple[UnfinishedRun, ...] = ()
     pending_model: Path | None = None

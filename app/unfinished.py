@@ -39,6 +39,10 @@ class Unfinished(QObject):
         else:
             self.refused.emit(Refusal("sounds", f"“{shown_name(folder)}” has moved. Choose it again, then continue."))
 
+    def forget(self) -> None:
+        """Wait for no sounds any more: the person asked for something else."""
+        self._waits_for_sounds = False
+
     def use_best(self) -> None:
         """Take the best prior that it found, to be saved."""
         if self._can(ActionId.USE_BEST):

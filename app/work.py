@@ -157,13 +157,14 @@ def recovering(model: Path) -> Work:
     return run
 
 
-def discarding(model: Path) -> Work:
-    """Remove an unfinished training."""
+def discarding(model: Path, run_id: str | None = None) -> Work:
+    """Remove an unfinished training, or only the one of this id, and return those that there are."""
 
-    def run(on_event: OnEvent, should_stop: ShouldStop) -> None:
-        from distill_core.training.checkpoint import RunFolder
+    def run(on_event: OnEvent, should_stop: ShouldStop) -> tuple[UnfinishedRun, ...]:
+        from distill_core.training.checkpoint import RunFolder, unfinished_runs
 
-        RunFolder.of(model).discard()
+        RunFolder.of(model).discard(run_id)
+        return tuple(unfinished_runs())
 
     return run
 
@@ -181,7 +182,7 @@ def saving(model: ModelSummary, trained: TrainedPrior, output: Path | None, *, t
         path = persistence.save_prior_to_model(
             model.path, trained.prior, trained.config, trained.metadata, output=output, expected=expected
         )
-        RunFolder.of(model.path).discard()
+        RunFolder.of(model.path).discard(trained.run_id)
         before, after = model.prior_architecture, trained.prior.architecture
         keeps_backup = output is None and persistence.ends_opening_in_the_ancestor(before, after)
         return Saved(path, _opened(model.path), keeps_backup)

@@ -63,7 +63,8 @@ class TrainingProgress:
             case SkippedFile():
                 self.terminal.say(f"  skipped {event.name}: {event.reason}", "yellow")
             case RunNotKept():
-                self.terminal.say(f"The epochs are not kept on disk: {event.reason}", "yellow")
+                self.terminal.emit("run_not_kept", event)
+                self.terminal.say(f"Not kept on disk until it is saved: {event.reason}", "yellow")
             case PriorTrainingStartEvent():
                 self._show_start(event)
             case PriorStepMetrics() | VQVAEStepMetrics():

@@ -12,7 +12,7 @@ from distill_core.cli.findings import say_sounds, say_stopped, scan_folder
 from distill_core.cli.progress import TrainingProgress
 from distill_core.cli.setting_flags import given, with_setting_flags
 from distill_core.cli.terminal import Terminal, check_output, check_writable, stop_on_signals, terminal_session
-from distill_core.errors import ChangedOnDiskError, ConfigError, SaveError
+from distill_core.errors import ChangedOnDiskError, ConfigError, ModelFileError, SaveError
 from distill_core.events import ShouldStop, Stopped
 from distill_core.text import printable
 from distill_core.training.prior_config import PriorConfig, config_for_sounds
@@ -20,7 +20,7 @@ from distill_core.training.prior_config import PriorConfig, config_for_sounds
 if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
     from distill_core.models.summary import ModelSummary
-    from distill_core.training.checkpoint import UnfinishedRun
+    from distill_core.training.checkpoint import RunFolder
     from distill_core.training.prior_loop import TrainedPrior
 
 _SHORT = {"max_epochs": "epochs", "num_layers": "layers", "num_heads": "heads", "learning_rate": "lr"}
@@ -41,6 +41,9 @@ def train_prior(
         ),
     ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the unfinished training into MODEL.")] = False,
+    use_best: Annotated[
+        bool, typer.Option("--use-best", help="Save the best prior of the unfinished training as it is.")
+    ] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Encode all sounds anew, and keep no codes.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")] = False,
     **settings: Any,
@@ -52,7 +55,7 @@ def train_prior(
     with terminal_session(json) as terminal, stop_on_signals(terminal) as stop:
         if output is not None:
             check_output(output, force)
-        job = _Job(terminal, model, dataset, output, replace_changed, resume, not no_cache)
+        job = _Job(terminal, model, dataset, output, replace_changed, resume, use_best, not no_cache)
         _run(job, given(settings), stop.is_set)
 
 
@@ -66,6 +69,7 @@ class _Job:
     output: Path | None
     replace_changed: bool
     resume: bool
+    use_best: bool
     use_cache: bool
 
 
@@ -73,80 +77,118 @@ def _run(job: _Job, overrides: dict[str, Any], should_stop: ShouldStop) -> None:
     config_for_sounds(1, 1, overrides)  # a setting that cannot be is told before any work
     from distill_core.models.persistence import read_summary
     from distill_core.training.checkpoint import RunFolder
+    from distill_core.training.prior_loop import load_best
+
+    summary, run_folder = read_summary(job.model), RunFolder.of(job.model)
+    _look_for_unfinished(job, run_folder, overrides)
+    check_writable(job.output or job.model)
+    with TrainingProgress(job.terminal, overrides) as progress:
+        if job.use_best:
+            trained = load_best(run_folder)
+        else:
+            trained = _train(job, summary, run_folder, overrides, progress, should_stop)
+    if trained.prior is None:
+        return say_stopped(job.terminal)
+    saved_to = _save(job, summary, run_folder, trained)
+    run_folder.discard(trained.run_id)
+    _say_done(job.terminal, trained, saved_to, progress)
+
+
+def _train(
+    job: _Job,
+    summary: ModelSummary,
+    run_folder: RunFolder,
+    overrides: dict[str, Any],
+    progress: TrainingProgress,
+    should_stop: ShouldStop,
+) -> TrainedPrior:
+    from distill_core.training.prior_loop import TrainedPrior
     from distill_core.training.prior_loop import train_prior as train
 
-    terminal, model, output = job.terminal, job.model, job.output
-    summary, run_folder = read_summary(model), RunFolder.of(model)
-    _look_for_unfinished(job, run_folder.unfinished(), overrides)
-    check_writable(output or model)
-    with TrainingProgress(terminal, overrides) as progress:
-        try:
-            dataset = scan_folder(job.folder, progress, should_stop)
-        except Stopped:
-            return say_stopped(terminal)
-        _say_found(terminal, summary, dataset)
-        _say_replacing(terminal, summary, output)
-        trained = train(
-            model,
-            dataset,
-            overrides,
-            on_event=progress.on_event,
-            should_stop=should_stop,
-            use_cache=job.use_cache,
-            run_folder=run_folder,
-            resume=job.resume,
-        )
-    if trained.prior is None:
-        return say_stopped(terminal)
-    _say_backup(terminal, summary, trained, output)
-    saved_to = _save(summary, trained, output, job.replace_changed)
-    run_folder.discard()
-    _say_done(terminal, trained, saved_to, progress)
+    try:
+        dataset = scan_folder(job.folder, progress, should_stop)
+    except Stopped:
+        return TrainedPrior(None, {}, {}, (), True)
+    _say_found(job.terminal, summary, dataset)
+    _say_replacing(job.terminal, summary, job.output)
+    return train(
+        job.model,
+        dataset,
+        overrides,
+        on_event=progress.on_event,
+        should_stop=should_stop,
+        use_cache=job.use_cache,
+        run_folder=run_folder,
+        resume=job.resume,
+    )
 
 
-def _look_for_unfinished(job: _Job, found: UnfinishedRun | None, overrides: dict[str, Any]) -> None:
+def _look_for_unfinished(job: _Job, run_folder: RunFolder, overrides: dict[str, Any]) -> None:
     """Tell of an unfinished training, or check that it can be gone on with.
 
     Raises:
         ConfigError: it cannot.
     """
-    name = printable(job.model.name)
-    if job.resume and found is None:
-        raise ConfigError("resume", f"There is no unfinished training into “{name}”.", "Leave --resume out.")
-    if job.resume and overrides:
+    found, name = run_folder.unfinished(), printable(job.model.name)
+    wants_it, flag = job.resume or job.use_best, "--use-best" if job.use_best else "--resume"
+    if wants_it and run_folder.is_busy():
+        raise ConfigError("resume", f"Another training into “{name}” is under way.", "Wait until it has ended.")
+    if wants_it and found is None:
+        raise ConfigError("resume", f"There is no unfinished training into “{name}”.", f"Leave {flag} out.")
+    if wants_it and overrides:
         what = ", ".join(sorted(overrides))
-        raise ConfigError("resume", f"An unfinished training keeps its settings ({what}).", "Give --resume alone.")
-    if not job.resume and found is not None:
+        raise ConfigError("resume", f"An unfinished training keeps its settings ({what}).", f"Give {flag} alone.")
+    if not wants_it and found is not None:
+        job.terminal.emit("unfinished", found)
         job.terminal.say(
             f"Unfinished training found: epoch {found.epoch} of {found.total_epochs}, perplexity "
-            f"{found.best_perplexity:.2f}. --resume goes on with it; this one starts afresh and takes its place.",
+            f"{found.best_perplexity:.2f}. --resume goes on with it, --use-best saves its best prior; this one starts "
+            "afresh and takes its place.",
             "yellow",
         )
 
 
-def _save(summary: ModelSummary, trained: TrainedPrior, output: Path | None, replace_changed: bool) -> Path:
+def _kept_words(trained: TrainedPrior) -> str:
+    return "The prior is kept: once that is mended, --use-best saves it." if trained.run_id else ""
+
+
+def _save(job: _Job, summary: ModelSummary, run_folder: RunFolder, trained: TrainedPrior) -> Path:
     """Save; where another program changed the model, into a copy beside it, for the prior would end with this program.
 
     Raises:
         SaveError: it was not saved where it should be; tells where it is.
+        ModelFileError: the model is gone or damaged; tells where the prior is.
     """
     from distill_core.models.persistence import save_prior_to_model
 
     if trained.prior is None:
         raise ValueError("there is no prior to save")
     prior = (trained.prior, trained.config, trained.metadata)
-    expected = None if replace_changed else summary.stamp
+    expected = None if job.replace_changed else summary.stamp
     try:
-        return save_prior_to_model(summary.path, *prior, output=output, expected=expected)
+        before = _architecture_at(job.output or summary.path)
+        saved_to = save_prior_to_model(summary.path, *prior, output=job.output, expected=expected)
+        _say_backup(job.terminal, before, trained, saved_to)
+        return saved_to
     except ChangedOnDiskError as error:
         copy = save_prior_to_model(summary.path, *prior, output=free_name(summary.path))
+        run_folder.discard(trained.run_id)
         raise ChangedOnDiskError(
             f"{error.message} The new prior is in “{printable(copy.name)}” beside it.",
             "That is a copy of the changed file. --replace-changed saves into a changed file and keeps a backup.",
         ) from error
-    except SaveError as error:
-        kept = "The prior is kept: once that is mended, train with --resume and it is saved at once."
-        raise SaveError(error.message, f"{error.hint} {kept}".strip()) from error
+    except (SaveError, ModelFileError) as error:
+        raise type(error)(error.message, f"{error.hint} {_kept_words(trained)}".strip()) from error
+
+
+def _architecture_at(path: Path) -> str | None:
+    """Return the architecture of the prior in the file that a save replaces, None where there is no model."""
+    from distill_core.models.persistence import read_summary
+
+    try:
+        return read_summary(path).prior_architecture
+    except ModelFileError:
+        return None
 
 
 def free_name(model: Path) -> Path:
@@ -175,13 +217,14 @@ def _say_replacing(terminal: Terminal, summary: ModelSummary, output: Path | Non
     terminal.say(f"“{summary.path.name}” already has a prior ({known}). Saving replaces it.", "yellow")
 
 
-def _say_backup(terminal: Terminal, summary: ModelSummary, trained: TrainedPrior, output: Path | None) -> None:
+def _say_backup(terminal: Terminal, before: str | None, trained: TrainedPrior, saved_to: Path) -> None:
+    from distill_core.models.backup import backup_of
     from distill_core.models.persistence import ends_opening_in_the_ancestor
 
-    if output is None and ends_opening_in_the_ancestor(summary.prior_architecture, trained.config["architecture"]):
-        name = summary.path.name
+    if before is not None and ends_opening_in_the_ancestor(before, trained.config["architecture"]):
+        name, backup = printable(saved_to.name), printable(backup_of(saved_to).name)
         terminal.say(
-            f"“{name}” will no longer open in the older Distill; “{name}.bak” keeps it as it was, until the next save.",
+            f"“{name}” no longer opens in the older Distill; “{backup}” keeps it as it was, until the next save.",
             "yellow",
         )
 

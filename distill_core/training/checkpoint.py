@@ -17,17 +17,19 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from distill_core.errors import DistillError, ModelFileError
-from distill_core.folders import run_folders
+from distill_core.errors import ModelFileError
+from distill_core.folders import lock_folder, run_folders
 from distill_core.models import schema
 from distill_core.models.archive import FileStamp, read_archive, read_facts
 from distill_core.models.archive_writer import saving_into, write_archive
 from distill_core.models.backup import backup_of
 
 FORMAT, VERSION = "distill_run", 1
-_FILE, _LOCK = "run.distill-run", "in use"
+_FILE = "run.distill-run"
+_WAIT_S = 5.0  # whoever only looks at a run holds its lock for an instant
 # What a run's file holds beside the keys of a prior: its own list, checked at the same door as a model's.
 _KEYS: dict[str, type | tuple[type, ...]] = {
+    "run_id": str,
     "model_path": str,
     "sounds_path": str,
     "codes_digest": str,
@@ -48,6 +50,7 @@ _KEYS: dict[str, type | tuple[type, ...]] = {
 class UnfinishedRun:
     """What is known of a training whose prior is in no model; `has_ended` when only the saving is missing."""
 
+    run_id: str
     model: Path
     sounds: Path
     epoch: int
@@ -55,6 +58,35 @@ class UnfinishedRun:
     best_epoch: int
     best_perplexity: float
     has_ended: bool
+
+
+@contextmanager
+def reading_a_run() -> Iterator[None]:
+    """Answer what a run's state lacks, or has too much of, in words: it may be another Distill's.
+
+    Raises:
+        ModelFileError: instead of whatever its values led to.
+    """
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, StopIteration, TypeError, ValueError) as error:
+        raise ModelFileError(
+            "The unfinished training can't be read: another Distill made it.", "Train afresh."
+        ) from error
+
+
+def _facts(values: dict[str, Any]) -> UnfinishedRun:
+    last, metadata = values["history"][-1], values["prior_metadata"]
+    return UnfinishedRun(
+        run_id=values["run_id"],
+        model=Path(values["model_path"]),
+        sounds=Path(values["sounds_path"]),
+        epoch=int(last["epoch"]),
+        total_epochs=int(last["total_epochs"]),
+        best_epoch=values["best_epoch"],
+        best_perplexity=float(metadata["best_perplexity"]),
+        has_ended=values["has_ended"],
+    )
 
 
 def _check_run(values: dict[str, Any], name: str) -> None:
@@ -65,6 +97,10 @@ def _check_run(values: dict[str, Any], name: str) -> None:
     if wrong or not values["history"]:
         raise ModelFileError(f"“{name}” can't be opened: it is damaged.", "Train afresh.")
     schema.check_prior_header(values, name)
+    with reading_a_run():
+        _facts(values)
+        if values["best_epoch"] not in [metrics["epoch"] for metrics in values["history"]]:
+            raise ValueError("the best epoch is none of those there were")
 
 
 def _read(path: Path) -> tuple[dict[str, Any], FileStamp]:
@@ -72,19 +108,6 @@ def _read(path: Path) -> tuple[dict[str, Any], FileStamp]:
     _check_run(values, path.name)
     schema.check_prior_tensors(values, path.name)
     return values, stamp
-
-
-def _facts(values: dict[str, Any]) -> UnfinishedRun:
-    last, metadata = values["history"][-1], values["prior_metadata"]
-    return UnfinishedRun(
-        model=Path(values["model_path"]),
-        sounds=Path(values["sounds_path"]),
-        epoch=int(last["epoch"]),
-        total_epochs=int(last["total_epochs"]),
-        best_epoch=values["best_epoch"],
-        best_perplexity=float(metadata["best_perplexity"]),
-        has_ended=values["has_ended"],
-    )
 
 
 class RunFolder:
@@ -101,17 +124,20 @@ class RunFolder:
         return cls(run_folders() / sha256(os.fsencode(real)).hexdigest()[:32])
 
     @contextmanager
-    def in_use(self) -> Iterator[bool]:
-        """Keep other trainings out while this one runs; False where one is there already, or no folder can be made."""
-        lock = FileLock(self.folder / _LOCK, timeout=0)
+    def in_use(self, wait_s: float = _WAIT_S) -> Iterator[str]:
+        """Keep other trainings out while this one runs; yields "", or why that cannot be."""
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = FileLock(lock_folder() / f"{self.folder.name}.run.lock", timeout=wait_s)
             lock.acquire()
-        except (OSError, Timeout):
-            yield False
+        except Timeout:
+            yield "Another training into this model is under way."
+            return
+        except OSError as error:
+            yield f"The folder for it can't be made ({error.strerror or error})."
             return
         try:
-            yield True
+            yield ""
         finally:
             with suppress(OSError):
                 lock.release()
@@ -139,31 +165,45 @@ class RunFolder:
                 return _read(backup_of(self._file))[0]
             raise error
 
+    def look(self) -> UnfinishedRun | None:
+        """Return what is there, whether a training is at it or not; None for nothing that can be read."""
+        for path in (self._file, backup_of(self._file)):
+            with suppress(ModelFileError):
+                values, _ = read_facts(path)
+                _check_run(values, path.name)
+                return _facts(values)
+        return None
+
     def unfinished(self) -> UnfinishedRun | None:
         """Return what is there to go on with; None for nothing that can be read, or while a training is at it."""
         if not self._file.exists():
             return None
-        with self.in_use() as is_free:
-            if not is_free:
-                return None
-            for path in (self._file, backup_of(self._file)):
-                with suppress(ModelFileError, KeyError, TypeError, ValueError):
-                    values, _ = read_facts(path)
-                    _check_run(values, path.name)
-                    return _facts(values)
-        return None
+        with self.in_use(wait_s=0) as obstacle:
+            return None if obstacle else self.look()
 
-    def discard(self) -> None:
-        """Remove it all; a folder that a training is at work on stays."""
-        with self.in_use() as is_free:
-            if not is_free:
+    def is_busy(self) -> bool:
+        """Tell whether a training is at it."""
+        if not self.folder.exists():
+            return False
+        with self.in_use(wait_s=0) as obstacle:
+            return bool(obstacle)
+
+    def discard(self, run_id: str | None = None) -> None:
+        """Remove what is there, or only the run of this id; one that a training is at stays."""
+        if not self.folder.exists():
+            return
+        with self.in_use() as obstacle:
+            found = self.look()
+            if obstacle or (run_id is not None and found is not None and found.run_id != run_id):
                 return
-        shutil.rmtree(self.folder, ignore_errors=True)
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def unfinished_runs() -> list[UnfinishedRun]:
     """Return what unfinished trainings there are, whose models still exist."""
-    with suppress(OSError, DistillError):
-        found = [RunFolder(folder).unfinished() for folder in sorted(run_folders().iterdir())]
-        return [run for run in found if run is not None and run.model.exists()]
-    return []
+    try:
+        folders = sorted(run_folders().iterdir())
+    except OSError:
+        return []
+    found = [RunFolder(folder).unfinished() for folder in folders]
+    return [run for run in found if run is not None and run.model.exists()]

@@ -21,7 +21,7 @@ from distill_core.models.frames import FramesPrior
 from distill_core.models.persistence import LoadedVQModel, load_model_v2
 from distill_core.models.prior import CodePrior
 from distill_core.models.schema import LONGEST_SEQUENCE, check_seq_len
-from distill_core.training.checkpoint import RunFolder
+from distill_core.training.checkpoint import RunFolder, reading_a_run
 from distill_core.training.code_cache import open_code_cache
 from distill_core.training.codes import Layout, SplitCodes, encode_and_split
 from distill_core.training.metrics import PriorEpochMetrics, RunNotKept
@@ -39,7 +39,8 @@ class TrainedPrior:
     """The result of training.
 
     `prior` has the best weights and is on the CPU, or is None when training stopped before the first validation;
-    `config` and `metadata` are plain dicts exactly as the file holds them; `history` has one entry an epoch.
+    `config` and `metadata` are plain dicts exactly as the file holds them; `history` has one entry an epoch; `run_id`
+    names the run in the run folder that holds all this too, "" where none does.
     """
 
     prior: Prior | None
@@ -47,6 +48,7 @@ class TrainedPrior:
     metadata: dict[str, Any]
     history: tuple[PriorEpochMetrics, ...]
     stopped_early: bool
+    run_id: str = ""
 
 
 def _frames_grid(loaded: LoadedVQModel, config: PriorConfig, codes: SplitCodes) -> tuple[int, int]:
@@ -79,7 +81,8 @@ class _Job:
 
     def settings(self, file_count: int, code_count: int) -> PriorConfig:
         if self.unfinished is not None:
-            return PriorConfig(**self.unfinished["config"])
+            with reading_a_run():
+                return PriorConfig(**self.unfinished["config"])
         if isinstance(self.config, PriorConfig):
             return self.config
         return config_for_sounds(file_count, code_count, self.config)
@@ -106,7 +109,8 @@ def _prepare(job: _Job, dataset: AudioDataset, on_event: OnEvent, should_stop: S
     prior = _build_prior(loaded, config, codes, device)
     run = PriorRun(prior, config, codes, len(dataset.files), loaded.grid, loaded.vqvae_config)
     if job.unfinished is not None:
-        restore(run, job.unfinished)
+        with reading_a_run():
+            restore(run, job.unfinished)
     return run
 
 
@@ -118,8 +122,8 @@ class _Keeper:
 
     def __init__(self, job: _Job, run: PriorRun, dataset: AudioDataset, on_event: OnEvent) -> None:
         self._job, self._run, self._dataset, self._on_event = job, run, dataset, on_event
-        self._folder = job.run_folder
-        self._next_at, self._is_behind = 0.0, False
+        self._next_at, self._is_behind, self._has_warned = 0.0, False, False
+        self.is_kept = False
         self.start = start_event(run)
 
     def on_event(self, event: object) -> None:
@@ -128,25 +132,29 @@ class _Keeper:
             self._is_behind = monotonic() < self._next_at
             if not self._is_behind:
                 started = monotonic()
-                self.keep()
+                self._keep()
                 self._next_at = monotonic() + PAUSE_IN_WRITING_TIMES * (monotonic() - started)
         self._on_event(event)
 
     def keep_end(self, stopped: bool) -> None:
         """Keep the end; where it was stopped within an epoch, what is there from before that epoch is better."""
-        if not stopped or self._is_behind:
-            self.keep(has_ended=not stopped)
+        if not stopped or self._is_behind or not self.is_kept:
+            self._keep(has_ended=not stopped)
 
-    def keep(self, *, has_ended: bool = False) -> None:
-        """Write the run's state; where that fails, tell it once and go on without."""
-        if self._folder is None or not self._run.best.state:
+    def _keep(self, *, has_ended: bool = False) -> None:
+        """Write the run's state; that it fails is told once, and tried again with the next epoch."""
+        folder, run = self._job.run_folder, self._run
+        if folder is None or not run.best.state:
             return
         model_path = self._job.model_path.resolve()
         try:
-            self._folder.save(state_of(self._run, model_path, self._dataset, self.start, has_ended=has_ended))
+            folder.save(state_of(run, model_path, self._dataset, self.start, has_ended=has_ended))
+            self.is_kept = True
         except SaveError as error:
-            self._folder = None
-            self._on_event(RunNotKept(error.message))
+            self.is_kept = False
+            if not self._has_warned:
+                self._on_event(RunNotKept(error.message))
+            self._has_warned = True
 
 
 def _result(run: PriorRun, keeper: _Keeper, dataset: AudioDataset, stopped: bool, on_event: OnEvent) -> TrainedPrior:
@@ -156,8 +164,8 @@ def _result(run: PriorRun, keeper: _Keeper, dataset: AudioDataset, stopped: bool
     keeper.keep_end(stopped)
     on_event(complete_event(run))
     run.prior.load_state_dict(run.best.state)
-    metadata = prior_metadata(run, dataset, keeper.start)
-    return TrainedPrior(run.prior.cpu().eval(), saved_config, metadata, tuple(run.history), stopped)
+    metadata, run_id = prior_metadata(run, dataset, keeper.start), run.run_id if keeper.is_kept else ""
+    return TrainedPrior(run.prior.cpu().eval(), saved_config, metadata, tuple(run.history), stopped, run_id)
 
 
 def _train(job: _Job, dataset: str | Path | AudioDataset, on_event: OnEvent, should_stop: ShouldStop) -> TrainedPrior:
@@ -203,15 +211,13 @@ def train_prior(
     with ExitStack() as stack:
         stack.enter_context(torch.random.fork_rng())
         stack.enter_context(out_of_memory_in_words(_SMALLER))
-        unfinished = None
-        if run_folder is not None and not stack.enter_context(run_folder.in_use()):
-            reason = "Another training into this model is under way, or the folder for it can't be made."
-            if resume:
-                raise ConfigError("resume", f"{reason} Nothing was changed.", "Wait until it has ended.")
-            on_event(RunNotKept(reason))
+        obstacle = "" if run_folder is None else stack.enter_context(run_folder.in_use())
+        if obstacle and resume:
+            raise ConfigError("resume", f"{obstacle} Nothing was changed.", "Try again when that has changed.")
+        if obstacle:
+            on_event(RunNotKept(obstacle))
             run_folder = None
-        elif run_folder is not None and resume:
-            unfinished = run_folder.load()
+        unfinished = run_folder.load() if resume and run_folder is not None else None
         job = _Job(Path(model_path), config or {}, use_cache, run_folder, unfinished)
         return _train(job, dataset, on_event, should_stop)
 
@@ -223,6 +229,8 @@ def load_best(run_folder: RunFolder) -> TrainedPrior:
         ModelFileError: there is none that can be read.
     """
     values = run_folder.load()
-    prior = best_prior(values, PRIOR_CLASSES[architecture_of(values["prior_config"])])
-    history, metadata = tuple(history_of(values)), dict(values["prior_metadata"])
-    return TrainedPrior(prior, dict(values["prior_config"]), metadata, history, not values["has_ended"])
+    with reading_a_run():
+        prior = best_prior(values, PRIOR_CLASSES[architecture_of(values["prior_config"])])
+        history, metadata = tuple(history_of(values)), dict(values["prior_metadata"])
+        stopped = not values["has_ended"]
+        return TrainedPrior(prior, dict(values["prior_config"]), metadata, history, stopped, values["run_id"])

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
+from uuid import uuid4
 
 import torch
 
@@ -58,6 +59,7 @@ class PriorRun:
     best: BestWeights = field(default_factory=BestWeights)
     history: list[PriorEpochMetrics] = field(default_factory=list)
     roll_backs: int = 0
+    run_id: str = field(default_factory=lambda: uuid4().hex)
 
     def __post_init__(self) -> None:
         config = self.config

@@ -50,6 +50,7 @@ def state_of(
 ) -> dict[str, Any]:
     """Return all that going on after this epoch needs, and the best prior so far as a model file would hold it."""
     return {
+        "run_id": run.run_id,
         "model_path": str(model_path),
         "sounds_path": str(dataset.folder.resolve()),
         "codes_digest": codes_digest(run.codes),
@@ -87,6 +88,7 @@ def restore(run: PriorRun, values: dict[str, Any]) -> None:
             "The sounds or the model have changed since that training; nothing was changed.",
             "Train afresh, or keep the best prior that it found.",
         )
+    run.run_id = values["run_id"]
     run.prior.load_state_dict(values["current_state_dict"])
     run.best.loss, run.best.epoch = values["best_loss"], values["best_epoch"]
     run.best.state = values["prior_state_dict"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -117,13 +119,76 @@ def test_a_new_training_keeps_the_old_run_until_it_has_a_best(
     assert found is not None
     assert found.epoch == 2
     _leave_unfinished(tiny_model, sounds_folder, replace(TINY, max_epochs=7), epoch=1)
-    assert folder.unfinished() == replace(
-        found,
-        epoch=1,
-        total_epochs=7,
-        best_epoch=1,
-        best_perplexity=pytest.approx(load_best(folder).metadata["best_perplexity"]),
-    )
+    again = folder.unfinished()
+    assert again is not None
+    assert again.run_id != found.run_id
+    assert (again.epoch, again.total_epochs) == (1, 7)
+
+
+def test_a_save_discards_its_own_run_and_nobody_elses(tiny_model: Path, sounds_folder: Path, folder: RunFolder) -> None:
+    mine = train_prior(tiny_model, sounds_folder, TINY, run_folder=folder)
+    assert mine.run_id
+    _leave_unfinished(tiny_model, sounds_folder)
+    folder.discard(mine.run_id)
+    found = folder.unfinished()
+    assert found is not None
+    assert found.epoch == 2
+    folder.discard(found.run_id)
+    assert folder.unfinished() is None
+
+
+def test_whoever_only_looks_keeps_no_training_from_being_kept(
+    tiny_model: Path, sounds_folder: Path, folder: RunFolder
+) -> None:
+    _leave_unfinished(tiny_model, sounds_folder)
+    has_ended = threading.Event()
+
+    def look() -> None:
+        while not has_ended.is_set():
+            RunFolder.of(tiny_model).unfinished()
+
+    looker = threading.Thread(target=look)
+    looker.start()
+    try:
+        for _ in range(20):
+            with folder.in_use() as obstacle:
+                assert not obstacle
+    finally:
+        has_ended.set()
+        looker.join()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"history": [{"epoch": math.inf, "total_epochs": 3}]},
+        {"history": [{"epoch": 1, "total_epochs": 3, "of a later Distill": 1}]},
+        {"config": {"of a later Distill": 1}},
+        {"random_states": []},
+        {"optimizer_states": []},
+        {"schedule": {}},
+        {"prior_metadata": {}},
+        {"prior_metadata": None},
+        {"best_epoch": 99},
+    ],
+    ids=str,
+)
+def test_a_run_of_another_distill_is_refused_in_words(
+    tiny_model: Path, sounds_folder: Path, folder: RunFolder, change: dict[str, object]
+) -> None:
+    _leave_unfinished(tiny_model, sounds_folder)
+    values = folder.load() | change
+    file = folder.folder / "run.distill-run"
+    torch.save(values, file)
+    file.with_name("run.distill-run.bak").unlink()
+    unfinished_runs()
+    refusals = 0
+    for use in (load_best, lambda run: train_prior(tiny_model, sounds_folder, run_folder=run, resume=True)):
+        try:
+            use(folder)
+        except ModelFileError:
+            refusals += 1
+    assert refusals
 
 
 def test_other_sounds_are_no_way_to_go_on(tiny_model: Path, sounds_folder: Path, folder: RunFolder) -> None:
@@ -164,8 +229,8 @@ def test_a_folder_that_takes_nothing_is_told_once_and_training_goes_on(
 def test_two_trainings_into_one_model_keep_out_of_each_others_way(
     tiny_model: Path, sounds_folder: Path, folder: RunFolder
 ) -> None:
-    with folder.in_use() as is_free:
-        assert is_free
+    with folder.in_use() as obstacle:
+        assert not obstacle
         events: list[object] = []
         train_prior(tiny_model, sounds_folder, TINY, on_event=events.append, run_folder=RunFolder.of(tiny_model))
         assert [type(event) for event in events if isinstance(event, RunNotKept)] == [RunNotKept]
@@ -225,7 +290,13 @@ def test_the_terminal_goes_on_when_asked_and_else_tells_of_it_in_one_line(
         "Epoch 4/5",
         "Epoch 5/5",
     ]
+    assert "hidden_size: 32 (as before)" in resumed.stdout
     assert "Saved into" in resumed.stdout
+    assert folder.unfinished() is None
+    _leave_unfinished(tiny_model, sounds_folder)
+    used = _distill("train-prior", tiny_model, sounds_folder, "--use-best")
+    assert used.returncode == 0, used.stderr
+    assert "Epoch" not in used.stdout
     assert folder.unfinished() is None
     _leave_unfinished(tiny_model, sounds_folder)
     afresh = _distill("train-prior", tiny_model, sounds_folder, "--epochs", 1, "--hidden-size", 32)
