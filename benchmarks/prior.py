@@ -53,8 +53,10 @@ class Sounds:
     val_fraction: float
 
     def codes(self, layout: Layout, seed: int) -> SplitCodes:
-        """Encode the sounds, split by file."""
-        return encode_and_split(self.loaded, self.dataset, self.val_fraction, seed, layout=layout)
+        """Encode the sounds, split by file, the training sounds in variants too."""
+        return encode_and_split(
+            self.loaded, self.dataset, self.val_fraction, seed, layout=layout, variants=PriorConfig().variants
+        )
 
 
 def read_sounds(options: argparse.Namespace) -> Sounds:
@@ -223,7 +225,7 @@ def in_rows(options: argparse.Namespace, sounds: Sounds, facts: Facts, seed: int
     for name, length in {"1 second": second, f"{steps} steps": steps}.items():
         torch.manual_seed(seed)
         contenders[name] = OursInRows(replace(facts, grid=(bands, length), budget_s=budget_s))
-        contenders[name].enter(split.train, split.val, seed)
+        contenders[name].enter(split, seed)
     race(contenders, budget_s)
     unigram, _ = unigram_perplexities(split.train, split.val, facts.codebook_size)
     print(f"\nWhole sounds in a row, one gain each, {budget_s:g} CPU seconds; unigram perplexity {unigram:.1f}")
@@ -241,7 +243,7 @@ def run(options: argparse.Namespace, sounds: Sounds, seed: int) -> dict[str, _Ro
     names = [name for name in (OURS, *RIVALS) if is_installed(name)]
     contenders = {name: build(name, facts) for name in names}
     for contender in contenders.values():
-        contender.enter(train_NSQ, val_NSQ, seed)
+        contender.enter(split, seed)
     peak = matmul_peak()
     race(contenders, options.cpu_seconds)
     peak = max(peak, matmul_peak())

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import process_time
 from typing import Any
@@ -24,9 +24,10 @@ from torch.optim import AdamW, Optimizer
 
 from distill_core.models.frames import FramesPrior
 from distill_core.models.prior import flatten_codes
+from distill_core.training.codes import SplitCodes
 from distill_core.training.optimizers import build_optimizer
 from distill_core.training.prior_config import PriorConfig
-from distill_core.training.prior_epoch import as_windows, train_step, validate
+from distill_core.training.prior_epoch import as_windows, train_step
 from distill_core.training.windows import Batch
 
 OURS = "frames"
@@ -39,7 +40,7 @@ _MODERN = {"lr": 1e-3, "betas": (0.9, 0.95)}
 class Facts:
     """What every contender is built for: shapes, Distill's settings, and the ancestor's for as many files.
 
-    `grid` is the context's; `second` says how many codes a second has where the context is longer.
+    `grid` is the context's, `second` how many codes a second has.
     """
 
     codebook_size: int
@@ -53,7 +54,7 @@ class Facts:
 
     @property
     def codes(self) -> int:
-        """How many codes a second of sound has."""
+        """How many codes the context has."""
         return self.grid[0] * self.grid[1] * self.levels
 
 
@@ -186,19 +187,19 @@ class Contender:
         self.spent_s, self.codes_seen, self.epoch = 0.0, 0, 0
         self.curve: list[tuple[float, float]] = []
 
-    def enter(self, train_NSQ: Tensor, val_NSQ: Tensor, seed: int) -> None:
+    def enter(self, split: SplitCodes, seed: int) -> None:
         """Take the codes, in the order that the network wants them."""
-        self.train_NT, self.val_NT = (flatten_codes(codes, self.order_of(codes)) for codes in (train_NSQ, val_NSQ))
-        self.batches = self._batches(torch.Generator().manual_seed(seed))
+        self.val_NT = self.in_order(torch.cat(split.val))
+        self.batches = self._batches(flatten_codes(torch.cat(split.train)), torch.Generator().manual_seed(seed))
 
-    def order_of(self, codes_NSQ: Tensor) -> Tensor | None:
-        """Return the order in which the network wants a second's positions; None is the model's."""
-        return None
+    def in_order(self, codes_NSQ: Tensor) -> Tensor:
+        """Return `[N, T]`, as the network wants a second's positions."""
+        return flatten_codes(codes_NSQ)
 
-    def _batches(self, generator: torch.Generator) -> Iterator[Tensor]:
+    def _batches(self, train_NT: Tensor, generator: torch.Generator) -> Iterator[Tensor]:
         while True:
-            for indices in torch.randperm(len(self.train_NT), generator=generator).split(self.batch_size):
-                yield self.train_NT[indices]
+            for indices in torch.randperm(len(train_NT), generator=generator).split(self.batch_size):
+                yield train_NT[indices]
             self.epoch += 1
 
     def share(self) -> float:
@@ -247,33 +248,49 @@ class Ours(Contender):
         prior = FramesPrior(facts.codebook_size, facts.levels, *facts.grid, *sizes)
         super().__init__(facts, prior, build_optimizer(prior, config), warm_up_and_cosine)
 
-    def order_of(self, codes_NSQ: Tensor) -> Tensor | None:
-        return self.network.order_of(codes_NSQ.shape[1])
+    def enter(self, split: SplitCodes, seed: int) -> None:
+        """Take the sounds, and their variants as the engine does; the held-out ones are as they are for all."""
+        self.val_NT = self.in_order(torch.cat(split.val))
+        self.batches = self._windows(split, torch.Generator().manual_seed(seed))
 
-    def learn(self, codes_BT: Tensor) -> None:
-        lengths_B = torch.full((len(codes_BT),), codes_BT.shape[1])
-        batch = Batch(codes_BT, lengths_B, torch.ones_like(lengths_B, dtype=torch.bool))
-        train_step(self.network, batch, self.optimizer, self.facts.ours)
+    def in_order(self, codes_NSQ: Tensor) -> Tensor:
+        return flatten_codes(codes_NSQ, self.network.order_of(codes_NSQ.shape[1]))
+
+    def _windows(self, split: SplitCodes, generator: torch.Generator) -> Iterator[Batch]:
+        windows = as_windows(self.network, split.versions, self.batch_size * self.facts.second)
+        while True:
+            yield from windows.random(generator)
+            self.epoch += 1
+
+    def learn(self, batch: Batch | Tensor) -> None:
+        train_step(self.network, _as_batch(batch), self.optimizer, self.facts.ours)
 
 
 class OursInRows(Ours):
-    """The same on whole sounds in a row, in windows as long as the grid of its facts."""
+    """The same on whole sounds in a row, with a context as long as the grid of its facts."""
 
-    def enter(self, train: Sequence[Tensor], val: Sequence[Tensor], seed: int) -> None:
+    def enter(self, split: SplitCodes, seed: int) -> None:
         """Take the sounds' codes `[1, S, Q]`."""
-        size = self.batch_size * self.facts.second
-        self.train_windows, self.val_windows = (as_windows(self.network, each, size) for each in (train, val))
-        self.batches = self._windows(torch.Generator().manual_seed(seed))
+        self.val_windows = as_windows(self.network, [[codes] for codes in split.val], 32 * self.facts.second)
+        self.batches = self._windows(split, torch.Generator().manual_seed(seed))
 
-    def _windows(self, generator: torch.Generator) -> Iterator[Batch]:
-        while True:
-            yield from self.train_windows.random(generator)
-
-    def learn(self, batch: Batch) -> None:
-        train_step(self.network, batch, self.optimizer, self.facts.ours)
-
+    @torch.no_grad()
     def validate(self) -> None:
-        self.curve.append((self.spent_s, validate(self.network, self.val_windows).mean))
+        """Note the mean loss of every code, the first of each window too: so all contexts are asked the same."""
+        self.network.eval()
+        total, count = 0.0, 0
+        for batch in self.val_windows.fixed():
+            logits_BTK, targets_BT = self.network.logits_with_start(batch.codes_BT, batch.begins_B), batch.targets(-100)
+            total += functional.cross_entropy(logits_BTK.flatten(0, 1), targets_BT.flatten(), reduction="sum").item()
+            count += batch.count
+        self.curve.append((self.spent_s, total / count))
+
+
+def _as_batch(codes: Batch | Tensor) -> Batch:
+    if isinstance(codes, Batch):
+        return codes
+    lengths_B = torch.full((len(codes),), codes.shape[1])
+    return Batch(codes, lengths_B, torch.ones_like(lengths_B, dtype=torch.bool))
 
 
 class Stock(Contender):

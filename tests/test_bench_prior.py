@@ -6,6 +6,7 @@ import torch
 from benchmarks.prior import cpu_s_to, race, ratios
 from benchmarks.rival_sampling import STEPS, sample
 from benchmarks.rivals import OURS, RIVALS, Facts, build, is_installed
+from distill_core.training.codes import SplitCodes
 from distill_core.training.prior_config import PriorConfig, get_adaptive_prior_config
 
 BUDGET_S = 0.4
@@ -24,7 +25,7 @@ MEASURES = {
 def facts():
     sizes = {"hidden_size": 32, "num_layers": 2, "num_heads": 2, "batch_size": 4}
     config = PriorConfig(**sizes)
-    return Facts(16, 3, (2, 3), config, get_adaptive_prior_config(30), BUDGET_S)
+    return Facts(16, 3, (2, 3), config, get_adaptive_prior_config(30), BUDGET_S, second=18)
 
 
 def contender(name, facts):
@@ -62,7 +63,7 @@ def test_a_race_gives_everybody_the_same_time_and_every_ratio(facts):
     codes_NSQ = torch.randint(16, (12, 6, 3), generator=torch.Generator().manual_seed(0))
     contenders = {name: build(name, facts) for name in (OURS, "stock", "nanogpt")}
     for one in contenders.values():
-        one.enter(codes_NSQ[:8], codes_NSQ[8:], seed=0)
+        one.enter(SplitCodes(tuple((codes[None],) for codes in codes_NSQ[:8]), (codes_NSQ[8:],), (), ()), seed=0)
     race(contenders, BUDGET_S)
     for one in contenders.values():
         assert BUDGET_S <= one.spent_s < 2 * BUDGET_S

@@ -9,24 +9,27 @@ from typing import TypeVar
 from torch import Tensor
 
 from distill_core.audio.dataset import AudioFile, check_unchanged
-from distill_core.audio.io import UnreadableSoundError, chunks_of_blocks, read_blocks
+from distill_core.audio.io import UnreadableSoundError, chunks_of_blocks
 from distill_core.audio.spectrogram import SpectrogramConfig
+from distill_core.audio.variants import ORIGINAL, Variant, read_variant
 from distill_core.errors import DatasetError
 from distill_core.events import OnEvent, ProgressReporter, ShouldStop, SkippedFile, stop_point
 
 _Item = TypeVar("_Item")
 
 
-def read_file(file: AudioFile, config: SpectrogramConfig, should_stop: ShouldStop) -> Iterator[Tensor]:
+def read_file(
+    file: AudioFile, config: SpectrogramConfig, should_stop: ShouldStop, variant: Variant = ORIGINAL
+) -> Iterator[Tensor]:
     """Yield a file's chunks, some at a time, so that a sound of hours needs no more memory than one of seconds.
 
     Raises:
         UnreadableSoundError: it vanished or changed since the scan.
         Stopped: `should_stop()` turned true.
     """
-    check_unchanged(file, should_stop)
-    blocks = read_blocks(file.path, config.sample_rate, file.channel)
-    for chunks_NT in chunks_of_blocks(blocks, config.chunk_samples):
+    if variant is ORIGINAL:
+        check_unchanged(file, should_stop)
+    for chunks_NT in chunks_of_blocks(read_variant(file, config, variant), config.chunk_samples):
         stop_point(should_stop)
         yield chunks_NT
 

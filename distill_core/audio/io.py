@@ -131,15 +131,19 @@ def resample_blocks(blocks: Iterable[Tensor], source_rate: int, target_rate: int
     yield resample(waiting_T)[skipped:]
 
 
-def read_blocks(path: Path, sample_rate: int, channel: int | None = None) -> Iterator[Tensor]:
+def read_blocks(
+    path: Path, sample_rate: int, channel: int | None = None, speed: Fraction = Fraction(1)
+) -> Iterator[Tensor]:
     """Decode a file and yield its mono float32 waveform at `sample_rate` Hz, a block `[t]` at a time.
+
+    `speed` is how many times as fast it is played.
 
     Raises:
         UnreadableSoundError: the file cannot be opened (any more).
     """
     with open_sound(path) as sound:
         blocks = (torch.from_numpy(to_mono(block, channel)) for block in decode_blocks(sound))
-        yield from resample_blocks(blocks, sound.samplerate, sample_rate)
+        yield from resample_blocks(blocks, sound.samplerate * speed.numerator, sample_rate * speed.denominator)
 
 
 def read_mono(path: Path, sample_rate: int, channel: int | None = None) -> Tensor:

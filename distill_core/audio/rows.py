@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from distill_core.audio.dataset import AudioFile, check_unchanged
-from distill_core.audio.io import SILENCE_PEAK, read_blocks
+from distill_core.audio.io import SILENCE_PEAK
 from distill_core.audio.spectrogram import FRAMES_PER_STEP, SpectrogramConfig
+from distill_core.audio.variants import ORIGINAL, Variant, read_variant
 from distill_core.events import ShouldStop, stop_point
 
 _PIECE_STEPS = 192  # about half a minute
@@ -57,16 +58,19 @@ def pieces_of_blocks(blocks: Iterable[Tensor], config: SpectrogramConfig) -> Ite
         yield Piece(waiting_T, done - first, first + len(waiting_T) // hop + 1 - done)
 
 
-def read_row(file: AudioFile, config: SpectrogramConfig, should_stop: ShouldStop) -> Iterator[Piece]:
+def read_row(
+    file: AudioFile, config: SpectrogramConfig, should_stop: ShouldStop, variant: Variant = ORIGINAL
+) -> Iterator[Piece]:
     """Yield a file's pieces, all divided by the peak of the whole file if that exceeds 1e-6.
 
     Raises:
         UnreadableSoundError: it vanished or changed since the scan.
         Stopped: `should_stop()` turned true.
     """
-    check_unchanged(file, should_stop)
+    if variant is ORIGINAL:
+        check_unchanged(file, should_stop)
     gain = 1 / file.peak if file.peak > SILENCE_PEAK else 1.0
-    blocks = (block_T * gain for block_T in read_blocks(file.path, config.sample_rate, file.channel))
+    blocks = (block_T * gain for block_T in read_variant(file, config, variant))
     for piece in pieces_of_blocks(blocks, config):
         stop_point(should_stop)
         yield piece

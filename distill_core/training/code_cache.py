@@ -21,12 +21,13 @@ import torch
 from torch import Tensor
 
 from distill_core.audio.dataset import AudioFile
+from distill_core.audio.variants import ORIGINAL, Variant
 from distill_core.device import training_threads
 from distill_core.folders import cache_folder
 from distill_core.models.persistence import LoadedVQModel
 
 # Raise it whenever the way from a sound to its codes changes.
-_VERSION = 2
+_VERSION = 3
 _MAX_BYTES = 256 * 10**6
 _BLOCK_BYTES, _CHECKSUM_BYTES = 4096, 16
 _SHAPE = struct.Struct("<3I")
@@ -42,9 +43,9 @@ class CodeCache:
         self._folder, self._settings, self._max_bytes = folder, settings, max_bytes
         self._is_writable = True
 
-    def load(self, file: AudioFile) -> Tensor | None:
+    def load(self, file: AudioFile, variant: Variant = ORIGINAL) -> Tensor | None:
         """Return a sound's codes `[N, S, Q]` (int64), or None without an undamaged entry."""
-        name = self._name(file)
+        name = self._name(file, variant)
         try:
             codes_NSQ = _unpack((self._folder / name).read_bytes(), name)
         except OSError:
@@ -53,11 +54,11 @@ class CodeCache:
             os.utime(self._folder / name)  # what was used last is removed last
         return codes_NSQ
 
-    def save(self, file: AudioFile, codes_NSQ: Tensor) -> None:
+    def save(self, file: AudioFile, codes_NSQ: Tensor, variant: Variant = ORIGINAL) -> None:
         """Keep a sound's codes; where that fails, this is logged once and nothing is kept from then on."""
         if not self._is_writable:
             return
-        name = self._name(file)
+        name = self._name(file, variant)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             _replace(self._folder / name, _pack(codes_NSQ, name))
@@ -74,9 +75,9 @@ class CodeCache:
                 with suppress(OSError):
                     path.unlink()
 
-    def _name(self, file: AudioFile) -> str:
+    def _name(self, file: AudioFile, variant: Variant) -> str:
         # The rate and the channels too: the digest is of the bare samples.
-        sound = [file.digest, file.sample_rate, file.channels, file.channel]
+        sound = [file.digest, file.sample_rate, file.channels, file.channel, str(variant.speed), variant.delay]
         return blake2b(json.dumps([self._settings, sound]).encode(), digest_size=_CHECKSUM_BYTES).hexdigest()
 
 

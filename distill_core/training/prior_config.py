@@ -12,6 +12,7 @@ from distill_core.training import settings
 from distill_core.training.settings import batch_size_for, is_number, is_whole, require, setting, val_fraction_for
 
 _MOST = 1_000_000
+MOST_VARIANTS = 8
 _LONGEST_CONTEXT_S = 600
 ARCHITECTURES = ("frames", "flat")
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -42,6 +43,7 @@ class PriorConfig:
     seed: int = setting(0, "Same seed, same machine: the same prior.")
     architecture: str = setting("frames", "Network: frames, or flat, which the older Distill opens but learns slower.")
     context_s: float = setting(4.0, "Seconds of sound to look back over, 16,384 codes at most (frames only).")
+    variants: int = setting(8, "Variants of each sound to learn from too, a little higher, lower or later (frames).")
     token_dropout: float = setting(0.1, "Share of codes replaced by others while training; more holds back memorizing.")
     matrix_learning_rate: float = setting(0.01, "Largest step size of the trunk's matrices (Muon; frames only).")
     matrix_weight_decay: float = setting(0.1, "Pull of the trunk's matrices towards zero (Muon; frames only).")
@@ -64,6 +66,9 @@ class PriorConfig:
             self._require(name, is_share, "at least 0 and below 1")
         between = is_number(self.val_fraction) and 0 < self.val_fraction < 1
         self._require("val_fraction", between, "above 0 and below 1")
+        self._require(
+            "variants", is_whole(self.variants) and 0 <= self.variants <= MOST_VARIANTS, f"from 0 to {MOST_VARIANTS}"
+        )
         in_range = is_number(self.context_s) and 0 < self.context_s <= _LONGEST_CONTEXT_S
         self._require("context_s", in_range, f"above 0 and at most {_LONGEST_CONTEXT_S}")
         self._require("hidden_size", 16 <= self.hidden_size <= 4096, "from 16 to 4096")

@@ -57,20 +57,19 @@ def _in_order(prior: Prior, codes: Tensor) -> Tensor:
     return flatten_codes(codes, prior.order_of(codes.shape[1])) if codes.dim() == 3 else codes
 
 
-def as_windows(prior: Prior, codes: Tensor | Sequence[Tensor], codes_per_batch: int) -> CodeWindows:
-    """Return codes as training takes them.
+def as_windows(prior: Prior, sounds: Sequence[Sequence[Tensor]], codes_per_batch: int) -> CodeWindows:
+    """Return sounds' codes as training takes them.
 
-    `codes` is `[N, S, Q]` in the VQ-VAE's order of positions, or one such tensor a sound; or `[N, T]` in the prior's.
+    Each sound has one version or more: `[N, S, Q]` in the VQ-VAE's order of positions, or `[N, T]` in the prior's.
     """
-    sounds = [codes] if isinstance(codes, Tensor) else codes
-    rows = [row_T for sound in sounds for row_T in _in_order(prior, sound)]
-    return CodeWindows(rows, prior.unit, prior.seq_len, codes_per_batch)
+    in_rows = [[_in_order(prior, version).unbind() for version in versions] for versions in sounds]
+    return CodeWindows(in_rows, prior.unit, prior.seq_len, codes_per_batch)
 
 
 def _windows(prior: Prior, codes: Tensor | CodeWindows, config: PriorConfig) -> CodeWindows:
     if isinstance(codes, CodeWindows):
         return codes
-    return as_windows(prior, codes, config.batch_size * codes[0].numel())
+    return as_windows(prior, [[row[None]] for row in codes], config.batch_size * codes[0].numel())
 
 
 def _arithmetic(config: PriorConfig, device: torch.device) -> torch.autocast:

@@ -100,6 +100,7 @@ def _prepare(job: _Job, dataset: AudioDataset, on_event: OnEvent, should_stop: S
         known.val_fraction,
         known.seed,
         layout=layout,
+        variants=known.variants if layout == "rows" else 0,
         cache=open_code_cache(loaded, layout) if job.use_cache else None,
         on_event=on_event,
         should_stop=should_stop,

@@ -64,8 +64,8 @@ class PriorRun:
     def __post_init__(self) -> None:
         config = self.config
         codes_per_batch = config.batch_size * self.codes_a_second
-        self.train_windows = _enough_for_an_epoch(as_windows(self.prior, self.codes.train, codes_per_batch))
-        self.val_windows = as_windows(self.prior, self.codes.val, codes_per_batch)
+        self.train_windows = _enough_for_an_epoch(as_windows(self.prior, self.codes.versions, codes_per_batch))
+        self.val_windows = as_windows(self.prior, [[codes] for codes in self.codes.val], codes_per_batch)
         self.optimizer = build_optimizer(self.prior, config)
         self.scheduler = warm_up_and_cosine(self.optimizer, len(self.train_windows) * config.max_epochs)
         self.generator = torch.Generator().manual_seed(config.seed)

@@ -22,8 +22,8 @@ from distill_core.training.prior_run import PriorRun, prior_metadata
 def codes_digest(codes: SplitCodes) -> str:
     """Return what is the same only for the same codes, split in the same way."""
     digest = blake2b(digest_size=16)
-    for part in (codes.train, codes.val):
-        for codes_NSQ in part:
+    for sounds in (*codes.versions, codes.val):
+        for codes_NSQ in sounds:
             digest.update(repr(tuple(codes_NSQ.shape)).encode())
             digest.update(codes_NSQ.numpy().tobytes())
         digest.update(b"|")

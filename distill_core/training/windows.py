@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
+
+Version: TypeAlias = Sequence[Tensor]  # rows of codes `[T]` in a prior's order
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,74 +39,79 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    row: int
-    start: int
-    stop: int
+    codes_T: Tensor
+    begins: bool
 
-    @property
-    def length(self) -> int:
-        return self.stop - self.start
+
+def _length(version: Version) -> int:
+    return sum(map(len, version))
 
 
 class CodeWindows:
-    """Rows of codes `[T]` in a prior's order, for training in random cuts and for validation in fixed ones.
+    """Sounds of one or more versions each, for training in random cuts and for validation in fixed ones.
 
     A row longer than `context` codes is cut at multiples of `unit` codes (a time step). A batch holds about
-    `codes_per_batch` codes, in windows of nearly the same length; an epoch hands out every code once, in `len()`
-    batches.
+    `codes_per_batch` codes, in windows of nearly the same length. An epoch hands out one version of every sound, once,
+    in `len()` batches.
     """
 
-    def __init__(self, rows: Sequence[Tensor], unit: int, context: int, codes_per_batch: int) -> None:
-        self._rows, self._unit, self._context = rows, unit, context // unit * unit
-        self._total = sum(map(len, rows))
+    def __init__(self, sounds: Sequence[Sequence[Version]], unit: int, context: int, codes_per_batch: int) -> None:
+        self._sounds, self._unit, self._context = sounds, unit, context // unit * unit
+        self._total = sum(_length(versions[0]) for versions in sounds)
         # Never more than there are windows of the longest kind: the schedule counts on them all.
-        longest = min(self._context, max(map(len, rows), default=1))
-        self._batches = max(1, min(-(-self._total // codes_per_batch), self._total // max(1, longest)))
+        rows = (len(row) for versions in sounds for version in versions for row in version)
+        longest = max(1, min(self._context, max(rows, default=1)))
+        least = sum(min(map(_length, versions)) for versions in sounds)
+        self._batches = max(1, min(-(-self._total // codes_per_batch), least // longest))
 
     def __len__(self) -> int:
         return self._batches
 
     def repeated(self, times: int) -> CodeWindows:
-        """Return the same rows so many times, as a set that is too small for an epoch needs."""
-        return CodeWindows([*self._rows] * times, self._unit, self._context, -(-self._total // self._batches))
+        """Return the same sounds so many times, as a set that is too small for an epoch needs."""
+        return CodeWindows([*self._sounds] * times, self._unit, self._context, -(-self._total // self._batches))
 
     def fixed(self) -> Iterator[Batch]:
-        """Yield the windows from each row's begin on, one after another."""
-        rows = range(len(self._rows))
-        yield from self._batch_up([window for row in rows for window in self._cut(row, self._context)])
+        """Yield the windows of each sound's first version from its begin on, one after another."""
+        rows = [row_T for versions in self._sounds for row_T in versions[0]]
+        yield from self._batch_up([window for row_T in rows for window in self._cut(row_T, self._context)])
 
     def random(self, generator: torch.Generator | None) -> Iterator[Batch]:
-        """Yield the windows of one epoch in random order, each row cut elsewhere than in the epoch before."""
-        rows = range(len(self._rows))
-        windows = [window for row in rows for window in self._cut(row, self._first_cut(row, generator))]
+        """Yield the windows of one epoch in random order, of other versions and cut elsewhere than in the last one."""
+        rows = [row_T for versions in self._sounds for row_T in _one_of(versions, generator)]
+        windows = [window for row_T in rows for window in self._cut(row_T, self._first_cut(row_T, generator))]
         shuffled = [windows[index] for index in torch.randperm(len(windows), generator=generator).tolist()]
         batches = self._batch_up(shuffled)
         for index in torch.randperm(len(batches), generator=generator).tolist():
             yield batches[index]
 
-    def _first_cut(self, row: int, generator: torch.Generator | None) -> int:
-        if len(self._rows[row]) <= self._context:
+    def _first_cut(self, row_T: Tensor, generator: torch.Generator | None) -> int:
+        if len(row_T) <= self._context:
             return self._context
         return self._unit * (1 + int(torch.randint(self._context // self._unit, (), generator=generator)))
 
-    def _cut(self, row: int, first: int) -> list[_Window]:
-        length = len(self._rows[row])
-        cuts = [0, *range(first, length, self._context), length]
-        return [_Window(row, start, stop) for start, stop in pairwise(cuts)]
+    def _cut(self, row_T: Tensor, first: int) -> list[_Window]:
+        cuts = [0, *range(first, len(row_T), self._context), len(row_T)]
+        return [_Window(row_T[start:stop], start == 0) for start, stop in pairwise(cuts)]
 
     def _batch_up(self, windows: list[_Window]) -> list[Batch]:
         """Return batches of as equal a number of codes as whole windows allow: each goes where its middle falls."""
         members: dict[int, list[_Window]] = {}
-        taken = 0
-        for window in sorted(windows, key=lambda window: window.length):
-            index = (2 * taken + window.length) * self._batches // (2 * self._total)
-            members.setdefault(index, []).append(window)
-            taken += window.length
-        return [self._batch(each) for each in members.values()]
+        taken, total = 0, sum(len(window.codes_T) for window in windows)
+        for window in sorted(windows, key=lambda window: len(window.codes_T)):
+            length = len(window.codes_T)
+            members.setdefault((2 * taken + length) * self._batches // (2 * total), []).append(window)
+            taken += length
+        return [_batch(each) for each in members.values()]
 
-    def _batch(self, windows: list[_Window]) -> Batch:
-        return Batch(
-            pad_sequence([self._rows[each.row][each.start : each.stop] for each in windows], batch_first=True),
-            torch.tensor([each.length for each in windows]),
-            torch.tensor([each.start == 0 for each in windows]),
-        )
+
+def _one_of(versions: Sequence[Version], generator: torch.Generator | None) -> Version:
+    return versions[int(torch.randint(len(versions), (), generator=generator))] if len(versions) > 1 else versions[0]
+
+
+def _batch(windows: list[_Window]) -> Batch:
+    return Batch(
+        pad_sequence([each.codes_T for each in windows], batch_first=True),
+        torch.tensor([len(each.codes_T) for each in windows]),
+        torch.tensor([each.begins for each in windows]),
+    )

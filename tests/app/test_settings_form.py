@@ -115,6 +115,7 @@ EVERYTHING: dict[str, Any] = {
     "anonymous": True,
     "architecture": "frames",
     "context_s": 2.5,
+    "variants": 2,
     "token_dropout": 0.1,
     "patience": 5,
     "precision": "bfloat16",

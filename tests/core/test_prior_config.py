@@ -95,6 +95,8 @@ def test_overrides_replace_single_settings() -> None:
         ("context_s", 0),
         ("context_s", math.nan),
         ("context_s", 1e9),
+        ("variants", 9),
+        ("variants", -1),
         ("token_dropout", 1.0),
         ("matrix_learning_rate", 0.0),
         ("matrix_weight_decay", -1.0),

@@ -36,19 +36,19 @@ def test_an_epoch_holds_every_code_once_in_windows_of_the_context(
     lengths: list[int], unit: int, context: int, per_batch: int, seed: int
 ) -> None:
     rows = _rows(lengths, unit)
-    windows = CodeWindows(rows, unit, context * unit, per_batch)
+    windows = CodeWindows([[[row]] for row in rows], unit, context * unit, per_batch)
     begins = {int(row[0]) for row in rows}
     for batches in (list(windows.random(torch.Generator().manual_seed(seed))), list(windows.fixed())):
         found = _codes(batches)
         assert sorted(torch.cat(found).tolist()) == list(range(sum(lengths) * unit))
         assert all(len(each) <= context * unit and len(each) % unit == 0 for each in found)
-        assert len(batches) <= len(windows)
+        assert len(batches) == len(windows)
         flags = [bool(flag) for batch in batches for flag in batch.begins_B]
         assert flags == [int(each[0]) in begins for each in found]
 
 
 def test_cuts_differ_from_epoch_to_epoch_and_follow_the_generator() -> None:
-    windows = CodeWindows(_rows([40, 3], 2), 2, 16, 32)
+    windows = CodeWindows([[[row]] for row in _rows([40, 3], 2)], 2, 16, 32)
     generator = torch.Generator().manual_seed(0)
     first, second = (_codes(list(windows.random(generator))) for _ in range(2))
     again = _codes(list(windows.random(torch.Generator().manual_seed(0))))
@@ -56,9 +56,21 @@ def test_cuts_differ_from_epoch_to_epoch_and_follow_the_generator() -> None:
     assert {int(each[0]) for each in first} != {int(each[0]) for each in second}
 
 
+def test_an_epoch_holds_one_version_of_every_sound() -> None:
+    versions = [[[torch.full((6,), 10 * sound + version)] for version in range(3)] for sound in range(4)]
+    windows, generator = CodeWindows(versions, 2, 12, 8), torch.Generator().manual_seed(0)
+    seen = set()
+    for _ in range(12):
+        codes = sorted(int(each[0]) for each in _codes(list(windows.random(generator))))
+        assert [code // 10 for code in codes] == [0, 1, 2, 3]
+        seen |= set(codes)
+    assert len(seen) == 12
+    assert sorted(int(each[0]) for each in _codes(list(windows.fixed()))) == [0, 10, 20, 30]
+
+
 def test_windows_of_nearly_the_same_length_share_a_batch() -> None:
     lengths = [1, 9, 2, 8, 1, 9, 2, 8]
-    batches = list(CodeWindows(_rows(lengths, 4), 4, 40, 40).fixed())
+    batches = list(CodeWindows([[[row]] for row in _rows(lengths, 4)], 4, 40, 40).fixed())
     filled = sum(batch.codes_BT.numel() for batch in batches)
     assert filled <= 1.25 * sum(lengths) * 4
 
@@ -74,16 +86,16 @@ def _prior() -> FramesPrior:
 def test_what_only_fills_changes_no_loss() -> None:
     prior, generator = _prior(), torch.Generator().manual_seed(1)
     sounds = [torch.randint(0, 8, (1, 2 * steps, 2), generator=generator) for steps in (1, 6, 3)]
-    together = validate(prior, as_windows(prior, sounds, 10_000))
+    together = validate(prior, as_windows(prior, [[sound] for sound in sounds], 10_000))
     counts = [sound.numel() - 1 for sound in sounds]
-    alone = [validate(prior, as_windows(prior, [sound], 10_000)).mean for sound in sounds]
+    alone = [validate(prior, as_windows(prior, [[sound]], 10_000)).mean for sound in sounds]
     weighted = sum(count * loss for count, loss in zip(counts, alone, strict=True)) / sum(counts)
     assert together.mean == pytest.approx(weighted, rel=1e-6)
 
 
 def test_the_levels_mean_is_the_mean() -> None:
     prior, codes = _prior(), torch.randint(0, 8, (5, 12, 2))
-    loss = validate(prior, as_windows(prior, codes, 48))
+    loss = validate(prior, as_windows(prior, [[codes]], 48))
     level_counts = [5 * 12 - 5, 5 * 12]  # the first code of each is not counted
     weighted = sum(count * mean for count, mean in zip(level_counts, loss.by_level, strict=True)) / sum(level_counts)
     assert loss.mean == pytest.approx(weighted, rel=1e-6)
@@ -98,7 +110,7 @@ def test_the_start_is_learned_and_a_cut_is_no_start() -> None:
     optimizer = build_optimizer(prior, config)
     sound = torch.full((1, 30, 1), 2)
     sound[0, 0] = 5
-    windows, generator = as_windows(prior, [sound] * 8, 60), torch.Generator().manual_seed(0)
+    windows, generator = as_windows(prior, [[sound]] * 8, 60), torch.Generator().manual_seed(0)
     prior.train()
     for _ in range(12):
         for batch in windows.random(generator):
