@@ -17,17 +17,13 @@ if TYPE_CHECKING:
 _PACE_EPOCHS = 20
 
 
-def _seconds(dataset: AudioDataset) -> int:
-    return sum(math.ceil(file.duration_s) for file in dataset.files)
-
-
 def likely_config(model: ModelSummary, dataset: AudioDataset, overrides: Mapping[str, Any]) -> PriorConfig:
     """Return the settings that training will most likely choose; the codes are counted only once there are some.
 
     Raises:
         ConfigError: an override that cannot be.
     """
-    return config_for_sounds(len(dataset.files), _seconds(dataset) * model.seq_len, overrides)
+    return config_for_sounds(len(dataset.files), dataset.whole_seconds * model.seq_len, overrides)
 
 
 def epoch_work(model: ModelSummary, dataset: AudioDataset, config: PriorConfig) -> float:
@@ -41,12 +37,12 @@ def epoch_work(model: ModelSummary, dataset: AudioDataset, config: PriorConfig) 
         a_code = layers / model.num_quantizers + 4 * config.hidden_size**2 + head
     else:
         a_code = layers + 2 * head
-    return float(_passes(dataset, config) * _seconds(dataset) * model.seq_len * a_code)
+    return float(_passes(dataset, config) * dataset.whole_seconds * model.seq_len * a_code)
 
 
 def _passes(dataset: AudioDataset, config: PriorConfig) -> int:
     """Return how often an epoch goes through a small set, so as to have four steps."""
-    seconds = max(1.0, _seconds(dataset) * (1 - config.val_fraction))
+    seconds = max(1.0, dataset.whole_seconds * (1 - config.val_fraction))
     return math.ceil(4 / math.ceil(seconds / config.batch_size))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import stat
@@ -67,6 +68,11 @@ class AudioDataset:
     def total_duration_s(self) -> float:
         """Seconds of usable sound."""
         return sum(file.duration_s for file in self.files)
+
+    @property
+    def whole_seconds(self) -> int:
+        """Seconds that the codec makes of the sounds: each is filled with silence to whole ones."""
+        return sum(math.ceil(file.duration_s) for file in self.files)
 
 
 def _examine(path: Path, name: str, should_stop: ShouldStop) -> AudioFile:

@@ -16,8 +16,8 @@ MOST_VARIANTS = 8
 _LONGEST_CONTEXT_S = 600
 ARCHITECTURES = ("frames", "flat")
 PRECISIONS = ("auto", "float32", "bfloat16")
-# Up to so many codes: width, layers, heads.
-_FRAMES_SIZES = ((150_000, (128, 2, 4)), (1_500_000, (256, 4, 4)), (math.inf, (384, 6, 6)))
+# Up to so many codes: width, layers, heads, and variants, which take as long to encode as the sounds each.
+_FRAMES_SIZES = ((150_000, (128, 2, 4, 8)), (1_500_000, (256, 4, 4, 4)), (math.inf, (384, 6, 6, 1)))
 _FLAT_RECIPE = {"architecture": "flat", "token_dropout": 0.0, "patience": 0, "precision": "float32"}
 
 
@@ -100,8 +100,8 @@ def prior_config_for(code_count: int, **overrides: Any) -> PriorConfig:
     Raises:
         ConfigError: an override that cannot be.
     """
-    width, layers, heads = next(sizes for most, sizes in _FRAMES_SIZES if code_count <= most)
-    sizes = {"hidden_size": width, "num_layers": layers, "num_heads": heads}
+    width, layers, heads, variants = next(sizes for most, sizes in _FRAMES_SIZES if code_count <= most)
+    sizes = {"hidden_size": width, "num_layers": layers, "num_heads": heads, "variants": variants}
     return PriorConfig(**{**sizes, **overrides})
 
 

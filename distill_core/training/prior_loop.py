@@ -90,9 +90,10 @@ class _Job:
 
 def _prepare(job: _Job, dataset: AudioDataset, on_event: OnEvent, should_stop: ShouldStop) -> PriorRun:
     """Encode the sounds and build what they train; the network's size follows from how many codes they gave."""
-    known = job.settings(len(dataset.files), 0)  # all but the sizes
-    device = resolve_device(known.device)
+    files = len(dataset.files)
+    device = resolve_device(job.settings(files, 0).device)
     loaded = load_model_v2(job.model_path, device)
+    known = job.settings(files, dataset.whole_seconds * loaded.seq_len)  # the count is exact only once there are codes
     layout: Layout = "rows" if known.architecture == frames.ARCHITECTURE else "chunks"
     codes = encode_and_split(
         loaded,
@@ -105,10 +106,10 @@ def _prepare(job: _Job, dataset: AudioDataset, on_event: OnEvent, should_stop: S
         on_event=on_event,
         should_stop=should_stop,
     )
-    config = job.settings(len(dataset.files), codes.count)
+    config = job.settings(files, codes.count)
     torch.manual_seed(config.seed)
     prior = _build_prior(loaded, config, codes, device)
-    run = PriorRun(prior, config, codes, len(dataset.files), loaded.grid, loaded.vqvae_config)
+    run = PriorRun(prior, config, codes, files, loaded.grid, loaded.vqvae_config)
     if job.unfinished is not None:
         with reading_a_run():
             restore(run, job.unfinished)

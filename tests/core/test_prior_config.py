@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -30,18 +31,20 @@ def test_tiers(files: int, sizes: tuple[float, ...], epochs: int, rate: float) -
 @pytest.mark.parametrize(
     ("codes", "sizes"),
     [
-        (0, (128, 2, 4)),
-        (150_000, (128, 2, 4)),
-        (150_001, (256, 4, 4)),
-        (1_500_000, (256, 4, 4)),
-        (1_500_001, (384, 6, 6)),
-        (10**12, (384, 6, 6)),
+        (0, (128, 2, 4, 8)),
+        (150_000, (128, 2, 4, 8)),
+        (150_001, (256, 4, 4, 4)),
+        (1_500_000, (256, 4, 4, 4)),
+        (1_500_001, (384, 6, 6, 1)),
+        (10**12, (384, 6, 6, 1)),
     ],
 )
 def test_frames_grows_with_the_number_of_codes(codes: int, sizes: tuple[int, ...]) -> None:
     config = prior_config_for(codes)
-    assert (config.hidden_size, config.num_layers, config.num_heads) == sizes
-    assert config == PriorConfig(hidden_size=sizes[0], num_layers=sizes[1], num_heads=sizes[2])
+    assert (config.hidden_size, config.num_layers, config.num_heads, config.variants) == sizes
+    assert config == replace(
+        PriorConfig(), hidden_size=sizes[0], num_layers=sizes[1], num_heads=sizes[2], variants=sizes[3]
+    )
     assert prior_config_for(codes, num_layers=3, seed=7).num_layers == 3
 
 
