@@ -84,7 +84,11 @@ def _harness(name: str, wanted: int, until: float) -> dict[str, Any]:
         answer = _process(name, wanted, min(max(0.0, until - time.monotonic()), _WEEK_SECONDS), Path(folder))
     if wanted >= EVERY:
         outcome["wanted"] = answer.get("model_bytes", wanted)
-    outcome |= {"done": answer["done"], "violations": answer["violations"], "control_failed": bool(control) and all(control)}
+    outcome |= {
+        "done": answer["done"],
+        "violations": answer["violations"],
+        "control_failed": bool(control) and all(control),
+    }
     facts = [f"Control. {sentence}" for sentence in control if sentence] + _facts(answer)
     return outcome | {"facts": facts, "seconds": time.monotonic() - started}
 

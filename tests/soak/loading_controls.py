@@ -131,12 +131,11 @@ CONTROLS: dict[str, tuple[Control, ...]] = {
             ),
         ),
         Control(
-            "the list of allowed globals", lambda model: Harness(partial(_attacks_of, _CALLS), _trusting_door(model), False)
+            "the list of allowed globals",
+            lambda model: Harness(partial(_attacks_of, _CALLS), _trusting_door(model), False),
         ),
     ),
-    "bit flips": (
-        Control("checksums", lambda model: Harness(bit_flips, _without(open_as_the_program, _SUMS), True)),
-    ),
+    "bit flips": (Control("checksums", lambda model: Harness(bit_flips, _without(open_as_the_program, _SUMS), True)),),
     "truncation": (
         Control(
             "the directory's place",
