@@ -49,9 +49,10 @@ def keep_previous(path: Path) -> None:
 
 
 def swap_with_backup(path: Path) -> None:
-    """Let a file and its backup change places; without a file, a copy of the backup takes its place. The caller holds the lock.
+    """Let a file and its backup change places; without a file, a copy of the backup takes its place.
 
-    Of a backup that is a link the contents are copied: what it leads to is someone's archive, and stays as it is.
+    The caller holds the lock. Of a backup that is a link the contents are copied: what it leads to is someone's
+    archive, and stays as it is.
     A crash between the steps loses neither: `finish_swap` ends what it began.
 
     Raises:
