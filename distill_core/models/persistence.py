@@ -79,8 +79,8 @@ def _naming_version_before(path: Path) -> Iterator[None]:
         yield
     except ModelFileError as error:
         with suppress(ModelFileError, SaveError):
-            backup = backup_of(real_path(path))
             if has_previous_version(path):
+                backup = backup_of(real_path(path))
                 _read_summary(backup)
                 error.hint += f" {shown(backup)} holds the version before: distill restore {shown(path)}"
         raise

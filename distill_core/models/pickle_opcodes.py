@@ -66,7 +66,7 @@ def _check_plain(values: list[Any]) -> None:
             letters -= len(value)
         else:
             require(kind in _PLAIN)
-        require(letters >= 0, "its texts are too long")
+    require(letters >= 0, "its texts are too long")
 
 
 class _Machine:
