@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,22 +20,27 @@ def restore(
 ) -> None:
     """Put the version before the last save back into a model file.
 
-    The present version becomes MODEL.bak in its place, so the same command again undoes it.
+    The present version becomes MODEL.bak in its place, so the same command again undoes it. A missing MODEL comes back
+    as a copy of MODEL.bak.
     """
     with terminal_session(json) as terminal:
         from distill_core.models.persistence import read_summary, restore_previous_version
 
+        was_there = os.path.exists(model)
         path = restore_previous_version(model)
-        _say_restored(terminal, path, read_summary(path))
+        _say_restored(terminal, path, read_summary(path), was_there)
 
 
-def _say_restored(terminal: Terminal, path: Path, summary: ModelSummary) -> None:
+def _say_restored(terminal: Terminal, path: Path, summary: ModelSummary, was_there: bool) -> None:
     from distill_core.models.backup import backup_of
 
     kept = backup_of(path)
     terminal.emit("restored", path=path, backup=kept, has_prior=summary.has_prior, **_prior_facts(summary))
     terminal.say(f"“{path.name}” is the version before again: {_prior_words(summary)}.", "green")
-    terminal.say(f"The version that was there is “{kept.name}” now; the same command again brings it back.")
+    if was_there:
+        terminal.say(f"The version that was there is “{kept.name}” now; the same command again brings it back.")
+    else:
+        terminal.say(f"There was no “{path.name}”; “{kept.name}” stays, and holds the same.")
 
 
 def _prior_facts(summary: ModelSummary) -> dict[str, object]:

@@ -143,15 +143,33 @@ def unpack(content: bytes, name: str) -> dict[str, Any]:
     return _unpacked(content, name, _accept)[1]
 
 
-def _map(file: BinaryIO, path: Path, status: os.stat_result, check: Check) -> tuple[dict[str, Any], FileStamp]:
+def _checked_container(file: BinaryIO, path: Path, status: os.stat_result, check: Check) -> Container:
     with refusals_told(path.name):
         container, facts = _checked_values(file, status.st_size)
         check(facts, path.name)
         check_sums(file)
-    values = _load(os.fspath(path), path.name, mapped=True)
-    now = path.stat()
-    if (now.st_dev, now.st_ino, now.st_mtime_ns) != (status.st_dev, status.st_ino, status.st_mtime_ns):
+    return container
+
+
+def _check_same(now: os.stat_result, status: os.stat_result, path: Path) -> None:
+    kept = ("st_dev", "st_ino", "st_size", "st_mtime_ns")
+    if any(getattr(now, name) != getattr(status, name) for name in kept):
         raise damaged(path.name, "it changed while it was read")
+
+
+def _map(file: BinaryIO, path: Path, status: os.stat_result, check: Check) -> tuple[dict[str, Any], FileStamp]:
+    container = _checked_container(file, path, status, check)
+    values = _load(os.fspath(path), path.name, mapped=True)
+    _check_same(path.stat(), status, path)
+    return values, _stamp(path, status, _sha256(file, status.st_size, container))
+
+
+def _stream(file: BinaryIO, path: Path, status: os.stat_result, check: Check) -> tuple[dict[str, Any], FileStamp]:
+    """Read a large file twice, for its checksums and for its tensors, rather than hold it in memory twice."""
+    container = _checked_container(file, path, status, check)
+    file.seek(0)
+    values = _load(file, path.name)
+    _check_same(os.fstat(file.fileno()), status, path)
     return values, _stamp(path, status, _sha256(file, status.st_size, container))
 
 
@@ -171,10 +189,8 @@ def read_archive(path: Path, check: Check = _accept, *, mapped: bool = False) ->
     with _opened(path) as (file, status):
         if mapped and _is_unicode(path):
             return _map(file, path, status, check)
-        if status.st_size > HASHED_WHOLE_BYTES:  # before so much memory is asked for
-            with refusals_told(path.name):
-                check(_checked_values(file, status.st_size)[1], path.name)
-            file.seek(0)
+        if status.st_size > HASHED_WHOLE_BYTES:
+            return _stream(file, path, status, check)
         content = file.read(status.st_size)
     container, values = _unpacked(content, path.name, check)
     return values, _stamp(path, status, _sha256(io.BytesIO(content), len(content), container))

@@ -36,7 +36,7 @@ from distill_core.models.save_errors import (
     unsure_error,
 )
 from distill_core.models.saving_lock import saving_lock
-from distill_core.models.temporaries import temporary_beside
+from distill_core.models.temporaries import second_name, temporary_beside
 
 Read = Callable[[Path], tuple[dict[str, Any], FileStamp]]
 _INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
@@ -55,7 +55,7 @@ class SaveTarget:
         Raises:
             ChangedOnDiskError: a program that does not know the lock has changed it.
         """
-        now = _status(self.path)
+        now = _status_if_there(self.path)
         if _identity(now) != _identity(self.status):
             raise changed_error(self.path)
 
@@ -64,7 +64,7 @@ def _identity(status: os.stat_result | None) -> tuple[int, ...] | None:
     return None if status is None else (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
-def _status(path: Path) -> os.stat_result | None:
+def _status_if_there(path: Path) -> os.stat_result | None:
     try:
         return path.stat()
     except FileNotFoundError:
@@ -80,7 +80,7 @@ def real_path(path: Path) -> Path:
     try:
         path = path.resolve()
         is_other = path.exists() and not path.is_file()
-    except (OSError, RuntimeError) as error:  # Python 3.11 and 3.12 tell a link to itself as a RuntimeError
+    except (OSError, RuntimeError, ValueError) as error:  # too long; a link to itself; a zero in it
         raise SaveError(f"{shown(path)} can't be saved: no file can be there.", "Choose another name.") from error
     if is_other:
         raise SaveError(f"{shown(path)} is not a file; nothing was written.", "Choose another name.")
@@ -99,7 +99,7 @@ def saving_into(path: Path) -> Iterator[SaveTarget]:
         with saving_lock(path):
             with suppress(OSError):
                 remove_leftovers(path)
-            status = _status(path)
+            status = _status_if_there(path)
             if status is not None and not os.access(path, os.W_OK):
                 raise read_only(path)  # a rename would get around that, which nobody who set it wants
             yield SaveTarget(path, status)
@@ -194,7 +194,8 @@ def _verify(temporary: Path, values: dict[str, Any], read: Read, path: Path) -> 
 def _tensor_bytes(value: Any) -> int:
     if isinstance(value, Tensor):
         return value.nbytes
-    return sum(map(_tensor_bytes, value.values())) if isinstance(value, dict) else 0
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    return sum(map(_tensor_bytes, inner))
 
 
 def write_archive(target: SaveTarget, values: dict[str, Any], read: Read) -> Path:
@@ -212,7 +213,7 @@ def write_archive(target: SaveTarget, values: dict[str, Any], read: Read) -> Pat
         with temporary_beside(path) as temporary:
             _pack(values, temporary.descriptor)
             if target.status is None:
-                _set_mode(temporary.descriptor, temporary.path)
+                _set_mode(temporary.descriptor, temporary.path, path)
             else:
                 copy_attributes(path, temporary.descriptor)
             flush_file(temporary.descriptor)
@@ -228,9 +229,9 @@ def write_archive(target: SaveTarget, values: dict[str, Any], read: Read) -> Pat
     return path
 
 
-def _set_mode(descriptor: int, path: Path) -> None:
+def _set_mode(descriptor: int, path: Path, model: Path) -> None:
     with suppress(OSError):
-        os.chmod(descriptor if os.chmod in os.supports_fd else path, new_file_mode())
+        os.chmod(descriptor if os.chmod in os.supports_fd else path, new_file_mode(second_name(model)))
 
 
 def _confirm(path: Path) -> None:

@@ -15,8 +15,8 @@ def backup_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.bak")
 
 
-def _copy(source: Path, target: Path) -> None:
-    with temporary_beside(source) as temporary:
+def _copy(source: Path, target: Path, model: Path) -> None:
+    with temporary_beside(model) as temporary:
         with source.open("rb") as file, os.fdopen(os.dup(temporary.descriptor), "wb") as copy:
             shutil.copyfileobj(file, copy, 1 << 20)
         copy_attributes(source, temporary.descriptor)
@@ -31,7 +31,7 @@ def _keep_also_as(source: Path, target: Path) -> None:
     try:
         os.link(source, link)
     except OSError:
-        _copy(source, target)
+        _copy(source, target, source)
         return
     try:
         replace_file(link, target)
@@ -49,8 +49,10 @@ def keep_previous(path: Path) -> None:
 
 
 def swap_with_backup(path: Path) -> None:
-    """Let a file and its backup change places; without a file, the backup takes its place. The caller holds the lock.
+    """Let a file and its backup change places; without a file, a copy of the backup takes its place.
 
+    The caller holds the lock. Of a backup that is a link the contents are copied: what it leads to is someone's
+    archive, and stays as it is.
     A crash between the steps loses neither: `finish_swap` ends what it began.
 
     Raises:
@@ -58,9 +60,11 @@ def swap_with_backup(path: Path) -> None:
     """
     backup, waiting = backup_of(path), swap_name(path)
     if not path.exists():
-        _keep_also_as(backup, path)
+        _copy(backup, path, path)
         flush_folder(path.parent)
         return
+    if backup.is_symlink():
+        _copy(backup, backup, path)
     _keep_also_as(path, waiting)
     flush_folder(path.parent)
     replace_file(backup, path)

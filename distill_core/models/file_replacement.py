@@ -60,11 +60,17 @@ def replace_file(source: Path, target: Path) -> None:
         sleep(_WINDOWS_PAUSE_S)
 
 
-def new_file_mode() -> int:
-    """Return the mode that new files of this process have."""
-    umask = os.umask(0)
-    os.umask(umask)
-    return _NEW_FILE_MODE & ~umask
+def new_file_mode(unused: Path) -> int:
+    """Return the mode that new files have there, seen on one of an unused name, which is gone again.
+
+    Asking for the process's mask would set it for a moment, for every thread.
+    """
+    descriptor = os.open(unused, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _NEW_FILE_MODE)
+    try:
+        return stat.S_IMODE(os.fstat(descriptor).st_mode)
+    finally:
+        os.close(descriptor)
+        unused.unlink()
 
 
 def _copy_owner(source: os.stat_result, descriptor: int) -> None:

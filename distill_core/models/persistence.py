@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from distill_core.audio.spectrogram import AudioSpectrogram, SpectrogramConfig
-from distill_core.errors import ModelFileError
+from distill_core.errors import ModelFileError, SaveError
 from distill_core.models import prior as flat
 from distill_core.models import schema
 from distill_core.models.architectures import PRIOR_CLASSES, Prior
@@ -62,9 +62,28 @@ def read_summary(path: str | Path) -> ModelSummary:
     """
     path = Path(path)
     clean_up(path)
+    with _naming_version_before(path):
+        return _read_summary(path)
+
+
+def _read_summary(path: Path) -> ModelSummary:
     values, stamp = read_facts(path)
     schema.check_header(values, path.name)
     return summarize(values, path, stamp)
+
+
+@contextmanager
+def _naming_version_before(path: Path) -> Iterator[None]:
+    """Add to a refusal's hint that there is a version before that opens, if `restore_previous_version` could use it."""
+    try:
+        yield
+    except ModelFileError as error:
+        with suppress(ModelFileError, SaveError):
+            if has_previous_version(path):
+                backup = backup_of(real_path(path))
+                _read_summary(backup)
+                error.hint += f" {shown(backup)} holds the version before: distill restore {shown(path)}"
+        raise
 
 
 def _check_facts(values: Mapping[str, Any], name: str) -> None:
@@ -79,18 +98,17 @@ def _read_checked(path: Path, *, mapped: bool = False) -> tuple[dict[str, Any], 
 
 
 def _read_mapped(path: Path) -> tuple[dict[str, Any], FileStamp]:
-    """Read as the loader does, but leave the tensors in the file."""
+    """Read as the loader does, but leave the tensors in the file, which has to be this save's own.
+
+    A process that touches a mapped file after another program has cut it short is ended by the system.
+    """
     return _read_checked(path, mapped=True)
 
 
 def _read_without_prior(path: Path) -> tuple[dict[str, Any], FileStamp]:
-    """Read as the loader does, and return what a new prior leaves as it is; None stands where the old one was.
-
-    The old prior's tensors are checked where they are in the file and cost no memory. The others are copied, for a
-    process that touches a mapped file after another program has cut it short is ended by the system.
-    """
-    values, stamp = _read_mapped(path)
-    return copy.deepcopy({key: None if key in _PRIOR_KEYS else value for key, value in values.items()}), stamp
+    """Read as the loader does, and return what a new prior leaves as it is; None stands where the old one was."""
+    values, stamp = _read_checked(path)
+    return {key: None if key in _PRIOR_KEYS else value for key, value in values.items()}, stamp
 
 
 def load_model_v2(path: str | Path, device: str | torch.device = "cpu") -> LoadedVQModel:
@@ -101,7 +119,8 @@ def load_model_v2(path: str | Path, device: str | torch.device = "cpu") -> Loade
     """
     path = Path(path)
     clean_up(path)
-    values, stamp = _read_checked(path)
+    with _naming_version_before(path):
+        values, stamp = _read_checked(path)
     vqvae_config, facts = dict(values["vqvae_config"]), prior_facts(values)
     model = ConvVQVAE.from_state(vqvae_config, dict(values["model_state_dict"]))
     prior = None
@@ -220,7 +239,9 @@ def save_prior_to_model(
 
 def has_previous_version(model_path: str | Path) -> bool:
     """Tell whether there is a backup that the model file could change places with."""
-    return backup_of(Path(model_path).resolve()).is_file()
+    with suppress(OSError, RuntimeError, ValueError):  # no file can have such a name, or the link leads to itself
+        return backup_of(Path(model_path).resolve()).is_file()
+    return False
 
 
 def read_previous_version(model_path: str | Path) -> ModelSummary:
@@ -229,10 +250,10 @@ def read_previous_version(model_path: str | Path) -> ModelSummary:
     Raises:
         ModelFileError: there is none, or it cannot be opened; says why.
     """
-    path = real_path(Path(model_path))
+    path = Path(model_path)
     if not has_previous_version(path):
         raise _no_previous_version(path)
-    return read_summary(backup_of(path))
+    return _read_summary(backup_of(path.resolve()))
 
 
 def _no_previous_version(path: Path) -> ModelFileError:
@@ -252,7 +273,7 @@ def restore_previous_version(model_path: str | Path) -> Path:
     with saving_into(Path(model_path)) as target:
         if not has_previous_version(target.path):
             raise _no_previous_version(target.path)
-        _read_mapped(backup_of(target.path))
+        _read_checked(backup_of(target.path))
         target.check_unchanged()
         try:
             swap_with_backup(target.path)

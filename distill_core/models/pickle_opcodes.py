@@ -13,23 +13,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from distill_core.models.refusals import CodeInFileError, DamagedFileError
+from distill_core.models.refusals import NONSENSE, CodeInFileError, DamagedFileError, require
 from distill_core.models.tensor_facts import DTYPES, StorageFacts, TensorFacts
 
 MAX_OPCODES = 250_000  # a microsecond or two each; a model of 64 layers has 40,000
 MAX_VALUES = 250_000  # counted as often as they are referred to
 MAX_DEPTH = 32
 MAX_TEXT = 1024**2
+MAX_UNFOLDED_TEXT = 16 * 1024**2  # of all texts together, each counted as often as it is referred to
 _MAX_BITS = 64
 _ORDERED_DICT = "collections OrderedDict"
 _TENSOR = "torch._utils _rebuild_tensor_v2"
 _PARAMETER = "torch._utils _rebuild_parameter"
 _GLOBALS = {_ORDERED_DICT, _TENSOR, _PARAMETER, *DTYPES}
 _OTHER_TENSORS = re.compile(r"torch\._utils _rebuild_\w+|torch(\.storage)? \w*Storage")
+# What Python's own kinds of values look like in a list of contents: no danger, and nothing that a model holds.
+_OTHER_VALUES = {"torch Size", "_codecs encode", *(f"__builtin__ {kind}" for kind in ("set", "frozenset", "complex"))}
+_OTHER_VALUES |= {"__builtin__ bytes", "__builtin__ bytearray", "torch device", "torch.serialization _get_layout"}
 _CODE_OPCODES = {"STACK_GLOBAL", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4", "PERSID"}
-_PLAIN = (type(None), bool, int, float, str, TensorFacts)
+_PLAIN = (type(None), bool, int, float, TensorFacts)
 _PROTOCOL_2 = b"\x80\x02"
-_NONSENSE = "its list of contents makes no sense"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,24 +48,25 @@ class Contents:
     tensors: tuple[TensorFacts, ...]
 
 
-def _require(condition: bool, reason: str = _NONSENSE) -> None:
-    if not condition:
-        raise DamagedFileError(reason)
-
-
 def _check_plain(values: list[Any]) -> None:
     """Refuse stand-ins left over, and what is deep, refers to itself or unfolds into more than it takes in the file."""
-    pending, left = [(value, 0) for value in values], MAX_VALUES
+    pending, left, letters = [(value, 0) for value in values], MAX_VALUES, MAX_UNFOLDED_TEXT
     while pending:
         value, depth = pending.pop()
         kind = type(value)
         if kind in (dict, OrderedDict, list, tuple):
             left -= len(value)
-            _require(left >= 0 and depth < MAX_DEPTH, "its list of contents is too deep or too long")
-            inner = value.values() if kind in (dict, OrderedDict) else value
+            require(left >= 0 and depth < MAX_DEPTH, "its list of contents is too deep or too long")
+            inner = value
+            if kind in (dict, OrderedDict):
+                inner = value.values()
+                letters -= sum(len(key) for key in value if type(key) is str)
             pending.extend((item, depth + 1) for item in inner)
+        elif kind is str:
+            letters -= len(value)
         else:
-            _require(kind in _PLAIN)
+            require(kind in _PLAIN)
+    require(letters >= 0, "its texts are too long")
 
 
 class _Machine:
@@ -80,11 +84,11 @@ class _Machine:
         self.stack.append(value)
 
     def push_integer(self, value: int) -> None:
-        _require(value.bit_length() <= _MAX_BITS, "it holds a number that is too large")
+        require(value.bit_length() <= _MAX_BITS, "it holds a number that is too large")
         self.stack.append(value)
 
     def push_text(self, value: str) -> None:
-        _require(len(value) <= MAX_TEXT, "it holds a text that is too long")
+        require(len(value) <= MAX_TEXT, "it holds a text that is too long")
         self.stack.append(value)
 
     def mark(self, _: None) -> None:
@@ -106,7 +110,7 @@ class _Machine:
         self.push(tuple(self._pop_mark()))
 
     def tuple_of(self, count: int) -> None:
-        _require(len(self.stack) >= count)
+        require(len(self.stack) >= count)
         self.stack[-count:] = [tuple(self.stack[-count:])]
 
     def append(self, _: None) -> None:
@@ -118,7 +122,7 @@ class _Machine:
 
     def _extend(self, items: list[Any]) -> None:
         target = self.stack[-1]
-        _require(type(target) is list)
+        require(type(target) is list)
         target.extend(items)
 
     def set_item(self, _: None) -> None:
@@ -130,55 +134,56 @@ class _Machine:
 
     def _update(self, items: list[Any]) -> None:
         target = self.stack[-1]
-        _require(type(target) in (dict, OrderedDict) and len(items) % 2 == 0)
+        require(type(target) in (dict, OrderedDict) and len(items) % 2 == 0)
         for key, value in zip(items[::2], items[1::2], strict=True):
             # Nothing else is ever hashed: a deep tuple would overflow the C stack, chosen numbers would all collide.
-            _require(type(key) is str or (type(key) is int and 0 <= key < 2**31), "it names a value with no name")
+            require(type(key) is str or (type(key) is int and 0 <= key < 2**31), "it names a value with no name")
             target[key] = value
 
     def push_global(self, name: str) -> None:
         if name not in _GLOBALS:
-            _require(not _OTHER_TENSORS.fullmatch(name), "it holds something that is not a plain tensor")
+            require(not _OTHER_TENSORS.fullmatch(name), "it holds something that is not a plain tensor")
+            require(name not in _OTHER_VALUES, f"it holds something that models do not have ({name.replace(' ', '.')})")
             raise CodeInFileError(name.replace(" ", ".")[:100])
         self.push(_Global(name))
 
     def reduce(self, _: None) -> None:
         arguments, function = self.stack.pop(), self.stack.pop()
-        _require(type(function) is _Global and type(arguments) is tuple)
+        require(type(function) is _Global and type(arguments) is tuple)
         if function.name == _ORDERED_DICT:
-            _require(arguments == ())
+            require(arguments == ())
             self.push(OrderedDict())
         elif function.name == _TENSOR:
             self._push_tensor(arguments)
         else:
-            _require(function.name == _PARAMETER)
+            require(function.name == _PARAMETER)
             self._push_parameter(arguments)
 
     def _push_tensor(self, arguments: tuple[Any, ...]) -> None:
-        _require(len(arguments) == 6)
+        require(len(arguments) == 6)
         storage, offset, shape, stride, gradient, hooks = arguments
-        _require(type(storage) is StorageFacts and type(gradient) is bool)
+        require(type(storage) is StorageFacts and type(gradient) is bool)
         self._keep_hooks(hooks)
         tensor = TensorFacts.checked(storage, offset, shape, stride)
         self.tensors.append(tensor)
         self.push(tensor)
 
     def _push_parameter(self, arguments: tuple[Any, ...]) -> None:
-        _require(len(arguments) == 3)
+        require(len(arguments) == 3)
         tensor, gradient, hooks = arguments
-        _require(type(tensor) is TensorFacts and type(gradient) is bool)
+        require(type(tensor) is TensorFacts and type(gradient) is bool)
         self._keep_hooks(hooks)
         self.push(tensor)
 
     def _keep_hooks(self, hooks: Any) -> None:
-        _require(type(hooks) is OrderedDict)
+        require(type(hooks) is OrderedDict)
         self.hooks.append(hooks)
 
     def build(self, _: None) -> None:
         state = self.stack.pop()
-        _require(type(self.stack[-1]) is OrderedDict, "it sets something up that models do not have")
+        require(type(self.stack[-1]) is OrderedDict, "it sets something up that models do not have")
         # What torch adds to a state dict. Any other name could hide one of the dict's own methods.
-        _require(type(state) is dict and list(state) == ["_metadata"])
+        require(type(state) is dict and list(state) == ["_metadata"])
         self.built.append((self.stack[-1], state["_metadata"]))
 
     def persistent(self, _: None) -> None:
@@ -189,10 +194,10 @@ class _Machine:
                 raise DamagedFileError("it refers to a storage that can't be")
 
     def result(self) -> Contents:
-        _require(len(self.stack) == 1 and not self.below)
-        _require(not any(self.hooks))
+        require(len(self.stack) == 1 and not self.below)
+        require(not any(self.hooks))
         metadata = [value for _, value in self.built]
-        _require(not {id(value) for value in metadata} & {id(target) for target, _ in self.built})
+        require(not {id(value) for value in metadata} & {id(target) for target, _ in self.built})
         _check_plain([self.stack[0], *metadata])
         return Contents(self.stack[0], tuple(self.tensors))
 
@@ -237,15 +242,15 @@ def _refuse_opcode(name: str) -> NoReturn:
 
 
 def _run(content: bytes) -> _Machine:
-    _require(content.startswith(_PROTOCOL_2), "its list of contents is of another kind")
+    require(content.startswith(_PROTOCOL_2), "its list of contents is of another kind")
     machine = _Machine()
     for count, (opcode, argument, position) in enumerate(pickletools.genops(content[len(_PROTOCOL_2) :])):
-        _require(count < MAX_OPCODES, "its list of contents is too long")
+        require(count < MAX_OPCODES, "its list of contents is too long")
         step = _STEPS.get(opcode.name)
         if step is not None:
             step(machine, argument)
         elif opcode.name == "STOP":
-            _require(position == len(content) - len(_PROTOCOL_2) - 1, "something follows its list of contents")
+            require(position == len(content) - len(_PROTOCOL_2) - 1, "something follows its list of contents")
         else:
             _refuse_opcode(opcode.name)
     return machine
@@ -261,4 +266,4 @@ def read_contents(content: bytes) -> Contents:
     try:
         return _run(content).result()
     except (ValueError, IndexError, KeyError, TypeError, OverflowError) as error:
-        raise DamagedFileError(_NONSENSE) from error
+        raise DamagedFileError(NONSENSE) from error

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from distill_core.errors import ModelFileError
 
+NONSENSE = "its list of contents makes no sense"
 DAMAGED_HINT = "Nothing was changed. Open another copy of it, for example from a backup."
 
 
@@ -16,6 +17,12 @@ class DamagedFileError(Exception):
 
 class CodeInFileError(Exception):
     """The file asks for more than data: for something to be called or built."""
+
+
+def require(condition: bool, reason: str = NONSENSE) -> None:
+    """Refuse a file for that reason unless the condition holds."""
+    if not condition:
+        raise DamagedFileError(reason)
 
 
 def damaged(name: str, reason: str = "") -> ModelFileError:

@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from pathlib import Path
 
 from distill_core.errors import SaveError
 from distill_core.models.archive_writer import real_path
-from distill_core.models.save_errors import check_room, read_only, save_error
+from distill_core.models.backup import backup_of
+from distill_core.models.save_errors import check_room, read_only, save_error, shown
 from distill_core.models.temporaries import temporary_beside
 
 MARGIN_BYTES = 32 * 1024**2  # for a prior that is larger than the one in the file, or the first
 
 
-def check_can_save(path: str | Path) -> None:
-    """Check that the file at `path` (a link's target) can be replaced, or made: a file is made beside it and removed.
+def _check_backup(path: Path) -> None:
+    backup = backup_of(path)
+    try:
+        mode = backup.lstat().st_mode
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            reason = f"with “.bak” for the version before, the name of {shown(path)} is too long"
+            raise SaveError(f"{reason}.", "Choose a shorter name.") from error
+        raise save_error(error, path) from error
+    if stat.S_ISDIR(mode):
+        raise SaveError(
+            f"{shown(backup)} is a folder, so the version before a save of {shown(path)} could not be kept.",
+            "Rename that folder, or save a copy elsewhere.",
+        )
 
+
+def check_can_save(path: str | Path, *, probe: bool = True) -> None:
+    """Check that the file at `path` (a link's target) can be replaced, or made, and its version before kept.
+
+    With `probe`, a file is made beside it and removed; without, as when it is only opened, the system's word is taken.
     There has to be room for the old file and a new one of twice its size together, and `MARGIN_BYTES`.
 
     Raises:
@@ -28,9 +50,13 @@ def check_can_save(path: str | Path) -> None:
         raise SaveError(f"There is no folder “{folder}” to save into.", "Make it first, or choose another.")
     if path.exists() and not os.access(path, os.W_OK):
         raise read_only(path)
+    _check_backup(path)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise read_only(path)
     try:
-        with temporary_beside(path):
-            pass
+        if probe:
+            with temporary_beside(path):
+                pass
         check_room(path, (2 * path.stat().st_size if path.exists() else 0) + MARGIN_BYTES)
     except OSError as error:
         raise save_error(error, path) from error

@@ -12,8 +12,9 @@ from distill_core.audio.spectrogram import SpectrogramConfig
 from distill_core.errors import ModelFileError
 from distill_core.models import frames
 from distill_core.models.architectures import PRIOR_CLASSES, architecture_of
-from distill_core.models.refusals import DAMAGED_HINT, damaged
+from distill_core.models.refusals import damaged
 from distill_core.models.tensor_facts import DTYPES, TensorFacts
+from distill_core.models.value_reader import MAX_NAME, ValueReader
 from distill_core.models.vqvae import ConvVQVAE
 
 FORMAT, VERSION, MODEL_TYPE = "distill_model", 2, "vqvae"
@@ -43,42 +44,8 @@ SPECTROGRAM_RANGES |= {"n_mels": (16, 512)}
 VQVAE_RANGES = {"codebook_dim": (1, 1024), "codebook_size": (2, 65_536), "num_quantizers": (1, 32)}
 PRIOR_RANGES = {"hidden_size": (16, 4096), "num_layers": (1, 64), "num_heads": (1, 4096)}
 MAX_BANDS = 32
-MAX_NAME = 64
 LONGEST_SEQUENCE = 16_384
 PRIOR_RANGES |= {"seq_len": (1, LONGEST_SEQUENCE), "num_quantizers": (1, 32)}
-
-
-class _Reader:
-    """Answers wrong values with one sentence that names the file."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def refuse(self, reason: str) -> ModelFileError:
-        return ModelFileError(f"“{self.name}” can't be opened: {reason}.", DAMAGED_HINT)
-
-    def mapping(self, values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-        value = values.get(key)
-        if not isinstance(value, dict) or not all(isinstance(inner, str) for inner in value):
-            raise self.refuse(f"it has no readable “{key}”")
-        return value
-
-    def integers(self, values: Mapping[str, Any], ranges: Mapping[str, tuple[int, int]]) -> None:
-        for key, (low, high) in ranges.items():
-            value = values.get(key)
-            if type(value) is not int or not low <= value <= high:
-                raise self.refuse(f"its {key} is not a whole number from {low} to {high}")
-
-    def short_text(self, values: Mapping[str, Any], key: str) -> str:
-        value = values.get(key)
-        if not isinstance(value, str) or not value.isprintable() or not 0 < len(value) <= MAX_NAME:
-            raise self.refuse(f"its {key} is not a name")
-        return value
-
-    def number(self, values: Mapping[str, Any], key: str, low: float, high: float) -> None:
-        value: Any = values.get(key)
-        if type(value) not in (int, float) or not low <= value <= high:  # NaN fails the comparison
-            raise self.refuse(f"its {key} is not a number from {low:g} to {high:g}")
 
 
 def _check_kind(values: Mapping[str, Any], name: str) -> None:
@@ -100,7 +67,7 @@ def _newer(name: str, what: str) -> ModelFileError:
     return ModelFileError(f"“{name}” was made by a newer Distill ({what}).", "Please update Distill.")
 
 
-def _check_spectrogram(config: Mapping[str, Any], reader: _Reader) -> None:
+def _check_spectrogram(config: Mapping[str, Any], reader: ValueReader) -> None:
     if set(config) != set(SPECTROGRAM_KEYS):
         raise reader.refuse("its spectrogram settings are not the seven of the format")
     reader.integers(config, SPECTROGRAM_RANGES)
@@ -111,11 +78,14 @@ def _check_spectrogram(config: Mapping[str, Any], reader: _Reader) -> None:
     nyquist = config["sample_rate"] / 2
     reader.number(config, "f_min", 0.0, nyquist)
     if config["f_max"] is not None:
-        reader.number(config, "f_max", config["f_min"], nyquist)
+        reader.number(config, "f_max", 0.0, nyquist)
+    highest = nyquist if config["f_max"] is None else config["f_max"]
+    if highest - config["f_min"] < config["n_mels"]:  # bands of no width divide by it
+        raise reader.refuse("there is less than one hertz for each mel band between its f_min and its f_max")
     reader.number(config, "power", 0.1, 4.0)
 
 
-def _check_vqvae_config(config: Mapping[str, Any], reader: _Reader) -> None:
+def _check_vqvae_config(config: Mapping[str, Any], reader: ValueReader) -> None:
     if config.get("architecture") is not None:
         raise _newer(reader.name, f"codec architecture “{reader.short_text(config, 'architecture')}”")
     reader.integers(config, VQVAE_RANGES)
@@ -132,7 +102,7 @@ def check_header(values: Mapping[str, Any], name: str) -> None:
         ModelFileError: what is wrong, in one sentence; `name` is the file's.
     """
     _check_kind(values, name)
-    reader = _Reader(name)
+    reader = ValueReader(name)
     _check_spectrogram(reader.mapping(values, "spectrogram_config"), reader)
     _check_vqvae_config(reader.mapping(values, "vqvae_config"), reader)
     for key in ("metadata", "training_config", "model_state_dict"):
@@ -146,7 +116,7 @@ def check_header(values: Mapping[str, Any], name: str) -> None:
         _check_prior_header(values, reader)
 
 
-def _check_prior_header(values: Mapping[str, Any], reader: _Reader) -> None:
+def _check_prior_header(values: Mapping[str, Any], reader: ValueReader) -> None:
     reader.mapping(values, "prior_state_dict")
     if "architecture" in reader.mapping(values, "prior_config"):
         reader.short_text(values["prior_config"], "architecture")
@@ -166,7 +136,7 @@ def _check_prior_header(values: Mapping[str, Any], reader: _Reader) -> None:
         _check_grid(config, reader)
 
 
-def _check_grid(config: Mapping[str, Any], reader: _Reader) -> None:
+def _check_grid(config: Mapping[str, Any], reader: ValueReader) -> None:
     grid = config.get("grid")
     if not isinstance(grid, list) or len(grid) != 2 or not all(type(side) is int and side > 0 for side in grid):
         raise reader.refuse("its prior's grid is not two whole numbers")
@@ -206,14 +176,14 @@ def check_seq_len(seq_len: int, name: str) -> None:
         )
 
 
-def _check_plain(state: Mapping[str, Any], reader: _Reader) -> None:
+def _check_plain(state: Mapping[str, Any], reader: ValueReader) -> None:
     for key, tensor in state.items():
         is_plain = isinstance(tensor, TensorFacts) or (isinstance(tensor, Tensor) and tensor.layout == torch.strided)
         if not is_plain or tensor.dtype not in _DTYPES:
             raise reader.refuse(f"“{key[:MAX_NAME]}” is not a plain tensor")
 
 
-def _check_state(state: Mapping[str, Any], expected: nn.Module, reader: _Reader) -> None:
+def _check_state(state: Mapping[str, Any], expected: nn.Module, reader: ValueReader) -> None:
     wanted = expected.state_dict()
     if set(state) != set(wanted):
         raise reader.refuse("its weights are not those that its settings describe")
@@ -235,7 +205,7 @@ def _check_finite(state: Mapping[str, Any], name: str) -> None:
     """
     for key, tensor in state.items():
         if isinstance(tensor, Tensor) and tensor.is_floating_point() and not _is_finite(tensor):
-            raise _Reader(name).refuse(f"“{key[:MAX_NAME]}” holds values that are not numbers")
+            raise ValueReader(name).refuse(f"“{key[:MAX_NAME]}” holds values that are not numbers")
 
 
 def check_prior_header(values: Mapping[str, Any], name: str) -> None:
@@ -244,7 +214,7 @@ def check_prior_header(values: Mapping[str, Any], name: str) -> None:
     Raises:
         ModelFileError: what is wrong, in one sentence.
     """
-    reader = _Reader(name)
+    reader = ValueReader(name)
     _check_vqvae_config(reader.mapping(values, "vqvae_config"), reader)
     _check_prior_header(values, reader)
 
@@ -255,11 +225,11 @@ def check_prior_tensors(values: Mapping[str, Any], name: str) -> None:
     Raises:
         ModelFileError: what is wrong, in one sentence.
     """
-    _check_prior_shapes(values, _Reader(name))
+    _check_prior_shapes(values, ValueReader(name))
     _check_finite(values["prior_state_dict"], name)
 
 
-def _check_prior_shapes(values: Mapping[str, Any], reader: _Reader) -> None:
+def _check_prior_shapes(values: Mapping[str, Any], reader: ValueReader) -> None:
     _check_plain(values["prior_state_dict"], reader)
     architecture = prior_architecture(values)
     if architecture in PRIOR_CLASSES:
@@ -273,7 +243,7 @@ def check_shapes(values: Mapping[str, Any], name: str) -> None:
     Raises:
         ModelFileError: what is wrong, in one sentence.
     """
-    reader = _Reader(name)
+    reader = ValueReader(name)
     _check_plain(values["model_state_dict"], reader)
     _check_state(values["model_state_dict"], ConvVQVAE.on_meta(values["vqvae_config"]), reader)
     if values.get("has_prior"):
@@ -283,13 +253,15 @@ def check_shapes(values: Mapping[str, Any], name: str) -> None:
 def check_numbers(values: Mapping[str, Any], name: str) -> None:
     """Check that all weights of a dict that passed `check_shapes` are finite, and that the codebooks were trained.
 
+    Tensors under unknown keys may hold anything: they are kept as they are, and nothing is computed from them.
+
     Raises:
         ModelFileError: what is wrong, in one sentence.
     """
     state = values["model_state_dict"]
     _check_finite(state, name)
     if not all(bool(tensor) for key, tensor in state.items() if key.endswith("._codebook.initted")):
-        raise _Reader(name).refuse("its codebooks were never trained")
+        raise ValueReader(name).refuse("its codebooks were never trained")
     if values.get("has_prior"):
         _check_finite(values["prior_state_dict"], name)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from distill_core.models.refusals import DamagedFileError
+from distill_core.models.refusals import require
 
 DTYPES = {
     "torch DoubleStorage": torch.float64,
@@ -27,11 +27,6 @@ MAX_DIMENSIONS = 8
 _LARGEST = 2**40
 # A tensor may be tied to another one, and may be so in full; more would let a small file ask for much memory.
 MAX_SHARING = 2
-
-
-def _require(condition: bool, reason: str) -> None:
-    if not condition:
-        raise DamagedFileError(reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +56,13 @@ class TensorFacts:
         Raises:
             DamagedFileError: it does not.
         """
-        _require(_are_sizes(shape) and _are_sizes(stride) and _are_sizes((offset,)), "a tensor's size can't be")
-        _require(len(shape) == len(stride) <= MAX_DIMENSIONS, "a tensor has too many dimensions")
-        _require(prod(size for size in shape if size) < _LARGEST, "a tensor's size can't be")  # torch multiplies first
+        require(_are_sizes(shape) and _are_sizes(stride) and _are_sizes((offset,)), "a tensor's size can't be")
+        require(len(shape) == len(stride) <= MAX_DIMENSIONS, "a tensor has too many dimensions")
+        require(prod(size for size in shape if size) < _LARGEST, "a tensor's size can't be")  # torch multiplies first
         reach = sum((size - 1) * step for size, step in zip(shape, stride, strict=True)) + 1 if all(shape) else 0
-        _require(offset + reach <= storage.numel, "a tensor is larger than its data")
+        require(offset + reach <= storage.numel, "a tensor is larger than its data")
         repeated = any(size > 1 and step == 0 for size, step in zip(shape, stride, strict=True))
-        _require(not repeated and prod(shape) <= storage.numel, "a tensor is larger than its data")
+        require(not repeated and prod(shape) <= storage.numel, "a tensor is larger than its data")
         return cls(storage, shape)
 
     @property
@@ -90,8 +85,8 @@ def check_storages(tensors: Iterable[TensorFacts], record_bytes: Mapping[str, in
     total = 0
     for tensor in tensors:
         storage = storages.setdefault(tensor.storage.key, tensor.storage)
-        _require(storage == tensor.storage, "one storage is described in two ways")
+        require(storage == tensor.storage, "one storage is described in two ways")
         total += tensor.numel() * tensor.dtype.itemsize
     described = {key: storage.numel * storage.dtype.itemsize for key, storage in storages.items()}
-    _require(described == dict(record_bytes), "its data has not the size that its list of contents tells")
-    _require(total <= MAX_SHARING * file_bytes, "its tensors are larger than the file")
+    require(described == dict(record_bytes), "its data has not the size that its list of contents tells")
+    require(total <= MAX_SHARING * file_bytes, "its tensors are larger than the file")

@@ -12,7 +12,7 @@ import zipfile
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from distill_core.models.refusals import DamagedFileError
+from distill_core.models.refusals import DamagedFileError, require
 
 ZIP_MAGIC = b"PK\x03\x04"
 PICKLE, DATA, _BYTE_ORDER = "data.pkl", "data/", "byteorder"
@@ -50,15 +50,10 @@ class Container:
     directory_start: int
 
 
-def _require(condition: bool, reason: str) -> None:
-    if not condition:
-        raise DamagedFileError(reason)
-
-
 def _read_at(file: BinaryIO, start: int, size: int) -> bytes:
     file.seek(start)
     content = file.read(size)
-    _require(len(content) == size, "its end is missing")
+    require(len(content) == size, "its end is missing")
     return content
 
 
@@ -66,29 +61,29 @@ def _directory_span(file: BinaryIO, size: int) -> tuple[int, int, int]:
     """Return the directory's start, its end and its number of entries, told alike by all of the records behind it."""
     tail = _read_at(file, size - _TAIL_BYTES, _TAIL_BYTES)
     magic, disk, first_disk, here, entries, length, start, comment = _END.unpack(tail[-_END.size :])
-    _require(magic == b"PK\x05\x06" and comment == 0, "its end is missing, or something follows it")
-    _require(disk == first_disk == 0 and here == entries, "it is a part of a file")
+    require(magic == b"PK\x05\x06" and comment == 0, "its end is missing, or something follows it")
+    require(disk == first_disk == 0 and here == entries, "it is a part of a file")
     end = size - _END.size
     if tail[_END64.size :].startswith(b"PK\x06\x07"):
         end = size - _TAIL_BYTES
         _, disk, told_end, disks = _LOCATOR64.unpack(tail[_END64.size : -_END.size])
         magic, own, _, _, *disks64, here64, entries64, length64, start64 = _END64.unpack(tail[: _END64.size])
-        _require(magic == b"PK\x06\x06" and own == _END64.size - 12, "its directory is torn")
-        _require(told_end == end and disk == 0 and disks == 1 and not any(disks64), "its directory is torn")
+        require(magic == b"PK\x06\x06" and own == _END64.size - 12, "its directory is torn")
+        require(told_end == end and disk == 0 and disks == 1 and not any(disks64), "its directory is torn")
         same = start in (start64, 2**32 - 1) and length in (length64, 2**32 - 1) and entries in (entries64, 2**16 - 1)
-        _require(same and here64 == entries64, "it tells two things about its directory")
+        require(same and here64 == entries64, "it tells two things about its directory")
         start, length, entries = start64, length64, entries64
-    _require(start + length == end, "its directory is not where it should be")
-    _require(length <= _MAX_DIRECTORY_BYTES, "its directory is too long")
+    require(start + length == end, "its directory is not where it should be")
+    require(length <= _MAX_DIRECTORY_BYTES, "its directory is too long")
     return start, end, entries
 
 
 def _check_entry(entry: zipfile.ZipInfo) -> None:
-    _require(not entry.flag_bits & ~(_DESCRIPTOR | _UTF8), "it is encrypted or packed in a way that models never are")
-    _require(entry.compress_type == zipfile.ZIP_STORED, "it is compressed, which models never are")
-    _require(entry.compress_size == entry.file_size, "it tells two sizes of one part")
-    _require(not entry.extra and not entry.comment and not entry.volume, "its directory holds more than it should")
-    _require(entry.orig_filename == entry.filename, "it holds an odd name")
+    require(not entry.flag_bits & ~(_DESCRIPTOR | _UTF8), "it is encrypted or packed in a way that models never are")
+    require(entry.compress_type == zipfile.ZIP_STORED, "it is compressed, which models never are")
+    require(entry.compress_size == entry.file_size, "it tells two sizes of one part")
+    require(not entry.extra and not entry.comment and not entry.volume, "its directory holds more than it should")
+    require(entry.orig_filename == entry.filename, "it holds an odd name")
 
 
 def _raw_name(entry: zipfile.ZipInfo) -> bytes:
@@ -101,20 +96,20 @@ def _check_directory(directory: bytes, entries: list[zipfile.ZipInfo]) -> None:
     for entry in entries:
         length = len(_raw_name(entry))
         told = directory[start : start + _ENTRY_BYTES][_NAME_SIZE]
-        _require(told == length.to_bytes(2, "little"), "its directory is torn")
+        require(told == length.to_bytes(2, "little"), "its directory is torn")
         start += _ENTRY_BYTES + length
-    _require(start == len(directory), "its directory is torn")
+    require(start == len(directory), "its directory is torn")
 
 
 def _local_start(file: BinaryIO, entry: zipfile.ZipInfo) -> int:
     """Return where an entry's bytes start, as its own header tells."""
     header = _read_at(file, entry.header_offset, _LOCAL.size)
     magic, _, flags, method, _, _, crc, packed, unpacked, name_size, extra_size = _LOCAL.unpack(header)
-    _require(magic == ZIP_MAGIC and flags == entry.flag_bits and method == zipfile.ZIP_STORED, "a part has no header")
+    require(magic == ZIP_MAGIC and flags == entry.flag_bits and method == zipfile.ZIP_STORED, "a part has no header")
     later = bool(flags & _DESCRIPTOR) and not (crc or packed or unpacked)
-    _require(later or (crc, packed, unpacked) == (entry.CRC, entry.file_size, entry.file_size), "a header is wrong")
+    require(later or (crc, packed, unpacked) == (entry.CRC, entry.file_size, entry.file_size), "a header is wrong")
     name = file.read(name_size)
-    _require(name == _raw_name(entry), "a part has two names")
+    require(name == _raw_name(entry), "a part has two names")
     return int(entry.header_offset + _LOCAL.size + name_size + extra_size)
 
 
@@ -123,13 +118,13 @@ def _located(file: BinaryIO, entries: list[zipfile.ZipInfo], directory_start: in
     records, expected = {}, 0
     for entry in sorted(entries, key=lambda entry: entry.header_offset):
         gap = entry.header_offset - expected
-        _require(gap == 0, "its parts overlap, or there is something between them")
+        require(gap == 0, "its parts overlap, or there is something between them")
         start = _local_start(file, entry)
         records[entry.orig_filename] = Record(start, entry.file_size)
         expected = start + entry.file_size
         if entry.flag_bits & _DESCRIPTOR:
             expected += _descriptor_size(file, expected, entry)
-    _require(expected == directory_start, "its parts overlap, or there is something between them")
+    require(expected == directory_start, "its parts overlap, or there is something between them")
     return records
 
 
@@ -147,11 +142,11 @@ def _without_root(records: dict[str, Record]) -> dict[str, Record]:
     for full_name, record in records.items():
         root, _, name = full_name.partition("/")
         roots.add(root)
-        _require(_NAMES.fullmatch(name) is not None, "it holds a part that models do not have")
+        require(_NAMES.fullmatch(name) is not None, "it holds a part that models do not have")
         named[name] = record
         if not name.startswith(DATA) and name != PICKLE:
-            _require(record.size <= _MAX_NOTE_BYTES, "it holds a part of an odd size")
-    _require(len(roots) == 1 and not roots & {"", ".", ".."}, "its parts have odd names")
+            require(record.size <= _MAX_NOTE_BYTES, "it holds a part of an odd size")
+    require(len(roots) == 1 and not roots & {"", ".", ".."}, "its parts have odd names")
     return named
 
 
@@ -165,22 +160,22 @@ def read_container(file: BinaryIO, size: int) -> Container:
     Raises:
         DamagedFileError: it is not a zip as `torch.save` writes it.
     """
-    _require(size > _TAIL_BYTES and _read_at(file, 0, len(ZIP_MAGIC)) == ZIP_MAGIC, "it does not start as models do")
+    require(size > _TAIL_BYTES and _read_at(file, 0, len(ZIP_MAGIC)) == ZIP_MAGIC, "it does not start as models do")
     start, end, count = _directory_span(file, size)
     try:
         entries = zipfile.ZipFile(file).infolist()
     except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
         raise DamagedFileError("its directory is torn") from error
-    _require(len(entries) == count, "its directory is torn")
-    _require(len({entry.orig_filename for entry in entries}) == count, "it holds two parts of one name")
+    require(len(entries) == count, "its directory is torn")
+    require(len({entry.orig_filename for entry in entries}) == count, "it holds two parts of one name")
     for entry in entries:
         _check_entry(entry)
     _check_directory(_read_at(file, start, end - start), entries)
     records = _without_root(_located(file, entries, start))
-    _require(records.keys() >= {PICKLE, "version"}, "it lacks a part that models have")
-    _require(records[PICKLE].size <= MAX_PICKLE_BYTES, "its list of contents is too long")
+    require(records.keys() >= {PICKLE, "version"}, "it lacks a part that models have")
+    require(records[PICKLE].size <= MAX_PICKLE_BYTES, "its list of contents is too long")
     if _BYTE_ORDER in records:
-        _require(_content(file, records[_BYTE_ORDER]) in (b"little", b"big"), "its numbers are in an unknown order")
+        require(_content(file, records[_BYTE_ORDER]) in (b"little", b"big"), "its numbers are in an unknown order")
     return Container(records, start)
 
 
@@ -199,4 +194,4 @@ def check_sums(file: BinaryIO) -> None:
         torn = zipfile.ZipFile(file).testzip()
     except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
         raise DamagedFileError("a part of it can't be read") from error
-    _require(torn is None, f"a part of it ({torn}) does not match its checksum")
+    require(torn is None, f"a part of it ({torn}) does not match its checksum")

@@ -3,8 +3,11 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 from distill_core import ModelFileError, load_model_v2, read_summary
+from distill_core.audio.spectrogram import AudioSpectrogram, SpectrogramConfig
 from distill_core.cli import app
 from distill_core.models.archive import HASHED_WHOLE_BYTES, read_archive, read_facts
 from distill_core.models.pickle_opcodes import MAX_DEPTH, read_contents
@@ -118,6 +122,66 @@ def test_a_file_with_code_is_named_as_such(tiny_model: Path, tmp_path: Path) -> 
     assert "os.system" in refused.value.hint
     assert _inspect(tiny_model, "--verify").exit_code == 2
     assert not canary.exists()
+
+
+def test_values_that_models_do_not_have_are_not_called_code(tiny_model: Path) -> None:
+    before = tiny_model.read_bytes()
+    for value in (b"bytes", {1, 2}, torch.Size([1, 2]), 1j):
+        _change(tiny_model, lambda values, value=value: values.update(extra=value))
+        with pytest.raises(ModelFileError, match="damaged or not a Distill model") as refused:
+            read_summary(tiny_model)
+        assert "something that models do not have" in refused.value.hint
+        tiny_model.write_bytes(before)
+
+
+def test_a_text_referred_to_often_is_counted_as_often(tiny_model: Path) -> None:
+    long = "x" * 1024**2
+    _change(tiny_model, lambda values: values.update(extra=[long] * 8))
+    read_summary(tiny_model)
+    _change(tiny_model, lambda values: values.update(extra=[long] * 3000))
+    with pytest.raises(ModelFileError):
+        read_summary(tiny_model)
+    with pytest.raises(DamagedFileError):
+        read_contents(_saved([{long[1:]: 1}] * 3000).pickle)
+
+
+@pytest.mark.parametrize(("lowest", "highest"), [(0.0, 0.0), (24_000.0, None), (100.0, 100.5), (0.0, 100.0)])
+def test_bands_without_room_between_their_ends_are_refused(
+    tiny_model: Path, lowest: float, highest: float | None
+) -> None:
+    _change(tiny_model, lambda values: values["spectrogram_config"].update(f_min=lowest, f_max=highest))
+    with pytest.raises(ModelFileError, match="f_max"):
+        read_summary(tiny_model)
+
+
+def test_the_narrowest_bands_that_open_give_numbers(tiny_model: Path) -> None:
+    narrow = {"sample_rate": 192_000, "n_mels": 512, "f_min": 96_000.0 - 512, "f_max": None}
+    spectrogram = AudioSpectrogram(SpectrogramConfig(**(asdict(SpectrogramConfig()) | narrow)), "cpu")
+    _change(tiny_model, lambda values: values["spectrogram_config"].update(narrow))
+    assert read_summary(tiny_model).spectrogram == spectrogram.config
+    assert spectrogram.log_mel(torch.rand(1, 192_000) - 0.5).isfinite().all()
+
+
+MEASURE = """
+import re, sys
+from pathlib import Path
+from distill_core import load_model_v2
+
+def peak_kilobytes():
+    return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+
+before = peak_kilobytes()
+load_model_v2(Path(sys.argv[1]))
+print(peak_kilobytes() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process's peak in /proc")
+def test_a_large_file_takes_its_size_in_memory_once(tiny_model: Path) -> None:
+    size = 400_000_000
+    _change(tiny_model, lambda values: values.update(extra=torch.zeros(size // 4)))
+    told = subprocess.run([sys.executable, "-c", MEASURE, tiny_model], capture_output=True, text=True, check=True)
+    assert int(told.stdout) * 1024 < 1.5 * size
 
 
 def test_a_large_file_has_a_stamp_that_tells_changed_weights(tiny_model: Path) -> None:

@@ -10,9 +10,17 @@ import pytest
 import torch
 from typer.testing import CliRunner, Result
 
-from distill_core import read_summary
+from distill_core import (
+    ModelFileError,
+    SaveError,
+    load_model_v2,
+    read_previous_version,
+    read_summary,
+    restore_previous_version,
+)
 from distill_core.cli import app
 from distill_core.models.archive import read_archive
+from distill_core.models.persistence import has_previous_version
 from distill_core.training import prior_loop
 
 SMALL = ["--epochs", "1", "--hidden-size", "32", "--layers", "1", "--heads", "2"]
@@ -89,3 +97,63 @@ def test_no_room_is_told_before_training(
     assert "Not enough space to save “tiny.distill” (needs " in run.output
     assert "--output" in run.output
     assert "Epoch" not in run.output
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such links")
+def test_a_linked_backup_is_copied_and_what_it_leads_to_stays(tiny_model: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "archive" / "a.distill"
+    archive.parent.mkdir()
+    archive.write_bytes(tiny_model.read_bytes())
+    _rename(tiny_model, "Changed")
+    before, changed = archive.read_bytes(), tiny_model.read_bytes()
+    kept = tiny_model.with_name("tiny.distill.bak")
+    kept.symlink_to(archive)
+    restore_previous_version(tiny_model)
+    assert not tiny_model.is_symlink()
+    assert (tiny_model.read_bytes(), kept.read_bytes(), archive.read_bytes()) == (before, changed, before)
+
+
+def _rename(path: Path, name: str) -> None:
+    values, _ = read_archive(path)
+    values["metadata"]["name"] = name
+    torch.save(values, path)
+
+
+def test_a_missing_model_comes_back_as_a_file_of_its_own(tiny_model: Path) -> None:
+    kept = tiny_model.with_name("tiny.distill.bak")
+    content = tiny_model.read_bytes()
+    tiny_model.rename(kept)
+    back = _distill("restore", tiny_model)
+    assert back.exit_code == 0, back.output
+    assert tiny_model.read_bytes() == kept.read_bytes() == content
+    assert not tiny_model.samefile(kept)
+    assert "that was there" not in back.output
+    assert "“tiny.distill.bak” stays" in back.output
+
+
+def test_a_refused_model_names_a_version_before_that_opens(tiny_model: Path) -> None:
+    kept = tiny_model.with_name("tiny.distill.bak")
+    kept.write_bytes(tiny_model.read_bytes())
+    tiny_model.write_bytes(b"rubbish" * 1000)
+    words = "“tiny.distill.bak” holds the version before: distill restore “tiny.distill”"
+    for door in (read_summary, load_model_v2):
+        with pytest.raises(ModelFileError) as refused:
+            door(tiny_model)
+        assert words in refused.value.hint
+    kept.write_bytes(b"rubbish" * 1000)
+    with pytest.raises(ModelFileError) as refused:
+        read_summary(tiny_model)
+    assert words not in refused.value.hint
+    assert not list(tiny_model.parent.glob(".*"))
+
+
+def test_names_that_no_model_can_have_have_no_version_before(tmp_path: Path) -> None:
+    loop = tmp_path / "loop"
+    if os.name != "nt":
+        loop.symlink_to(loop)
+    for path in (tmp_path / "a\0b", loop, tmp_path / ("x" * 300), tmp_path, tmp_path / ("ü" * 126)):
+        assert not has_previous_version(path)
+        with pytest.raises(ModelFileError):
+            read_previous_version(path)
+        with pytest.raises((ModelFileError, SaveError)):
+            restore_previous_version(path)

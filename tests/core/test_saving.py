@@ -31,6 +31,7 @@ from distill_core import (
 )
 from distill_core.models import saving_lock
 from distill_core.models.archive import read_archive
+from distill_core.models.archive_writer import saving_into, write_archive
 from distill_core.models.temporaries import leftovers, second_name, swap_name
 
 CONFIG = {"hidden_size": 32, "num_layers": 1, "num_heads": 2}
@@ -462,3 +463,47 @@ def test_a_place_where_nothing_can_be_saved_is_told_at_once(tiny_model: Path, tm
     with pytest.raises(SaveError, match="not a file"):
         check_can_save(tmp_path)
     assert issubclass(ReadOnlyError, SaveError)
+
+
+@needs_unix
+def test_a_version_before_that_could_not_be_kept_is_told_at_once(tiny_model: Path, tmp_path: Path) -> None:
+    with pytest.raises(SaveError, match="too long"):
+        check_can_save(tmp_path / f"{'x' * 244}.distill")
+    with pytest.raises(SaveError):
+        check_can_save(tmp_path / "a\0b.distill")
+    _backup(tiny_model).mkdir()
+    with pytest.raises(SaveError, match=r"“tiny\.distill\.bak” is a folder"):
+        check_can_save(tiny_model)
+
+
+def test_whether_a_save_is_possible_can_be_asked_without_making_a_file(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.mkstemp", _refuse)
+    check_can_save(tiny_model, probe=False)
+    with pytest.raises(ReadOnlyError):
+        check_can_save(tiny_model)
+
+
+@needs_unix
+def test_a_new_file_has_the_mode_of_new_files_and_the_process_keeps_its_own(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = os.umask(0o027)
+    try:
+        monkeypatch.setattr(os, "umask", _refuse)  # it is every thread's
+        copy = _save(tiny_model, 1, output=tmp_path / "copy.distill")
+    finally:
+        monkeypatch.undo()
+        os.umask(before)
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o640
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_room_is_asked_for_what_is_in_lists(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr("distill_core.models.archive_writer.check_room", lambda path, size: asked.append(size))
+    values = {"states": [{"step": torch.zeros(1000)}, (torch.zeros(500),)]}
+    with saving_into(tiny_model) as target:
+        write_archive(target, values, read_archive)
+    assert asked == [6000]

@@ -28,5 +28,5 @@ def test_wrong_files_are_refused_and_the_control_fails(
 ) -> None:
     outcome = harness(wanted, time.monotonic() + ENOUGH_SECONDS)
     assert outcome["violations"] == []
-    assert outcome["control_failed"]
+    assert outcome["control_failed"], outcome["facts"]
     assert outcome["done"] >= fewest

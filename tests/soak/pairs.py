@@ -12,7 +12,7 @@ from pathlib import Path
 
 from distill_core import DistillError, read_summary
 from distill_core.models.archive import FileStamp
-from tests.soak.result import Result
+from tests.soak.result import Moments, Result
 from tests.soak.saver import Saver, save_seconds
 from tests.soak.subject import NEW, OLD, OTHER, Subject, judge_backup, judge_leftovers
 
@@ -61,7 +61,7 @@ class Pairs:
     def __init__(self, subject: Subject, seed: int) -> None:
         self._subject, self._random = subject, random.Random(seed)
         self._seconds = save_seconds(lambda: subject.save(NEW))
-        self.killed_inside = 0
+        self.moments = Moments(1.5 * self._seconds, seed)
 
     def _saver(self, number: int, expected: FileStamp | None, pistol: int) -> Saver:
         # Half of all savers start at once, the others up to half a save later.
@@ -83,13 +83,14 @@ class Pairs:
             saver.wait_for_begin()
         os.write(pistol, b"go")
         if kill:
-            time.sleep(self._random.uniform(0, 1.5 * self._seconds))
+            time.sleep(self.moments.next())
             savers[NEW].send(signal.SIGKILL)
         told = {number: saver.end() for number, saver in savers.items()}
         os.close(waiting)
         os.close(pistol)
         killed = NEW if told[NEW] == "begin" else None
-        self.killed_inside += killed is not None
+        if kill:
+            self.moments.note(killed is not None)
         return told, killed
 
     def control_fails(self) -> bool:
@@ -110,8 +111,10 @@ def saver_pairs(wanted: int, until: float) -> Result:
         control_failed = pairs.control_fails()
         while done < wanted and (done == 0 or time.monotonic() < until):
             told, killed = pairs.run(_stamp, kill=done % KILLED_EVERY == KILLED_EVERY - 1)
-            wrong = judge_pair(subject, told, killed) + judge_backup(subject, str(told)) + judge_leftovers(subject)
+            last = "saved" if "saved" in told.values() else "refused"
+            wrong = judge_pair(subject, told, killed) + judge_backup(subject, last, OLD) + judge_leftovers(subject)
             violations += [f"{violation} ({told[NEW]} | {told[OTHER]})" for violation in wrong]
             done += 1
-    facts = [f"One saver was killed in {done // KILLED_EVERY} pairs, {pairs.killed_inside} times inside its save."]
+    violations += pairs.moments.doubts()
+    facts = [f"One saver was killed in {pairs.moments.struck} pairs: {pairs.moments.fact()}"]
     return Result(NAME, wanted, done, violations, control_failed, None, time.monotonic() - start, facts)

@@ -67,6 +67,7 @@ def _repetition() -> dict[str, Callable[[], bytes]]:
         "memo bomb of tuples": lambda: _laughs(b")", b"(", b"t"),
         "memo bomb of lists": lambda: _laughs(b"]", b"](", b"e"),
         "memo bomb of texts": lambda: text("x" * 1_000_000) + b"q\xfa](" + b"h\xfa" * 499_000 + b"e\x86",
+        "one text three thousand times": lambda: text("x" * 1_000_000) + b"q\xfa](" + b"h\xfa" * 3000 + b"e\x86",
         "a list of itself": lambda: b"]q\xfah\xfaa",
         "a dict of itself": lambda: b"}q\xfa" + text("self") + b"h\xfas",
         "metadata of itself": lambda: _ORDERED + b"q\xfa}" + text("_metadata") + b"h\xfasb",

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tests.soak.result import Moments, Result, not_run
 from tests.soak.saver import Saver, save_seconds
-from tests.soak.subject import NEW, OLD, Subject, judge, judge_model
+from tests.soak.subject import EARLIER, NEW, OLD, Subject, judge, judge_model
 
 NAME = "power cuts"
 MOUNTS = ("data=ordered", "data=ordered,noauto_da_alloc", "data=writeback,noauto_da_alloc")
@@ -122,7 +122,7 @@ class Bench:
     def _set_back(self) -> None:
         self.subject.put()
         os.sync()
-        self._now = OLD
+        self._now, self._kept = OLD, EARLIER
 
     def _cut(self, save: Callable[[int], object]) -> tuple[str, int, int]:
         """Cut the power at the next moment of a save; return its last word, the prior before and the one saved."""
@@ -136,11 +136,11 @@ class Bench:
 
     def cut_a_save(self) -> list[str]:
         """Cut the power in or after a save and return what is wrong afterwards."""
-        violations = judge(self.subject, *self._cut(self.subject.save))
+        violations = judge(self.subject, *self._cut(self.subject.save), self._kept)
         if violations:
             self._set_back()
         else:
-            self._now = self.subject.number_in(self.subject.path)
+            self._now, self._kept = map(self.subject.number_in, (self.subject.path, self.subject.backup))
         return violations
 
     def _save_without_fsync(self, number: int) -> None:

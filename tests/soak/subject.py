@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from distill_core import (
     PriorConfig,
     load_model_v2,
     read_summary,
+    restore_previous_version,
     save_model_v2,
     save_prior_to_model,
 )
@@ -26,7 +28,7 @@ from distill_core.models.architectures import Prior
 from distill_core.models.archive import FileStamp
 from distill_core.models.frames import FramesPrior
 
-OLD, NEW, OTHER = 0, 1, 2
+OLD, NEW, OTHER, EARLIER = 0, 1, 2, 3  # the last is in the backup before a save
 _CODEBOOK_SIZE, _LEVELS, _GRID = 16, 2, (8, 6)
 _VQVAE: dict[str, Any] = {"codebook_dim": 16, "codebook_size": _CODEBOOK_SIZE, "num_quantizers": _LEVELS}
 _VQVAE |= {"decay": 0.95, "commitment_weight": 0.25, "threshold_ema_dead_code": 0, "dropout": 0.1}
@@ -62,16 +64,16 @@ def _equal(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
 
 
 class Subject:
-    """A model file whose prior is number 0, with a backup, in a folder of its own; priors 0, 1, 2 go into it."""
+    """A model file whose prior is number 0, number 3 in its backup, in a folder of its own; all four go into it."""
 
     def __init__(self, folder: Path, hidden_size: int = 32) -> None:
         self._enter(folder)
         _write_model(self.path)
         self._vqvae_state = load_model_v2(self.path).model.state_dict()
-        self.priors = [_prior(number, hidden_size) for number in (OLD, NEW, OTHER)]
+        self.priors = [_prior(number, hidden_size) for number in (OLD, NEW, OTHER, EARLIER)]
         self._contents: dict[int, bytes] = {}
         self._numbers: dict[str, int] = {}
-        for number in (NEW, OLD):  # also warms the save up: what it imports late is imported
+        for number in (EARLIER, NEW, OLD):  # also warms the save up: what it imports late is imported
             self.save(number)
             self._contents[number] = self.path.read_bytes()
         self.put()
@@ -88,12 +90,12 @@ class Subject:
         return other
 
     def put(self, number: int = OLD) -> None:
-        """Set the folder back: the model with that prior, the same as its backup, nothing else."""
+        """Set the folder back: the model with that prior, `EARLIER` in its backup, nothing else."""
         for path in self.leftovers():
             path.unlink()
-        for path in (self.path, self.backup):
+        for path, content in ((self.path, number), (self.backup, EARLIER)):
             path.unlink(missing_ok=True)
-            path.write_bytes(self._contents[number])
+            path.write_bytes(self._contents[content])
 
     def save(self, number: int, expected: FileStamp | None = None) -> None:
         """Save that prior through the public door.
@@ -104,6 +106,18 @@ class Subject:
         prior = self.priors[number]
         config = PriorConfig(prior.hidden_size, 1, 2, architecture=prior.architecture)
         save_prior_to_model(self.path, prior, config, {"epochs_trained": number}, expected=expected)
+
+    def restore(self) -> None:
+        """Let the model and its backup change places through the public door."""
+        restore_previous_version(self.path)
+
+    def unsafe_restore(self) -> None:
+        """Let them change places as a careless program does: one straight onto the other, which is written anew."""
+        content = self.path.read_bytes()
+        os.replace(self.backup, self.path)
+        descriptor = os.open(self.backup, os.O_WRONLY | os.O_CREAT)
+        os.write(descriptor, content)
+        os.close(descriptor)
 
     def unsafe_save(self, number: int) -> Callable[[], object]:
         """Return the save of a careless program: straight onto the file."""
@@ -157,12 +171,34 @@ def judge_model(subject: Subject, told: str, old: int, new: int) -> list[str]:
     return wrong
 
 
-def judge_backup(subject: Subject, told: str) -> list[str]:
-    """Return what is wrong with the backup that was there before the save."""
+def judge_backup(subject: Subject, told: str, old: int, kept: int = EARLIER) -> list[str]:
+    """Return what is wrong with the backup, which held `kept` before a save over `old`.
+
+    It has to hold one of them, and `old` where the saver's last word, `told`, is "saved".
+    """
     try:
-        return [] if subject.number_in(subject.backup) >= 0 else [f"The backup is another model after “{told}”"]
+        number = subject.number_in(subject.backup)
     except DistillError as error:
         return [f"The backup is lost after “{told}”: {error}"]
+    allowed = (old,) if told == "saved" else (old, kept)
+    return [] if number in allowed else [f"The backup is not the version before after “{told}”: prior {number}"]
+
+
+def judge_swap(subject: Subject, told: str) -> list[str]:
+    """Return what is wrong after a restore of `EARLIER` in place of `OLD` was struck, once the model is opened again.
+
+    Both have to be there and to open, in the other's place where the last word, `told`, is "saved".
+    """
+    wrong = [f"A restore ended with {told}"] if told.startswith(("traceback", "hung")) else []
+    try:
+        numbers = subject.number_in(subject.path), subject.number_in(subject.backup)
+    except DistillError as error:
+        return [*wrong, f"A version is lost after “{told}”: {error}"]
+    if numbers not in ((OLD, EARLIER), (EARLIER, OLD)):
+        wrong.append(f"A version is lost after “{told}”: the model has prior {numbers[0]}, its backup {numbers[1]}")
+    if told == "saved" and numbers != (EARLIER, OLD):
+        wrong.append("Told as restored, and they did not change places")
+    return wrong
 
 
 def judge_leftovers(subject: Subject) -> list[str]:
@@ -178,6 +214,6 @@ def judge_leftovers(subject: Subject) -> list[str]:
     return [f"Left behind after the next open and save: {path.name}" for path in subject.leftovers()]
 
 
-def judge(subject: Subject, told: str, old: int, new: int) -> list[str]:
+def judge(subject: Subject, told: str, old: int, new: int, kept: int = EARLIER) -> list[str]:
     """Return all that is wrong: with the model, its backup and the folder. May save `OLD` to see what that clears."""
-    return judge_model(subject, told, old, new) + judge_backup(subject, told) + judge_leftovers(subject)
+    return judge_model(subject, told, old, new) + judge_backup(subject, told, old, kept) + judge_leftovers(subject)

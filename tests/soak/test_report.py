@@ -30,6 +30,8 @@ def test_the_machines_report_has_seven_fields_and_the_readable_one_tells_why(tmp
 def test_a_skipped_harness_is_named_in_the_summary() -> None:
     assert "skipped: power (Only root may mount an image)" in summary([GOOD, SKIPPED])
     assert is_success([GOOD, SKIPPED], is_full=True)
+    assert is_success([SKIPPED], is_full=False)
+    assert not is_success([SKIPPED, SKIPPED], is_full=True)
 
 
 @pytest.mark.parametrize(

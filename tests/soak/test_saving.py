@@ -29,7 +29,13 @@ def is_green(record: dict[str, Any]) -> bool:
 
 @pytest.mark.parametrize(
     ("name", "trials"),
-    [("kill −9 during saves", 10), ("power cuts", 4), ("syscall failures", 20), ("concurrent saver pairs", 4)],
+    [
+        ("kill −9 during saves", 10),
+        ("kill −9 during restores", 20),
+        ("power cuts", 4),
+        ("syscall failures", 20),
+        ("concurrent saver pairs", 4),
+    ],
 )
 def test_a_struck_save_loses_nothing_and_its_control_does(name: str, trials: int, tmp_path: Path) -> None:
     record, report = _sample(name, trials, tmp_path)

@@ -114,6 +114,8 @@ def _ranges() -> dict[str, Change]:
     for section, key, wild in (
         ("spectrogram_config", "f_min", float("nan")),
         ("spectrogram_config", "f_max", -1.0),
+        ("spectrogram_config", "f_max", 0.0),
+        ("spectrogram_config", "f_min", 24_000.0),
         ("spectrogram_config", "power", float("inf")),
         ("spectrogram_config", "eighth", 1),
         ("vqvae_config", "dropout", 1.0),

@@ -1,0 +1,49 @@
+"""Single values of a stranger's settings: taken if they are what they have to be, else told in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from distill_core.errors import ModelFileError
+from distill_core.models.refusals import DAMAGED_HINT
+
+MAX_NAME = 64
+
+
+class ValueReader:
+    """Answers wrong values with one sentence that names the file; each check raises `ModelFileError`."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def refuse(self, reason: str) -> ModelFileError:
+        """Return the refusal for a reason, a clause."""
+        return ModelFileError(f"“{self.name}” can't be opened: {reason}.", DAMAGED_HINT)
+
+    def mapping(self, values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+        """Return the dict under a key, whose keys are all texts."""
+        value = values.get(key)
+        if not isinstance(value, dict) or not all(isinstance(inner, str) for inner in value):
+            raise self.refuse(f"it has no readable “{key}”")
+        return value
+
+    def integers(self, values: Mapping[str, Any], ranges: Mapping[str, tuple[int, int]]) -> None:
+        """Check whole numbers against their ranges, both ends included."""
+        for key, (low, high) in ranges.items():
+            value = values.get(key)
+            if type(value) is not int or not low <= value <= high:
+                raise self.refuse(f"its {key} is not a whole number from {low} to {high}")
+
+    def short_text(self, values: Mapping[str, Any], key: str) -> str:
+        """Return a text that can be shown, of at most `MAX_NAME` letters."""
+        value = values.get(key)
+        if not isinstance(value, str) or not value.isprintable() or not 0 < len(value) <= MAX_NAME:
+            raise self.refuse(f"its {key} is not a name")
+        return value
+
+    def number(self, values: Mapping[str, Any], key: str, low: float, high: float) -> None:
+        """Check a number against its range, both ends included."""
+        value: Any = values.get(key)
+        if type(value) not in (int, float) or not low <= value <= high:  # NaN fails the comparison
+            raise self.refuse(f"its {key} is not a number from {low:g} to {high:g}")
