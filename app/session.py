@@ -271,8 +271,8 @@ class Session(QObject):
         self._state = replace(self._state, unsaved=False, saved_to=saved.path)
         self._take_model(saved.opened)
         self.saved.emit(saved.path)
-        if saved.keeps_backup:
-            self.backed_up.emit(saved.path.with_name(f"{saved.path.name}.bak"))
+        if saved.backup is not None:
+            self.backed_up.emit(saved.backup)
 
     def _take_result(self, name: str, result: Any) -> None:
         match name:

@@ -47,11 +47,11 @@ class OpenedModel:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """Where a prior is now, the model anew, and whether a backup was kept that the ancestor opens."""
+    """Where a prior is now, the model anew, and the backup where that alone opens in the ancestor now."""
 
     path: Path
     opened: OpenedModel
-    keeps_backup: bool
+    backup: Path | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +71,13 @@ def load_engine(on_event: OnEvent, should_stop: ShouldStop) -> Engine:
     return Engine(describe_device(resolve_device("auto")), tuple(unfinished_runs()))
 
 
-def _save_obstacle(path: Path) -> SaveObstacle | None:
-    """Return what would keep a prior from being saved into the file."""
+def _save_obstacle(path: Path, *, probe: bool) -> SaveObstacle | None:
+    """Return what would keep a prior from being saved into the file; `probe` makes a file there for an instant."""
     from distill_core.errors import ReadOnlyError, SaveError
     from distill_core.models.save_check import check_can_save
 
     try:
-        check_can_save(path)
+        check_can_save(path, probe=probe)
     except ReadOnlyError:
         return SaveObstacle(READ_ONLY_TEXT, is_read_only=True)
     except SaveError as error:
@@ -90,7 +90,9 @@ def _opened(path: Path) -> OpenedModel:
     from distill_core.training.checkpoint import RunFolder
 
     summary = read_summary(path)
-    return OpenedModel(summary, _save_obstacle(path), has_previous_version(path), RunFolder.of(path).unfinished())
+    return OpenedModel(
+        summary, _save_obstacle(path, probe=False), has_previous_version(path), RunFolder.of(path).unfinished()
+    )
 
 
 def opening(path: Path) -> Work:
@@ -131,7 +133,7 @@ def training(model: Path, dataset: AudioDataset, overrides: Mapping[str, Any], *
         from distill_core import train_prior
         from distill_core.training.checkpoint import RunFolder
 
-        on_event(SaveChecked(_save_obstacle(model)))
+        on_event(SaveChecked(_save_obstacle(model, probe=True)))
         return train_prior(
             model,
             dataset,
@@ -174,6 +176,7 @@ def saving(model: ModelSummary, trained: TrainedPrior, output: Path | None, *, t
 
     def run(on_event: OnEvent, should_stop: ShouldStop) -> Saved:
         from distill_core.models import persistence
+        from distill_core.models.backup import backup_of
         from distill_core.training.checkpoint import RunFolder
 
         if trained.prior is None:
@@ -184,8 +187,8 @@ def saving(model: ModelSummary, trained: TrainedPrior, output: Path | None, *, t
         )
         RunFolder.of(model.path).discard(trained.run_id)
         before, after = model.prior_architecture, trained.prior.architecture
-        keeps_backup = output is None and persistence.ends_opening_in_the_ancestor(before, after)
-        return Saved(path, _opened(model.path), keeps_backup)
+        is_last = output is None and persistence.ends_opening_in_the_ancestor(before, after)
+        return Saved(path, _opened(model.path), backup_of(path) if is_last else None)
 
     return run
 
