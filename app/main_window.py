@@ -110,7 +110,10 @@ class MainWindow(QMainWindow):
 
     @Slot(object)
     def _on_backup(self, backup: Path) -> None:
-        self._on_said(f"Saved. {words.backup_words(backup.name)}")
+        model = self._session.state.model
+        self._on_said(
+            f"Saved into {shown_name(model.path) if model else 'the model'}. {words.backup_words(backup.name)}"
+        )
 
     @Slot(object)
     def _on_run_not_kept(self, event: RunNotKept) -> None:

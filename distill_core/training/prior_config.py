@@ -33,7 +33,7 @@ class PriorConfig:
     num_layers: int = setting(4, "Transformer layers.")
     num_heads: int = setting(4, "Attention heads.")
     dropout: float = setting(0.2, "Share of activations dropped while training; more holds back memorizing.")
-    max_epochs: int = setting(20, "Passes over the training sounds; a small set counts several as one.")
+    max_epochs: int = setting(40, "Passes over the training sounds; a small set counts several as one.")
     learning_rate: float = setting(3e-3, "Largest step size; it warms up, then falls along a cosine.")
     weight_decay: float = setting(0.01, "Pull of the weights towards zero (AdamW).")
     gradient_clip_norm: float = setting(1.0, "Longest gradient that is followed.")
@@ -48,7 +48,7 @@ class PriorConfig:
     matrix_learning_rate: float = setting(0.01, "Largest step size of the trunk's matrices (Muon; frames only).")
     matrix_weight_decay: float = setting(0.1, "Pull of the trunk's matrices towards zero (Muon; frames only).")
     precision: str = setting("auto", "Arithmetic of training: float32, bfloat16, or auto for the faster one here.")
-    patience: int = setting(6, "Stop after so many epochs without a better one; 0 never stops early.")
+    patience: int = setting(8, "Stop after so many epochs without a better one; 0 never stops early.")
     anonymous: bool = setting(False, "Leave the names of folder and sounds out of the model file.")
 
     def __post_init__(self) -> None:

@@ -107,7 +107,7 @@ def test_restoring_asks_swaps_and_swaps_back(
         assert words in prompts.asked[-1].text
         assert _session(ready).state.model.has_prior is (content == after)
         assert "is back" in ready.statusBar().currentMessage()
-    assert "flat" in ready.inspect.view.as_text()
+    assert "frames" in ready.inspect.view.as_text()
 
 
 def test_a_version_before_that_does_not_open_is_told(qtbot: QtBot, ready: MainWindow, tiny_model: Path) -> None:

@@ -18,7 +18,7 @@ A = ActionId
 OPENING = {A.OPEN_MODEL, A.CHOOSE_SOUNDS, A.TRY_DEMO}
 IDLE = OPENING | {A.CLEAR_CACHE}
 EPOCH = PriorEpochMetrics(3, 50, 2.0, 2.1, 8.17, 7.5, False, "", 1.5, 1e-3)
-RUN = UnfinishedRun(Path("m.distill"), Path("kicks"), 31, 100, 29, 7.42, False)
+RUN = UnfinishedRun("an id", Path("m.distill"), Path("kicks"), 31, 100, 29, 7.42, False)
 FLAGGED = replace(EPOCH, is_memorizing=True, memorization_message="Validation perplexity 1.5 is below 2.0.")
 
 
