@@ -41,7 +41,7 @@ class JobOutcome:
 class GarbageGuard(QObject):
     """Lets Python's cycle collector run on this thread only.
 
-    A collection on the training thread that frees a Qt object kills the process.
+    A collection on the training thread that frees a Qt object kills the process, or stops this thread's timers.
     """
 
     def __init__(self, parent: QObject) -> None:
@@ -114,6 +114,7 @@ class JobRunner(QObject):
         super().__init__(parent)
         self._waiting: list[Job] = []
         self._guard = GarbageGuard(self)
+        self._guard.start()  # for good: the thread still runs some Python after it has told of a job's end
         self._thread = _JobThread(self)
         self._thread.started_job.connect(self._on_started)
         self._thread.reported.connect(self.reported)
@@ -138,7 +139,6 @@ class JobRunner(QObject):
     def submit(self, name: str, function: JobFunction) -> Job:
         """Run a function after those submitted before."""
         job = Job(name, function)
-        self._guard.start()
         self._waiting.append(job)
         self._thread.jobs.put(job)
         return job
@@ -163,6 +163,4 @@ class JobRunner(QObject):
     @Slot(object)
     def _on_ended(self, outcome: JobOutcome) -> None:
         self._waiting.remove(outcome.job)
-        if not self._waiting:
-            self._guard.stop()
         self.ended.emit(outcome)
