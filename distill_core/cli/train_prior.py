@@ -12,7 +12,7 @@ from distill_core.cli.findings import say_sounds, say_stopped, scan_folder
 from distill_core.cli.progress import TrainingProgress
 from distill_core.cli.setting_flags import given, with_setting_flags
 from distill_core.cli.terminal import Terminal, check_output, check_writable, stop_on_signals, terminal_session
-from distill_core.errors import ChangedOnDiskError, ConfigError, ModelFileError, SaveError
+from distill_core.errors import ChangedOnDiskError, ConfigError, DistillError, ModelFileError, SaveError
 from distill_core.events import ShouldStop, Stopped
 from distill_core.text import printable
 from distill_core.training.prior_config import PriorConfig, config_for_sounds
@@ -171,14 +171,32 @@ def _save(job: _Job, summary: ModelSummary, run_folder: RunFolder, trained: Trai
         _say_backup(job.terminal, before, trained, saved_to)
         return saved_to
     except ChangedOnDiskError as error:
-        copy = save_prior_to_model(summary.path, *prior, output=free_name(summary.path))
-        run_folder.discard(trained.run_id)
-        raise ChangedOnDiskError(
-            f"{error.message} The new prior is in “{printable(copy.name)}” beside it.",
-            "That is a copy of the changed file. --replace-changed saves into a changed file and keeps a backup.",
-        ) from error
+        raise _saved_beside(error, summary, run_folder, trained) from error
     except (SaveError, ModelFileError) as error:
-        raise type(error)(error.message, f"{error.hint} {_kept_words(trained)}".strip()) from error
+        raise _with_kept_words(error, trained) from error
+
+
+def _saved_beside(
+    error: ChangedOnDiskError, summary: ModelSummary, run_folder: RunFolder, trained: TrainedPrior
+) -> DistillError:
+    """Save a copy of the changed model beside it, and return what to tell."""
+    from distill_core.models.persistence import save_prior_to_model
+
+    assert trained.prior is not None
+    try:
+        beside = free_name(summary.path)
+        copy = save_prior_to_model(summary.path, trained.prior, trained.config, trained.metadata, output=beside)
+    except (SaveError, ModelFileError) as worse:
+        return _with_kept_words(worse, trained)
+    run_folder.discard(trained.run_id)
+    return ChangedOnDiskError(
+        f"{error.message} The new prior is in “{printable(copy.name)}” beside it.",
+        "That is a copy of the changed file. --replace-changed saves into a changed file and keeps a backup.",
+    )
+
+
+def _with_kept_words(error: SaveError | ModelFileError, trained: TrainedPrior) -> DistillError:
+    return type(error)(error.message, f"{error.hint} {_kept_words(trained)}".strip())
 
 
 def _architecture_at(path: Path) -> str | None:

@@ -21,9 +21,9 @@ from distill_core.models.architectures import PRIOR_CLASSES, Prior
 from distill_core.models.archive import FileStamp, read_archive, read_facts
 from distill_core.models.archive_writer import clean_up, real_path, saving_into, write_archive
 from distill_core.models.backup import backup_of, swap_with_backup
-from distill_core.models.save_errors import changed_error, shown, swap_error
+from distill_core.models.save_errors import changed_error, other_codec_error, shown, swap_error
 from distill_core.models.summary import ModelSummary, prior_facts, summarize
-from distill_core.models.vqvae import ConvVQVAE, grid_of
+from distill_core.models.vqvae import ConvVQVAE, codec_digest, grid_of
 
 _PRIOR_KEYS = ("has_prior", "prior_state_dict", "prior_config", "prior_metadata")
 
@@ -215,6 +215,7 @@ def save_prior_to_model(
 ) -> Path:
     """Put a prior into a model file, or into a copy of it at `output`, and return the real path written.
 
+    Where `prior_metadata` has the `codec_digest` of the VQ-VAE that it was trained for, the file must hold that one.
     Every other key and tensor stays as it is. The sizes in the saved settings are the prior's own. What is replaced is
     kept under its name with .bak added.
 
@@ -228,6 +229,8 @@ def save_prior_to_model(
         values, stamp = _read_without_prior(model_path)
         if expected is not None and expected.sha256 != stamp.sha256:
             raise changed_error(model_path)
+        if prior_metadata.get("codec_digest") not in (None, codec_digest(values["model_state_dict"])):
+            raise other_codec_error(model_path)
         values |= {
             "has_prior": True,
             "prior_state_dict": _plain_state(prior_model),

@@ -64,6 +64,14 @@ def changed_error(path: Path) -> ChangedOnDiskError:
     )
 
 
+def other_codec_error(path: Path) -> SaveError:
+    """Return the words for a file whose VQ-VAE is not the one that a prior was trained for."""
+    return SaveError(
+        f"{shown(path)} holds another VQ-VAE than the one that this prior was trained for; nothing was overwritten.",
+        "Put the model that it was trained for back, then save again.",
+    )
+
+
 def _megabytes(size: int) -> str:
     return f"{max(1, round(size / 1e6)):,} MB"
 

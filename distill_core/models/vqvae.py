@@ -7,6 +7,7 @@ van den Oord et al. 2017, "Neural Discrete Representation Learning"; residual qu
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import blake2b
 from itertools import pairwise
 from typing import Any
 
@@ -177,3 +178,12 @@ class ConvVQVAE(nn.Module):
 def grid_of(n_mels: int, frames: int) -> tuple[int, int]:
     """Return how many (bands, steps) of positions a mel of that size has."""
     return padded_length(n_mels) // FRAMES_PER_STEP, padded_length(frames) // FRAMES_PER_STEP
+
+
+def codec_digest(state: Mapping[str, Tensor]) -> str:
+    """Return what is the same for the same weights, codebooks included: codes mean nothing to another VQ-VAE."""
+    digest = blake2b(digest_size=16)
+    for key, value in sorted(state.items()):
+        digest.update(f"{key} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

@@ -25,6 +25,7 @@ from distill_core.audio.variants import ORIGINAL, Variant
 from distill_core.device import training_threads
 from distill_core.folders import cache_folder
 from distill_core.models.persistence import LoadedVQModel
+from distill_core.models.vqvae import codec_digest
 
 # Raise it whenever the way from a sound to its codes changes.
 _VERSION = 3
@@ -125,12 +126,8 @@ def _entries(folder: Path) -> list[tuple[int, int, Path]]:
 
 def _fingerprint(loaded: LoadedVQModel) -> str:
     """Return what is the same for a VQ-VAE whatever prior its file holds."""
-    state = blake2b(digest_size=_CHECKSUM_BYTES)
-    for key, value in sorted(loaded.model.state_dict().items()):
-        state.update(f"{key} {value.dtype} {tuple(value.shape)}".encode())
-        state.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     configs = [loaded.vqvae_config, asdict(loaded.spectrogram.config)]
-    return state.hexdigest() + json.dumps(configs, sort_keys=True, default=str)
+    return codec_digest(loaded.model.state_dict()) + json.dumps(configs, sort_keys=True, default=str)
 
 
 def open_code_cache(loaded: LoadedVQModel, layout: str = "chunks") -> CodeCache:

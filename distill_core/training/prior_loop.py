@@ -21,6 +21,7 @@ from distill_core.models.frames import FramesPrior
 from distill_core.models.persistence import LoadedVQModel, load_model_v2
 from distill_core.models.prior import CodePrior
 from distill_core.models.schema import LONGEST_SEQUENCE, check_seq_len
+from distill_core.models.vqvae import codec_digest
 from distill_core.training.checkpoint import RunFolder, reading_a_run
 from distill_core.training.code_cache import open_code_cache
 from distill_core.training.codes import Layout, SplitCodes, encode_and_split
@@ -109,7 +110,8 @@ def _prepare(job: _Job, dataset: AudioDataset, on_event: OnEvent, should_stop: S
     config = job.settings(files, codes.count)
     torch.manual_seed(config.seed)
     prior = _build_prior(loaded, config, codes, device)
-    run = PriorRun(prior, config, codes, files, loaded.grid, loaded.vqvae_config)
+    digest = codec_digest(loaded.model.state_dict())
+    run = PriorRun(prior, config, codes, files, loaded.grid, loaded.vqvae_config, digest)
     if job.unfinished is not None:
         with reading_a_run():
             restore(run, job.unfinished)

@@ -56,6 +56,7 @@ class PriorRun:
     file_count: int
     grid: tuple[int, int]
     vqvae_config: Mapping[str, Any]
+    codec_digest: str
     best: BestWeights = field(default_factory=BestWeights)
     history: list[PriorEpochMetrics] = field(default_factory=list)
     roll_backs: int = 0
@@ -174,6 +175,7 @@ def prior_metadata(run: PriorRun, dataset: AudioDataset, start: PriorTrainingSta
             "train_losses": [metrics.train_loss for metrics in run.history],
             "val_losses": [metrics.val_loss for metrics in run.history],
         },
+        "codec_digest": run.codec_digest,
         "unigram_perplexity": start.unigram_perplexity,
         "unigram_by_level": list(start.unigram_by_level),
         "level_perplexities": list(best.level_perplexities),

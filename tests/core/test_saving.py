@@ -507,3 +507,18 @@ def test_room_is_asked_for_what_is_in_lists(tiny_model: Path, monkeypatch: pytes
     with saving_into(tiny_model) as target:
         write_archive(target, values, read_archive)
     assert asked == [6000]
+
+
+def test_a_prior_is_kept_from_a_vqvae_that_it_was_not_trained_for(tiny_model: Path, sounds_folder: Path) -> None:
+    from distill_core import train_prior
+
+    config = {"max_epochs": 1, "hidden_size": 32, "num_layers": 1, "num_heads": 2, "variants": 0}
+    trained = train_prior(tiny_model, sounds_folder, config)
+    assert trained.prior is not None
+    values, _ = read_archive(tiny_model)
+    values["model_state_dict"]["encoder.proj.bias"] += 1
+    torch.save(values, tiny_model)
+    before = tiny_model.read_bytes()
+    with pytest.raises(SaveError, match="another VQ-VAE"):
+        save_prior_to_model(tiny_model, trained.prior, trained.config, trained.metadata)
+    assert tiny_model.read_bytes() == before
