@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 from PySide6.QtCore import QObject, QThread, QTimer, Signal, Slot
 
@@ -38,6 +38,23 @@ class JobOutcome:
     details: str = ""
 
 
+class _CollectorPin:
+    """Keeps Python's own collections away for as long as anybody holds one of these."""
+
+    _holders: ClassVar[set[int]] = set()
+
+    def hold(self) -> None:
+        """Take the collector from Python."""
+        self._holders.add(id(self))
+        gc.disable()
+
+    def release(self) -> None:
+        """Give it back, unless somebody else holds it; again changes nothing."""
+        self._holders.discard(id(self))
+        if not self._holders:
+            gc.enable()
+
+
 class GarbageGuard(QObject):
     """Lets Python's cycle collector run on this thread only.
 
@@ -46,19 +63,20 @@ class GarbageGuard(QObject):
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
+        self.pin = _CollectorPin()
         self._timer = QTimer(self)
         self._timer.setInterval(_COLLECT_INTERVAL_MS)
         self._timer.timeout.connect(self._collect)
 
     def start(self) -> None:
         """Take the collector over."""
-        gc.disable()
+        self.pin.hold()
         self._timer.start()
 
     def stop(self) -> None:
         """Give the collector back to Python."""
         self._timer.stop()
-        gc.enable()
+        self.pin.release()
 
     @Slot()
     def _collect(self) -> None:
@@ -91,13 +109,13 @@ class _JobThread(QThread):
             return JobOutcome(job, error=error, details=traceback.format_exc())
 
 
-def _end(thread: _JobThread, waiting: list[Job]) -> None:
+def _end(thread: _JobThread, waiting: list[Job], pin: _CollectorPin) -> None:
     """End a thread whose runner goes away without having been closed: Qt aborts the process over one that runs on."""
     for job in waiting:
         job.stop.set()
     thread.jobs.put(None)
     thread.wait()
-    gc.enable()
+    pin.release()
 
 
 class JobRunner(QObject):
@@ -119,7 +137,7 @@ class JobRunner(QObject):
         self._thread.started_job.connect(self._on_started)
         self._thread.reported.connect(self.reported)
         self._thread.ended_job.connect(self._on_ended)
-        self.destroyed.connect(partial(_end, self._thread, self._waiting))
+        self.destroyed.connect(partial(_end, self._thread, self._waiting, self._guard.pin))
         self._thread.start()
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # before anything starts Qt
@@ -20,6 +21,13 @@ def _palette(window: str, text: str, base: str, button: str) -> QPalette:
         palette.setColor(text_role, QColor(text))
     palette.setColor(role.Base, QColor(base))
     return palette
+
+
+@pytest.fixture(autouse=True)
+def _collected() -> Iterator[None]:
+    """Collect what a test's windows left between tests, and not in the middle of a call into Qt, which may hang."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture
