@@ -264,13 +264,3 @@ def check_numbers(values: Mapping[str, Any], name: str) -> None:
         raise ValueReader(name).refuse("its codebooks were never trained")
     if values.get("has_prior"):
         _check_finite(values["prior_state_dict"], name)
-
-
-def check_tensors(values: Mapping[str, Any], name: str) -> None:
-    """Check names, shapes, types and finiteness of all weights of a dict that passed `check_header`.
-
-    Raises:
-        ModelFileError: what is wrong, in one sentence.
-    """
-    check_shapes(values, name)
-    check_numbers(values, name)
