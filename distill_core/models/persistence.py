@@ -106,9 +106,13 @@ def _read_mapped(path: Path) -> tuple[dict[str, Any], FileStamp]:
 
 
 def _read_without_prior(path: Path) -> tuple[dict[str, Any], FileStamp]:
-    """Read as the loader does, and return what a new prior leaves as it is; None stands where the old one was."""
-    values, stamp = _read_checked(path)
-    return {key: None if key in _PRIOR_KEYS else value for key, value in values.items()}, stamp
+    """Read as the loader does, and return what a new prior leaves as it is; None stands where the old one was.
+
+    The old one's numbers may be damaged: nothing of them is kept.
+    """
+    values, stamp = read_archive(path, _check_facts, without=_PRIOR_KEYS)
+    schema.check_numbers(values, path.name)
+    return values, stamp
 
 
 def load_model_v2(path: str | Path, device: str | torch.device = "cpu") -> LoadedVQModel:

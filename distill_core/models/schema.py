@@ -15,7 +15,7 @@ from distill_core.models.architectures import PRIOR_CLASSES, architecture_of
 from distill_core.models.refusals import damaged
 from distill_core.models.tensor_facts import DTYPES, TensorFacts
 from distill_core.models.value_reader import MAX_NAME, ValueReader
-from distill_core.models.vqvae import ConvVQVAE
+from distill_core.models.vqvae import ConvVQVAE, grid_of
 
 FORMAT, VERSION, MODEL_TYPE = "distill_model", 2, "vqvae"
 OLDER_FORMAT = "sda_model"
@@ -114,6 +114,16 @@ def check_header(values: Mapping[str, Any], name: str) -> None:
         raise reader.refuse("its has_prior is neither yes nor no")
     if values.get("has_prior"):
         _check_prior_header(values, reader)
+        _check_bands(values, reader)
+
+
+def _check_bands(values: Mapping[str, Any], reader: ValueReader) -> None:
+    """Check that a prior that puts bands after one another knows as many as the spectrogram has."""
+    if prior_architecture(values) == frames.ARCHITECTURE:
+        spectrogram = SpectrogramConfig(**values["spectrogram_config"])
+        bands, _ = grid_of(spectrogram.n_mels, spectrogram.chunk_frames)
+        if values["prior_config"]["grid"][0] != bands:
+            raise reader.refuse("its prior was made for another number of bands")
 
 
 def _check_prior_header(values: Mapping[str, Any], reader: ValueReader) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import struct
 import zipfile
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -18,6 +19,7 @@ ZIP_MAGIC = b"PK\x03\x04"
 PICKLE, DATA, _BYTE_ORDER = "data.pkl", "data/", "byteorder"
 MAX_PICKLE_BYTES = 16 * 1024**2
 _MAX_NOTE_BYTES = 1024
+_BLOCK_BYTES = 1024**2
 _MAX_DIRECTORY_BYTES = 2 * 1024**2  # 20,000 entries; each costs ten microseconds
 _DESCRIPTOR, _UTF8 = 0x08, 0x800
 _DESCRIPTOR_BYTES = (16, 24)  # with sizes of 32 and of 64 bits
@@ -184,14 +186,25 @@ def read_pickle(file: BinaryIO, container: Container) -> bytes:
     return _content(file, container.records[PICKLE])
 
 
-def check_sums(file: BinaryIO) -> None:
-    """Compare every record with its CRC-32: 0.3 s for 600 MB.
+def check_sums(file: BinaryIO, unwanted: Collection[str] = ()) -> None:
+    """Compare every record but the unwanted ones (names without the root) with its CRC-32: 0.3 s for 600 MB.
 
     Raises:
         DamagedFileError: one differs.
     """
     try:
-        torn = zipfile.ZipFile(file).testzip()
-    except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
+        with zipfile.ZipFile(file) as archive:
+            for name in archive.namelist():
+                if name.partition("/")[2] not in unwanted:
+                    _check_sum(archive, name)
+    except (NotImplementedError, EOFError) as error:
         raise DamagedFileError("a part of it can't be read") from error
-    require(torn is None, f"a part of it ({torn}) does not match its checksum")
+
+
+def _check_sum(archive: zipfile.ZipFile, name: str) -> None:
+    try:
+        with archive.open(name) as part:
+            while part.read(_BLOCK_BYTES):
+                pass
+    except zipfile.BadZipFile as error:
+        raise DamagedFileError(f"a part of it ({name}) does not match its checksum") from error

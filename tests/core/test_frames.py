@@ -153,7 +153,7 @@ def test_it_learns_faster_than_flat(tiny_model: Path, sounds_folder: Path) -> No
         ({"grid": None}, "grid"),
         ({"grid": [8]}, "grid"),
         ({"grid": [8, -6]}, "grid"),
-        ({"grid": [2, 48]}, "weights|shape"),
+        ({"grid": [2, 48]}, "bands"),
         ({"grid": [96, 1]}, "grid"),
         ({"seq_len": 48}, "grid"),
         ({"num_heads": 32}, "odd"),

@@ -24,7 +24,7 @@ from distill_core import (
     save_prior_to_model,
 )
 from distill_core.audio.spectrogram import SpectrogramConfig
-from distill_core.models.archive import read_archive
+from distill_core.models.archive import HASHED_WHOLE_BYTES, read_archive
 
 REFERENCE = Path(__file__).parents[1] / "data" / "ref_small_prior.distill"
 PRIOR_KEYS = {"has_prior", "prior_state_dict", "prior_config", "prior_metadata"}
@@ -68,6 +68,12 @@ def test_a_model_without_a_prior(tiny_model: Path) -> None:
     assert not loaded.model.training
 
 
+def _flip_a_bit_of(path: Path, tensor: torch.Tensor) -> None:
+    content = bytearray(path.read_bytes())
+    content[content.index(tensor.numpy().tobytes())] ^= 1
+    path.write_bytes(content)
+
+
 def test_saving_a_prior_changes_nothing_else(tiny_model: Path) -> None:
     _rewrite(tiny_model, lambda values: values.update(from_the_future={"weights": torch.arange(3), "text": "kept"}))
     before, _ = read_archive(tiny_model)
@@ -84,6 +90,35 @@ def test_saving_a_prior_changes_nothing_else(tiny_model: Path) -> None:
     assert loaded.prior is not None
     assert _same(prior.state_dict(), loaded.prior.state_dict())
     assert not list(tiny_model.parent.glob(".*"))
+
+
+@pytest.mark.parametrize("size", [1000, 2 * HASHED_WHOLE_BYTES])
+def test_a_damaged_prior_can_be_replaced_and_a_damaged_vqvae_not(tiny_model: Path, size: int) -> None:
+    shared = torch.arange(size // 4).float()
+    save_prior_to_model(tiny_model, _prior(), PriorConfig(hidden_size=32), {})
+    _rewrite(tiny_model, lambda values: values.update(extra=shared[:5], more=torch.tensor([3.0, 1.0, 4.0])))
+    _rewrite(tiny_model, lambda values: values["prior_state_dict"].update({"pos_emb.weight": torch.ones(96, 32)}))
+    _flip_a_bit_of(tiny_model, torch.ones(96, 32))
+    with pytest.raises(ModelFileError, match="damaged"):
+        load_model_v2(tiny_model)
+    save_prior_to_model(tiny_model, _prior(), PriorConfig(hidden_size=32), {})
+    assert load_model_v2(tiny_model).prior is not None
+    assert torch.equal(read_archive(tiny_model)[0]["extra"], shared[:5])
+    _flip_a_bit_of(tiny_model, torch.tensor([3.0, 1.0, 4.0]))
+    with pytest.raises(ModelFileError, match="damaged"):
+        save_prior_to_model(tiny_model, _prior(), PriorConfig(hidden_size=32), {})
+
+
+def test_what_the_old_prior_shares_with_something_else_is_kept(tiny_model: Path) -> None:
+    numbers = torch.arange(HASHED_WHOLE_BYTES // 4).float()
+
+    def tie(values: dict[str, Any]) -> None:
+        values.update(has_prior=True, prior_config={"architecture": "waves"}, prior_state_dict={"all": numbers})
+        values["kept"] = [{"part": numbers[7:10]}]
+
+    _rewrite(tiny_model, tie)
+    save_prior_to_model(tiny_model, _prior(), PriorConfig(hidden_size=32), {})
+    assert torch.equal(read_archive(tiny_model)[0]["kept"][0]["part"], numbers[7:10])
 
 
 def test_seq_len_and_levels_are_always_saved(tiny_model: Path) -> None:

@@ -12,7 +12,8 @@ import torch
 
 from distill_core.models import schema
 from distill_core.models.archive import read_archive
-from tests.soak.specimen import SEQ_LEN
+from distill_core.models.frames import FramesPrior
+from tests.soak.specimen import CODES, LEVELS, SEQ_LEN
 
 Change = Callable[[dict[str, Any]], object]
 WEIGHT = "encoder.proj.bias"
@@ -138,6 +139,15 @@ def _architectures() -> dict[str, Change]:
 
         return change
 
+    def frames_of(bands: int, steps: int) -> Change:
+        prior = FramesPrior(CODES, LEVELS, bands, steps, 16, 1, 1, 0.0)
+
+        def change(values: dict[str, Any]) -> None:
+            state = {key: tensor.detach() for key, tensor in prior.state_dict().items()}
+            values.update(prior_state_dict=state, prior_config=prior.sizes() | {"architecture": "frames"})
+
+        return change
+
     biggest = {"hidden_size": 4096, "num_layers": 64, "num_heads": 1, "seq_len": 16_384}
     return {
         "an unknown codec": _put("vqvae_config", "architecture", to="wavelets"),
@@ -156,6 +166,7 @@ def _architectures() -> dict[str, Change]:
         "a huge grid": frames([2**40, 2**40]),
         "frames without a grid": _put("prior_config", "architecture", to="frames"),
         "frames with the other prior's weights": frames([8, 6]),
+        "frames for another number of bands": frames_of(6, 8),
         "an unknown prior that is NaN": unknown(torch.full((2,), torch.nan)),
         "an unknown prior of complex numbers": unknown(torch.ones(2, dtype=torch.complex64)),
         "an unknown prior of words": unknown("text"),
