@@ -33,6 +33,7 @@ _END64 = struct.Struct("<4sQ2H2L4Q")
 _LOCATOR64 = struct.Struct("<4sLQL")
 _END = struct.Struct("<4s4H2LH")
 _ENTRY_BYTES, _NAME_SIZE = 46, slice(28, 30)
+_TORN = (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, struct.error)  # what `zipfile` answers with
 _TAIL_BYTES = _END64.size + _LOCATOR64.size + _END.size
 
 
@@ -166,7 +167,7 @@ def read_container(file: BinaryIO, size: int) -> Container:
     start, end, count = _directory_span(file, size)
     try:
         entries = zipfile.ZipFile(file).infolist()
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
+    except _TORN as error:
         raise DamagedFileError("its directory is torn") from error
     require(len(entries) == count, "its directory is torn")
     require(len({entry.orig_filename for entry in entries}) == count, "it holds two parts of one name")
@@ -192,19 +193,17 @@ def check_sums(file: BinaryIO, unwanted: Collection[str] = ()) -> None:
     Raises:
         DamagedFileError: one differs.
     """
+    name = "its directory"
     try:
         with zipfile.ZipFile(file) as archive:
             for name in archive.namelist():
                 if name.partition("/")[2] not in unwanted:
-                    _check_sum(archive, name)
-    except (NotImplementedError, EOFError) as error:
-        raise DamagedFileError("a part of it can't be read") from error
+                    _read_through(archive, name)
+    except _TORN as error:  # also a disk that fails meanwhile
+        raise DamagedFileError(f"a part of it ({name}) does not match its checksum, or can't be read") from error
 
 
-def _check_sum(archive: zipfile.ZipFile, name: str) -> None:
-    try:
-        with archive.open(name) as part:
-            while part.read(_BLOCK_BYTES):
-                pass
-    except zipfile.BadZipFile as error:
-        raise DamagedFileError(f"a part of it ({name}) does not match its checksum") from error
+def _read_through(archive: zipfile.ZipFile, name: str) -> None:
+    with archive.open(name) as part:
+        while part.read(_BLOCK_BYTES):
+            pass

@@ -24,7 +24,7 @@ from distill_core.models.archive import HASHED_WHOLE_BYTES, read_archive, read_f
 from distill_core.models.pickle_opcodes import MAX_DEPTH, read_contents
 from distill_core.models.refusals import CodeInFileError, DamagedFileError
 from distill_core.models.tensor_facts import TensorFacts
-from distill_core.models.zip_container import read_container
+from distill_core.models.zip_container import check_sums, read_container
 from tests.soak.specimen import Specimen, pack, read_specimen, text
 
 ROOT = Path(__file__).parents[2]
@@ -280,6 +280,12 @@ def test_any_bytes_as_a_zip_are_answered(start: bytes, end: bytes) -> None:
     ):
         with pytest.raises(DamagedFileError):
             read_container(io.BytesIO(content + b"\0"), len(content) + 1)
+
+
+def test_a_file_that_is_gone_when_its_checksums_are_compared_is_refused() -> None:
+    for content in (b"", bytes(2000), pack({"data.pkl": b"\x80\x02}.", "version": b"3\n"})[:-1]):
+        with pytest.raises(DamagedFileError, match="can't be read"):
+            check_sums(io.BytesIO(content))
 
 
 def test_values_as_deep_as_allowed_open(tmp_path: Path) -> None:
