@@ -10,7 +10,7 @@ import hashlib
 import io
 import os
 import stat
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +19,10 @@ from typing import Any, BinaryIO, TypeAlias, cast
 import torch
 
 from distill_core.errors import ModelFileError
-from distill_core.models.pickle_opcodes import read_contents
+from distill_core.models.partial_reading import FileWithGaps, records_held_by
+from distill_core.models.pickle_opcodes import Contents, read_contents
 from distill_core.models.refusals import DAMAGED_HINT, DamagedFileError, damaged, refusals_told
-from distill_core.models.tensor_facts import TensorFacts, check_storages
+from distill_core.models.tensor_facts import check_storages
 from distill_core.models.zip_container import DATA, Container, Record, check_sums, read_container, read_pickle
 
 MIN_FILE_BYTES, MAX_FILE_BYTES = 1024, 4 * 1024**3
@@ -76,15 +77,15 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, os.stat_result]]:
         raise ModelFileError(f"“{path.name}” can't be read: {error.strerror}.", "Check its permissions.") from error
 
 
-def _checked_values(file: BinaryIO, size: int) -> tuple[Container, dict[str, Any]]:
-    """Return where a file's records are, and its dict with facts in place of tensors."""
+def _checked_contents(file: BinaryIO, size: int) -> tuple[Container, Contents]:
+    """Return where a file's records are, and its contents, whose value is a dict with facts in place of tensors."""
     container = read_container(file, size)
     contents = read_contents(read_pickle(file, container))
     records = {name.removeprefix(DATA): part.size for name, part in container.records.items() if name.startswith(DATA)}
     check_storages(contents.tensors, records, size)
     if type(contents.value) is not dict:
         raise DamagedFileError("it holds no settings")
-    return container, contents.value
+    return container, contents
 
 
 def _sha256(file: BinaryIO, size: int, container: Container) -> str:
@@ -108,54 +109,15 @@ def read_facts(path: Path) -> tuple[dict[str, Any], FileStamp]:
         ModelFileError: it is missing, unreadable, damaged, no model file, or holds anything but data.
     """
     with _opened(path) as (file, status), refusals_told(path.name):
-        container, values = _checked_values(file, status.st_size)
-        return values, _stamp(path, status, _sha256(file, status.st_size, container))
+        container, contents = _checked_contents(file, status.st_size)
+        return contents.value, _stamp(path, status, _sha256(file, status.st_size, container))
 
 
 def _accept(values: dict[str, Any], name: str) -> None:
     pass
 
 
-def _storage_names(value: Any) -> set[str]:
-    if isinstance(value, TensorFacts):
-        return {DATA + value.storage.key}
-    inner: Iterable[Any] = ()
-    if isinstance(value, dict | list | tuple):
-        inner = value.values() if isinstance(value, dict) else value
-    return set[str]().union(*map(_storage_names, inner))
-
-
-class _WithGaps(io.RawIOBase):
-    """A file in which nothing is read where a record begins that is not wanted: torch gets memory that is never used.
-
-    500 MB of a prior that will be replaced cost 0.3 s otherwise, and more where the system has to find the memory.
-    """
-
-    def __init__(self, file: BinaryIO, unwanted: Iterable[Record]) -> None:
-        self._file = file
-        self._gaps = {record.start: record.size for record in unwanted}
-
-    def seekable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def readinto(self, buffer: Any) -> int:
-        size, start = len(buffer), self._file.tell()
-        if size and self._gaps.get(start) == size:
-            self._file.seek(start + size)
-            return size
-        return self._file.readinto(buffer)  # type: ignore[attr-defined, no-any-return]
-
-
-def _load(source: BinaryIO | _WithGaps | str, name: str, mapped: bool = False) -> dict[str, Any]:
+def _load(source: BinaryIO | FileWithGaps | str, name: str, mapped: bool = False) -> dict[str, Any]:
     try:
         values: dict[str, Any] = torch.load(cast(Any, source), weights_only=True, map_location="cpu", mmap=mapped)
     except Exception as error:
@@ -164,16 +126,15 @@ def _load(source: BinaryIO | _WithGaps | str, name: str, mapped: bool = False) -
 
 
 def _checked_container(
-    file: BinaryIO, name: str, size: int, check: Check, without: Collection[str]
+    file: BinaryIO, name: str, size: int, check: Check, without: Collection[str] = ()
 ) -> tuple[Container, list[Record]]:
-    """Return where a file's records are, and those that are not wanted, whose checksums were not compared."""
+    """Return where a file's records are, and the gaps: those that only values under `without` hold, left unchecked."""
     with refusals_told(name):
-        container, facts = _checked_values(file, size)
-        check(facts, name)
-        wanted = _storage_names([value for key, value in facts.items() if key not in without])
-        unwanted = _storage_names(facts) - wanted
-        check_sums(file, unwanted)
-    return container, [container.records[record] for record in unwanted]
+        container, contents = _checked_contents(file, size)
+        check(contents.value, name)
+        gaps = records_held_by(contents, without) if without else set[str]()
+        check_sums(file, gaps)
+    return container, [container.records[gap] for gap in gaps]
 
 
 def _check_same(now: os.stat_result, status: os.stat_result, path: Path) -> None:
@@ -183,8 +144,12 @@ def _check_same(now: os.stat_result, status: os.stat_result, path: Path) -> None
 
 
 def _map(file: BinaryIO, path: Path, status: os.stat_result, check: Check) -> tuple[dict[str, Any], FileStamp]:
-    container, _ = _checked_container(file, path.name, status.st_size, check, ())
-    values = _load(os.fspath(path), path.name, mapped=True)
+    container, _ = _checked_container(file, path.name, status.st_size, check)
+    try:
+        values = _load(os.fspath(path), path.name, mapped=True)
+    except ModelFileError:  # not every disk lets its files be mapped
+        file.seek(0)
+        values = _load(file, path.name)
     _check_same(path.stat(), status, path)
     return values, _stamp(path, status, _sha256(file, status.st_size, container))
 
@@ -212,9 +177,9 @@ def read_archive(
         small = status.st_size <= HASHED_WHOLE_BYTES
         source = io.BytesIO(file.read(status.st_size)) if small else file
         size = len(source.getbuffer()) if isinstance(source, io.BytesIO) else status.st_size
-        container, unwanted = _checked_container(source, path.name, size, check, without)
+        container, gaps = _checked_container(source, path.name, size, check, without)
         source.seek(0)
-        values = _load(_WithGaps(source, unwanted) if unwanted else source, path.name)
+        values = _load(FileWithGaps(source, gaps) if gaps else source, path.name)
         if not small:
             _check_same(os.fstat(file.fileno()), status, path)
         stamp = _stamp(path, status, _sha256(source, size, container))

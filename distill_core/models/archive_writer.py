@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from distill_core.errors import ModelFileError, SaveError
 from distill_core.models.archive import FileStamp
-from distill_core.models.backup import backup_of, has_leftovers, keep_previous, remove_leftovers
+from distill_core.models.backup import backup_of, has_leftovers, keeping_previous, remove_leftovers
 from distill_core.models.file_replacement import (
     copy_attributes,
     flush_file,
@@ -34,6 +34,7 @@ from distill_core.models.save_errors import (
     save_error,
     shown,
     unsure_error,
+    unwritable_error,
 )
 from distill_core.models.saving_lock import saving_lock
 from distill_core.models.temporaries import second_name, temporary_beside
@@ -142,12 +143,12 @@ class _Output:
         """Nothing is held back."""
 
 
-def _pack(values: dict[str, Any], descriptor: int) -> None:
+def _pack(values: dict[str, Any], descriptor: int, path: Path) -> None:
     output = _Output(descriptor)
     try:
         torch.save(values, cast(IO[bytes], output))
     except Exception as error:
-        raise output.error or error from error
+        raise output.error or unwritable_error(path) from error
     if output.error is not None:
         raise output.error
 
@@ -211,7 +212,7 @@ def write_archive(target: SaveTarget, values: dict[str, Any], read: Read) -> Pat
     try:
         check_room(path, _tensor_bytes(values))
         with temporary_beside(path) as temporary:
-            _pack(values, temporary.descriptor)
+            _pack(values, temporary.descriptor, path)
             if target.status is None:
                 _set_mode(temporary.descriptor, temporary.path, path)
             else:
@@ -220,9 +221,8 @@ def write_archive(target: SaveTarget, values: dict[str, Any], read: Read) -> Pat
             temporary.close()
             _verify(temporary.path, values, read, path)
             target.check_unchanged()
-            if target.status is not None:
-                keep_previous(path)
-            replace_file(temporary.path, path)
+            with keeping_previous(path) if target.status is not None else nullcontext():
+                replace_file(temporary.path, path)
     except OSError as error:
         raise save_error(error, path) from error
     _confirm(path)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from distill_core.models.file_replacement import copy_attributes, flush_file, flush_folder, replace_file
-from distill_core.models.temporaries import leftovers, second_name, swap_name, temporary_beside
+from distill_core.models.temporaries import leftovers, older_name, second_name, swap_name, temporary_beside
 
 
 def backup_of(path: Path) -> Path:
@@ -39,13 +41,42 @@ def _keep_also_as(source: Path, target: Path) -> None:
         link.unlink(missing_ok=True)  # of two names of one file, a rename keeps both
 
 
-def keep_previous(path: Path) -> None:
-    """Keep the file as it is as its backup, in place of an older one. The caller holds the lock.
+def _finish_save(path: Path) -> None:
+    """Bring the backup of before back where a save ended before the new file was in its place."""
+    backup, older = backup_of(path), older_name(path)
+    if not os.path.lexists(older):
+        return
+    if os.path.lexists(backup) and not (path.exists() and backup.exists() and path.samefile(backup)):
+        older.unlink()
+    else:
+        replace_file(older, backup)
+
+
+@contextmanager
+def keeping_previous(path: Path) -> Iterator[None]:
+    """Keep the file as it is as its backup while the block puts another in its place; an older backup goes then.
+
+    Where the block fails, or the process dies in it, the older one is there again; without links on the disk it is not.
+    The caller holds the lock.
 
     Raises:
         OSError: the backup could not be made; nothing else changed.
     """
-    _keep_also_as(path, backup_of(path))
+    backup, older = backup_of(path), older_name(path)
+    had_backup = os.path.lexists(backup)
+    older.unlink(missing_ok=True)
+    with suppress(OSError):
+        os.link(backup, older, follow_symlinks=False)
+    try:
+        _keep_also_as(path, backup)
+        yield
+    except BaseException:
+        _finish_save(path)
+        if not had_backup:
+            backup.unlink(missing_ok=True)
+        raise
+    with suppress(OSError):  # the new file is in its place: this is no failure any more, and the next save tidies up
+        older.unlink(missing_ok=True)
 
 
 def swap_with_backup(path: Path) -> None:
@@ -85,7 +116,7 @@ def finish_swap(path: Path) -> None:
 
 def has_leftovers(path: Path) -> bool:
     """Tell whether something beside the file is, or was, part of a save."""
-    return swap_name(path).exists() or bool(leftovers(path))
+    return swap_name(path).exists() or os.path.lexists(older_name(path)) or bool(leftovers(path))
 
 
 def remove_leftovers(path: Path) -> None:
@@ -95,5 +126,6 @@ def remove_leftovers(path: Path) -> None:
         OSError: something could not be removed.
     """
     finish_swap(path)
+    _finish_save(path)
     for leftover in leftovers(path):
         leftover.unlink(missing_ok=True)

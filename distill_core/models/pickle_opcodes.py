@@ -9,15 +9,15 @@ from __future__ import annotations
 import pickletools
 import re
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from distill_core.models.refusals import NONSENSE, CodeInFileError, DamagedFileError, require
 from distill_core.models.tensor_facts import DTYPES, StorageFacts, TensorFacts
 
-MAX_OPCODES = 250_000  # a microsecond or two each; a model of 64 layers has 40,000
-MAX_VALUES = 250_000  # counted as often as they are referred to
+MAX_OPCODES = 120_000  # up to ten microseconds each until all is built; a model of 64 layers has 40,000
+MAX_VALUES = 120_000  # counted as often as they are referred to
 MAX_DEPTH = 32
 MAX_TEXT = 1024**2
 MAX_UNFOLDED_TEXT = 16 * 1024**2  # of all texts together, each counted as often as it is referred to
@@ -31,7 +31,7 @@ _OTHER_TENSORS = re.compile(r"torch\._utils _rebuild_\w+|torch(\.storage)? \w*St
 _OTHER_VALUES = {"torch Size", "_codecs encode", *(f"__builtin__ {kind}" for kind in ("set", "frozenset", "complex"))}
 _OTHER_VALUES |= {"__builtin__ bytes", "__builtin__ bytearray", "torch device", "torch.serialization _get_layout"}
 _CODE_OPCODES = {"STACK_GLOBAL", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4", "PERSID"}
-_PLAIN = (type(None), bool, int, float, TensorFacts)
+_NUMBERS = (type(None), bool, int, float)
 _PROTOCOL_2 = b"\x80\x02"
 
 
@@ -48,8 +48,11 @@ class Contents:
     tensors: tuple[TensorFacts, ...]
 
 
-def _check_plain(values: list[Any]) -> None:
-    """Refuse stand-ins left over, and what is deep, refers to itself or unfolds into more than it takes in the file."""
+def _check_plain(values: list[Any], plain: tuple[type, ...], refused: Collection[int] = ()) -> None:
+    """Refuse stand-ins left over, and what is deep, refers to itself or unfolds into more than it takes in the file.
+
+    `plain` are the kinds of single values that may be there; `refused` are ids of values that may not.
+    """
     pending, left, letters = [(value, 0) for value in values], MAX_VALUES, MAX_UNFOLDED_TEXT
     while pending:
         value, depth = pending.pop()
@@ -57,6 +60,7 @@ def _check_plain(values: list[Any]) -> None:
         if kind in (dict, OrderedDict, list, tuple):
             left -= len(value)
             require(left >= 0 and depth < MAX_DEPTH, "its list of contents is too deep or too long")
+            require(id(value) not in refused)
             inner = value
             if kind in (dict, OrderedDict):
                 inner = value.values()
@@ -65,7 +69,7 @@ def _check_plain(values: list[Any]) -> None:
         elif kind is str:
             letters -= len(value)
         else:
-            require(kind in _PLAIN)
+            require(kind in plain)
     require(letters >= 0, "its texts are too long")
 
 
@@ -196,9 +200,10 @@ class _Machine:
     def result(self) -> Contents:
         require(len(self.stack) == 1 and not self.below)
         require(not any(self.hooks))
-        metadata = [value for _, value in self.built]
-        require(not {id(value) for value in metadata} & {id(target) for target, _ in self.built})
-        _check_plain([self.stack[0], *metadata])
+        # Dicts of weights have metadata beside their items, where nobody looks: numbers and texts, no weights, no such
+        # dict, which could have metadata of its own without end.
+        _check_plain([metadata for _, metadata in self.built], _NUMBERS, {id(target) for target, _ in self.built})
+        _check_plain([self.stack[0]], (*_NUMBERS, TensorFacts))
         return Contents(self.stack[0], tuple(self.tensors))
 
 

@@ -39,6 +39,14 @@ def save_error(error: OSError, path: Path) -> SaveError:
     )
 
 
+def unwritable_error(path: Path) -> SaveError:
+    """Return the words for values that cannot be put into a file; the loader takes none such, so this is a bug."""
+    return SaveError(
+        f"{shown(path)} could not be saved: it holds something that can't be written; what was there is unchanged.",
+        "Save the prior into another copy of the model that it was trained for.",
+    )
+
+
 def unsure_error(error: OSError, path: Path, backup: Path) -> SaveError:
     """Return the words for a failure after the new file took its place, but before the disk confirmed that."""
     kept = f"; {shown(backup)} is as it was before" if backup.exists() else ""

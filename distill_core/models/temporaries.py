@@ -52,6 +52,11 @@ def swap_name(path: Path) -> Path:
     return path.with_name(f"{_prefix(path, 'swap')}{_SUFFIX}")
 
 
+def older_name(path: Path) -> Path:
+    """Return the one name under which a file's backup waits until a save has put a newer one in its place."""
+    return path.with_name(f"{_prefix(path, 'older')}{_SUFFIX}")
+
+
 @contextmanager
 def temporary_beside(path: Path) -> Iterator[Temporary]:
     """Make an empty file, readable by its owner only, in the folder of `path`, and remove it unless it was renamed."""

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -307,3 +308,35 @@ def test_a_copy_of_a_real_file_under_another_root_opens(tmp_path: Path) -> None:
     path = Path(shutil.copy(REFERENCE, tmp_path / "m.distill"))
     path.write_bytes(pack(read_specimen(REFERENCE).records, "ein Modell, größer"))
     assert load_model_v2(path).prior is not None
+
+
+def _with_metadata(metadata: object) -> OrderedDict[str, Any]:
+    state: OrderedDict[str, Any] = OrderedDict(a=torch.ones(2))
+    state._metadata = metadata  # type: ignore[attr-defined]
+    return state
+
+
+def test_what_stands_beside_the_items_of_a_dict_of_weights_is_plain_and_not_deep(tiny_model: Path) -> None:
+    before = tiny_model.read_bytes()
+    _change(tiny_model, lambda values: values.update(extra=_with_metadata(OrderedDict({"": {"version": 1}}))))
+    assert load_model_v2(tiny_model).prior is None
+    for odd in (OrderedDict(x=torch.ones(5)), [_with_metadata({})], _with_metadata({})):
+        tiny_model.write_bytes(before)
+        _change(tiny_model, lambda values, odd=odd: values.update(extra=_with_metadata(odd)))
+        with pytest.raises(ModelFileError):
+            read_summary(tiny_model)
+
+
+def test_what_cannot_be_mapped_opens_all_the_same(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load = torch.load
+
+    def no_maps(source: Any, *, mmap: bool, **options: Any) -> Any:
+        if mmap:
+            raise RuntimeError("unable to mmap")
+        return load(source, mmap=mmap, **options)
+
+    whole, stamp = read_archive(tiny_model)
+    monkeypatch.setattr(torch, "load", no_maps)
+    mapped, same_stamp = read_archive(tiny_model, mapped=True)
+    assert stamp == same_stamp
+    assert torch.equal(whole["model_state_dict"][EMBED], mapped["model_state_dict"][EMBED])

@@ -84,6 +84,51 @@ def test_each_save_that_replaces_keeps_what_was_there(tiny_model: Path) -> None:
         assert _seed_in(tiny_model) == seed
 
 
+@pytest.mark.parametrize("had_backup", [True, False])
+def test_a_save_that_fails_at_the_last_step_leaves_the_version_before(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch, had_backup: bool
+) -> None:
+    if had_backup:
+        _save(tiny_model, 1)
+    folder = {path.name: path.read_bytes() for path in tiny_model.parent.iterdir() if path.is_file()}
+    rename = os.replace
+
+    def fail_onto_the_model(source: Path, target: Path) -> None:
+        if Path(target) == tiny_model.resolve():
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        rename(source, target)
+
+    monkeypatch.setattr(os, "replace", fail_onto_the_model)
+    with pytest.raises(SaveError, match="unchanged"):
+        _save(tiny_model, 2)
+    assert {path.name: path.read_bytes() for path in tiny_model.parent.iterdir() if path.is_file()} == folder
+
+
+@pytest.mark.skipif(os.name == "nt", reason="nothing there ends so suddenly")
+@pytest.mark.parametrize("dies_before", [True, False])
+def test_a_save_that_dies_at_the_last_step_leaves_the_version_before(tiny_model: Path, dies_before: bool) -> None:
+    _save(tiny_model, 1)
+    _save(tiny_model, 2)
+    program = """
+import os, signal
+rename, path = os.replace, Path(sys.argv[1])
+def die(source, target):
+    is_last = Path(target) == path.resolve()
+    if is_last and sys.argv[2] == "True":
+        os.kill(os.getpid(), signal.SIGKILL)
+    rename(source, target)
+    if is_last:
+        os.kill(os.getpid(), signal.SIGKILL)
+os.replace = die
+_save(path, 3)
+"""
+    with _run(program, tiny_model, dies_before) as process:
+        assert process.wait() == -signal.SIGKILL
+    expected = (2, 1) if dies_before else (3, 2)
+    assert (_seed_in(tiny_model), _seed_in(_backup(tiny_model))) == expected
+    assert not list(tiny_model.parent.glob(".*"))
+
+
 def test_a_copy_leaves_the_model_alone_and_keeps_what_it_replaces(tiny_model: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy.distill"
     _save(tiny_model, 1, output=copy)

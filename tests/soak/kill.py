@@ -35,8 +35,12 @@ def _killed_save(subject: Subject, save: Callable[[], object], moments: Moments)
     """Kill one save and return the saver's last word."""
     subject.put()
     told = kill_at(Saver(save), moments.next())
-    moments.note(told != "saved")
+    moments.note(told == "begin")
     return told
+
+
+def _refusals(told: str) -> list[str]:
+    return [f"Refused, though nothing was in its way: {told}"] if told.startswith("refused") else []
 
 
 def _control_fails(subject: Subject) -> bool:
@@ -56,7 +60,7 @@ def kills_during_saves(wanted: int, until: float) -> Result:
         while done < wanted and (done == 0 or time.monotonic() < until):
             turn = done % len(subjects)
             told = _killed_save(subjects[turn], saves[turn], moments[turn])
-            violations += judge(subjects[turn], told, OLD, NEW)
+            violations += _refusals(told) + judge(subjects[turn], told, OLD, NEW)
             done += 1
     facts = [f"{model}: {kept.fact()}" for model, kept in zip(("Small model", "Large model"), moments, strict=True)]
     violations += [doubt for kept in moments for doubt in kept.doubts()]
@@ -101,7 +105,7 @@ def kills_during_restores(wanted: int, until: float) -> Result:
                 told = _killed_save(subject, subject.restore, moments)
             else:
                 told = _struck_at_step(subject, subject.restore, 1 + done // 2 % steps)
-            violations += judge_swap(subject, told) + judge_leftovers(subject)
+            violations += _refusals(told) + judge_swap(subject, told) + judge_leftovers(subject)
             done += 1
     facts = [f"Half of them before one of the {steps} steps in turn. At random moments: {moments.fact()}"]
     facts += [f"Control. {words.removesuffix('.')}." for words in control]

@@ -95,7 +95,7 @@ def save_seconds(save: Callable[[], object], tries: int = 3) -> float:
 
 
 def kill_at(saver: Saver, seconds: float) -> str:
-    """Kill a saver that many seconds after its beginning and return its last word."""
+    """Kill a saver that many seconds after its beginning and return its last word, "begin" if it was in the save."""
     saver.wait_for_begin()
     time.sleep(seconds)
     saver.send(signal.SIGKILL)

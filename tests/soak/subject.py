@@ -174,14 +174,14 @@ def judge_model(subject: Subject, told: str, old: int, new: int) -> list[str]:
 def judge_backup(subject: Subject, told: str, old: int, kept: int = EARLIER) -> list[str]:
     """Return what is wrong with the backup, which held `kept` before a save over `old`.
 
-    It has to hold one of them, and `old` where the saver's last word, `told`, is "saved".
+    It has to hold `old` once the model is another one, and `kept` as long as it is not.
     """
     try:
-        number = subject.number_in(subject.backup)
+        number, now = subject.number_in(subject.backup), subject.number_in(subject.path)
     except DistillError as error:
         return [f"The backup is lost after “{told}”: {error}"]
-    allowed = (old,) if told == "saved" else (old, kept)
-    return [] if number in allowed else [f"The backup is not the version before after “{told}”: prior {number}"]
+    expected = kept if now == old else old
+    return [] if number == expected else [f"The backup is not the version before after “{told}”: prior {number}"]
 
 
 def judge_swap(subject: Subject, told: str) -> list[str]:

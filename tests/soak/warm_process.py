@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
 import sys
 import time
 import zipfile
@@ -31,6 +32,7 @@ from tests.soak.specimen import read_specimen, write_small_model
 
 SEED = 20_261_124
 MAX_SECONDS, MAX_BYTES = 2.0, 1024**3  # RELIABILITY.md, E
+_HUNG_SECONDS = 60  # then the system ends the process, whatever it is in; its end is a violation of that file
 _KEPT_VIOLATIONS = 50
 _EVERY_LENGTH_OF_LAST = 300
 Cases = Generator[tuple[str, Path], None, None]
@@ -155,6 +157,7 @@ class Tally:
         """Open one file and note what happened."""
         # The processor's time: what other programs do on this machine is not the file's doing.
         started, grown = time.process_time(), self.grown
+        signal.alarm(_HUNG_SECONDS)
         try:
             door(path)
             self.opened += 1
@@ -168,6 +171,7 @@ class Tally:
             raise
         except BaseException as error:  # noqa: BLE001  (whatever else comes out is what is looked for)
             self._violate(f"{name}: {type(error).__name__}: {error}"[:300])
+        signal.alarm(0)
         self.done += 1
         self._weigh(name, time.process_time() - started, grown)
 
