@@ -16,8 +16,8 @@ from typing import Any, NoReturn
 from distill_core.models.refusals import NONSENSE, CodeInFileError, DamagedFileError, require
 from distill_core.models.tensor_facts import DTYPES, StorageFacts, TensorFacts
 
-MAX_OPCODES = 120_000  # up to ten microseconds each until all is built; a model of 64 layers has 40,000
-MAX_VALUES = 120_000  # counted as often as they are referred to
+MAX_OPCODES = 160_000  # up to ten microseconds each until all is built; 64 layers with their optimizer have 135,000
+MAX_VALUES = 160_000  # counted as often as they are referred to
 MAX_DEPTH = 32
 MAX_TEXT = 1024**2
 MAX_UNFOLDED_TEXT = 16 * 1024**2  # of all texts together, each counted as often as it is referred to
