@@ -12,8 +12,17 @@ from distill_core.models.archive_writer import real_path
 from distill_core.models.backup import backup_of
 from distill_core.models.save_errors import check_room, read_only, save_error, shown
 from distill_core.models.temporaries import temporary_beside
+from distill_core.models.zip_container import ZIP_MAGIC
 
 MARGIN_BYTES = 32 * 1024**2  # for a prior that is larger than the one in the file, or the first
+
+
+def _may_be_a_model(backup: Path) -> bool:
+    try:
+        with backup.open("rb") as file:
+            return file.read(len(ZIP_MAGIC)) == ZIP_MAGIC
+    except OSError:  # someone else's
+        return True
 
 
 def _check_backup(path: Path) -> None:
@@ -31,6 +40,11 @@ def _check_backup(path: Path) -> None:
         raise SaveError(
             f"{shown(backup)} is a folder, so the version before a save of {shown(path)} could not be kept.",
             "Rename that folder, or save a copy elsewhere.",
+        )
+    if stat.S_ISREG(mode) and not _may_be_a_model(backup):
+        raise SaveError(
+            f"{shown(backup)} holds no model, and a save of {shown(path)} would put the version before in its place.",
+            "Rename that file, or save a copy elsewhere.",
         )
 
 

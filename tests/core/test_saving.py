@@ -519,6 +519,10 @@ def test_a_version_before_that_could_not_be_kept_is_told_at_once(tiny_model: Pat
     _backup(tiny_model).mkdir()
     with pytest.raises(SaveError, match=r"“tiny\.distill\.bak” is a folder"):
         check_can_save(tiny_model)
+    _backup(tiny_model).rmdir()
+    _backup(tiny_model).write_text("Dear diary,")
+    with pytest.raises(SaveError, match=r"“tiny\.distill\.bak” holds no model"):
+        check_can_save(tiny_model)
 
 
 def test_whether_a_save_is_possible_can_be_asked_without_making_a_file(
