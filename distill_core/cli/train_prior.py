@@ -84,7 +84,7 @@ def _run(job: _Job, overrides: dict[str, Any], should_stop: ShouldStop) -> None:
     check_writable(job.output or job.model)
     with TrainingProgress(job.terminal, overrides) as progress:
         if job.use_best:
-            trained = load_best(run_folder)
+            trained = load_best(run_folder, progress.on_event)
         else:
             trained = _train(job, summary, run_folder, overrides, progress, should_stop)
     if trained.prior is None:

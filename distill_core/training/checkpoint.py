@@ -18,11 +18,13 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from distill_core.errors import ModelFileError
+from distill_core.events import OnEvent, ignore
 from distill_core.folders import lock_folder, run_folders
 from distill_core.models import schema
 from distill_core.models.archive import FileStamp, read_archive, read_facts
 from distill_core.models.archive_writer import saving_into, write_archive
 from distill_core.models.backup import backup_of
+from distill_core.training.metrics import OlderStateTaken
 
 FORMAT, VERSION = "distill_run", 1
 _FILE = "run.distill-run"
@@ -152,8 +154,8 @@ class RunFolder:
         with saving_into(self._file) as target:
             write_archive(target, values, _read)
 
-    def load(self) -> dict[str, Any]:
-        """Return a run's state, or the one before it where that is damaged.
+    def load(self, on_event: OnEvent = ignore) -> dict[str, Any]:
+        """Return a run's state, or the one before it where that is damaged, which `OlderStateTaken` tells.
 
         Raises:
             ModelFileError: there is none that can be read.
@@ -162,7 +164,9 @@ class RunFolder:
             return _read(self._file)[0]
         except ModelFileError as error:
             with suppress(ModelFileError):
-                return _read(backup_of(self._file))[0]
+                values, _ = _read(backup_of(self._file))
+                on_event(OlderStateTaken(_facts(values).epoch))
+                return values
             raise error
 
     def look(self) -> UnfinishedRun | None:

@@ -221,18 +221,18 @@ def train_prior(
         if obstacle:
             on_event(RunNotKept(obstacle))
             run_folder = None
-        unfinished = run_folder.load() if resume and run_folder is not None else None
+        unfinished = run_folder.load(on_event) if resume and run_folder is not None else None
         job = _Job(Path(model_path), config or {}, use_cache, run_folder, unfinished)
         return _train(job, dataset, on_event, should_stop)
 
 
-def load_best(run_folder: RunFolder) -> TrainedPrior:
+def load_best(run_folder: RunFolder, on_event: OnEvent = ignore) -> TrainedPrior:
     """Return the best epoch of an unfinished training, as if it had been stopped there.
 
     Raises:
         ModelFileError: there is none that can be read.
     """
-    values = run_folder.load()
+    values = run_folder.load(on_event)
     with reading_a_run():
         prior = best_prior(values, PRIOR_CLASSES[architecture_of(values["prior_config"])])
         history, metadata = tuple(history_of(values)), dict(values["prior_metadata"])

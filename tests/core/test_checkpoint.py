@@ -17,7 +17,7 @@ import torch
 from distill_core import ConfigError, PriorConfig, TrainedPrior, scan, train_prior
 from distill_core.errors import ModelFileError
 from distill_core.training.checkpoint import RunFolder, unfinished_runs
-from distill_core.training.metrics import PriorEpochMetrics, PriorStepMetrics, RunNotKept
+from distill_core.training.metrics import OlderStateTaken, PriorEpochMetrics, PriorStepMetrics, RunNotKept
 from distill_core.training.prior_loop import load_best
 
 TINY = PriorConfig(hidden_size=32, num_layers=1, num_heads=2, max_epochs=5, batch_size=4, patience=0, device="cpu")
@@ -199,15 +199,40 @@ def test_other_sounds_are_no_way_to_go_on(tiny_model: Path, sounds_folder: Path,
     assert folder.unfinished() is not None
 
 
+def _flip_a_bit_of_the_weights(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+def test_going_on_from_an_older_state_is_told(tiny_model: Path, sounds_folder: Path, folder: RunFolder) -> None:
+    _leave_unfinished(tiny_model, sounds_folder, epoch=3)
+    _flip_a_bit_of_the_weights(folder.folder / "run.distill-run")
+    events: list[object] = []
+    train_prior(tiny_model, sounds_folder, on_event=events.append, run_folder=folder, resume=True)
+    assert OlderStateTaken(epoch=2) in events
+    assert [event.epoch for event in events if isinstance(event, PriorEpochMetrics)] == [3, 4, 5]
+
+
+def test_the_terminal_tells_which_state_it_took_for_a_damaged_one(
+    tiny_model: Path, sounds_folder: Path, folder: RunFolder
+) -> None:
+    _leave_unfinished(tiny_model, sounds_folder, epoch=3)
+    _flip_a_bit_of_the_weights(folder.folder / "run.distill-run")
+    used = _distill("train-prior", tiny_model, sounds_folder, "--use-best")
+    assert used.returncode == 0, used.stderr
+    assert "newest state of the unfinished training is damaged; the one of epoch 2 is taken" in used.stdout
+
+
 def test_a_damaged_run_gives_way_to_the_version_before_it(
     tiny_model: Path, sounds_folder: Path, folder: RunFolder
 ) -> None:
     _leave_unfinished(tiny_model, sounds_folder, epoch=3)
     file = folder.folder / "run.distill-run"
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 1
-    file.write_bytes(content)
-    assert len(load_best(folder).history) == 2
+    _flip_a_bit_of_the_weights(file)
+    events: list[object] = []
+    assert len(load_best(folder, events.append).history) == 2
+    assert events == [OlderStateTaken(epoch=2)]
     file.with_name("run.distill-run.bak").write_bytes(b"PK\3\4" + bytes(5000))
     with pytest.raises(ModelFileError):
         load_best(folder)
