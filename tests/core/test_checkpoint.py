@@ -137,6 +137,30 @@ def test_a_save_discards_its_own_run_and_nobody_elses(tiny_model: Path, sounds_f
     assert folder.unfinished() is None
 
 
+@pytest.mark.parametrize("content", [{"format": "distill_run", "version": 2}, None], ids=["a newer Distill's", "torn"])
+def test_a_save_leaves_a_run_that_it_cannot_read(
+    tiny_model: Path, sounds_folder: Path, folder: RunFolder, content: dict[str, object] | None
+) -> None:
+    mine = train_prior(tiny_model, sounds_folder, TINY, run_folder=folder)
+    file = folder.folder / "run.distill-run"
+    if content is None:
+        file.write_bytes(file.read_bytes()[:-5000])
+    else:
+        torch.save(content | {"weights": torch.zeros(1000)}, file)
+    foreign = file.read_bytes()
+    folder.discard("")
+    folder.discard("another run")
+    assert folder.unfinished() is not None  # the version before it
+    folder.discard(mine.run_id)
+    assert file.read_bytes() == foreign
+    assert folder.unfinished() is None
+    folder.discard("")
+    folder.discard(mine.run_id)
+    assert file.read_bytes() == foreign
+    folder.discard()
+    assert not folder.folder.exists()
+
+
 def test_whoever_only_looks_keeps_no_training_from_being_kept(
     tiny_model: Path, sounds_folder: Path, folder: RunFolder
 ) -> None:
