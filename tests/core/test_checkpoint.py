@@ -161,6 +161,29 @@ def test_a_save_leaves_a_run_that_it_cannot_read(
     assert not folder.folder.exists()
 
 
+def test_each_best_is_kept_however_short_the_epochs_are(
+    tiny_model: Path, sounds_folder: Path, folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("distill_core.training.prior_loop.PAUSE_IN_WRITING_TIMES", 1e9)
+    bests, others = [0], 0
+
+    def on_event(event: object) -> None:
+        nonlocal others
+        if isinstance(event, PriorEpochMetrics):
+            if event.val_perplexity == event.best_perplexity:
+                bests.append(event.epoch)
+            else:
+                others += 1
+            found = folder.look()
+            assert found is not None
+            assert (found.epoch, found.best_epoch) == (bests[-1], bests[-1])
+
+    config = replace(TINY, max_epochs=20, learning_rate=0.02)
+    train_prior(tiny_model, sounds_folder, config, on_event=on_event, run_folder=folder)
+    assert len(bests) > 3
+    assert others  # the pause left out epochs that were none
+
+
 def test_whoever_only_looks_keeps_no_training_from_being_kept(
     tiny_model: Path, sounds_folder: Path, folder: RunFolder
 ) -> None:
@@ -373,5 +396,15 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(
     )
     assert stopped.stopped_early
     assert len(stopped.history) == 2
+    again = train_prior(
+        tiny_model,
+        sounds_folder,
+        on_event=seen.append,
+        should_stop=lambda: isinstance(seen[-1], PriorStepMetrics),
+        run_folder=folder,
+        resume=True,
+    )
+    assert again.stopped_early
+    assert len(again.history) == 2
     rest = train_prior(tiny_model, sounds_folder, run_folder=folder, resume=True)
     assert _same(whole, rest)
