@@ -184,6 +184,26 @@ def test_each_best_is_kept_however_short_the_epochs_are(
     assert others  # the pause left out epochs that were none
 
 
+@pytest.mark.parametrize(("last_kept", "is_kept"), [(5, True), (1, False)])
+def test_a_run_whose_end_could_not_be_kept_is_still_known_by_its_id(
+    tiny_model: Path, sounds_folder: Path, folder: RunFolder, last_kept: int, is_kept: bool
+) -> None:
+    def let_writing_fail(event: object) -> None:
+        if isinstance(event, PriorEpochMetrics) and event.epoch == last_kept:
+            backup = folder.folder / "run.distill-run.bak"
+            backup.unlink(missing_ok=True)
+            backup.mkdir()
+
+    trained = train_prior(tiny_model, sounds_folder, TINY, on_event=let_writing_fail, run_folder=folder)
+    found = folder.unfinished()
+    assert found is not None
+    assert (found.epoch, found.has_ended) == (last_kept, False)
+    assert trained.run_id == found.run_id
+    assert trained.is_kept == is_kept
+    folder.discard(trained.run_id)
+    assert folder.unfinished() is None
+
+
 def test_whoever_only_looks_keeps_no_training_from_being_kept(
     tiny_model: Path, sounds_folder: Path, folder: RunFolder
 ) -> None:
