@@ -15,7 +15,13 @@ from app.problems import problem_from
 from app.settings import Settings
 from app.state import Activity, State
 from distill_core.events import JobProgress, SkippedFile, Stopped
-from distill_core.training.metrics import PriorEpochMetrics, PriorStepMetrics, PriorTrainingStartEvent, RunNotKept
+from distill_core.training.metrics import (
+    OlderStateTaken,
+    PriorEpochMetrics,
+    PriorStepMetrics,
+    PriorTrainingStartEvent,
+    RunNotKept,
+)
 
 if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
@@ -42,8 +48,8 @@ class Session(QObject):
     `dataset_changed(AudioDataset | None)`; `progress(JobProgress)`; `training_started(PriorTrainingStartEvent)`,
     `step_finished(PriorStepMetrics)`, `epoch_finished(PriorEpochMetrics)`, `training_ended(TrainedPrior)`;
     `saved(Path)`, `backed_up(Path)`; `previous_found(ModelSummary)` of the version before,
-    `restored(Path)`; `run_not_kept(RunNotKept)`; `device_known(str)`; `failed(job name, Problem)`;
-    `file_skipped(SkippedFile)`.
+    `restored(Path)`; `run_not_kept(RunNotKept)`; `older_state_taken(OlderStateTaken)`; `device_known(str)`;
+    `failed(job name, Problem)`; `file_skipped(SkippedFile)`.
     """
 
     state_changed = Signal(object)
@@ -59,6 +65,7 @@ class Session(QObject):
     previous_found = Signal(object)
     restored = Signal(object)
     run_not_kept = Signal(object)
+    older_state_taken = Signal(object)
     device_known = Signal(str)
     failed = Signal(str, object)
     file_skipped = Signal(object)
@@ -109,9 +116,8 @@ class Session(QObject):
         self._begin_training(work.training(model.path, dataset, {}, resume=True))
 
     def _begin_training(self, function: work.Work) -> None:
-        self._set(
-            trained=None, unsaved=False, saved_to=None, last_epoch=None, best_epoch=None, unfinished=None, is_kept=True
-        )
+        self._set(trained=None, unsaved=False, saved_to=None, last_epoch=None, best_epoch=None)
+        self._set(unfinished=None, is_kept=True, older_state=None)
         self._submit_now("training", function)
 
     def use_best(self) -> None:
@@ -208,6 +214,9 @@ class Session(QObject):
             case RunNotKept():
                 self._set(is_kept=False)
                 self.run_not_kept.emit(event)
+            case OlderStateTaken():
+                self._set(older_state=event)
+                self.older_state_taken.emit(event)
             case work.SaveChecked():
                 self._set(obstacle=event.obstacle)
             case PriorStepMetrics():
@@ -278,7 +287,7 @@ class Session(QObject):
         match name:
             case "model":
                 self._state = replace(self._state, trained=None, unsaved=False, saved_to=None)
-                self._state = replace(self._state, last_epoch=None, best_epoch=None)
+                self._state = replace(self._state, last_epoch=None, best_epoch=None, older_state=None)
                 self.settings.add_recent_model(result.summary.path.resolve())
                 self._take_model(result)
             case "sounds":

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
     from distill_core.models.summary import ModelSummary
     from distill_core.training.checkpoint import UnfinishedRun
-    from distill_core.training.metrics import PriorEpochMetrics
+    from distill_core.training.metrics import OlderStateTaken, PriorEpochMetrics
     from distill_core.training.prior_loop import TrainedPrior
 
 
@@ -84,7 +84,8 @@ class State:
 
     `obstacle` is what keeps anything from being saved into the model; `has_previous` says whether there is a version
     before its last save; `may_replace` says whether a save was refused because another program changed it.
-    `is_kept` says whether the running training is on disk too;
+    `is_kept` says whether the running training is on disk too; `older_state` that it comes from an older state than the
+    newest, which is damaged;
     `unfinished` is a training into the model that was never saved, `recoverable` are those of all models at the start.
     `pending_model` and `pending_folder` are being opened; `trained` is the last result, `unsaved` until it is in a
     file; `saved_to` is the file of the last save; `last_epoch` and `best_epoch` belong to the running or last training.
@@ -97,6 +98,7 @@ class State:
     has_previous: bool = False
     may_replace: bool = False
     is_kept: bool = True
+    older_state: OlderStateTaken | None = None
     unfinished: UnfinishedRun | None = None
     recoverable: tuple[UnfinishedRun, ...] = ()
     pending_model: Path | None = None

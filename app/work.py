@@ -154,7 +154,7 @@ def recovering(model: Path) -> Work:
         from distill_core.training.checkpoint import RunFolder
         from distill_core.training.prior_loop import load_best
 
-        return load_best(RunFolder.of(model))
+        return load_best(RunFolder.of(model), on_event)
 
     return run
 

@@ -167,8 +167,9 @@ class TrainingPanel(QWidget):
             self.notice_banner.show_message("error", self._problem.message, self._problem.hint, actions, _COPY)
         elif state.unsaved and state.activity is Activity.NONE and state.model is not None:
             name = words.shown_name(state.model.path)
+            detail = state.older_state.sentence if state.older_state is not None else ""
             self.notice_banner.show_message(
-                "info", "Prior trained – not saved yet.", "", [(_SAVE, f"Save into {name}")], _SAVE
+                "info", "Prior trained – not saved yet.", detail, [(_SAVE, f"Save into {name}")], _SAVE
             )
         elif state.unfinished is not None and state.activity is Activity.NONE and state.trained is None:
             self._offer_unfinished(state.unfinished)

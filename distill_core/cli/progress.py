@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from distill_core.cli.terminal import Terminal, say_settings
 from distill_core.events import JobProgress, SkippedFile
 from distill_core.training.metrics import (
+    OlderStateTaken,
     PriorEpochMetrics,
     PriorStepMetrics,
     PriorTrainingCompleteEvent,
@@ -65,6 +66,9 @@ class TrainingProgress:
             case RunNotKept():
                 self.terminal.emit("run_not_kept", event)
                 self.terminal.say(f"Not kept on disk until it is saved: {event.reason}", "yellow")
+            case OlderStateTaken():
+                self.terminal.emit("older_state_taken", event)
+                self.terminal.say(event.sentence, "yellow")
             case PriorTrainingStartEvent():
                 self._show_start(event)
             case PriorStepMetrics() | VQVAEStepMetrics():

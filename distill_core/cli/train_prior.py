@@ -84,7 +84,7 @@ def _run(job: _Job, overrides: dict[str, Any], should_stop: ShouldStop) -> None:
     check_writable(job.output or job.model)
     with TrainingProgress(job.terminal, overrides) as progress:
         if job.use_best:
-            trained = load_best(run_folder)
+            trained = load_best(run_folder, progress.on_event)
         else:
             trained = _train(job, summary, run_folder, overrides, progress, should_stop)
     if trained.prior is None:
@@ -149,7 +149,13 @@ def _look_for_unfinished(job: _Job, run_folder: RunFolder, overrides: dict[str, 
 
 
 def _kept_words(trained: TrainedPrior) -> str:
-    return "The prior is kept: once that is mended, --use-best saves it." if trained.run_id else ""
+    if trained.is_kept:
+        return "The prior is kept: once that is mended, --use-best saves it."
+    if trained.run_id:
+        return (
+            "An earlier epoch is kept: once that is mended, --resume goes on from it, --use-best saves its best prior."
+        )
+    return ""
 
 
 def _save(job: _Job, summary: ModelSummary, run_folder: RunFolder, trained: TrainedPrior) -> Path:

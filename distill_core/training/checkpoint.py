@@ -18,11 +18,13 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from distill_core.errors import ModelFileError
+from distill_core.events import OnEvent, ignore
 from distill_core.folders import lock_folder, run_folders
 from distill_core.models import schema
 from distill_core.models.archive import FileStamp, read_archive, read_facts
 from distill_core.models.archive_writer import saving_into, write_archive
 from distill_core.models.backup import backup_of
+from distill_core.training.metrics import OlderStateTaken
 
 FORMAT, VERSION = "distill_run", 1
 _FILE = "run.distill-run"
@@ -110,6 +112,14 @@ def _read(path: Path) -> tuple[dict[str, Any], FileStamp]:
     return values, stamp
 
 
+def _look_at(path: Path) -> UnfinishedRun | None:
+    with suppress(ModelFileError):
+        values, _ = read_facts(path)
+        _check_run(values, path.name)
+        return _facts(values)
+    return None
+
+
 class RunFolder:
     """The place of one model's unfinished training; it need not exist."""
 
@@ -152,8 +162,8 @@ class RunFolder:
         with saving_into(self._file) as target:
             write_archive(target, values, _read)
 
-    def load(self) -> dict[str, Any]:
-        """Return a run's state, or the one before it where that is damaged.
+    def load(self, on_event: OnEvent = ignore) -> dict[str, Any]:
+        """Return a run's state, or the one before it where that is damaged, which `OlderStateTaken` tells.
 
         Raises:
             ModelFileError: there is none that can be read.
@@ -162,17 +172,14 @@ class RunFolder:
             return _read(self._file)[0]
         except ModelFileError as error:
             with suppress(ModelFileError):
-                return _read(backup_of(self._file))[0]
+                values, _ = _read(backup_of(self._file))
+                on_event(OlderStateTaken(_facts(values).epoch))
+                return values
             raise error
 
     def look(self) -> UnfinishedRun | None:
         """Return what is there, whether a training is at it or not; None for nothing that can be read."""
-        for path in (self._file, backup_of(self._file)):
-            with suppress(ModelFileError):
-                values, _ = read_facts(path)
-                _check_run(values, path.name)
-                return _facts(values)
-        return None
+        return _look_at(self._file) or _look_at(backup_of(self._file))
 
     def unfinished(self) -> UnfinishedRun | None:
         """Return what is there to go on with; None for nothing that can be read, or while a training is at it."""
@@ -189,14 +196,27 @@ class RunFolder:
             return bool(obstacle)
 
     def discard(self, run_id: str | None = None) -> None:
-        """Remove what is there, or only the run of this id; one that a training is at stays."""
+        """Remove what is there, or only the run of this id; one that a training is at stays.
+
+        With an id, what cannot be read stays as well: it may be a newer Distill's.
+        """
         if not self.folder.exists():
             return
         with self.in_use() as obstacle:
-            found = self.look()
-            if obstacle or (run_id is not None and found is not None and found.run_id != run_id):
+            if obstacle:
                 return
+            if run_id is None:
+                shutil.rmtree(self.folder, ignore_errors=True)
+            else:
+                self._discard_run(run_id)
+
+    def _discard_run(self, run_id: str) -> None:
+        newest, before = _look_at(self._file), _look_at(backup_of(self._file))
+        if newest is not None and newest.run_id == run_id:
             shutil.rmtree(self.folder, ignore_errors=True)
+        elif newest is None and before is not None and before.run_id == run_id:
+            with suppress(OSError):
+                backup_of(self._file).unlink()
 
 
 def unfinished_runs() -> list[UnfinishedRun]:

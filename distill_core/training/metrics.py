@@ -81,6 +81,18 @@ class RunNotKept:
 
 
 @dataclass(frozen=True, slots=True)
+class OlderStateTaken:
+    """The newest state of an unfinished training is damaged; the one before it, of `epoch`, is taken."""
+
+    epoch: int
+
+    @property
+    def sentence(self) -> str:
+        """What to tell a person."""
+        return f"The newest state of the unfinished training is damaged; the one of epoch {self.epoch} is taken."
+
+
+@dataclass(frozen=True, slots=True)
 class PriorTrainingCompleteEvent:
     """The end of training; the final values are those of the last epoch."""
 

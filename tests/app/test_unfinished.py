@@ -104,6 +104,18 @@ def test_the_best_can_be_used_as_it_is(qtbot: QtBot, opened: MainWindow, folder:
     assert folder.unfinished() is None
 
 
+def test_which_state_was_taken_for_a_damaged_one_is_told(qtbot: QtBot, opened: MainWindow, folder: RunFolder) -> None:
+    file = folder.folder / "run.distill-run"
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    opened.training.notice_banner.button("useBest").click()
+    _settle(qtbot, opened)
+    told = "newest state of the unfinished training is damaged; the one of epoch 1 is taken"
+    assert told in opened.training.notice_banner.detail()
+    assert told in opened.statusBar().currentMessage()
+
+
 def test_it_can_be_given_up(qtbot: QtBot, opened: MainWindow, folder: RunFolder) -> None:
     opened.training.notice_banner.button("discard").click()
     _settle(qtbot, opened)

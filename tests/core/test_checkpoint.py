@@ -17,7 +17,7 @@ import torch
 from distill_core import ConfigError, PriorConfig, TrainedPrior, scan, train_prior
 from distill_core.errors import ModelFileError
 from distill_core.training.checkpoint import RunFolder, unfinished_runs
-from distill_core.training.metrics import PriorEpochMetrics, PriorStepMetrics, RunNotKept
+from distill_core.training.metrics import OlderStateTaken, PriorEpochMetrics, PriorStepMetrics, RunNotKept
 from distill_core.training.prior_loop import load_best
 
 TINY = PriorConfig(hidden_size=32, num_layers=1, num_heads=2, max_epochs=5, batch_size=4, patience=0, device="cpu")
@@ -137,6 +137,73 @@ def test_a_save_discards_its_own_run_and_nobody_elses(tiny_model: Path, sounds_f
     assert folder.unfinished() is None
 
 
+@pytest.mark.parametrize("content", [{"format": "distill_run", "version": 2}, None], ids=["a newer Distill's", "torn"])
+def test_a_save_leaves_a_run_that_it_cannot_read(
+    tiny_model: Path, sounds_folder: Path, folder: RunFolder, content: dict[str, object] | None
+) -> None:
+    mine = train_prior(tiny_model, sounds_folder, TINY, run_folder=folder)
+    file = folder.folder / "run.distill-run"
+    if content is None:
+        file.write_bytes(file.read_bytes()[:-5000])
+    else:
+        torch.save(content | {"weights": torch.zeros(1000)}, file)
+    foreign = file.read_bytes()
+    folder.discard("")
+    folder.discard("another run")
+    assert folder.unfinished() is not None  # the version before it
+    folder.discard(mine.run_id)
+    assert file.read_bytes() == foreign
+    assert folder.unfinished() is None
+    folder.discard("")
+    folder.discard(mine.run_id)
+    assert file.read_bytes() == foreign
+    folder.discard()
+    assert not folder.folder.exists()
+
+
+def test_each_best_is_kept_however_short_the_epochs_are(
+    tiny_model: Path, sounds_folder: Path, folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("distill_core.training.prior_loop.PAUSE_IN_WRITING_TIMES", 1e9)
+    bests, others = [0], 0
+
+    def on_event(event: object) -> None:
+        nonlocal others
+        if isinstance(event, PriorEpochMetrics):
+            if event.val_perplexity == event.best_perplexity:
+                bests.append(event.epoch)
+            else:
+                others += 1
+            found = folder.look()
+            assert found is not None
+            assert (found.epoch, found.best_epoch) == (bests[-1], bests[-1])
+
+    config = replace(TINY, max_epochs=20, learning_rate=0.02)
+    train_prior(tiny_model, sounds_folder, config, on_event=on_event, run_folder=folder)
+    assert len(bests) > 3
+    assert others  # the pause left out epochs that were none
+
+
+@pytest.mark.parametrize(("last_kept", "is_kept"), [(5, True), (1, False)])
+def test_a_run_whose_end_could_not_be_kept_is_still_known_by_its_id(
+    tiny_model: Path, sounds_folder: Path, folder: RunFolder, last_kept: int, is_kept: bool
+) -> None:
+    def let_writing_fail(event: object) -> None:
+        if isinstance(event, PriorEpochMetrics) and event.epoch == last_kept:
+            backup = folder.folder / "run.distill-run.bak"
+            backup.unlink(missing_ok=True)
+            backup.mkdir()
+
+    trained = train_prior(tiny_model, sounds_folder, TINY, on_event=let_writing_fail, run_folder=folder)
+    found = folder.unfinished()
+    assert found is not None
+    assert (found.epoch, found.has_ended) == (last_kept, False)
+    assert trained.run_id == found.run_id
+    assert trained.is_kept == is_kept
+    folder.discard(trained.run_id)
+    assert folder.unfinished() is None
+
+
 def test_whoever_only_looks_keeps_no_training_from_being_kept(
     tiny_model: Path, sounds_folder: Path, folder: RunFolder
 ) -> None:
@@ -199,15 +266,40 @@ def test_other_sounds_are_no_way_to_go_on(tiny_model: Path, sounds_folder: Path,
     assert folder.unfinished() is not None
 
 
+def _flip_a_bit_of_the_weights(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+def test_going_on_from_an_older_state_is_told(tiny_model: Path, sounds_folder: Path, folder: RunFolder) -> None:
+    _leave_unfinished(tiny_model, sounds_folder, epoch=3)
+    _flip_a_bit_of_the_weights(folder.folder / "run.distill-run")
+    events: list[object] = []
+    train_prior(tiny_model, sounds_folder, on_event=events.append, run_folder=folder, resume=True)
+    assert OlderStateTaken(epoch=2) in events
+    assert [event.epoch for event in events if isinstance(event, PriorEpochMetrics)] == [3, 4, 5]
+
+
+def test_the_terminal_tells_which_state_it_took_for_a_damaged_one(
+    tiny_model: Path, sounds_folder: Path, folder: RunFolder
+) -> None:
+    _leave_unfinished(tiny_model, sounds_folder, epoch=3)
+    _flip_a_bit_of_the_weights(folder.folder / "run.distill-run")
+    used = _distill("train-prior", tiny_model, sounds_folder, "--use-best")
+    assert used.returncode == 0, used.stderr
+    assert "newest state of the unfinished training is damaged; the one of epoch 2 is taken" in used.stdout
+
+
 def test_a_damaged_run_gives_way_to_the_version_before_it(
     tiny_model: Path, sounds_folder: Path, folder: RunFolder
 ) -> None:
     _leave_unfinished(tiny_model, sounds_folder, epoch=3)
     file = folder.folder / "run.distill-run"
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 1
-    file.write_bytes(content)
-    assert len(load_best(folder).history) == 2
+    _flip_a_bit_of_the_weights(file)
+    events: list[object] = []
+    assert len(load_best(folder, events.append).history) == 2
+    assert events == [OlderStateTaken(epoch=2)]
     file.with_name("run.distill-run.bak").write_bytes(b"PK\3\4" + bytes(5000))
     with pytest.raises(ModelFileError):
         load_best(folder)
@@ -324,5 +416,15 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(
     )
     assert stopped.stopped_early
     assert len(stopped.history) == 2
+    again = train_prior(
+        tiny_model,
+        sounds_folder,
+        on_event=seen.append,
+        should_stop=lambda: isinstance(seen[-1], PriorStepMetrics),
+        run_folder=folder,
+        resume=True,
+    )
+    assert again.stopped_early
+    assert len(again.history) == 2
     rest = train_prior(tiny_model, sounds_folder, run_folder=folder, resume=True)
     assert _same(whole, rest)
