@@ -65,7 +65,7 @@ def keeping_previous(path: Path) -> Iterator[None]:
     backup, older = backup_of(path), older_name(path)
     had_backup = os.path.lexists(backup)
     older.unlink(missing_ok=True)
-    with suppress(OSError):
+    with suppress(OSError, NotImplementedError):  # Windows cannot link a link
         os.link(backup, older, follow_symlinks=False)
     try:
         _keep_also_as(path, backup)
