@@ -173,14 +173,15 @@ def read_archive(
     with _opened(path) as (file, status):
         if mapped and _is_unicode(path):
             return _map(file, path, status, check)
-        # A small file is read once and a large one twice, rather than be in memory twice.
-        small = status.st_size <= HASHED_WHOLE_BYTES
-        source = io.BytesIO(file.read(status.st_size)) if small else file
-        size = len(source.getbuffer()) if isinstance(source, io.BytesIO) else status.st_size
+        source, size = file, status.st_size
+        is_large = size > HASHED_WHOLE_BYTES
+        if not is_large:  # a small file is read once, a large one twice rather than be in memory twice
+            content = file.read(size)
+            source, size = io.BytesIO(content), len(content)
         container, gaps = _checked_container(source, path.name, size, check, without)
         source.seek(0)
         values = _load(FileWithGaps(source, gaps) if gaps else source, path.name)
-        if not small:
+        if is_large:
             _check_same(os.fstat(file.fileno()), status, path)
         stamp = _stamp(path, status, _sha256(source, size, container))
     return {key: None if key in without else value for key, value in values.items()}, stamp
