@@ -86,8 +86,8 @@ class MainWindow(QMainWindow):
         self._session.state_changed.connect(self._on_state)
         self._session.saved.connect(self._on_saved)
         self._session.backed_up.connect(self._on_backup)
-        self._session.run_not_kept.connect(self._on_run_not_kept)
-        self._session.older_state_taken.connect(self._on_older_state)
+        self._session.run_not_kept.connect(self._on_run_event)
+        self._session.older_state_taken.connect(self._on_run_event)
         self._session.failed.connect(self._on_failed)
         self._session.device_known.connect(self._device.setText)
         self._session.epoch_finished.connect(self._on_epoch)
@@ -117,11 +117,7 @@ class MainWindow(QMainWindow):
         )
 
     @Slot(object)
-    def _on_run_not_kept(self, event: RunNotKept) -> None:
-        self._on_said(f"Not kept on disk until it is saved: {event.reason}")
-
-    @Slot(object)
-    def _on_older_state(self, event: OlderStateTaken) -> None:
+    def _on_run_event(self, event: RunNotKept | OlderStateTaken) -> None:
         self._on_said(event.sentence)
 
     @Slot(str, object)

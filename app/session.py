@@ -116,8 +116,8 @@ class Session(QObject):
         self._begin_training(work.training(model.path, dataset, {}, resume=True))
 
     def _begin_training(self, function: work.Work) -> None:
-        self._set(trained=None, unsaved=False, saved_to=None, last_epoch=None, best_epoch=None)
-        self._set(unfinished=None, is_kept=True, older_state=None)
+        self._state = self._state.without_training()
+        self._set(unfinished=None, is_kept=True)
         self._submit_now("training", function)
 
     def use_best(self) -> None:
@@ -286,8 +286,7 @@ class Session(QObject):
     def _take_result(self, name: str, result: Any) -> None:
         match name:
             case "model":
-                self._state = replace(self._state, trained=None, unsaved=False, saved_to=None)
-                self._state = replace(self._state, last_epoch=None, best_epoch=None, older_state=None)
+                self._state = self._state.without_training()
                 self.settings.add_recent_model(result.summary.path.resolve())
                 self._take_model(result)
             case "sounds":

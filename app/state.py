@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -108,6 +108,11 @@ class State:
     saved_to: Path | None = None
     last_epoch: PriorEpochMetrics | None = None
     best_epoch: PriorEpochMetrics | None = None
+
+    def without_training(self) -> State:
+        """Return the state with nothing left of the last training."""
+        fresh = replace(self, trained=None, unsaved=False, saved_to=None)
+        return replace(fresh, last_epoch=None, best_epoch=None, older_state=None)
 
     @property
     def is_idle(self) -> bool:

@@ -65,7 +65,7 @@ class TrainingProgress:
                 self.terminal.say(f"  skipped {event.name}: {event.reason}", "yellow")
             case RunNotKept():
                 self.terminal.emit("run_not_kept", event)
-                self.terminal.say(f"Not kept on disk until it is saved: {event.reason}", "yellow")
+                self.terminal.say(event.sentence, "yellow")
             case OlderStateTaken():
                 self.terminal.emit("older_state_taken", event)
                 self.terminal.say(event.sentence, "yellow")

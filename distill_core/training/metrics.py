@@ -79,6 +79,11 @@ class RunNotKept:
 
     reason: str
 
+    @property
+    def sentence(self) -> str:
+        """What to tell a person."""
+        return f"Not kept on disk until it is saved: {self.reason}"
+
 
 @dataclass(frozen=True, slots=True)
 class OlderStateTaken:
