@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from distill_core.models.fused import rms_norm, squared_relu
+
 ARCHITECTURE = "frames"
 _ROPE_BASE = 10_000.0
 _EMBEDDING_STD = 0.02
@@ -25,10 +27,6 @@ _LONGEST_PLAIN_ATTENTION = 768
 def time_order(bands: int, steps: int) -> Tensor:
     """Return `[bands · steps]`: which of the VQ-VAE's positions (band by band) comes when: step by step."""
     return torch.arange(bands * steps).view(bands, steps).T.flatten()
-
-
-def _rms_norm(hidden: Tensor) -> Tensor:
-    return functional.rms_norm(hidden, (hidden.shape[-1],))
 
 
 def rope_tables(length: int, head_dim: int) -> tuple[Tensor, Tensor]:
@@ -93,15 +91,15 @@ class TrunkBlock(nn.Module):
     def project(self, hidden_BPC: Tensor, cos_PD: Tensor, sin_PD: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return queries, keys and values `[B, heads, P, D]`, the first two normed and rotated."""
         batch, length, _ = hidden_BPC.shape
-        packed = self.qkv(_rms_norm(hidden_BPC)).view(batch, length, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
+        packed = self.qkv(rms_norm(hidden_BPC)).view(batch, length, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
         query, key, value = packed.unbind(0)
-        return _rotate(_rms_norm(query), cos_PD, sin_PD), _rotate(_rms_norm(key), cos_PD, sin_PD), value
+        return _rotate(rms_norm(query), cos_PD, sin_PD), _rotate(rms_norm(key), cos_PD, sin_PD), value
 
     def finish(self, hidden_BPC: Tensor, attended_BHPD: Tensor) -> Tensor:
         """Return `[B, P, C]`: what attention found is added, then the MLP."""
         attended_BPC = attended_BHPD.transpose(1, 2).reshape(hidden_BPC.shape)
         hidden_BPC = hidden_BPC + self.dropout(self.out(attended_BPC))
-        expanded = functional.relu(self.up(_rms_norm(hidden_BPC))).square()
+        expanded = squared_relu(self.up(rms_norm(hidden_BPC)))
         added: Tensor = self.dropout(self.down(expanded))
         return hidden_BPC + added
 
@@ -243,7 +241,7 @@ class FramesPrior(nn.Module):
 
     def enter(self, hidden_BPC: Tensor) -> Tensor:
         """Return `[B, P, C]`: the trunk's input as its first block takes it."""
-        entered: Tensor = self.dropout(_rms_norm(hidden_BPC))
+        entered: Tensor = self.dropout(rms_norm(hidden_BPC))
         return entered
 
     def trunk(self, hidden_BPC: Tensor) -> Tensor:
@@ -263,10 +261,10 @@ class FramesPrior(nn.Module):
     def level_logits(self, hidden_BPQC: Tensor) -> Tensor:
         """Return logits `[B, P, Q, K]` of all levels' small networks."""
         by_level = hidden_BPQC.flatten(0, 1).transpose(0, 1)
-        expanded = torch.bmm(_rms_norm(by_level), self.depth_up).relu().square()
+        expanded = squared_relu(torch.bmm(rms_norm(by_level), self.depth_up))
         kept = self.dropout(expanded.unflatten(1, hidden_BPQC.shape[:2])).flatten(1, 2)
         by_level = by_level + torch.bmm(kept, self.depth_down)
-        logits_QNK = torch.bmm(_rms_norm(by_level), self.heads)
+        logits_QNK = torch.bmm(rms_norm(by_level), self.heads)
         return logits_QNK.transpose(0, 1).reshape(*hidden_BPQC.shape[:3], self.codebook_size)
 
     def add_code(self, hidden_BC: Tensor, codes_B: Tensor, level: int) -> Tensor:
@@ -276,9 +274,9 @@ class FramesPrior(nn.Module):
 
     def one_level_logits(self, hidden_BC: Tensor, level: int) -> Tensor:
         """Return logits `[B, K]` of one level's small network."""
-        expanded = (_rms_norm(hidden_BC) @ self.depth_up[level]).relu().square()
+        expanded = squared_relu(rms_norm(hidden_BC) @ self.depth_up[level])
         hidden_BC = hidden_BC + expanded @ self.depth_down[level]
-        return _rms_norm(hidden_BC) @ self.heads[level]
+        return rms_norm(hidden_BC) @ self.heads[level]
 
     def position_logits(self, codes_BPQ: Tensor, begins_B: Tensor | None = None) -> Tensor:
         """Return logits `[B, P, Q, K]` of every code, the first included."""

@@ -6,16 +6,16 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from torch.optim import AdamW, Muon, Optimizer
+from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from distill_core.models.architectures import Prior
 from distill_core.models.frames import FramesPrior
+from distill_core.training.muon import Muon
+from distill_core.training.number_format import dtype_of, number_format
 from distill_core.training.prior_config import PriorConfig
 
 _WARM_UP_SHARE = 0.02
-# Three Newton-Schulz rounds instead of five learn as well and save a tenth of a step.
-_ORTHOGONALIZING_ROUNDS = 3
 _FRAMES_BETAS = (0.9, 0.98)
 
 
@@ -67,19 +67,20 @@ def build_optimizer(prior: Prior, config: PriorConfig) -> JointOptimizer:
         adam = AdamW(prior.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
         return JointOptimizer([adam])
     matrices, others = _split_parameters(prior)
-    muon = Muon(
-        matrices,
-        lr=config.matrix_learning_rate,
-        weight_decay=config.matrix_weight_decay,
-        ns_steps=_ORTHOGONALIZING_ROUNDS,
-    )
+    dtype = dtype_of(number_format(config.precision, matrices[0].device))
+    muon = Muon(matrices, config.matrix_learning_rate, config.matrix_weight_decay, dtype)
     adam = AdamW(others, lr=config.learning_rate, weight_decay=config.weight_decay, betas=_FRAMES_BETAS)
     return JointOptimizer([adam, muon])
 
 
+def warm_up_steps(total_steps: int) -> int:
+    """Return how many of the steps the learning rate climbs for."""
+    return max(1, round(total_steps * _WARM_UP_SHARE))
+
+
 def warm_up_and_cosine(optimizer: Optimizer, total_steps: int) -> LambdaLR:
     """Return a schedule that moves once a step: a short climb, then a cosine down to zero."""
-    warm_up = max(1, round(total_steps * _WARM_UP_SHARE))
+    warm_up = warm_up_steps(total_steps)
 
     def scale(step: int) -> float:
         if step < warm_up:

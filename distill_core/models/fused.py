@@ -1,0 +1,64 @@
+"""Two functions whose gradients are written by hand: together a twentieth of a training step on a processor.
+
+Where no gradient is wanted, as in sampling, torch's own are quicker: a function of one's own costs 40 µs a call.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
+
+_EPSILON = torch.finfo(torch.float32).eps
+
+
+class _RMSNorm(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Any, hidden: Tensor) -> Tensor:
+        scale = hidden.float().square().mean(-1, keepdim=True).add_(_EPSILON).rsqrt_().to(hidden.dtype)
+        normed: Tensor = hidden * scale
+        context.save_for_backward(normed, scale)
+        return normed
+
+    @staticmethod
+    @once_differentiable
+    def backward(context: Any, gradient: Tensor) -> Tensor:
+        normed, scale = context.saved_tensors
+        along: Tensor = (gradient * normed).mean(-1, keepdim=True)
+        across: Tensor = torch.addcmul(gradient, normed, along, value=-1).mul_(scale)
+        return across
+
+
+class _SquaredReLU(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Any, hidden: Tensor) -> Tensor:
+        positive = hidden.relu()
+        context.save_for_backward(positive)
+        squared: Tensor = positive * positive
+        return squared
+
+    @staticmethod
+    @once_differentiable
+    def backward(context: Any, gradient: Tensor) -> Tensor:
+        (positive,) = context.saved_tensors
+        slope: Tensor = gradient * positive
+        return slope.mul_(2)
+
+
+def rms_norm(hidden: Tensor) -> Tensor:
+    """Return `[…, C]` divided by the root of its mean square along C (Zhang & Sennrich 2019), without a gain."""
+    if not torch.is_grad_enabled():
+        return functional.rms_norm(hidden, (hidden.shape[-1],), eps=_EPSILON)
+    normed: Tensor = _RMSNorm.apply(hidden)  # type: ignore[no-untyped-call]
+    return normed
+
+
+def squared_relu(hidden: Tensor) -> Tensor:
+    """Return the square of what lies above zero (So et al. 2021)."""
+    if not torch.is_grad_enabled():
+        return hidden.relu().square()
+    squared: Tensor = _SquaredReLU.apply(hidden)  # type: ignore[no-untyped-call]
+    return squared

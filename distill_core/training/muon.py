@@ -1,0 +1,79 @@
+"""Muon (Jordan et al. 2024): momentum whose every update is orthogonalized, for the matrices of a network."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+_MOMENTUM = 0.95
+# The quintic whose slope at zero is steepest, from Jordan's implementation.
+_LINEAR, _CUBIC, _QUINTIC = 3.4445, -4.7750, 2.0315
+# Three rounds instead of five learn as well and save a tenth of a step.
+_ROUNDS = 3
+_SMALLEST_NORM = 1e-7
+
+
+def orthogonalized(matrix_MN: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Return the matrix `[M, N]` with its singular values brought near 1 by Newton-Schulz rounds in `dtype`."""
+    is_tall = matrix_MN.shape[0] > matrix_MN.shape[1]
+    wide = (matrix_MN.T if is_tall else matrix_MN).to(dtype)
+    wide = wide / wide.norm().clamp(min=_SMALLEST_NORM)
+    wide = _rounds_on_gram(wide) if dtype == torch.float32 else _rounds(wide)
+    return wide.T if is_tall else wide
+
+
+def _rounds(wide: Tensor) -> Tensor:
+    """Return the matrix after its rounds, each on the matrix itself: bfloat16 is too coarse for its square."""
+    for _ in range(_ROUNDS):
+        gram = wide @ wide.T
+        wide = torch.addmm(wide, torch.addmm(gram, gram, gram, beta=_CUBIC, alpha=_QUINTIC), wide, beta=_LINEAR)
+    return wide
+
+
+def _rounds_on_gram(wide: Tensor) -> Tensor:
+    """Return the same by rounds on the small square of the matrix, whose factors commute: a fifth less work."""
+    gram, factors = wide @ wide.T, None
+    for left in reversed(range(_ROUNDS)):
+        factor = torch.addmm(gram, gram, gram, beta=_CUBIC, alpha=_QUINTIC)
+        factor.diagonal().add_(_LINEAR)
+        factors = factor if factors is None else factor @ factors
+        if left:
+            gram = factor @ gram @ factor
+    return wide if factors is None else factors @ wide
+
+
+class Muon(Optimizer):
+    """torch's Muon in a number format of one's own: Nesterov momentum, decoupled decay, √(rows ÷ columns) as scale.
+
+    `torch.optim.Muon` always multiplies in bfloat16, which a processor without units for it emulates: 20 times slower.
+    """
+
+    def __init__(
+        self, matrices: Iterable[Tensor], lr: float, weight_decay: float, dtype: torch.dtype = torch.float32
+    ) -> None:
+        super().__init__(matrices, {"lr": lr, "weight_decay": weight_decay})
+        self.dtype = dtype
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """Move each matrix that has a gradient."""
+        for group in self.param_groups:
+            for matrix in group["params"]:
+                if matrix.grad is not None:
+                    self._move(matrix, matrix.grad, group)
+
+    def _move(self, matrix_MN: Tensor, gradient_MN: Tensor, group: dict[str, Any]) -> None:
+        state = self.state[matrix_MN]
+        if not state:
+            state["momentum_buffer"] = torch.zeros_like(matrix_MN)
+        momentum_MN = state["momentum_buffer"]
+        momentum_MN.lerp_(gradient_MN, 1 - _MOMENTUM)
+        update_MN = orthogonalized(gradient_MN.lerp(momentum_MN, _MOMENTUM), self.dtype)
+        rows, columns = matrix_MN.shape
+        matrix_MN.mul_(1 - group["lr"] * group["weight_decay"])
+        matrix_MN.add_(update_MN, alpha=-group["lr"] * math.sqrt(max(1.0, rows / columns)))

@@ -1,0 +1,133 @@
+"""Which number format training multiplies in: what a measurement finds faster here, not what a processor claims.
+
+A processor without units for bfloat16 emulates it, 20 times slower and more; one that has them gains a factor of two
+or nothing, by its make. The answer is kept for each processor and version of torch.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import platform
+from contextlib import suppress
+from functools import cache
+from hashlib import blake2b
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+import torch
+from torch import Tensor, nn
+
+from distill_core.folders import cache_folder
+
+FLOAT32, BFLOAT16 = "float32", "bfloat16"
+# bfloat16 costs some precision, so it has to be worth it.
+_LEAST_GAIN = 1.3
+_PAIRS = 5
+_WIDTH, _POSITIONS = 256, 256
+_TYPES = {FLOAT32: torch.float32, BFLOAT16: torch.bfloat16}
+
+logger = logging.getLogger("distill")
+
+
+def number_format(precision: str, device: torch.device) -> str:
+    """Return "float32" or "bfloat16": `precision` itself, or for "auto" the one that suits the device."""
+    return precision if precision in _TYPES else _measured(device.type)
+
+
+def dtype_of(name: str) -> torch.dtype:
+    """Return torch's type for a format's name."""
+    return _TYPES[name]
+
+
+@cache
+def _measured(kind: str) -> str:
+    """Return the format that was found for a kind of device, measured if need be; float32 where that fails."""
+    path = cache_folder() / "number_format" / f"{_fingerprint(kind)}.json"
+    kept = _kept(path)
+    if kept is not None:
+        return kept
+    try:
+        gain = bfloat16_gain(torch.device(kind))
+    except RuntimeError as error:  # a device that has no such products
+        logger.info("bfloat16 can't be measured on %s: %s", kind, error)
+        gain = 0.0
+    found = BFLOAT16 if gain >= _LEAST_GAIN else FLOAT32
+    _keep(path, {"format": found, "gain": round(gain, 3)})
+    return found
+
+
+def _fingerprint(kind: str) -> str:
+    """Return what changes with the processor and the version of torch."""
+    facts = [kind, str(torch.__version__), platform.machine(), processor_name()]
+    if kind == "cuda":
+        facts.append(torch.cuda.get_device_name())
+    return blake2b(json.dumps(facts).encode(), digest_size=16).hexdigest()
+
+
+def processor_name() -> str:
+    """Return the processor's name with its vector units, as far as torch tells."""
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    name = str(capabilities.get("cpu_name") or platform.processor() or platform.machine())
+    units = [unit for unit in ("avx512_bf16", "amx_bf16") if capabilities.get(unit)]
+    return ", ".join([name, torch.backends.cpu.get_cpu_capability(), *units])
+
+
+def _kept(path: Path) -> str | None:
+    with suppress(OSError, ValueError, TypeError, LookupError):
+        found = json.loads(path.read_text(encoding="utf-8"))["format"]
+        return found if found in _TYPES else None
+    return None
+
+
+def _keep(path: Path, found: dict[str, object]) -> None:
+    """Write the answer, in one step; a folder that takes nothing means that it is measured again."""
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(json.dumps(found), encoding="utf-8")
+        temporary.replace(path)
+
+
+def bfloat16_gain(device: torch.device) -> float:
+    """Return how many times as fast as in float32 a layer trains in bfloat16: the median of interleaved pairs.
+
+    On one thread: how quickly many meet says nothing about the products.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return _median_gain(device)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _median_gain(device: torch.device) -> float:
+    generator = torch.Generator().manual_seed(0)
+    # No module: its weights would be drawn from torch's global random numbers, which are training's.
+    up_MC, down_CM = (
+        (torch.randn(shape, generator=generator) / _WIDTH**0.5).to(device).requires_grad_()
+        for shape in ((4 * _WIDTH, _WIDTH), (_WIDTH, 4 * _WIDTH))
+    )
+    inputs_PC = torch.randn(_POSITIONS, _WIDTH, generator=generator).to(device)
+    seconds: dict[str, list[float]] = {FLOAT32: [], BFLOAT16: []}
+    for turn in range(_PAIRS + 1):
+        for name, taken in seconds.items():
+            spent = _seconds_of_a_layer(inputs_PC, up_MC, down_CM, name)
+            if turn:  # the first pair only warms up
+                taken.append(spent)
+    pairs = zip(seconds[FLOAT32], seconds[BFLOAT16], strict=True)
+    return median(full / reduced for full, reduced in pairs)
+
+
+def _seconds_of_a_layer(inputs_PC: Tensor, up_MC: Tensor, down_CM: Tensor, name: str) -> float:
+    """Return how long an MLP takes forward and backward; its result is read, so that no device still computes."""
+    started = perf_counter()
+    with torch.autocast(inputs_PC.device.type, torch.bfloat16, enabled=name == BFLOAT16):
+        hidden = nn.functional.linear(inputs_PC, up_MC).relu()
+        loss = nn.functional.linear(hidden, down_CM).float().square().mean()
+    gradients = torch.autograd.grad(loss, (up_MC, down_CM))
+    sum(float(gradient.sum()) for gradient in gradients)
+    return perf_counter() - started
