@@ -46,7 +46,8 @@ if TYPE_CHECKING:
     )
     from distill_core.training.prior_config import PriorConfig, get_adaptive_prior_config, prior_config_for
     from distill_core.training.prior_epoch import train_prior_epoch, validate_prior_epoch
-    from distill_core.training.prior_loop import TrainedPrior, train_prior
+    from distill_core.training.prior_loop import train_prior
+    from distill_core.training.trained_prior import TrainedPrior
 
 _HOMES = {
     "audio.dataset": ("AudioDataset", "scan"),
@@ -84,7 +85,8 @@ _HOMES = {
     ),
     "training.prior_config": ("PriorConfig", "get_adaptive_prior_config", "prior_config_for"),
     "training.prior_epoch": ("train_prior_epoch", "validate_prior_epoch"),
-    "training.prior_loop": ("TrainedPrior", "train_prior"),
+    "training.prior_loop": ("train_prior",),
+    "training.trained_prior": ("TrainedPrior",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

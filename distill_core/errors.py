@@ -64,3 +64,7 @@ class ReadOnlyError(SaveError):
 
 class ChangedOnDiskError(SaveError):
     """A file that another program changed since it was opened; it can be replaced, for a backup keeps the change."""
+
+
+class WorsePriorError(SaveError):
+    """A prior that is worse than the one in the file, or only guesses, and so does not replace it unasked."""

@@ -27,8 +27,7 @@ def read_file(
         UnreadableSoundError: it vanished or changed since the scan.
         Stopped: `should_stop()` turned true.
     """
-    if variant is ORIGINAL:
-        check_unchanged(file, should_stop)
+    check_unchanged(file, should_stop)
     for chunks_NT in chunks_of_blocks(read_variant(file, config, variant), config.chunk_samples):
         stop_point(should_stop)
         yield chunks_NT

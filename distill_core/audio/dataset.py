@@ -7,9 +7,11 @@ import os
 import random
 import stat
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import TypeAlias
 
 from distill_core.audio.io import UnreadableSoundError
 from distill_core.audio.measure import measure_sound
@@ -27,6 +29,9 @@ UNSUPPORTED_SUFFIXES = frozenset(f".{word}" for word in _UNSUPPORTED.split())
 FORMAT_HINT = "Distill reads WAV, AIFF, FLAC, MP3, OGG, Opus and whatever else libsndfile knows."
 
 
+Stamp: TypeAlias = tuple[int, int, int, int]  # device, inode, bytes, nanoseconds of the last change
+
+
 def _readable(name: str) -> str:
     """Return a file's name as text that can be shown and saved."""
     return printable(os.fsencode(name).decode("utf-8", "replace"))
@@ -37,7 +42,8 @@ class AudioFile:
     """A usable sound: its path, its name inside the folder, and what decoding it showed.
 
     `channel` is the one to take where the mean of all cancels out; `note` says what a person should know;
-    `digest` is the same for files that hold the same sound; `peak` is the largest absolute value of its mono sum.
+    `digest` is the same for files that hold the same sound; `peak` is the largest absolute value of its mono sum;
+    `stamp` changes with the file, and is taken before it is decoded.
     """
 
     path: Path
@@ -49,6 +55,7 @@ class AudioFile:
     channel: int | None = None
     note: str = ""
     peak: float = 1.0
+    stamp: Stamp | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,26 +77,44 @@ class AudioDataset:
         return sum(file.duration_s for file in self.files)
 
     @property
+    def sameness(self) -> str:
+        """What to know of files that all hold one sound, in a sentence, or ""."""
+        if len(self.files) < 2 or len({file.digest for file in self.files}) > 1:
+            return ""
+        return f"All {len(self.files)} files are one sound, so a low perplexity will say nothing about new sound."
+
+    @property
     def whole_seconds(self) -> int:
-        """Seconds that the codec makes of the sounds: each is filled with silence to whole ones."""
+        """Seconds that `flat` computes with: each sound is filled with silence to whole ones."""
         return sum(math.ceil(file.duration_s) for file in self.files)
 
 
 def _examine(path: Path, name: str, should_stop: ShouldStop) -> AudioFile:
     if path.suffix.lower() in UNSUPPORTED_SUFFIXES:
         raise UnreadableSoundError(f"{path.suffix[1:].upper()} can't be read; convert it to WAV or FLAC")
+    stamp = _stamp(path)
     seen = measure_sound(path, should_stop)
     facts = (seen.duration_s, seen.sample_rate, seen.channels, seen.digest, seen.channel, seen.note, seen.peak)
-    return AudioFile(path, name, *facts)
+    return AudioFile(path, name, *facts, stamp)
+
+
+def _stamp(path: Path) -> Stamp | None:
+    """Return what changes with a file, None where nothing tells."""
+    with suppress(OSError):
+        status = path.stat()
+        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+    return None
 
 
 def check_unchanged(file: AudioFile, should_stop: ShouldStop = never) -> None:
-    """Read a file again and compare it to what the scan found.
+    """Compare a file to what the scan found; one whose stamp is another is read again.
 
     Raises:
         UnreadableSoundError: it cannot be used any more, or holds another sound now.
         Stopped: `should_stop()` turned true.
     """
+    if file.stamp is not None and _stamp(file.path) == file.stamp:
+        return
     if _examine(file.path, file.name, should_stop).digest != file.digest:
         raise UnreadableSoundError("it has changed since the folder was scanned")
 

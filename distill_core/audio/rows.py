@@ -32,7 +32,7 @@ class Piece:
 
 
 def _to_whole_seconds(blocks: Iterable[Tensor], second: int) -> Iterator[Tensor]:
-    """Yield the blocks, then the silence that fills the last second: a prior learns from it that sounds end."""
+    """Yield the blocks, then the silence that fills the last second, as the format's chunks are filled."""
     total = 0
     for block_T in blocks:
         total += len(block_T)
@@ -67,8 +67,7 @@ def read_row(
         UnreadableSoundError: it vanished or changed since the scan.
         Stopped: `should_stop()` turned true.
     """
-    if variant is ORIGINAL:
-        check_unchanged(file, should_stop)
+    check_unchanged(file, should_stop)
     gain = 1 / file.peak if file.peak > SILENCE_PEAK else 1.0
     blocks = (block_T * gain for block_T in read_variant(file, config, variant))
     for piece in pieces_of_blocks(blocks, config):

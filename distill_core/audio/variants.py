@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -36,6 +37,30 @@ VARIANTS = (
 )
 
 
+def sound_samples(file: AudioFile, config: SpectrogramConfig, variant: Variant = ORIGINAL) -> int:
+    """Return a sound's length at the model's rate; the silence that a delay puts in front belongs to it."""
+    decoded = round(file.duration_s * file.sample_rate)
+    samples = math.ceil(Fraction(decoded * config.sample_rate, file.sample_rate) / variant.speed)
+    return samples + _delay_samples(config, variant)
+
+
+def steps_of(samples: int, config: SpectrogramConfig) -> int:
+    """Return how many of the codec's steps have a mel frame that is centred within so many samples.
+
+    What follows them only fills a chunk or a second, and is neither learned from nor counted.
+    """
+    return math.ceil(samples / (FRAMES_PER_STEP * config.hop_length))
+
+
+def total_steps(files: Iterable[AudioFile], config: SpectrogramConfig) -> int:
+    """Return how many of the codec's steps sounds have together, as they are."""
+    return sum(steps_of(sound_samples(file, config), config) for file in files)
+
+
+def _delay_samples(config: SpectrogramConfig, variant: Variant) -> int:
+    return round(variant.delay * FRAMES_PER_STEP * config.hop_length)
+
+
 def read_variant(file: AudioFile, config: SpectrogramConfig, variant: Variant) -> Iterator[Tensor]:
     """Yield a variant's blocks `[t]` at the model's rate.
 
@@ -43,5 +68,5 @@ def read_variant(file: AudioFile, config: SpectrogramConfig, variant: Variant) -
         UnreadableSoundError: the file cannot be opened (any more).
     """
     if variant.delay:
-        yield torch.zeros(round(variant.delay * FRAMES_PER_STEP * config.hop_length))
+        yield torch.zeros(_delay_samples(config, variant))
     yield from read_blocks(file.path, config.sample_rate, file.channel, variant.speed)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from distill_core.cli.progress import TrainingProgress
 from distill_core.cli.terminal import Terminal
 from distill_core.events import ShouldStop
+from distill_core.training.metrics import Ended
 
 if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
@@ -35,6 +36,8 @@ def say_sounds(terminal: Terminal, dataset: AudioDataset, measure: str) -> None:
     terminal.say(f"Sounds: {count} sound{'s' * (count != 1)}, {dataset.total_duration_s:.1f} s, in {dataset.folder}")
     if count == 1:
         terminal.say(f"One sound only: its end is kept for validation, so the {measure} is less trustworthy.", "yellow")
+    if dataset.sameness:
+        terminal.say(dataset.sameness, "yellow")
     for file in dataset.files:
         if file.note:
             terminal.say(f"  {file.name}: {file.note}", "yellow")
@@ -44,7 +47,8 @@ def say_sounds(terminal: Terminal, dataset: AudioDataset, measure: str) -> None:
         terminal.say(f"  and {len(dataset.skipped) - _SHOWN_SKIPPED} more were skipped", "yellow")
 
 
-def say_stopped(terminal: Terminal) -> None:
-    """Tell that training stopped before there was anything to save."""
-    terminal.emit("done", saved_to=None, stopped_early=True)
-    terminal.say("Stopped before the first epoch: nothing to save.")
+def say_stopped(terminal: Terminal, ended: Ended = Ended.STOPPED) -> None:
+    """Tell that training ended before there was anything to save."""
+    terminal.emit("done", saved_to=None, stopped_early=ended is Ended.STOPPED, ended=ended.value)
+    why = "Its time limit came" if ended is Ended.TIME_LIMIT else "Stopped"
+    terminal.say(f"{why} before the first epoch: nothing to save.")

@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from distill_core.cli.terminal import Terminal, terminal_session
+from distill_core.training.metrics import ENDED_WORDS, KEPT_WORDS, VERDICT_WORDS
 
 if TYPE_CHECKING:
     from distill_core.models.summary import ModelSummary
 
 _MOST_LEVELS = 32
 _PRIOR_LABELS = {
-    "best_perplexity": "best perplexity",
+    "final_perplexity": "perplexity",
+    "kept": "kept",
+    "kept_epoch": "epoch",
+    "verdict": "verdict",
+    "run_verdict": "worst verdict of its training",
+    "best_perplexity": "best perplexity of its training",
     "best_epoch": "best epoch",
+    "ended": "training ended",
     "epochs_trained": "epochs trained",
     "level_perplexities": "perplexity by level",
     "unigram_by_level": "by level, guessing by frequency alone",
-    "sibling_agreement": "share of codes as in the nearest training second",
-    "was_memorizing": "was memorizing",
+    "sibling_agreement": "share of codes as in the nearest training sound",
+    "was_memorizing": "was below the fixed limit",
     "unigram_perplexity": "perplexity of guessing by frequency alone",
+    "format": "number format of training",
     "training_date": "trained",
     "dataset_name": "sounds",
     "dataset_file_count": "number of sounds",
     "dataset_total_duration_s": "seconds of sound",
+}
+
+_WORDS: dict[str, Mapping[Any, str]] = {
+    "verdict": VERDICT_WORDS,
+    "run_verdict": VERDICT_WORDS,
+    "kept": KEPT_WORDS,
+    "ended": ENDED_WORDS,
 }
 
 
@@ -50,14 +66,23 @@ def inspect(
 
 
 def _facts(summary: ModelSummary) -> dict[str, object]:
+    facts = {name: getattr(summary, name) for name in summary.__dataclass_fields__}
     return {
-        **{name: getattr(summary, name) for name in summary.__dataclass_fields__},
+        **facts,
+        "prior_metadata": _prior_facts(summary),
         "codebook_size": summary.codebook_size,
         "num_quantizers": summary.num_quantizers,
         "grid": summary.grid,
         "seq_len": summary.seq_len,
         "has_prior": summary.has_prior,
     }
+
+
+def _prior_facts(summary: ModelSummary) -> dict[str, object] | None:
+    """Return what the file tells of its prior, with the guessing that it compares with."""
+    if summary.prior_metadata is None or (unigram := summary.unigram_perplexity) is None:
+        return summary.prior_metadata
+    return summary.prior_metadata | {"unigram_perplexity": unigram}
 
 
 def _show(terminal: Terminal, summary: ModelSummary) -> None:
@@ -94,9 +119,17 @@ def _show_prior(terminal: Terminal, summary: ModelSummary) -> None:
     terminal.say(
         f"  network: {config['num_layers']} layers, {config['num_heads']} heads, {config['hidden_size']} hidden"
     )
+    if summary.counts_padding:
+        terminal.say("  its perplexities count padding too (an older measure), and compare with no newer ones")
     for key, label in _PRIOR_LABELS.items():
-        if (value := (summary.prior_metadata or {}).get(key)) is not None:
-            terminal.say(f"  {label}: {_shown(value)}")
+        if (value := (_prior_facts(summary) or {}).get(key)) is not None:
+            terminal.say(f"  {label}: {_in_words(key, value)}")
+
+
+def _in_words(key: str, value: object) -> str:
+    """Return a fact as people read it, with its own words where it has some."""
+    known = {str(name): words for name, words in _WORDS.get(key, {}).items()}
+    return known.get(str(value)) or _shown(value)
 
 
 def _shown(value: object) -> str:

@@ -11,19 +11,27 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from distill_core.cli.terminal import Terminal, say_settings
 from distill_core.events import JobProgress, SkippedFile
 from distill_core.training.metrics import (
+    FilePrior,
     OlderStateTaken,
     PriorEpochMetrics,
     PriorStepMetrics,
     PriorTrainingCompleteEvent,
     PriorTrainingStartEvent,
+    RolledBack,
     RunNotKept,
     VQVAEEpochMetrics,
     VQVAEStepMetrics,
     VQVAETrainingCompleteEvent,
     VQVAETrainingStartEvent,
+    verdict_words,
 )
 
-_PHASES = {"scan": "Looking through the sounds", "encode": "Encoding the sounds", "read": "Reading the sounds"}
+_PHASES = {
+    "scan": "Looking through the sounds",
+    "encode": "Encoding the sounds",
+    "variants": "Encoding variants of the sounds",
+    "read": "Reading the sounds",
+}
 
 
 class TrainingProgress:
@@ -33,7 +41,7 @@ class TrainingProgress:
         self.terminal, self._overrides = terminal, overrides or {}
         self.completed: PriorTrainingCompleteEvent | VQVAETrainingCompleteEvent | None = None
         self._total_epochs = 1
-        self._was_memorizing = False
+        self._verdict = self._warned_of = ""
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -69,6 +77,9 @@ class TrainingProgress:
             case OlderStateTaken():
                 self.terminal.emit("older_state_taken", event)
                 self.terminal.say(event.sentence, "yellow")
+            case RolledBack():
+                self.terminal.emit("rolled_back", event)
+                self.terminal.say(event.sentence, "yellow")
             case PriorTrainingStartEvent():
                 self._show_start(event)
             case PriorStepMetrics() | VQVAEStepMetrics():
@@ -97,14 +108,19 @@ class TrainingProgress:
         say_settings(self.terminal, event.config, self._overrides, "as before" if event.history else "auto")
         levels = ", ".join(f"{value:.1f}" for value in event.unigram_by_level)
         self.terminal.say(
-            f"{event.code_count:,} codes, {event.chunks} seconds of sounds: {files}. "
-            f"Perplexity of guessing by frequency alone: {event.unigram_perplexity:.1f}, by level {levels}"
+            f"{event.code_count:,} codes, {event.duration_s:.1f} seconds of sound: {files}. "
+            f"Perplexity of guessing by frequency alone: {event.unigram_perplexity:.1f}, by level {levels}. "
+            f"Number format: {event.number_format}."
         )
         if event.sibling_agreement is not None:
             self.terminal.say(
                 f"The validation sounds agree with their nearest training sounds in {event.sibling_agreement:.0%} of "
-                "the codes (median second)."
+                "the codes (median sound)."
             )
+        if event.sameness:
+            self.terminal.say(event.sameness, "yellow")
+        if event.file_prior is not None:
+            self.terminal.say(_file_prior_line(event.file_prior))
 
     def _show_epoch(self, event: PriorEpochMetrics) -> None:
         self.terminal.emit("epoch", event)
@@ -116,9 +132,13 @@ class TrainingProgress:
         )
         if event.val_perplexity <= event.best_perplexity:
             self.terminal.say(f"  a new best; by level: {levels}")
-        if event.memorization_message and not self._was_memorizing:
+        if event.verdict != self._verdict:
+            self.terminal.say(f"  verdict: {verdict_words(event.verdict)}")
+        self._verdict = event.verdict
+        warned_of = event.verdict if event.memorization_message else ""
+        if warned_of and warned_of != self._warned_of:
             self.terminal.say(event.memorization_message, "yellow")
-        self._was_memorizing = bool(event.memorization_message)
+        self._warned_of = warned_of
 
     def _show_codec_start(self, event: VQVAETrainingStartEvent) -> None:
         self._total_epochs = event.total_epochs
@@ -135,3 +155,11 @@ class TrainingProgress:
             f"Epoch {event.epoch}/{event.total_epochs} | train_loss: {event.train_loss:.4f} "
             f"| val_loss: {event.val_loss:.4f} | error: {event.val_l1:.3f} | best: {event.best_val_loss:.4f}"
         )
+
+
+def _file_prior_line(before: FilePrior) -> str:
+    """Return what the prior that a save would replace reaches on this run's held-out sounds."""
+    if before.perplexity is None:
+        return "The prior in the file can't be measured on these held-out sounds."
+    may_know = "" if before.decides else ", which it may have learned from"
+    return f"The prior in the file has perplexity {before.perplexity:.2f} on these held-out sounds{may_know}."

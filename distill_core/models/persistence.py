@@ -43,15 +43,24 @@ class LoadedVQModel:
     prior_metadata: dict[str, Any] | None
 
     @property
+    def has_prior(self) -> bool:
+        """Whether the file holds a prior, readable or not."""
+        return self.prior_config is not None
+
+    @property
     def grid(self) -> tuple[int, int]:
         """(bands, steps) of positions in one second."""
         return grid_of(self.spectrogram.config.n_mels, self.spectrogram.config.chunk_frames)
 
     @property
+    def codes_a_step(self) -> int:
+        """Codes in one of the codec's steps."""
+        return self.grid[0] * self.model.num_quantizers
+
+    @property
     def seq_len(self) -> int:
         """Codes in one second."""
-        bands, steps = self.grid
-        return bands * steps * self.model.num_quantizers
+        return self.grid[1] * self.codes_a_step
 
 
 def read_summary(path: str | Path) -> ModelSummary:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from torch import Tensor
@@ -14,6 +16,10 @@ from distill_core.models import schema
 from distill_core.models.archive import FileStamp
 from distill_core.models.tensor_facts import TensorFacts
 from distill_core.models.vqvae import grid_of
+
+# Which codes a prior's perplexity is over: 2 leaves padding out. Files of before have no such mark.
+MEASURE = 2
+_LARGEST_FACT = 1e300
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +67,55 @@ class ModelSummary:
         return grid_of(self.spectrogram.n_mels, self.spectrogram.chunk_frames)
 
     @property
+    def codes_a_step(self) -> int:
+        """Codes in one of the codec's steps."""
+        return self.grid[0] * self.num_quantizers
+
+    @property
     def seq_len(self) -> int:
         """Codes in one second."""
-        bands, steps = self.grid
-        return bands * steps * self.num_quantizers
+        return self.grid[1] * self.codes_a_step
 
     @property
     def best_perplexity(self) -> float | None:
-        """The saved prior's best validation perplexity, if the file tells."""
-        value = (self.prior_metadata or {}).get("best_perplexity")
-        return float(value) if isinstance(value, int | float) else None
+        """The best validation perplexity of the saved prior's training, if the file tells."""
+        return _number((self.prior_metadata or {}).get("best_perplexity"))
+
+    @property
+    def perplexity(self) -> float | None:
+        """The validation perplexity of the weights that the file holds, if it tells."""
+        found = _number((self.prior_metadata or {}).get("final_perplexity"))
+        return self.best_perplexity if found is None else found
+
+    @property
+    def unigram_perplexity(self) -> float | None:
+        """The perplexity of guessing by frequency, level by level, if the file tells."""
+        return unigram_of(self.prior_metadata or {})
+
+    @property
+    def counts_padding(self) -> bool:
+        """Whether the file's perplexities are over padding too, as an older Distill measured: not comparable."""
+        return self.has_prior and (self.prior_metadata or {}).get("measure") != MEASURE
+
+
+def _number(value: object) -> float | None:
+    """Return a finite number, or None for whatever else a file's author may have put there."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < _LARGEST_FACT:
+        return None
+    return float(value)
+
+
+def unigram_of(prior_metadata: Mapping[str, Any]) -> float | None:
+    """Return the perplexity of guessing by frequency, level by level, if a prior's facts tell.
+
+    Those of an older Distill hold one that pools the levels, which compares with nothing: it follows from each level's.
+    """
+    levels = prior_metadata.get("unigram_by_level")
+    values = [_number(value) for value in levels] if isinstance(levels, list) else []
+    known = [value for value in values if value is not None and value > 0]
+    if known and len(known) == len(values):
+        return math.exp(fmean(map(math.log, known)))
+    return _number(prior_metadata.get("unigram_perplexity"))
 
 
 def _parameter_count(state: Mapping[str, Any]) -> int:

@@ -3,62 +3,93 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import fmean, median
 
 import torch
 from torch import Tensor
 
 from distill_core.training.metrics import perplexity
+from distill_core.training.sound_codes import SoundCodes
 
-_MOST_SECONDS_COMPARED = 256  # a second's comparison with 20,000 others takes about a millisecond
+_MOST_SOUNDS_COMPARED = 256  # a sound's comparison with an hour of others takes about ten milliseconds
+# From this agreement on, held-out sounds say nothing about new ones, and a set is one sound.
+NEAR_COPIES = 0.95
+_NEARLY_ONE_CODE = 1.05
+_LEAST_LENGTH = 0.25
 
 
-def unigram_perplexity(train_codes: Tensor, val_codes: Tensor, codebook_size: int) -> float:
-    """Return the perplexity of validation codes under the training codes' frequencies (add-one smoothing).
-
-    It is what a prior reaches that knows nothing of order: a useful one lies far below.
-    """
+def unigram_loss(train_codes: Tensor, val_codes: Tensor, codebook_size: int) -> float:
+    """Return the mean loss in nats of validation codes under the training codes' frequencies (add-one smoothing)."""
     counts_K = torch.bincount(train_codes.flatten(), minlength=codebook_size).double() + 1
     log_shares_K = (counts_K / counts_K.sum()).log()
-    return perplexity(-float(log_shares_K[val_codes.flatten()].mean()))
+    return -float(log_shares_K[val_codes.flatten()].mean())
 
 
-def _all_codes(sounds: Sequence[Tensor]) -> Tensor:
-    """Return `[positions, Q]` of all sounds `[N, S, Q]` together."""
-    return torch.cat([codes_NSQ.flatten(0, 1) for codes_NSQ in sounds])
+def _by_level(sounds: Sequence[SoundCodes]) -> Sequence[Tensor]:
+    """Return each level's codes of all sounds together."""
+    return torch.cat([sound.codes_WHQ.flatten(0, 1) for sound in sounds]).unbind(1)
 
 
 def unigram_perplexities(
-    train: Sequence[Tensor], val: Sequence[Tensor], codebook_size: int
+    train: Sequence[SoundCodes], val: Sequence[SoundCodes], codebook_size: int
 ) -> tuple[float, tuple[float, ...]]:
-    """Return the unigram perplexity of all levels together, and of each level by its own frequencies."""
-    train_PQ, val_PQ = _all_codes(train), _all_codes(val)
-    levels = zip(train_PQ.unbind(1), val_PQ.unbind(1), strict=True)
-    by_level = tuple(unigram_perplexity(train_P, val_P, codebook_size) for train_P, val_P in levels)
-    return unigram_perplexity(train_PQ, val_PQ, codebook_size), by_level
+    """Return the perplexity of guessing each code by its level's frequencies, and the same for each level.
 
-
-def in_seconds(sounds: Sequence[Tensor], grid: tuple[int, int]) -> Tensor:
-    """Return the whole seconds `[M, bands · steps · Q]` of sounds `[N, S, Q]`; what is left over at an end is left out.
-
-    `grid` is a second's (bands, steps). A sound in a row is cut where its steps fill a second.
+    The first is exp of the mean of the levels' losses, as a prior's perplexity is: it is what a prior reaches that
+    knows nothing of order, and a useful one lies far below.
     """
-    bands, steps = grid
-    seconds = []
-    for codes_NSQ in sounds:
-        by_step = codes_NSQ.unflatten(1, (bands, -1))[:, :, : codes_NSQ.shape[1] // bands // steps * steps]
-        seconds.append(by_step.unflatten(2, (-1, steps)).transpose(1, 2).flatten(0, 1).flatten(1))
-    return torch.cat(seconds)
+    losses = [
+        unigram_loss(train_P, val_P, codebook_size)
+        for train_P, val_P in zip(_by_level(train), _by_level(val), strict=True)
+    ]
+    return perplexity(fmean(losses)), tuple(map(perplexity, losses))
 
 
-def sibling_agreement(train_MT: Tensor, val_MT: Tensor) -> float | None:
-    """Return the share of codes in which the median validation second agrees with its nearest training second.
+class _Neighbours:
+    """Sounds to look for the nearest one in; step by step from the beginning, over the shorter one's length."""
+
+    def __init__(self, sounds: Sequence[SoundCodes]) -> None:
+        codes = [sound.codes_WHQ.flatten(1).to(torch.int32) for sound in sounds]
+        self._codes_PC = torch.cat(codes)
+        self._lengths_N = torch.tensor([len(each) for each in codes])
+        self._sound_P = torch.arange(len(codes)).repeat_interleave(self._lengths_N)
+        self._step_P = torch.cat([torch.arange(len(each)) for each in codes])
+
+    def agreements(self, sound: SoundCodes) -> Tensor:
+        """Return `[N]`, the share of codes in which each sound agrees with this one; 0 for one that is far shorter.
+
+        A sound of one step that is the silence which all others begin with is nobody's copy.
+        """
+        codes_WC = sound.codes_WHQ.flatten(1).to(torch.int32)
+        chosen_P = self._step_P < len(codes_WC)
+        equal_P = (self._codes_PC[chosen_P] == codes_WC[self._step_P[chosen_P]]).sum(1).double()
+        equal_N = torch.zeros(len(self._lengths_N), dtype=torch.float64).index_add_(0, self._sound_P[chosen_P], equal_P)
+        shares_N = equal_N / (self._lengths_N.clamp(max=len(codes_WC)) * codes_WC.shape[1])
+        return shares_N.where(self._lengths_N >= _LEAST_LENGTH * len(codes_WC), 0.0)
+
+
+def sibling_agreement(train: Sequence[SoundCodes], val: Sequence[SoundCodes]) -> float:
+    """Return the share of codes in which the median validation sound agrees with its nearest training sound.
 
     A high one says that the held-out sounds have siblings among those trained on (the same key of a piano, struck three
-    times), so that the perplexity says less about new sounds. None where there is no whole second to compare.
+    times), so that the perplexity says less about new sounds.
     """
-    if not len(train_MT) or not len(val_MT):
-        return None
-    chosen = torch.linspace(0, len(val_MT) - 1, min(len(val_MT), _MOST_SECONDS_COMPARED)).round().long()
-    train_MT = train_MT.to(torch.int32)
-    nearest = [float((train_MT == second_T).sum(1).max()) for second_T in val_MT[chosen].to(torch.int32)]
-    return float(torch.tensor(nearest).median()) / val_MT.shape[1]
+    chosen = torch.linspace(0, len(val) - 1, min(len(val), _MOST_SOUNDS_COMPARED)).round().long().tolist()
+    neighbours = _Neighbours(train)
+    return median(float(neighbours.agreements(val[index]).max()) for index in chosen)
+
+
+def sameness(sounds: Sequence[SoundCodes]) -> str:
+    """Return what to know of sounds that are too much alike to learn from, in a sentence, or ""."""
+    if perplexity(fmean(_entropy(codes_P) for codes_P in _by_level(sounds))) < _NEARLY_ONE_CODE:
+        return "The sounds are nearly one code to this model: there is next to nothing to learn from them."
+    count, longest = len(sounds), max(sounds, key=lambda sound: sound.steps)
+    if count > 1 and float(_Neighbours(sounds).agreements(longest).min()) >= NEAR_COPIES:
+        return f"All {count} sounds are one sound to this model: a low perplexity says nothing about new sound."
+    return ""
+
+
+def _entropy(codes_P: Tensor) -> float:
+    """Return the entropy of codes in nats."""
+    shares_K = torch.bincount(codes_P).double() / len(codes_P)
+    return float(torch.special.entr(shares_K).sum())

@@ -25,32 +25,49 @@ from distill_core.models.archive import FileStamp, read_archive, read_facts
 from distill_core.models.archive_writer import saving_into, write_archive
 from distill_core.models.backup import backup_of
 from distill_core.training.metrics import OlderStateTaken
+from distill_core.training.prior_config import MOST_VARIANTS, NUMBER_FORMATS
 
-FORMAT, VERSION = "distill_run", 1
+FORMAT, VERSION, OLDER_VERSION = "distill_run", 2, 1
 _FILE = "run.distill-run"
 _WAIT_S = 5.0  # whoever only looks at a run holds its lock for an instant
 # What a run's file holds beside the keys of a prior: its own list, checked at the same door as a model's.
-_KEYS: dict[str, type | tuple[type, ...]] = {
+_OLDER_KEYS: dict[str, type | tuple[type, ...]] = {
     "run_id": str,
     "model_path": str,
     "sounds_path": str,
     "codes_digest": str,
     "config": dict,
     "current_state_dict": dict,
-    "best_loss": float,
     "best_epoch": int,
     "history": list,
     "roll_backs": int,
     "optimizer_states": list,
     "schedule": dict,
     "random_states": list,
-    "has_ended": bool,
 }
+_KEYS_OF = {
+    OLDER_VERSION: _OLDER_KEYS | {"has_ended": bool},
+    VERSION: _OLDER_KEYS
+    | {
+        "ended": str,
+        "joined": int,
+        "number_format": str,
+        "file_prior": (dict, type(None)),
+        "last_state_dict": dict,
+        "before_memorizing_state_dict": dict,
+        "before_memorizing_epoch": int,
+    },
+}
+_OTHER_WEIGHTS = ("current_state_dict", "last_state_dict", "before_memorizing_state_dict")
+_GO_ON = ("", "stopped", "time_limit")  # how a run that can be gone on with may have ended
 
 
 @dataclass(frozen=True, slots=True)
 class UnfinishedRun:
-    """What is known of a training whose prior is in no model; `has_ended` when only the saving is missing."""
+    """What is known of a training whose prior is in no model; `has_ended` when only the saving is missing.
+
+    One that an older Distill left (`is_older`) cannot be gone on with, and its perplexity counts padding.
+    """
 
     run_id: str
     model: Path
@@ -60,25 +77,44 @@ class UnfinishedRun:
     best_epoch: int
     best_perplexity: float
     has_ended: bool
+    is_older: bool = False
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether training can go on where it was."""
+        return not self.has_ended and not self.is_older
+
+
+def older_run() -> ModelFileError:
+    """Return the error of going on with a run that an older Distill left."""
+    return ModelFileError(
+        "The unfinished training was made by an older Distill, which counted padding as sound: it can't be gone on "
+        "with. Nothing was changed.",
+        "Its best prior can still be saved (Use Best, --use-best); or train afresh.",
+    )
+
+
+def damaged_run() -> ModelFileError:
+    """Return the error of a run whose file is of this format, and does not hold what it should."""
+    return ModelFileError("The unfinished training can't be read: its file is damaged.", "Train afresh.")
 
 
 @contextmanager
 def reading_a_run() -> Iterator[None]:
-    """Answer what a run's state lacks, or has too much of, in words: it may be another Distill's.
+    """Answer a value of a run's state that does not fit in words; only what takes such values stands inside.
 
     Raises:
-        ModelFileError: instead of whatever its values led to.
+        ModelFileError: instead of whatever the value led to.
     """
     try:
         yield
-    except (ArithmeticError, AttributeError, LookupError, RuntimeError, StopIteration, TypeError, ValueError) as error:
-        raise ModelFileError(
-            "The unfinished training can't be read: another Distill made it.", "Train afresh."
-        ) from error
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError, AttributeError) as error:
+        raise damaged_run() from error
 
 
 def _facts(values: dict[str, Any]) -> UnfinishedRun:
     last, metadata = values["history"][-1], values["prior_metadata"]
+    is_older = values["version"] == OLDER_VERSION
     return UnfinishedRun(
         run_id=values["run_id"],
         model=Path(values["model_path"]),
@@ -87,16 +123,32 @@ def _facts(values: dict[str, Any]) -> UnfinishedRun:
         total_epochs=int(last["total_epochs"]),
         best_epoch=values["best_epoch"],
         best_perplexity=float(metadata["best_perplexity"]),
-        has_ended=values["has_ended"],
+        has_ended=values["has_ended"] if is_older else values["ended"] not in _GO_ON,
+        is_older=is_older,
     )
+
+
+def _check_version(values: dict[str, Any], name: str) -> None:
+    version = values.get("version")
+    if values.get("format") != FORMAT or type(version) is not int:
+        raise ModelFileError(f"“{name}” holds no unfinished training.", "Train afresh.")
+    if version not in _KEYS_OF:
+        raise ModelFileError(
+            f"“{name}” holds a training of a newer Distill.", "Please update Distill, or train afresh."
+        )
+
+
+def _fits(values: dict[str, Any]) -> bool:
+    """Tell whether what a run counts and names is what it can be."""
+    return values.get("number_format") in NUMBER_FORMATS and values.get("joined") in range(MOST_VARIANTS + 1)
 
 
 def _check_run(values: dict[str, Any], name: str) -> None:
     """Check a run's own keys, and its best prior as a model's is checked."""
-    if values.get("format") != FORMAT or values.get("version") != VERSION:
-        raise ModelFileError(f"“{name}” holds no unfinished training of this Distill.", "Train afresh.")
-    wrong = [key for key, kind in _KEYS.items() if not isinstance(values.get(key), kind)]
-    if wrong or not values["history"]:
+    _check_version(values, name)
+    wrong = [key for key, kind in _KEYS_OF[values["version"]].items() if not isinstance(values.get(key), kind)]
+    is_of_range = values["version"] == OLDER_VERSION or _fits(values)
+    if wrong or not values["history"] or not is_of_range:
         raise ModelFileError(f"“{name}” can't be opened: it is damaged.", "Train afresh.")
     schema.check_prior_header(values, name)
     with reading_a_run():
@@ -109,6 +161,9 @@ def _read(path: Path) -> tuple[dict[str, Any], FileStamp]:
     values, stamp = read_archive(path)
     _check_run(values, path.name)
     schema.check_prior_tensors(values, path.name)
+    for key in _OTHER_WEIGHTS:
+        if values.get(key):
+            schema.check_prior_tensors(values | {"prior_state_dict": values[key]}, path.name)
     return values, stamp
 
 
@@ -176,6 +231,17 @@ class RunFolder:
                 on_event(OlderStateTaken(_facts(values).epoch))
                 return values
             raise error
+
+    def load_to_resume(self, on_event: OnEvent = ignore) -> dict[str, Any]:
+        """Return a run's state, to go on with.
+
+        Raises:
+            ModelFileError: there is none that can be read, or an older Distill made it.
+        """
+        values = self.load(on_event)
+        if values["version"] == OLDER_VERSION:
+            raise older_run()
+        return values
 
     def look(self) -> UnfinishedRun | None:
         """Return what is there, whether a training is at it or not; None for nothing that can be read."""

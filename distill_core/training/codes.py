@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import torch
@@ -12,43 +12,50 @@ from torch import Tensor
 
 from distill_core.audio.chunks import read_each, read_file, split_in_time
 from distill_core.audio.dataset import AudioDataset, AudioFile, split_files
+from distill_core.audio.io import UnreadableSoundError
 from distill_core.audio.rows import mel_of_piece, read_row
 from distill_core.audio.spectrogram import AudioSpectrogram
-from distill_core.audio.variants import ORIGINAL, VARIANTS, Variant
+from distill_core.audio.variants import ORIGINAL, VARIANTS, Variant, sound_samples, steps_of
 from distill_core.errors import DatasetError
-from distill_core.events import OnEvent, ProgressReporter, ShouldStop, ignore, never, stop_point
+from distill_core.events import OnEvent, ProgressReporter, ShouldStop, SkippedFile, ignore, never, stop_point
 from distill_core.models.persistence import LoadedVQModel
 from distill_core.models.vqvae import ConvVQVAE
 from distill_core.training.code_cache import CodeCache
+from distill_core.training.sound_codes import SoundCodes, by_step
 
 Layout: TypeAlias = Literal["chunks", "rows"]
-Versions: TypeAlias = tuple[tuple[Tensor, ...], ...]
+Versions: TypeAlias = tuple[tuple[SoundCodes, ...], ...]
 
 _BATCH_CHUNKS = 32
 
 
 @dataclass(frozen=True, slots=True)
 class SplitCodes:
-    """Codes on the CPU of the training and the validation sounds, and their files.
+    """Codes of the training and the validation sounds, and their files.
 
-    A sound's codes are `[N, S, Q]`: as chunks N is its seconds and S a second's positions, as rows N is 1 and S all of
-    its positions. Of a training sound there are several versions, the sound as it is first.
+    Of a training sound there are one version or more: the sound as it is, then the variants that have joined.
     """
 
     versions: Versions
-    val: tuple[Tensor, ...]
+    val: tuple[SoundCodes, ...]
     train_files: tuple[AudioFile, ...]
     val_files: tuple[AudioFile, ...]
+    joined: int = 0
 
     @property
-    def train(self) -> tuple[Tensor, ...]:
+    def train(self) -> tuple[SoundCodes, ...]:
         """The training sounds as they are."""
         return tuple(versions[0] for versions in self.versions)
 
     @property
+    def is_one_sound(self) -> bool:
+        """Whether there was a single sound, split in time."""
+        return self.train_files == self.val_files
+
+    @property
     def count(self) -> int:
-        """How many codes the sounds as they are have."""
-        return sum(codes_NSQ.numel() for codes_NSQ in (*self.train, *self.val))
+        """How many codes the sounds as they are have, without padding."""
+        return sum(sound.count for sound in (*self.train, *self.val))
 
 
 def _batches(chunks: Tensor | Iterable[Tensor]) -> Iterator[Tensor]:
@@ -131,35 +138,112 @@ _ENCODERS = {"chunks": _encode_chunks, "rows": _encode_row}
 
 
 @dataclass(frozen=True, slots=True)
-class _Encoder:
-    """Sounds to codes of one layout, by way of the cache."""
+class SoundEncoder:
+    """Sounds to codes of one layout, by way of the cache: what that holds is neither read nor encoded."""
 
-    layout: Layout
     loaded: LoadedVQModel
-    cache: CodeCache | None
-    should_stop: ShouldStop
+    layout: Layout = "chunks"
+    cache: CodeCache | None = None
 
-    def versions(self, file: AudioFile, variants: Sequence[Variant]) -> Iterator[tuple[Tensor, ...]]:
-        """Yield the codes of a sound and of its variants, once."""
-        yield tuple(self._codes(file, variant) for variant in (ORIGINAL, *variants))
+    def split(
+        self,
+        dataset: AudioDataset,
+        val_fraction: float,
+        seed: int,
+        on_event: OnEvent = ignore,
+        should_stop: ShouldStop = never,
+    ) -> SplitCodes:
+        """Encode all sounds as they are, split by file; a single sound is split in time.
 
-    def _codes(self, file: AudioFile, variant: Variant) -> Tensor:
+        Raises:
+            DatasetError: nothing usable is left, or a single sound is too short.
+            Stopped: `should_stop()` turned true.
+        """
+        progress = ProgressReporter("encode", len(dataset.files), on_event)
+
+        def encode(files: Sequence[AudioFile], already_done: int) -> list[tuple[AudioFile, SoundCodes]]:
+            def read(file: AudioFile) -> Iterator[tuple[AudioFile, SoundCodes]]:
+                yield file, self._codes(file, ORIGINAL, should_stop)
+
+            return [*read_each(files, read, progress, already_done, on_event, should_stop)]
+
+        with self._trimming():
+            if len(dataset.files) == 1:
+                ((_, sound),) = encode(dataset.files, 0)
+                begin, end = self._split_one(sound, val_fraction)
+                return SplitCodes(((begin,),), (end,), dataset.files, dataset.files)
+            train_files, val_files = split_files(dataset.files, val_fraction, seed)
+            train, val = encode(train_files, 0), encode(val_files, len(train_files))
+            versions = tuple((sound,) for _, sound in train)
+            readable, held_out = (tuple(file for file, _ in part) for part in (train, val))
+            return SplitCodes(versions, tuple(sound for _, sound in val), readable, held_out)
+
+    def join_variant(
+        self, split: SplitCodes, on_event: OnEvent = ignore, should_stop: ShouldStop = never, *, of: int = len(VARIANTS)
+    ) -> SplitCodes:
+        """Return the codes with the next variant of each training sound; a sound that has changed gets none.
+
+        Progress counts through all variants, `of` of them.
+
+        Raises:
+            Stopped: `should_stop()` turned true.
+        """
+        files, number = split.train_files, split.joined
+        progress = ProgressReporter("variants", of * len(files), on_event)
+        versions = []
+        with self._trimming():
+            for done, (file, known) in enumerate(zip(files, split.versions, strict=True), number * len(files) + 1):
+                stop_point(should_stop)
+                try:
+                    known = (*known, self._codes(file, VARIANTS[number], should_stop))
+                except UnreadableSoundError as error:
+                    if len(known) == number + 1:  # told once
+                        on_event(SkippedFile(file.name, f"{error}; training goes on with what was read of it before"))
+                versions.append(known)
+                progress.update(done)
+        return replace(split, versions=tuple(versions), joined=number + 1)
+
+    def join_variants(
+        self, split: SplitCodes, count: int, on_event: OnEvent = ignore, should_stop: ShouldStop = never
+    ) -> SplitCodes:
+        """Return the codes with variants until `count` have joined; a single sound has none."""
+        while split.joined < count and not split.is_one_sound:
+            split = self.join_variant(split, on_event, should_stop, of=count)
+        return split
+
+    @contextmanager
+    def _trimming(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            if self.cache is not None:
+                self.cache.trim()
+
+    def _codes(self, file: AudioFile, variant: Variant, should_stop: ShouldStop) -> SoundCodes:
         codes_NSQ = None if self.cache is None else self.cache.load(file, variant)
         if codes_NSQ is None:
-            codes_NSQ = _ENCODERS[self.layout](file, variant, self.loaded, self.should_stop)
+            codes_NSQ = _ENCODERS[self.layout](file, variant, self.loaded, should_stop)
             if self.cache is not None:
                 self.cache.save(file, codes_NSQ, variant)
-        return codes_NSQ
+        return self._without_padding(codes_NSQ, sound_samples(file, self.loaded.spectrogram.config, variant))
 
+    def _without_padding(self, codes_NSQ: Tensor, samples: int) -> SoundCodes:
+        config, (bands, second) = self.loaded.spectrogram.config, self.loaded.grid
+        if self.layout == "rows":
+            return SoundCodes.in_a_row(by_step(codes_NSQ, bands)[: steps_of(samples, config)])
+        whole, rest = divmod(samples, config.chunk_samples)
+        steps = min(whole * second + steps_of(rest, config), len(codes_NSQ) * second)
+        return SoundCodes(codes_NSQ[: -(-steps // second)], bands, steps)  # resampling may have added a sample
 
-def _split_one(codes_NSQ: Tensor, val_fraction: float, layout: Layout, grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Split a single sound's codes in time."""
-    if layout == "chunks":
-        return split_in_time(codes_NSQ, val_fraction)
-    bands, steps = grid
-    steps_WHQ = codes_NSQ[0].unflatten(0, (bands, -1)).transpose(0, 1)
-    train_WHQ, val_WHQ = split_in_time(steps_WHQ, val_fraction, steps)
-    return tuple(part.transpose(0, 1).flatten(0, 1)[None] for part in (train_WHQ, val_WHQ))  # type: ignore[return-value]
+    def _split_one(self, sound: SoundCodes, val_fraction: float) -> tuple[SoundCodes, SoundCodes]:
+        """Split a single sound's codes in time."""
+        bands, second = self.loaded.grid
+        if self.layout == "rows":
+            train_WHQ, val_WHQ = split_in_time(sound.codes_WHQ, val_fraction, second)
+            return SoundCodes.in_a_row(train_WHQ), SoundCodes.in_a_row(val_WHQ)
+        train_NSQ, val_NSQ = split_in_time(sound.codes_NSQ, val_fraction)
+        before = (len(sound.codes_NSQ) - len(val_NSQ)) * second
+        return SoundCodes(train_NSQ, bands, len(train_NSQ) * second), SoundCodes(val_NSQ, bands, sound.steps - before)
 
 
 def encode_and_split(
@@ -174,31 +258,12 @@ def encode_and_split(
     on_event: OnEvent = ignore,
     should_stop: ShouldStop = never,
 ) -> SplitCodes:
-    """Encode all sounds, split by file; a single sound is split in time, and has no variants.
-
-    Of the training sounds so many `variants` are encoded too. What `cache` holds is neither read nor encoded: it is
-    told by what the scan found in the file.
+    """Encode all sounds, split by file, and so many `variants` of the training sounds.
 
     Raises:
         DatasetError: nothing usable is left, or a single sound is too short.
         Stopped: `should_stop()` turned true.
     """
-    progress = ProgressReporter("encode", len(dataset.files), on_event)
-    encoder = _Encoder(layout, loaded, cache, should_stop)
-
-    def encode(files: Sequence[AudioFile], chosen: Sequence[Variant], already_done: int) -> Versions:
-        read = partial(encoder.versions, variants=chosen)
-        return tuple(read_each(files, read, progress, already_done, on_event, should_stop))
-
-    try:
-        if len(dataset.files) == 1:
-            ((codes_NSQ,),) = encode(dataset.files, (), 0)
-            train, val = _split_one(codes_NSQ, val_fraction, layout, loaded.grid)
-            return SplitCodes(((train,),), (val,), dataset.files, dataset.files)
-        train_files, val_files = split_files(dataset.files, val_fraction, seed)
-        versions = encode(train_files, VARIANTS[:variants], 0)
-        val_codes = tuple(codes for (codes,) in encode(val_files, (), len(train_files)))
-        return SplitCodes(versions, val_codes, train_files, val_files)
-    finally:
-        if cache is not None:
-            cache.trim()
+    encoder = SoundEncoder(loaded, layout, cache)
+    split = encoder.split(dataset, val_fraction, seed, on_event, should_stop)
+    return encoder.join_variants(split, variants, on_event, should_stop)

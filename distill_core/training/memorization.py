@@ -1,12 +1,97 @@
-"""When a prior copies rather than learns."""
+"""When a prior copies rather than learns: what training and held-out perplexity say together."""
 
 from __future__ import annotations
 
-SUSPICIOUS_RATIO = 3.0
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from distill_core.training.baselines import NEAR_COPIES
+from distill_core.training.metrics import Verdict, perplexity
+
+_SUSPICIOUS_RATIO, _SUSPICIOUS_TRAINING_PERPLEXITY = 3.0, 2.0
+_LEARNING_RATIO = 1.5
+_FEWEST_CODES = 100
+# With fewer, the mean of losses of which a few are large has no error that resampling could tell.
+_FEWEST_FILES, _FEWEST_PARTS = 3, 20
+_RESAMPLES = 400
+
+
+# From the worst on.
+_SEVERITY = (Verdict.MEMORIZING, Verdict.SIBLINGS, Verdict.CANT_TELL, Verdict.FITTING, Verdict.LEARNING)
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return the worst of an epoch's verdicts or more."""
+    return min(verdicts, key=_SEVERITY.index)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a verdict rests on.
+
+    Mean losses in nats of as many training as held-out codes, both in eval mode, of sounds as they are; the standard
+    error of the held-out one; how many held-out codes there are, and whether they are the end of a single sound; in
+    which share of codes the held-out sounds agree with their nearest training sounds.
+    """
+
+    train_loss: float
+    val_loss: float
+    standard_error: float
+    held_out_codes: int
+    is_one_sound: bool
+    agreement: float
+
+    @property
+    def ratio(self) -> float:
+        """Validation ÷ training perplexity."""
+        return perplexity(self.val_loss - self.train_loss)
+
+
+def verdict_on(evidence: Evidence) -> Verdict:
+    """Return the first verdict that fits."""
+    log_ratio = evidence.val_loss - evidence.train_loss
+    if evidence.held_out_codes < _FEWEST_CODES or evidence.is_one_sound:
+        return Verdict.CANT_TELL
+    if evidence.agreement >= NEAR_COPIES:
+        return Verdict.SIBLINGS
+    is_sure = log_ratio > 2 * evidence.standard_error
+    knows_training = perplexity(evidence.train_loss) < _SUSPICIOUS_TRAINING_PERPLEXITY
+    if evidence.ratio >= _SUSPICIOUS_RATIO and knows_training and is_sure:
+        return Verdict.MEMORIZING
+    return Verdict.LEARNING if evidence.ratio < _LEARNING_RATIO else Verdict.FITTING
+
+
+def _parts(sounds_WHQ: Sequence[Tensor], steps_a_second: int) -> list[Tensor]:
+    """Return seconds, steps or positions of sounds: the longest of which there are enough to resample."""
+    seconds = [part for sound in sounds_WHQ for part in sound.split(steps_a_second)]
+    steps = [part for sound in sounds_WHQ for part in sound.unbind(0)]
+    positions = [position for step in steps for position in step.unbind(0)]
+    found = next((parts for parts in (seconds, steps) if len(parts) >= _FEWEST_PARTS), positions)
+    return [part.flatten() for part in found]
+
+
+def standard_error(sounds_WHQ: Sequence[Tensor], steps_a_second: int) -> float:
+    """Return the standard error in nats of the mean of held-out losses (bootstrap, Efron 1979).
+
+    Files are resampled; fewer than three say too little, so then it is seconds, or steps where those are few, or
+    positions where they are few too; and the error is doubled, for they are not independent.
+    """
+    units, factor = [sound.flatten() for sound in sounds_WHQ], 1.0
+    if len(units) < _FEWEST_FILES:
+        units, factor = _parts(sounds_WHQ, steps_a_second), 2.0
+    sums_U = torch.stack([unit.nansum() for unit in units]).double()
+    counts_U = torch.stack([unit.isfinite().sum() for unit in units]).double()
+    generator = torch.Generator().manual_seed(0)
+    chosen_RU = torch.randint(len(units), (_RESAMPLES, len(units)), generator=generator)
+    means_R = sums_U[chosen_RU].sum(1) / counts_U[chosen_RU].sum(1).clamp(min=1)
+    return factor * float(means_R.std())
 
 
 def memorization_limit(dataset_file_count: int) -> float:
-    """Return the validation perplexity below which a prior counts as memorizing."""
+    """Return the validation perplexity below which a prior is very predictable, or memorizing."""
     if dataset_file_count <= 20:
         return 2.0
     return 3.0 if dataset_file_count <= 100 else 5.0
@@ -17,24 +102,26 @@ def check_memorization(val_perplexity: float, codebook_size: int, dataset_file_c
 
     `codebook_size` is reserved.
     """
-    is_memorizing = val_perplexity < memorization_limit(dataset_file_count)
-    return is_memorizing, _warning(val_perplexity, dataset_file_count) if is_memorizing else ""
-
-
-def check_gap(val_perplexity: float, train_perplexity: float, dataset_file_count: int) -> str:
-    """Return what to say of a `frames` prior: "" unless it counts as memorizing and training is three times as low.
-
-    The fixed limits were set for `flat`; `frames` also gets below them by understanding, and then both fall together.
-    """
-    ratio = val_perplexity / train_perplexity
-    if not (val_perplexity < memorization_limit(dataset_file_count) and ratio >= SUSPICIOUS_RATIO):
-        return ""
-    gap = f", and {ratio:.1f} times the training perplexity ({train_perplexity:.2f})"
-    return _warning(val_perplexity, dataset_file_count, gap)
-
-
-def _warning(val_perplexity: float, dataset_file_count: int, gap: str = "") -> str:
-    sounds = "1 sound" if dataset_file_count == 1 else f"{dataset_file_count} sounds"
     limit = memorization_limit(dataset_file_count)
-    compared = f"Validation perplexity {val_perplexity:.2f} is below {limit:.1f}, the limit for {sounds}{gap}."
-    return f"{compared} New audio may copy them. Stopping now keeps the best epoch so far."
+    if not val_perplexity < limit:
+        return False, ""
+    return True, (
+        f"Very predictable, or memorizing: validation perplexity {val_perplexity:.2f} is below {limit:.1f}, the limit "
+        f"for {'1 sound' if dataset_file_count == 1 else f'{dataset_file_count} sounds'} – listen for copies."
+    )
+
+
+def memorization_message(verdict: Verdict, evidence: Evidence, limit_message: str) -> str:
+    """Return what to say of an epoch, or "": by its verdict, or in milder words where only the limit is passed."""
+    if verdict is Verdict.MEMORIZING:
+        return (
+            f"Training perplexity {perplexity(evidence.train_loss):.2f} against {perplexity(evidence.val_loss):.2f} on "
+            f"held-out sounds, {evidence.ratio:.1f} times as much: the prior knows its sounds by heart, and what it "
+            "makes may copy them."
+        )
+    if verdict is Verdict.SIBLINGS and limit_message:
+        return (
+            f"The held-out sounds are near-copies of training sounds ({evidence.agreement:.0%} of their codes), so a "
+            f"validation perplexity of {perplexity(evidence.val_loss):.2f} may be memory – listen for copies."
+        )
+    return limit_message

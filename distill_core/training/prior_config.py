@@ -15,9 +15,13 @@ _MOST = 1_000_000
 MOST_VARIANTS = 8
 _LONGEST_CONTEXT_S = 600
 ARCHITECTURES = ("frames", "flat")
-PRECISIONS = ("auto", "float32", "bfloat16")
+NUMBER_FORMATS = ("float32", "bfloat16")
+PRECISIONS = ("auto", *NUMBER_FORMATS)
 # Up to so many codes: width, layers, heads, and variants, which take as long to encode as the sounds each.
 _FRAMES_SIZES = ((150_000, (128, 2, 4, 8)), (1_500_000, (256, 4, 4, 4)), (math.inf, (384, 6, 6, 1)))
+# Up to such a width: seconds of sound in a step, and its largest sizes (AdamW, Muon). What a step costs whatever it
+# learns from, above all in Muon, grows with the cube of the width, so a wide network needs more to learn from in each.
+_FRAMES_STEPS = ((128, (8, 3e-3, 0.01)), (256, (16, 5e-3, 0.02)), (math.inf, (32, 3e-3, 0.01)))
 _FLAT_RECIPE = {"architecture": "flat", "token_dropout": 0.0, "patience": 0, "precision": "float32"}
 
 
@@ -37,7 +41,7 @@ class PriorConfig:
     learning_rate: float = setting(3e-3, "Largest step size; it warms up, then falls along a cosine.")
     weight_decay: float = setting(0.01, "Pull of the weights towards zero (AdamW).")
     gradient_clip_norm: float = setting(1.0, "Longest gradient that is followed.")
-    batch_size: int = setting(32, "Seconds of sound in one step.")
+    batch_size: int = setting(16, "Seconds of sound in one step.")
     val_fraction: float = setting(0.2, "Share of the sounds kept aside to measure perplexity on.")
     device: str = setting("auto", "Where to compute: auto, cpu, cuda or mps.")
     seed: int = setting(0, "Same seed, same machine: the same prior.")
@@ -48,6 +52,7 @@ class PriorConfig:
     matrix_learning_rate: float = setting(0.01, "Largest step size of the trunk's matrices (Muon; frames only).")
     matrix_weight_decay: float = setting(0.1, "Pull of the trunk's matrices towards zero (Muon; frames only).")
     precision: str = setting("auto", "Arithmetic of training: float32, bfloat16, or auto for the faster one here.")
+    time_limit_min: float = setting(0.0, "Minutes after which training ends and keeps what it has; 0: no limit.")
     patience: int = setting(8, "Stop after so many epochs without a better one; 0 never stops early.")
     anonymous: bool = setting(False, "Leave the names of folder and sounds out of the model file.")
 
@@ -56,6 +61,8 @@ class PriorConfig:
             is_in_range = is_whole(getattr(self, name)) and 1 <= getattr(self, name) <= _MOST
             self._require(name, is_in_range, f"a whole number from 1 to {_MOST}")
         self._require("patience", is_whole(self.patience) and self.patience >= 0, "a whole number of 0 or more")
+        is_time = is_number(self.time_limit_min) and self.time_limit_min >= 0
+        self._require("time_limit_min", is_time, "a number of 0 or more")
         self._require("seed", is_whole(self.seed) and 0 <= self.seed < 2**63, "a whole number of 0 or more")
         for name in ("learning_rate", "gradient_clip_norm", "matrix_learning_rate"):
             self._require(name, is_number(getattr(self, name)) and getattr(self, name) > 0, "a number above 0")
@@ -102,7 +109,14 @@ def prior_config_for(code_count: int, **overrides: Any) -> PriorConfig:
     """
     width, layers, heads, variants = next(sizes for most, sizes in _FRAMES_SIZES if code_count <= most)
     sizes = {"hidden_size": width, "num_layers": layers, "num_heads": heads, "variants": variants}
-    return PriorConfig(**{**sizes, **overrides})
+    return PriorConfig(**{**sizes, **_steps_for(overrides.get("hidden_size", width)), **overrides})
+
+
+def _steps_for(hidden_size: int) -> dict[str, Any]:
+    """Return the batch and the learning rates of a `frames` prior of this width, however that was chosen."""
+    wide = hidden_size if is_number(hidden_size) else math.inf  # what is no width is refused later
+    seconds, rate, matrix_rate = next(steps for widest, steps in _FRAMES_STEPS if wide <= widest)
+    return {"batch_size": seconds, "learning_rate": rate, "matrix_learning_rate": matrix_rate}
 
 
 def get_adaptive_prior_config(file_count: int, **overrides: Any) -> PriorConfig:

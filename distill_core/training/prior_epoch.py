@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -14,15 +14,16 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from distill_core.device import has_fast_bfloat16
 from distill_core.events import OnEvent, ShouldStop, ignore, never, stop_point
 from distill_core.models.architectures import Prior
 from distill_core.models.frames import FramesPrior
-from distill_core.models.prior import flatten_codes
+from distill_core.models.prior import flatten_codes, unflatten_codes
 from distill_core.training.metrics import PriorStepMetrics
+from distill_core.training.number_format import BFLOAT16, number_format
 from distill_core.training.prior_config import PriorConfig
 from distill_core.training.safeguards import BAD_STEPS_IN_A_ROW, diverged
-from distill_core.training.windows import Batch, CodeWindows
+from distill_core.training.sound_codes import SoundCodes
+from distill_core.training.windows import Batch, CodeWindows, Row, row_of, whole_row
 
 _IGNORED = -100  # cross-entropy passes over such a target
 
@@ -45,36 +46,33 @@ def _training_loss(prior: Prior, batch: Batch, wrong_share: float) -> Tensor:
     return functional.cross_entropy(logits_BTK.flatten(0, 1), targets_BT.flatten(), ignore_index=_IGNORED)
 
 
-def _level_sums(values_BT: Tensor, levels: int) -> Tensor:
-    """Return `[Q]`, the sum of each level's values, for values of the codes from the second on."""
-    padded_BT = functional.pad(values_BT.cpu().double(), (1, -(values_BT.shape[1] + 1) % levels))
-    sums_Q: Tensor = padded_BT.unflatten(1, (-1, levels)).sum((0, 1))
-    return sums_Q
-
-
 def _in_order(prior: Prior, codes: Tensor) -> Tensor:
     """Return `[N, T]` in the prior's order for `[N, S, Q]`, or what has that shape already."""
     return flatten_codes(codes, prior.order_of(codes.shape[1])) if codes.dim() == 3 else codes
 
 
-def as_windows(prior: Prior, sounds: Sequence[Sequence[Tensor]], codes_per_batch: int) -> CodeWindows:
-    """Return sounds' codes as training takes them.
+def _rows(prior: Prior, sound: SoundCodes) -> list[Row]:
+    counted_NSQ = sound.counted_NS[..., None].expand(sound.codes_NSQ.shape)
+    in_order = (_in_order(prior, sound.codes_NSQ), _in_order(prior, counted_NSQ))
+    return [row_of(*row) for row in zip(*in_order, strict=True)]
 
-    Each sound has one version or more: `[N, S, Q]` in the VQ-VAE's order of positions, or `[N, T]` in the prior's.
-    """
-    in_rows = [[_in_order(prior, version).unbind() for version in versions] for versions in sounds]
-    return CodeWindows(in_rows, prior.unit, prior.seq_len, codes_per_batch)
+
+def as_windows(prior: Prior, sounds: Iterable[Iterable[SoundCodes]], codes_per_batch: int) -> CodeWindows:
+    """Return the codes of sounds, of which there are one version or more each, as training takes them."""
+    versions = [[_rows(prior, version) for version in sound] for sound in sounds]
+    return CodeWindows(versions, prior.unit, prior.seq_len, codes_per_batch)
 
 
 def _windows(prior: Prior, codes: Tensor | CodeWindows, config: PriorConfig) -> CodeWindows:
     if isinstance(codes, CodeWindows):
         return codes
-    return as_windows(prior, [[row[None]] for row in codes], config.batch_size * codes[0].numel())
+    sounds = [[[whole_row(codes_T)]] for codes_T in _in_order(prior, codes)]
+    return CodeWindows(sounds, prior.unit, prior.seq_len, config.batch_size * codes[0].numel())
 
 
 def _arithmetic(config: PriorConfig, device: torch.device) -> torch.autocast:
     """Return the context in which to train; validation is always in float32, so that perplexities compare."""
-    reduced = config.precision == "bfloat16" or (config.precision == "auto" and has_fast_bfloat16(device))
+    reduced = number_format(config.precision, device) == BFLOAT16
     return torch.autocast(device.type, torch.bfloat16, enabled=reduced)
 
 
@@ -143,35 +141,58 @@ def train_prior_epoch(
 
 
 @dataclass(frozen=True, slots=True)
-class ValidationLoss:
-    """Mean losses in nats: over all codes but each window's first, and the same for each level's codes."""
+class CodeLosses:
+    """Each sound's losses in nats `[N, S, Q]`, in the VQ-VAE's order of positions.
 
-    mean: float
-    by_level: tuple[float, ...]
+    NaN stands where a code is only padding, or the first of a window, before which nothing is known.
+    """
+
+    sounds: tuple[Tensor, ...]
+
+    @property
+    def mean(self) -> float:
+        """The mean over all codes that have a loss, NaN for none."""
+        return float(torch.cat([sound.flatten() for sound in self.sounds]).double().nanmean())
+
+    @property
+    def by_level(self) -> tuple[float, ...]:
+        """The same for each level's codes."""
+        return tuple(torch.cat([sound.flatten(0, 1) for sound in self.sounds]).double().nanmean(0).tolist())
 
 
 @torch.no_grad()
-def validate(prior: Prior, windows: CodeWindows, should_stop: ShouldStop = never) -> ValidationLoss:
-    """Return the loss over windows of held-out codes, in float32.
+def _batch_losses(prior: Prior, batch: Batch) -> Tensor:
+    """Return the losses `[B, T]` of a batch's codes, NaN where there is none."""
+    known = {"begins_B": batch.begins_B} if isinstance(prior, FramesPrior) else {}
+    logits_BTK, targets_BT = prior(batch.codes_BT[:, :-1], **known), batch.targets(_IGNORED)[:, 1:]
+    losses_BT = functional.cross_entropy(
+        logits_BTK.transpose(1, 2), targets_BT, ignore_index=_IGNORED, reduction="none"
+    )
+    losses_BT = losses_BT.masked_fill(targets_BT == _IGNORED, math.nan)
+    return functional.pad(losses_BT, (1, 0), value=math.nan).cpu()
+
+
+def _in_positions(prior: Prior, losses_NT: Tensor) -> Tensor:
+    """Return `[N, S, Q]` in the VQ-VAE's order for `[N, T]` in the prior's."""
+    levels = prior.num_quantizers
+    return unflatten_codes(losses_NT, levels, prior.order_of(losses_NT.shape[1] // levels))
+
+
+def validate(prior: Prior, windows: CodeWindows, should_stop: ShouldStop = never) -> CodeLosses:
+    """Return the loss of every code in fixed windows, in eval mode and in float32.
 
     Raises:
         Stopped: `should_stop()` turned true; a part of the codes says nothing.
     """
     prior.eval()
-    device, levels = next(prior.parameters()).device, prior.num_quantizers
-    totals_Q, counts_Q = torch.zeros(2, levels, dtype=torch.float64).unbind(0)
-    for held_out in windows.fixed():
+    device = next(prior.parameters()).device
+    losses = [[torch.full((len(row.codes_T),), math.nan) for row in version] for version in windows.first_versions]
+    rows = [row_T for sound in losses for row_T in sound]
+    for batch in windows.fixed():
         stop_point(should_stop)
-        batch = held_out.to(device)
-        known = {"begins_B": batch.begins_B} if isinstance(prior, FramesPrior) else {}
-        logits_BTK, targets_BT = prior(batch.codes_BT[:, :-1], **known), batch.targets(_IGNORED)[:, 1:]
-        losses_BT = functional.cross_entropy(
-            logits_BTK.transpose(1, 2), targets_BT, ignore_index=_IGNORED, reduction="none"
-        )
-        totals_Q += _level_sums(losses_BT, levels)
-        counts_Q += _level_sums(targets_BT != _IGNORED, levels)
-    by_level = (totals_Q / counts_Q.clamp(min=1)).tolist()
-    return ValidationLoss(float(totals_Q.sum() / counts_Q.sum()), tuple(by_level))
+        for losses_T, (index, part) in zip(_batch_losses(prior, batch.to(device)), batch.places, strict=True):
+            rows[index][part] = losses_T[: part.stop - part.start]
+    return CodeLosses(tuple(_in_positions(prior, torch.stack(sound)) for sound in losses))
 
 
 def validate_prior_epoch(

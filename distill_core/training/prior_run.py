@@ -1,38 +1,42 @@
-"""What a prior's training changes, and the facts that it leaves behind."""
+"""What a prior's training changes, epoch by epoch."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import uuid4
 
 import torch
 
-from distill_core.audio.dataset import AudioDataset
-from distill_core.device import describe_device, training_threads
+from distill_core.errors import DatasetError
 from distill_core.events import OnEvent, ShouldStop, stop_point
-from distill_core.models import frames
 from distill_core.models.architectures import Prior
-from distill_core.models.persistence import now_utc
-from distill_core.training.baselines import in_seconds, sibling_agreement, unigram_perplexities
+from distill_core.training.baselines import sibling_agreement, unigram_perplexities
 from distill_core.training.codes import SplitCodes
-from distill_core.training.memorization import check_gap, check_memorization, memorization_limit
-from distill_core.training.metrics import (
-    PriorEpochMetrics,
-    PriorTrainingCompleteEvent,
-    PriorTrainingStartEvent,
-    perplexity,
+from distill_core.training.memorization import (
+    Evidence,
+    check_memorization,
+    memorization_message,
+    standard_error,
+    verdict_on,
 )
-from distill_core.training.optimizers import build_optimizer, warm_up_and_cosine
+from distill_core.training.metrics import FilePrior, PriorEpochMetrics, Verdict, perplexity
+from distill_core.training.number_format import number_format
+from distill_core.training.optimizers import build_optimizer, warm_up_and_cosine, warm_up_steps
 from distill_core.training.prior_config import PriorConfig
-from distill_core.training.prior_epoch import ValidationLoss, as_windows, train_prior_epoch, validate
-from distill_core.training.safeguards import MAX_ROLL_BACKS, BestWeights, diverged
+from distill_core.training.prior_epoch import CodeLosses, as_windows, train_prior_epoch, validate
+from distill_core.training.safeguards import MAX_ROLL_BACKS, Diverged, KeptWeights, copy_of, diverged
+from distill_core.training.sound_codes import SoundCodes, by_step, first_codes
 from distill_core.training.windows import CodeWindows
 
 _MIN_EPOCH_STEPS = 4
+# So far above guessing a loss is no learner's any more, once the learning rate has been at its height for a while.
+_WORSE_THAN_GUESSING_NATS, _STEPS_BEFORE_JUDGING = 1.0, 20
+JoinVariant: TypeAlias = Callable[[SplitCodes, OnEvent, ShouldStop], SplitCodes]
 
 
 def _enough_for_an_epoch(windows: CodeWindows) -> CodeWindows:
@@ -47,7 +51,9 @@ def _enough_for_an_epoch(windows: CodeWindows) -> CodeWindows:
 class PriorRun:
     """What training changes: weights, optimizer, schedule, order of the data, the best so far and the history.
 
-    `grid` is a second's (bands, steps).
+    `grid` is a second's (bands, steps); `join_variant` encodes one more variant of each training sound, up to
+    `variants`; `file_prior` is what a save would replace. `last` and `before_memorizing` are the weights of the last
+    epoch, and the best before the first epoch whose verdict is that it memorizes.
     """
 
     prior: Prior
@@ -57,24 +63,56 @@ class PriorRun:
     grid: tuple[int, int]
     vqvae_config: Mapping[str, Any]
     codec_digest: str
-    best: BestWeights = field(default_factory=BestWeights)
+    join_variant: JoinVariant
+    variants: int = 0
+    format: str = ""
+    file_prior: FilePrior | None = None
+    best: KeptWeights = field(default_factory=KeptWeights)
+    last: KeptWeights = field(default_factory=KeptWeights)
+    before_memorizing: KeptWeights = field(default_factory=KeptWeights)
     history: list[PriorEpochMetrics] = field(default_factory=list)
     roll_backs: int = 0
+    is_inside_an_epoch: bool = False
     run_id: str = field(default_factory=lambda: uuid4().hex)
 
     def __post_init__(self) -> None:
-        config = self.config
-        codes_per_batch = config.batch_size * self.codes_a_second
-        self.train_windows = _enough_for_an_epoch(as_windows(self.prior, self.codes.versions, codes_per_batch))
-        self.val_windows = as_windows(self.prior, [[codes] for codes in self.codes.val], codes_per_batch)
-        self.optimizer = build_optimizer(self.prior, config)
-        self.scheduler = warm_up_and_cosine(self.optimizer, len(self.train_windows) * config.max_epochs)
+        config, codes = self.config, self.codes
+        device = next(self.prior.parameters()).device
+        self.format = self.format or number_format(config.precision, device)
+        self._step_config = replace(config, precision=self.format)
+        self.optimizer = build_optimizer(self.prior, self._step_config)
         self.generator = torch.Generator().manual_seed(config.seed)
+        self.val_windows = self._windows((sound,) for sound in codes.val)
+        self._known_windows = self._windows((sound,) for sound in self._known_sounds())
+        self._take(codes)
+        total_steps = len(self.train_windows) * config.max_epochs
+        self.scheduler = warm_up_and_cosine(self.optimizer, total_steps)
+        self._judged_from = warm_up_steps(total_steps) + _STEPS_BEFORE_JUDGING
+        self.unigram, self.unigram_by_level = unigram_perplexities(codes.train, codes.val, self.prior.codebook_size)
+        self.agreement = None if codes.is_one_sound else sibling_agreement(codes.train, codes.val)
 
     @property
     def codes_a_second(self) -> int:
         """How many codes a second of sound has."""
         return math.prod(self.grid) * self.prior.num_quantizers
+
+    def _windows(self, sounds: Any) -> CodeWindows:
+        return as_windows(self.prior, sounds, self.config.batch_size * self.codes_a_second)
+
+    def _take(self, codes: SplitCodes) -> None:
+        self.codes = codes
+        self.train_windows = _enough_for_an_epoch(self._windows(codes.versions))
+
+    def _known_sounds(self) -> list[SoundCodes]:
+        """Return training sounds by chance, as they are, with as many codes as are held out."""
+        sounds = [*self.codes.train]
+        random.Random(self.config.seed).shuffle(sounds)
+        return first_codes(sounds, sum(sound.count for sound in self.codes.val))
+
+    def _join_next_variant(self, epoch: int, on_event: OnEvent, should_stop: ShouldStop) -> None:
+        """Let variant k join before epoch k + 1, by count and never by clock: the same seed gives the same prior."""
+        while self.codes.joined < min(self.variants, epoch - 1):
+            self._take(self.join_variant(self.codes, on_event, should_stop))
 
     def train_epoch(self, epoch: int, on_event: OnEvent, should_stop: ShouldStop) -> PriorEpochMetrics:
         """Train and validate one epoch, keep it if it is the best, and return its event.
@@ -83,12 +121,14 @@ class PriorRun:
             Stopped: `should_stop()` turned true; the epoch is not validated.
             TrainingError: the epoch diverged.
         """
+        self.is_inside_an_epoch = True
+        self._join_next_variant(epoch, on_event, should_stop)
         started, learning_rate = perf_counter(), self.optimizer.param_groups[0]["lr"]
         train_loss = train_prior_epoch(
             self.prior,
             self.train_windows,
             self.optimizer,
-            config=self.config,
+            config=self._step_config,
             epoch=epoch,
             generator=self.generator,
             scheduler=self.scheduler,
@@ -96,34 +136,78 @@ class PriorRun:
             should_stop=should_stop,
         )
         stop_point(should_stop)
-        validation = validate(self.prior, self.val_windows, should_stop)
-        if not math.isfinite(validation.mean):
-            raise diverged()
-        self.best.keep_if_better(self.prior, validation.mean, epoch)
-        return self._record(epoch, train_loss, validation, perf_counter() - started, learning_rate)
-
-    def _record(
-        self, epoch: int, train_loss: float, validation: ValidationLoss, seconds: float, learning_rate: float
-    ) -> PriorEpochMetrics:
-        val_perplexity = perplexity(validation.mean)
-        is_memorizing, message = check_memorization(val_perplexity, self.prior.codebook_size, self.file_count)
-        if self.prior.architecture == frames.ARCHITECTURE:
-            message = check_gap(val_perplexity, perplexity(train_loss), self.file_count)
+        held_out = validate(self.prior, self.val_windows, should_stop)
+        known = validate(self.prior, self._known_windows, should_stop)
+        self._refuse_divergence(held_out.mean, known.mean)
+        evidence = self._evidence(held_out, known)
+        verdict = verdict_on(evidence)
+        self._keep_weights(epoch, held_out.mean, verdict)
+        limit_passed, limit_message = check_memorization(
+            perplexity(held_out.mean), self.prior.codebook_size, self.file_count
+        )
         metrics = PriorEpochMetrics(
             epoch=epoch,
             total_epochs=self.config.max_epochs,
             train_loss=train_loss,
-            val_loss=validation.mean,
-            val_perplexity=val_perplexity,
+            val_loss=held_out.mean,
+            val_perplexity=perplexity(held_out.mean),
             best_perplexity=perplexity(self.best.loss),
-            is_memorizing=is_memorizing,
-            memorization_message=message,
-            epoch_time_s=seconds,
+            is_memorizing=limit_passed,
+            memorization_message=memorization_message(verdict, evidence, limit_message),
+            epoch_time_s=perf_counter() - started,
             learning_rate=learning_rate,
-            level_perplexities=tuple(map(perplexity, validation.by_level)),
+            level_perplexities=tuple(map(perplexity, held_out.by_level)),
+            verdict=verdict.value,
+            known_perplexity=perplexity(evidence.train_loss),
+            perplexity_error=evidence.standard_error,
         )
         self.history.append(metrics)
+        self.is_inside_an_epoch = False
         return metrics
+
+    def _refuse_divergence(self, val_loss: float, known_loss: float) -> None:
+        """Judge an epoch before it is kept, or can replace anything.
+
+        One that knows the sounds it trains on has not diverged, however it does on others: it memorizes. Nor has one
+        that gets better, if slowly.
+
+        Raises:
+            Diverged: its loss is no number, or far above that of guessing.
+        """
+        if not math.isfinite(val_loss):
+            raise diverged()
+        has_begun, guessing = self.scheduler.last_epoch >= self._judged_from, math.log(self.unigram)
+        is_far = val_loss > guessing + _WORSE_THAN_GUESSING_NATS and known_loss > guessing
+        gets_better = val_loss < min(self.best.loss, math.log(self.prior.codebook_size))
+        if has_begun and is_far and not gets_better:
+            raise Diverged(
+                f"validation perplexity {perplexity(val_loss):,.0f} is far above that of guessing, {self.unigram:.1f}"
+            )
+
+    def _evidence(self, held_out: CodeLosses, known: CodeLosses) -> Evidence:
+        bands, second = self.grid
+        held_out_WHQ = [by_step(loss_NSQ, bands) for loss_NSQ in held_out.sounds]
+        return Evidence(
+            train_loss=known.mean,
+            val_loss=held_out.mean,
+            standard_error=standard_error(held_out_WHQ, second),
+            held_out_codes=sum(sound.count for sound in self.codes.val),
+            is_one_sound=self.codes.is_one_sound,
+            agreement=self.agreement or 0.0,
+        )
+
+    def _keep_weights(self, epoch: int, val_loss: float, verdict: Verdict) -> None:
+        state = copy_of(self.prior)
+        self.best.keep_if_better(state, val_loss, epoch)
+        self.last.keep(state, val_loss, epoch)
+        has_memorized = verdict is Verdict.MEMORIZING or self.has_memorized
+        if not has_memorized:
+            self.before_memorizing.keep_if_better(state, val_loss, epoch)
+
+    @property
+    def has_memorized(self) -> bool:
+        """Whether an epoch so far was one of memorizing."""
+        return any(metrics.verdict == Verdict.MEMORIZING for metrics in self.history)
 
     def roll_back(self) -> bool:
         """Go back to the best weights with half the learning rate; False when there are none or it was too often."""
@@ -138,66 +222,11 @@ class PriorRun:
         return True
 
 
-def start_event(run: PriorRun) -> PriorTrainingStartEvent:
-    """Return what training works on."""
-    codes = run.codes
-    unigram, unigram_by_level = unigram_perplexities(codes.train, codes.val, run.prior.codebook_size)
-    return PriorTrainingStartEvent(
-        train_files=len(codes.train_files),
-        validation_files=len(codes.val_files),
-        chunks=sum(math.ceil(file.duration_s) for file in {*codes.train_files, *codes.val_files}),
-        unigram_perplexity=unigram,
-        memorization_limit=memorization_limit(run.file_count),
-        seed=run.config.seed,
-        threads=training_threads(),
-        total_epochs=run.config.max_epochs,
-        code_count=codes.count,
-        unigram_by_level=unigram_by_level,
-        sibling_agreement=sibling_agreement(in_seconds(codes.train, run.grid), in_seconds(codes.val, run.grid)),
-        config=run.config,
-        history=tuple(run.history),
-    )
+def refuse_too_little(codes: SplitCodes) -> None:
+    """Check that there is a code to learn, and one to measure on, that others come before.
 
-
-def prior_metadata(run: PriorRun, dataset: AudioDataset, start: PriorTrainingStartEvent) -> dict[str, Any]:
-    """Return the best epoch's facts as the file holds them."""
-    best = next(metrics for metrics in run.history if metrics.epoch == run.best.epoch)
-    metadata: dict[str, Any] = {
-        "epochs_trained": len(run.history),
-        "final_perplexity": perplexity(run.best.loss),
-        "best_perplexity": perplexity(run.best.loss),
-        "training_date": now_utc(),
-        "best_epoch": run.best.epoch,
-        "seed": run.config.seed,
-        "threads": training_threads(),
-        "device": describe_device(next(run.prior.parameters()).device),
-        "history": {
-            "train_losses": [metrics.train_loss for metrics in run.history],
-            "val_losses": [metrics.val_loss for metrics in run.history],
-        },
-        "codec_digest": run.codec_digest,
-        "unigram_perplexity": start.unigram_perplexity,
-        "unigram_by_level": list(start.unigram_by_level),
-        "level_perplexities": list(best.level_perplexities),
-        "sibling_agreement": start.sibling_agreement,
-        "was_memorizing": any(bool(metrics.memorization_message) for metrics in run.history),
-        "dataset_file_count": len(dataset.files),
-        "dataset_total_duration_s": dataset.total_duration_s,
-    }
-    if not run.config.anonymous:
-        metadata["dataset_name"] = dataset.name
-        metadata["validation_files"] = [file.name for file in run.codes.val_files]
-    return metadata
-
-
-def complete_event(run: PriorRun) -> PriorTrainingCompleteEvent:
-    """Return what the last epoch and the best came to."""
-    last = run.history[-1]
-    return PriorTrainingCompleteEvent(
-        final_train_loss=last.train_loss,
-        final_val_loss=last.val_loss,
-        final_perplexity=last.val_perplexity,
-        best_perplexity=last.best_perplexity,
-        epochs_trained=len(run.history),
-        was_memorizing=any(bool(metrics.memorization_message) for metrics in run.history),
-    )
+    Raises:
+        DatasetError: there is not.
+    """
+    if min(sum(sound.count for sound in part) for part in (codes.train, codes.val)) < 2:
+        raise DatasetError("The sounds are too short to learn from.", "Add longer sounds, or more of them.")

@@ -13,19 +13,27 @@ from torch import Tensor
 
 from distill_core.audio.dataset import AudioDataset
 from distill_core.errors import ConfigError
-from distill_core.models.architectures import Prior
+from distill_core.models.architectures import PRIOR_CLASSES, architecture_of
+from distill_core.training.checkpoint import OLDER_VERSION, damaged_run, reading_a_run
 from distill_core.training.codes import SplitCodes
-from distill_core.training.metrics import PriorEpochMetrics, PriorTrainingStartEvent
-from distill_core.training.prior_run import PriorRun, prior_metadata
+from distill_core.training.metrics import Ended, FilePrior, Keep, PriorEpochMetrics, Verdict
+from distill_core.training.prior_config import PriorConfig
+from distill_core.training.prior_facts import kept_facts, prior_metadata
+from distill_core.training.prior_run import PriorRun
+from distill_core.training.safeguards import KeptWeights, Weights
+from distill_core.training.trained_prior import TrainedPrior, choices
 
 
 def codes_digest(codes: SplitCodes) -> str:
-    """Return what is the same only for the same codes, split in the same way."""
+    """Return what is the same only for the same codes, split in the same way, with the same variants.
+
+    It is of the codes in the format's order `[N, S, Q]`.
+    """
     digest = blake2b(digest_size=16)
     for sounds in (*codes.versions, codes.val):
-        for codes_NSQ in sounds:
-            digest.update(repr(tuple(codes_NSQ.shape)).encode())
-            digest.update(codes_NSQ.numpy().tobytes())
+        for sound in sounds:
+            digest.update(repr((tuple(sound.codes_NSQ.shape), sound.steps)).encode())
+            digest.update(sound.codes_NSQ.contiguous().numpy().tobytes())
         digest.update(b"|")
     return digest.hexdigest()
 
@@ -45,38 +53,85 @@ def _random_states(run: PriorRun) -> list[Tensor]:
     return states + (torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [])
 
 
-def state_of(
-    run: PriorRun, model_path: Path, dataset: AudioDataset, start: PriorTrainingStartEvent, *, has_ended: bool = False
-) -> dict[str, Any]:
-    """Return all that going on after this epoch needs, and the best prior so far as a model file would hold it."""
-    current = _on_cpu(dict(run.prior.state_dict()))
-    if all(torch.equal(value, run.best.state[key]) for key, value in current.items()):
-        current = run.best.state  # written once: a quarter less at each best
+def _written_once(current: Weights, known: Sequence[Weights]) -> Weights:
+    """Return weights that are equal to known ones as those: a quarter less to write at each best."""
+    for state in known:
+        if state and all(torch.equal(value, state[key]) for key, value in current.items()):
+            return state
+    return current
+
+
+def state_of(run: PriorRun, model_path: Path, dataset: AudioDataset, ended: Ended | None = None) -> dict[str, Any]:
+    """Return all that going on after this epoch needs, and the weights to choose from; `ended` None: under way."""
+    best = next(metrics for metrics in run.history if metrics.epoch == run.best.epoch)
     return {
         "run_id": run.run_id,
         "model_path": str(model_path),
         "sounds_path": str(dataset.folder.resolve()),
         "codes_digest": codes_digest(run.codes),
+        "joined": run.codes.joined,
+        "number_format": run.format,
         "config": asdict(run.config),
         "vqvae_config": dict(run.vqvae_config),
         "prior_config": asdict(run.config) | run.prior.sizes(),
-        "prior_metadata": prior_metadata(run, dataset, start),
+        "prior_metadata": prior_metadata(run, dataset) | kept_facts(best, Keep.BEST),
+        "file_prior": None if run.file_prior is None else asdict(run.file_prior),
         "prior_state_dict": run.best.state,
-        "current_state_dict": current,
-        "best_loss": run.best.loss,
+        "last_state_dict": run.last.state,
+        "before_memorizing_state_dict": run.before_memorizing.state,
+        "current_state_dict": _written_once(_on_cpu(dict(run.prior.state_dict())), (run.last.state, run.best.state)),
         "best_epoch": run.best.epoch,
+        "before_memorizing_epoch": run.before_memorizing.epoch,
         "history": [asdict(metrics) for metrics in run.history],
         "roll_backs": run.roll_backs,
         "optimizer_states": _on_cpu(run.optimizer.states()),
         "schedule": _on_cpu(run.scheduler.state_dict()),
         "random_states": _on_cpu(_random_states(run)),
-        "has_ended": has_ended,
+        "ended": "" if ended is None else ended.value,
     }
 
 
 def history_of(values: dict[str, Any]) -> list[PriorEpochMetrics]:
     """Return the epochs that a run's state tells of."""
-    return [PriorEpochMetrics(**metrics) for metrics in values["history"]]
+    with reading_a_run():
+        history = [PriorEpochMetrics(**metrics) for metrics in values["history"]]
+    numbers = ("epoch", "total_epochs", "train_loss", "val_loss", "val_perplexity", "best_perplexity", "epoch_time_s")
+    verdicts = {"", *Verdict}
+    for metrics in history:
+        are_numbers = all(isinstance(getattr(metrics, name), int | float) for name in numbers)
+        if not are_numbers or not isinstance(metrics.verdict, str) or metrics.verdict not in verdicts:
+            raise damaged_run()
+    return history
+
+
+def config_of(values: dict[str, Any]) -> PriorConfig:
+    """Return the settings of a run's state."""
+    with reading_a_run():
+        return PriorConfig(**values["config"])
+
+
+def file_prior_of(values: dict[str, Any]) -> FilePrior | None:
+    """Return what a run's state tells of the prior that a save would replace."""
+    with reading_a_run():
+        return FilePrior(**values["file_prior"]) if values.get("file_prior") else None
+
+
+def _weights_of(values: dict[str, Any], history: Sequence[PriorEpochMetrics]) -> tuple[KeptWeights, ...]:
+    """Return the best weights, the last, and the best before memorizing; an older run has the best ones only."""
+    losses = {metrics.epoch: metrics.val_loss for metrics in history}
+    kept = []
+    for key, epoch in (
+        ("prior_state_dict", values["best_epoch"]),
+        ("last_state_dict", history[-1].epoch),
+        ("before_memorizing_state_dict", values.get("before_memorizing_epoch", 0)),
+    ):
+        weights = KeptWeights()
+        if values.get(key):
+            if epoch not in losses:
+                raise damaged_run()
+            weights.keep(dict(values[key]), losses[epoch], epoch)
+        kept.append(weights)
+    return tuple(kept)
 
 
 def restore(run: PriorRun, values: dict[str, Any]) -> None:
@@ -84,6 +139,7 @@ def restore(run: PriorRun, values: dict[str, Any]) -> None:
 
     Raises:
         ConfigError: it was taken with other sounds.
+        ModelFileError: it is damaged.
     """
     if values["codes_digest"] != codes_digest(run.codes):
         raise ConfigError(
@@ -91,15 +147,14 @@ def restore(run: PriorRun, values: dict[str, Any]) -> None:
             "The sounds or the model have changed since that training; nothing was changed.",
             "Train afresh, or keep the best prior that it found.",
         )
-    run.run_id = values["run_id"]
-    run.prior.load_state_dict(values["current_state_dict"])
-    run.best.loss, run.best.epoch = values["best_loss"], values["best_epoch"]
-    run.best.state = values["prior_state_dict"]
+    run.run_id, run.roll_backs = values["run_id"], values["roll_backs"]
     run.history.extend(history_of(values))
-    run.roll_backs = values["roll_backs"]
-    run.optimizer.restore(values["optimizer_states"])
-    run.scheduler.load_state_dict(values["schedule"])
-    _restore_random(run, values["random_states"])
+    run.best, run.last, run.before_memorizing = _weights_of(values, run.history)
+    with reading_a_run():
+        run.prior.load_state_dict(values["current_state_dict"])
+        run.optimizer.restore(values["optimizer_states"])
+        run.scheduler.load_state_dict(values["schedule"])
+        _restore_random(run, values["random_states"])
 
 
 def _restore_random(run: PriorRun, states: Sequence[Tensor]) -> None:
@@ -109,8 +164,33 @@ def _restore_random(run: PriorRun, states: Sequence[Tensor]) -> None:
         torch.cuda.set_rng_state(state, index)
 
 
-def best_prior(values: dict[str, Any], prior_class: type[Any]) -> Prior:
-    """Build the best prior of a run's state, in eval mode on the CPU."""
-    codebook_size = values["vqvae_config"]["codebook_size"]
-    prior: Prior = prior_class.from_state(values["prior_config"], codebook_size, dict(values["prior_state_dict"]))
-    return prior
+def trained_of(values: dict[str, Any]) -> TrainedPrior:
+    """Return the result of an unfinished training, as if it had been stopped there.
+
+    Raises:
+        ModelFileError: it is damaged.
+    """
+    history = history_of(values)
+    best, last, before_memorizing = _weights_of(values, history)
+    config = dict(values["prior_config"])
+    prior_class = PRIOR_CLASSES[architecture_of(config)]
+    prior = prior_class.from_state(config, values["vqvae_config"]["codebook_size"], dict(best.state))
+    ended = _ended_of(values)
+    return TrainedPrior(
+        prior,
+        config,
+        dict(values["prior_metadata"]) | {"ended": ended.value},
+        tuple(history),
+        ended,
+        values["run_id"],
+        is_kept=True,
+        weights=choices(best, last, before_memorizing),
+        file_prior=file_prior_of(values),
+    )
+
+
+def _ended_of(values: dict[str, Any]) -> Ended:
+    if values["version"] == OLDER_VERSION:
+        return Ended.LAST_EPOCH if values["has_ended"] else Ended.STOPPED
+    with reading_a_run():
+        return Ended(values["ended"] or Ended.STOPPED)

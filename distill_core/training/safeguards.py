@@ -5,44 +5,62 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from time import monotonic
+from typing import Protocol, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from distill_core.errors import TrainingError
 from distill_core.events import OnEvent, ShouldStop, Stopped, stop_point
+from distill_core.training.metrics import Ended, RolledBack
 
 BAD_STEPS_IN_A_ROW = 3
 MAX_ROLL_BACKS = 3
 
 
-class BestWeights:
-    """A copy on the CPU of the weights with the lowest validation loss."""
+Weights: TypeAlias = dict[str, Tensor]
+
+
+def copy_of(model: nn.Module) -> Weights:
+    """Return a copy on the CPU of a network's weights and buffers."""
+    return {key: value.detach().to("cpu", copy=True) for key, value in model.state_dict().items()}
+
+
+class KeptWeights:
+    """The weights of one epoch: the one with the lowest validation loss, or the last."""
 
     def __init__(self) -> None:
         self.loss, self.epoch = math.inf, 0
-        self.state: dict[str, Tensor] = {}
+        self.state: Weights = {}
 
-    def keep_if_better(self, model: nn.Module, val_loss: float, epoch: int) -> None:
-        """Copy the weights and buffers when the loss is the lowest yet; NaN never is."""
+    def keep_if_better(self, state: Weights, val_loss: float, epoch: int) -> None:
+        """Keep the weights when the loss is the lowest yet; NaN never is."""
         if val_loss < self.loss:
-            self.loss, self.epoch = val_loss, epoch
-            self.state = {key: value.detach().to("cpu", copy=True) for key, value in model.state_dict().items()}
+            self.keep(state, val_loss, epoch)
+
+    def keep(self, state: Weights, val_loss: float, epoch: int) -> None:
+        """Keep the weights of an epoch."""
+        self.loss, self.epoch, self.state = val_loss, epoch, state
 
 
-def diverged() -> TrainingError:
+class Diverged(TrainingError):
+    """Training led nowhere; `reason` says how that was seen."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"Training diverged: {reason}. Your files are unchanged.", "Try a lower learning rate.")
+        self.reason = reason
+
+
+def diverged() -> Diverged:
     """Return the error of training whose loss is no longer a number."""
-    return TrainingError(
-        "Training diverged: the loss is no longer a number. Your files are unchanged.",
-        "Try a lower learning rate.",
-    )
+    return Diverged("the loss is no longer a number")
 
 
 class Run(Protocol):
     """What `train_epochs` needs of a training."""
 
-    best: BestWeights
+    best: KeptWeights
 
     def train_epoch(self, epoch: int, on_event: OnEvent, should_stop: ShouldStop) -> object:
         """Train and validate one epoch, keep it if it is the best, and return its event."""
@@ -51,8 +69,8 @@ class Run(Protocol):
         """Go back to the best weights after a failed epoch; False when that is no use."""
 
 
-def train_epochs(run: Run, epochs: range, on_event: OnEvent, should_stop: ShouldStop, *, patience: int = 0) -> bool:
-    """Train until the last epoch, or `patience` epochs after the best, and return False; True when stopped.
+def train_epochs(run: Run, epochs: range, on_event: OnEvent, should_stop: ShouldStop, *, patience: int = 0) -> Ended:
+    """Train until the last epoch, or `patience` epochs after the best, and return how it ended.
 
     Raises:
         TrainingError: training diverged before any epoch was worth keeping.
@@ -61,20 +79,37 @@ def train_epochs(run: Run, epochs: range, on_event: OnEvent, should_stop: Should
         for epoch in epochs:
             stop_point(should_stop)
             if 0 < patience < epoch - run.best.epoch:
-                return False
+                return Ended.NO_BETTER
             try:
                 on_event(run.train_epoch(epoch, on_event, should_stop))
-            except TrainingError:
-                if run.roll_back():
-                    continue
+            except Diverged as error:
                 if not run.best.state:
                     raise
-                return True
+                if not run.roll_back():
+                    return Ended.DIVERGED
+                on_event(RolledBack(epoch, run.best.epoch, error.reason))
     except Stopped:
-        return True
+        return Ended.STOPPED
     if not run.best.state:
         raise diverged()
-    return False
+    return Ended.LAST_EPOCH
+
+
+class TimeLimit:
+    """Asks a training to end after some minutes (0: never), beside whoever else may ask it."""
+
+    def __init__(self, minutes: float, should_stop: ShouldStop) -> None:
+        self._ends_at = monotonic() + 60 * minutes if minutes else math.inf
+        self._asked_to_stop = should_stop
+
+    def should_stop(self) -> bool:
+        """Answer that work should end."""
+        return monotonic() >= self._ends_at or self._asked_to_stop()
+
+    def ended_by(self, ended: Ended) -> Ended:
+        """Return how a training ended, which cannot tell who stopped it."""
+        is_by_time = ended is Ended.STOPPED and not self._asked_to_stop()
+        return Ended.TIME_LIMIT if is_by_time else ended
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from distill_core.events import OnEvent, ShouldStop, Stopped, ignore, never
 from distill_core.models.persistence import now_utc, save_model_v2
 from distill_core.models.vqvae import CONFIG_KEYS, ConvVQVAE
 from distill_core.training.codes import extract_code_sequences
-from distill_core.training.metrics import VQVAEEpochMetrics, VQVAETrainingCompleteEvent, VQVAETrainingStartEvent
+from distill_core.training.metrics import Ended, VQVAEEpochMetrics, VQVAETrainingCompleteEvent, VQVAETrainingStartEvent
 from distill_core.training.safeguards import out_of_memory_in_words, train_epochs
 from distill_core.training.sounds import read_and_split
 from distill_core.training.vqvae_config import VQVAEConfig, get_adaptive_vqvae_config
@@ -191,5 +191,5 @@ def train_vqvae(
         except Stopped:
             return TrainedVQVAE(None, SpectrogramConfig(), {}, {}, {}, {}, {}, (), True)
         on_event(_start_event(run))
-        stopped = train_epochs(run, range(1, run.config.max_epochs + 1), on_event, should_stop)
-        return _result(run, dataset, stopped, on_event)
+        ended = train_epochs(run, range(1, run.config.max_epochs + 1), on_event, should_stop)
+        return _result(run, dataset, ended in (Ended.STOPPED, Ended.DIVERGED), on_event)

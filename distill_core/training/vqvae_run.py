@@ -18,7 +18,7 @@ from distill_core.audio.spectrogram import AudioSpectrogram
 from distill_core.events import OnEvent, ShouldStop, stop_point
 from distill_core.models.vqvae import ConvVQVAE, grid_of
 from distill_core.training.metrics import VQVAEEpochMetrics, VQVAEStepMetrics
-from distill_core.training.safeguards import BAD_STEPS_IN_A_ROW, MAX_ROLL_BACKS, BestWeights, diverged
+from distill_core.training.safeguards import BAD_STEPS_IN_A_ROW, MAX_ROLL_BACKS, KeptWeights, copy_of, diverged
 from distill_core.training.sounds import SplitSounds, VariantBatches
 from distill_core.training.vqvae_config import VQVAEConfig
 from distill_core.training.vqvae_quality import mean_frame_l1, reconstruction_loss
@@ -70,7 +70,7 @@ class VQVAERun:
     config: VQVAEConfig
     sounds: SplitSounds
     device: torch.device
-    best: BestWeights = field(default_factory=BestWeights)
+    best: KeptWeights = field(default_factory=KeptWeights)
     history: list[VQVAEEpochMetrics] = field(default_factory=list)
     roll_backs: int = 0
 
@@ -125,7 +125,7 @@ class VQVAERun:
         if not losses:
             raise diverged()
         validation = self._validate(should_stop)
-        self.best.keep_if_better(self.model, validation.loss, epoch)
+        self.best.keep_if_better(copy_of(self.model), validation.loss, epoch)
         metrics = VQVAEEpochMetrics(
             epoch=epoch,
             total_epochs=self.config.max_epochs,

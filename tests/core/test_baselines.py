@@ -2,41 +2,78 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
+from torch import Tensor
 
-from distill_core.training.baselines import in_seconds, sibling_agreement, unigram_perplexities, unigram_perplexity
-
-
-def test_unigram_perplexity_of_even_codes_is_their_number() -> None:
-    codes = torch.arange(1000).view(-1, 10) % 8
-    assert unigram_perplexity(codes, codes, 8) == pytest.approx(8.0)
-    assert unigram_perplexity(torch.zeros_like(codes), torch.zeros_like(codes), 8) < 1.01
+from distill_core.training.baselines import NEAR_COPIES, sameness, sibling_agreement, unigram_perplexities
+from distill_core.training.sound_codes import SoundCodes
 
 
-def test_each_level_has_frequencies_of_its_own() -> None:
-    levels = torch.stack([torch.arange(4000) % 8, torch.zeros(4000, dtype=torch.long)], 1)[None]
-    _, by_level = unigram_perplexities([levels], [levels], 8)
-    assert by_level[0] == pytest.approx(8.0, rel=1e-3)
-    assert by_level[1] < 1.01
+def _sound(codes_WHQ: Tensor) -> SoundCodes:
+    return SoundCodes.in_a_row(codes_WHQ)
 
 
-def test_rows_and_chunks_have_the_same_seconds() -> None:
-    bands, steps, levels = 2, 3, 2
-    row = torch.arange(bands * 7 * levels).view(1, bands * 7, levels)  # two seconds and a step
-    by_step = row.view(bands, 7, levels)
-    chunks = torch.stack([by_step[:, :3].flatten(0, 1), by_step[:, 3:6].flatten(0, 1)])
-    assert torch.equal(in_seconds([row], (bands, steps)), in_seconds([chunks], (bands, steps)))
+def _random(steps: int, generator: torch.Generator, codes: int = 64) -> SoundCodes:
+    return _sound(torch.randint(0, codes, (steps, 4, 3), generator=generator))
+
+
+def test_guessing_even_codes_is_as_good_as_their_number() -> None:
+    codes = _sound((torch.arange(9600) % 8).view(-1, 4, 3))
+    assert unigram_perplexities([codes], [codes], 8)[0] == pytest.approx(8.0)
+
+
+def test_guessing_is_the_mean_of_the_levels_losses_and_not_of_a_pooled_histogram() -> None:
+    levels = torch.stack([torch.arange(4000) % 8, torch.full((4000,), 9)], 1).view(-1, 1, 2)
+    overall, by_level = unigram_perplexities([_sound(levels)], [_sound(levels)], 16)
+    assert by_level[0] == pytest.approx(8.0, rel=1e-2)
+    assert by_level[1] == pytest.approx(1.0, rel=1e-2)
+    assert overall == pytest.approx(math.sqrt(by_level[0] * by_level[1]))
+    pooled = torch.bincount(levels.flatten()).double()
+    entropy = -sum(share * math.log(share) for share in (pooled / pooled.sum()).tolist() if share)
+    assert overall < math.exp(entropy) / 1.5
 
 
 def test_siblings_are_found_and_strangers_are_not() -> None:
     generator = torch.Generator().manual_seed(0)
-    train = torch.randint(0, 64, (300, 96), generator=generator)
-    copies = train[::3].clone()
-    copies[:, ::4] = 63 - copies[:, ::4]
+    train = [_random(8, generator) for _ in range(40)]
+    copies = []
+    for sound in train[::3]:
+        codes_WHQ = sound.codes_WHQ.clone()
+        codes_WHQ[::4] = 63 - codes_WHQ[::4]
+        copies.append(_sound(codes_WHQ))
     assert sibling_agreement(train, copies) == pytest.approx(0.75, abs=0.02)
-    strangers = torch.randint(0, 64, (500, 96), generator=generator)
-    share = sibling_agreement(train, strangers)
-    assert share is not None
-    assert share < 0.15
-    assert sibling_agreement(train, train[:0]) is None
+    assert sibling_agreement(train, [_random(8, generator) for _ in range(50)]) < 0.15
+
+
+def test_one_shots_of_a_step_or_two_have_siblings_too_over_the_shorter_ones_length() -> None:
+    generator = torch.Generator().manual_seed(0)
+    long = _random(12, generator)
+    assert sibling_agreement([_random(9, generator), long], [_sound(long.codes_WHQ[:2])]) == 1.0
+    assert sibling_agreement([_sound(long.codes_WHQ[:3])], [long]) == 1.0
+    assert sibling_agreement([_sound(long.codes_WHQ[:1])], [long]) == 0.0  # the silence before it, perhaps
+
+
+def test_sounds_that_are_one_are_told() -> None:
+    generator = torch.Generator().manual_seed(0)
+    one = _random(6, generator)
+    assert "All 12 sounds are one sound" in sameness([one] * 12)
+    assert not sameness([one, _random(6, generator)])
+    assert not sameness([_random(3, generator) for _ in range(12)])
+    assert not sameness([one])
+
+
+def test_sounds_of_nearly_one_code_are_told() -> None:
+    codes_WHQ = torch.full((400, 4, 3), 7)
+    codes_WHQ[3, 1, 0] = 2
+    assert "nearly one code" in sameness([_sound(codes_WHQ), _sound(codes_WHQ[:100])])
+    few = [_sound(torch.full((1, 4, 3), 700)) for _ in range(3)]
+    assert "nearly one code" in sameness(few)
+
+
+def test_the_agreement_of_a_copy_is_that_of_near_copies() -> None:
+    generator = torch.Generator().manual_seed(0)
+    train = [_random(5, generator) for _ in range(4)]
+    assert sibling_agreement(train, train[:2]) >= NEAR_COPIES

@@ -19,13 +19,14 @@ from distill_core.errors import ModelFileError
 from distill_core.training.checkpoint import RunFolder, unfinished_runs
 from distill_core.training.metrics import OlderStateTaken, PriorEpochMetrics, PriorStepMetrics, RunNotKept
 from distill_core.training.prior_loop import load_best
+from tests.warm_python import warm_python
 
 TINY = PriorConfig(hidden_size=32, num_layers=1, num_heads=2, max_epochs=5, batch_size=4, patience=0, device="cpu")
 
 
 @pytest.fixture(autouse=True)
 def _each_epoch_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("distill_core.training.prior_loop.PAUSE_IN_WRITING_TIMES", 0)
+    monkeypatch.setattr("distill_core.training.prior_keeper.PAUSE_IN_WRITING_TIMES", 0)
 
 
 class _Crash(BaseException):
@@ -137,7 +138,7 @@ def test_a_save_discards_its_own_run_and_nobody_elses(tiny_model: Path, sounds_f
     assert folder.unfinished() is None
 
 
-@pytest.mark.parametrize("content", [{"format": "distill_run", "version": 2}, None], ids=["a newer Distill's", "torn"])
+@pytest.mark.parametrize("content", [{"format": "distill_run", "version": 3}, None], ids=["a newer Distill's", "torn"])
 def test_a_save_leaves_a_run_that_it_cannot_read(
     tiny_model: Path, sounds_folder: Path, folder: RunFolder, content: dict[str, object] | None
 ) -> None:
@@ -164,7 +165,7 @@ def test_a_save_leaves_a_run_that_it_cannot_read(
 def test_each_best_is_kept_however_short_the_epochs_are(
     tiny_model: Path, sounds_folder: Path, folder: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("distill_core.training.prior_loop.PAUSE_IN_WRITING_TIMES", 1e9)
+    monkeypatch.setattr("distill_core.training.prior_keeper.PAUSE_IN_WRITING_TIMES", 1e9)
     bests, others = [0], 0
 
     def on_event(event: object) -> None:
@@ -361,7 +362,7 @@ def test_a_killed_program_leaves_its_last_epoch(tiny_model: Path, sounds_folder:
 
 
 def _distill(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "distill_core.cli", *map(str, arguments)]
+    command = [*warm_python(), "-m", "distill_core.cli", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
@@ -386,12 +387,12 @@ def test_the_terminal_goes_on_when_asked_and_else_tells_of_it_in_one_line(
     assert "Saved into" in resumed.stdout
     assert folder.unfinished() is None
     _leave_unfinished(tiny_model, sounds_folder)
-    used = _distill("train-prior", tiny_model, sounds_folder, "--use-best")
+    used = _distill("train-prior", tiny_model, sounds_folder, "--use-best", "--save-worse")
     assert used.returncode == 0, used.stderr
     assert "Epoch" not in used.stdout
     assert folder.unfinished() is None
     _leave_unfinished(tiny_model, sounds_folder)
-    afresh = _distill("train-prior", tiny_model, sounds_folder, "--epochs", 1, "--hidden-size", 32)
+    afresh = _distill("train-prior", tiny_model, sounds_folder, "--epochs", 1, "--hidden-size", 32, "--save-worse")
     assert "Unfinished training found: epoch 2 of 5" in afresh.stdout
     assert "Epoch 1/1" in afresh.stdout
     assert folder.unfinished() is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import shutil
@@ -19,7 +20,9 @@ from typer.testing import CliRunner, Result
 from distill_core import load_model_v2, read_summary
 from distill_core.cli import app
 from distill_core.models.archive import read_archive
+from tests.warm_python import warm_python
 
+COLD = [sys.executable]
 SMALL = ["--hidden-size", "32", "--layers", "1", "--heads", "2"]
 EPOCH_LINE = re.compile(
     r"^Epoch (\d+)/(\d+) \| train_loss: \d+\.\d{4} \| val_loss: \d+\.\d{4} \| perplexity: \d+\.\d \| best: \d+\.\d$",
@@ -27,8 +30,8 @@ EPOCH_LINE = re.compile(
 )
 
 
-def _distill(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "distill_core.cli", *map(str, arguments)]
+def _distill(*arguments: object, python: list[str] | None = None) -> subprocess.CompletedProcess[str]:
+    command = [*(python or warm_python()), "-m", "distill_core.cli", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
@@ -42,7 +45,7 @@ def _events(output: str) -> list[dict[str, Any]]:
 
 
 def test_the_main_job(tiny_model: Path, sounds_folder: Path) -> None:
-    run = _distill("train-prior", tiny_model, "--epochs", 2, sounds_folder, *SMALL)
+    run = _distill("train-prior", tiny_model, "--epochs", 2, sounds_folder, *SMALL, python=COLD)
     assert run.returncode == 0, run.stderr
     assert [match.groups() for match in EPOCH_LINE.finditer(run.stdout)] == [("1", "2"), ("2", "2")]
     assert "max_epochs: 2 (override)" in run.stdout
@@ -51,8 +54,12 @@ def test_the_main_job(tiny_model: Path, sounds_folder: Path) -> None:
     assert "agree with their nearest training sounds in" in run.stdout
     assert str(tiny_model) in run.stdout
     assert load_model_v2(tiny_model).prior is not None
+    assert re.search(r"Number format: (float32|bfloat16)\.", run.stdout)
+    assert "Training ended after its last epoch." in run.stdout
+    assert "Verdict: " in run.stdout
     again = _distill("train-prior", tiny_model, sounds_folder, "--epochs", 1, *SMALL)
     assert "already has a prior (perplexity" in again.stdout
+    assert re.search(r"The prior in the file has perplexity \d+\.\d\d on these held-out sounds\.", again.stdout)
 
 
 def test_json_lines(tiny_model: Path, sounds_folder: Path) -> None:
@@ -68,15 +75,20 @@ def test_json_lines(tiny_model: Path, sounds_folder: Path) -> None:
     assert done["saved_to"] == str(tiny_model.resolve())
     assert done["stopped_early"] is False
     assert done["epochs_trained"] == 2
+    assert done["ended"] == "last_epoch"
+    assert {done["verdict"], epoch["verdict"]} <= {"learning", "fitting"}
+    assert done["kept_epoch"] in (1, 2)
+    assert start["number_format"] in ("float32", "bfloat16")
+    assert start["unigram_perplexity"] == pytest.approx(math.prod(start["unigram_by_level"]) ** 0.5)
     assert "Epoch 2/2" in run.stderr
 
 
 def test_no_cache_keeps_no_codes(tiny_model: Path, sounds_folder: Path, caches: Path) -> None:
-    arguments = ["train-prior", tiny_model, sounds_folder, "--epochs", 1, *SMALL]
+    arguments = ["train-prior", tiny_model, sounds_folder, "--epochs", 1, "--save-worse", *SMALL]
     assert _distill_here(*arguments, "--no-cache").exit_code == 0
     assert not (caches / "distill" / "codes").exists()
     assert _distill_here(*arguments).exit_code == 0
-    assert len(list((caches / "distill" / "codes").iterdir())) == 30  # three sounds in nine versions, three as they are
+    assert len(list((caches / "distill" / "codes").iterdir())) == 6  # variants join from the second epoch on
 
 
 def test_output_goes_into_a_copy(tiny_model: Path, sounds_folder: Path, tmp_path: Path) -> None:
@@ -140,13 +152,14 @@ def _write_nan(path: Path) -> None:
 
 @pytest.fixture
 def long_run(tiny_model: Path, sounds_folder: Path) -> list[str]:
-    command = [sys.executable, "-m", "distill_core.cli", "train-prior", str(tiny_model), str(sounds_folder)]
+    command = ["-m", "distill_core.cli", "train-prior", str(tiny_model), str(sounds_folder)]
     return [*command, "--json", "--epochs", "100000", *SMALL]
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_first_signal_saves_the_best(long_run: list[str], tiny_model: Path, name: str) -> None:
-    with subprocess.Popen(long_run, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    command = [*(COLD if name == "SIGINT" else warm_python()), *long_run]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if json.loads(line)["event"] == "epoch":
@@ -164,7 +177,8 @@ def test_a_signal_after_the_end_does_not_spoil_the_exit_code(
     tiny_model: Path, sounds_folder: Path, name: str, wait_s: float
 ) -> None:
     """Leaving takes Python a moment, with all that torch loaded."""
-    command = [sys.executable, "-m", "distill_core.cli", "train-prior", str(tiny_model), str(sounds_folder)]
+    python = COLD if name == "SIGINT" else warm_python(leaves_slowly=True)
+    command = [*python, "-m", "distill_core.cli", "train-prior", str(tiny_model), str(sounds_folder)]
     command += ["--json", "--epochs", "1", *SMALL]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
@@ -177,7 +191,7 @@ def test_a_signal_after_the_end_does_not_spoil_the_exit_code(
 
 def test_stopping_before_the_first_epoch_saves_nothing(long_run: list[str], tiny_model: Path) -> None:
     before = tiny_model.read_bytes()
-    command = [*long_run, "--batch-size", "1"]
+    command = [*warm_python(), *long_run, "--batch-size", "1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -194,7 +208,8 @@ def test_stopping_before_the_first_epoch_saves_nothing(long_run: list[str], tiny
 def test_a_second_ctrl_c_quits(long_run: list[str], tiny_model: Path, tmp_path: Path) -> None:
     """The first one is held up by a stopped process, so both are there when it goes on."""
     before = tiny_model.read_bytes()
-    with subprocess.Popen(long_run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    command = [*warm_python(), *long_run]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         while json.loads(process.stdout.readline())["event"] != "scan":
@@ -210,7 +225,7 @@ def test_a_second_ctrl_c_quits(long_run: list[str], tiny_model: Path, tmp_path: 
 
 
 def test_a_reader_that_goes_away_does_not_end_training(tiny_model: Path, sounds_folder: Path) -> None:
-    command = [sys.executable, "-m", "distill_core.cli", "train-prior", str(tiny_model), str(sounds_folder)]
+    command = [*warm_python(), "-m", "distill_core.cli", "train-prior", str(tiny_model), str(sounds_folder)]
     with subprocess.Popen([*command, "--epochs", "5", *SMALL], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
@@ -227,7 +242,10 @@ def test_inspect_tells_the_facts(tiny_model: Path, sounds_folder: Path) -> None:
     _distill_here("train-prior", tiny_model, sounds_folder, "--epochs", 1, *SMALL)
     facts = json.loads(_distill_here("inspect", "--json", "--verify", tiny_model).stdout)
     assert facts["has_prior"] is True
-    assert facts["prior_config"]["seq_len"] == 192
+    assert facts["prior_config"]["seq_len"] == 9 * 8 * 2  # a second and a half
+    assert facts["prior_metadata"]["measure"] == 2
+    for fact in ("verdict", "run_verdict", "kept", "kept_epoch", "ended", "format", "final_perplexity"):
+        assert facts["prior_metadata"][fact]
     assert facts["verified"] is True
     assert "Prior: frames" in _distill_here("inspect", "--verify", tiny_model).stdout
 

@@ -370,7 +370,7 @@ def test_a_long_file_comes_in_parts_and_can_be_stopped(folder, write_sound):
     assert [len(chunks_NT) for chunks_NT in chunks_of(files)] == pytest.approx([33, 33, 4], abs=2)
     asked = []
     with pytest.raises(Stopped):
-        chunks_of(files, should_stop=lambda: len(asked) > 3 or asked.append(None))
+        chunks_of(files, should_stop=lambda: len(asked) > 2 or asked.append(None))
 
 
 def changed(path, tone):

@@ -27,6 +27,7 @@ from distill_core.models.refusals import CodeInFileError, DamagedFileError
 from distill_core.models.tensor_facts import TensorFacts
 from distill_core.models.zip_container import check_sums, read_container
 from tests.soak.specimen import Specimen, pack, read_specimen, text
+from tests.warm_python import warm_python
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "tests/data/ref_small_prior.distill"
@@ -181,7 +182,8 @@ print(peak_kilobytes() - before)
 def test_a_large_file_takes_its_size_in_memory_once(tiny_model: Path) -> None:
     size = 400_000_000
     _change(tiny_model, lambda values: values.update(extra=torch.zeros(size // 4)))
-    told = subprocess.run([sys.executable, "-c", MEASURE, tiny_model], capture_output=True, text=True, check=True)
+    command = [*warm_python(), "-c", MEASURE, str(tiny_model)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True)
     assert int(told.stdout) * 1024 < 1.5 * size
 
 

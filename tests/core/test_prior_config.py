@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from distill_core import ConfigError, PriorConfig, check_memorization, get_adaptive_prior_config, prior_config_for
-from distill_core.training.memorization import check_gap
 from distill_core.training.prior_config import config_for_sounds, setting_docs
 
 
@@ -42,10 +41,19 @@ def test_tiers(files: int, sizes: tuple[float, ...], epochs: int, rate: float) -
 def test_frames_grows_with_the_number_of_codes(codes: int, sizes: tuple[int, ...]) -> None:
     config = prior_config_for(codes)
     assert (config.hidden_size, config.num_layers, config.num_heads, config.variants) == sizes
-    assert config == replace(
-        PriorConfig(), hidden_size=sizes[0], num_layers=sizes[1], num_heads=sizes[2], variants=sizes[3]
-    )
+    names = ("hidden_size", "num_layers", "num_heads", "variants")
+    batch = {"batch_size": {128: 8, 256: 16, 384: 32}[sizes[0]]}
+    if sizes[0] == 256:
+        batch |= {"learning_rate": 5e-3, "matrix_learning_rate": 0.02}
+    assert config == replace(PriorConfig(), **dict(zip(names, sizes, strict=True)), **batch)
     assert prior_config_for(codes, num_layers=3, seed=7).num_layers == 3
+
+
+def test_the_batch_follows_from_the_width_however_that_was_chosen() -> None:
+    assert prior_config_for(1000, hidden_size=256).batch_size == 16
+    assert prior_config_for(1000, hidden_size=512).batch_size == 32
+    assert prior_config_for(1_000_000, hidden_size=64).batch_size == 8
+    assert prior_config_for(1000, hidden_size=256, batch_size=5).batch_size == 5
 
 
 def test_sounds_choose_by_codes_and_flat_by_files() -> None:
@@ -104,6 +112,8 @@ def test_overrides_replace_single_settings() -> None:
         ("matrix_learning_rate", 0.0),
         ("matrix_weight_decay", -1.0),
         ("patience", -1),
+        ("time_limit_min", -1.0),
+        ("time_limit_min", math.nan),
         ("seed", -1),
         ("anonymous", "no"),
     ],
@@ -137,22 +147,3 @@ def test_memorization_limits_are_strict(perplexity: float, files: int, memorizin
     assert bool(message) is memorizing
     if memorizing:
         assert f"{perplexity:.2f}" in message
-
-
-@pytest.mark.parametrize(
-    ("validation", "training", "files", "warns"),
-    [
-        (4.5, 1.5, 101, True),
-        (4.5, 1.51, 101, False),
-        (4.5, 1.0, 100, False),
-        (4.5, math.nan, 101, False),
-        (math.nan, 1.0, 101, False),
-    ],
-)
-def test_frames_warns_only_where_training_is_far_below(
-    validation: float, training: float, files: int, warns: bool
-) -> None:
-    warning = check_gap(validation, training, files)
-    assert bool(warning) is warns
-    if warns:
-        assert "is below 5.0, the limit for 101 sounds, and 3.0 times the training perplexity (1.50)." in warning

@@ -4,6 +4,7 @@ import gc
 import math
 import shutil
 import threading
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from distill_core import (
     validate_prior_epoch,
 )
 from distill_core.events import Stopped
+from distill_core.training.prior_epoch import as_windows
 
 TINY = PriorConfig(
     architecture="flat",
@@ -95,7 +97,8 @@ def test_the_result_is_what_the_best_epoch_was(tiny_model: Path, sounds_folder: 
     codes = encode_and_split(load_model_v2(tiny_model), scan(sounds_folder), TINY.val_fraction, TINY.seed)
     assert trained.prior is not None
     assert not trained.prior.training
-    val_loss = validate_prior_epoch(trained.prior, torch.cat(codes.val), config=TINY)
+    windows = as_windows(trained.prior, [(sound,) for sound in codes.val], 4 * 96)
+    val_loss = validate_prior_epoch(trained.prior, windows, config=TINY)
     assert val_loss == pytest.approx(min(metrics.val_loss for metrics in trained.history), abs=1e-6)
 
 
@@ -288,8 +291,10 @@ def test_a_single_short_sound_is_refused(tiny_model: Path, write_sound, tmp_path
 
 
 def test_a_second_of_more_codes_than_a_prior_can_hold_is_refused_before_training(
-    tiny_model: Path, sounds_folder: Path, tmp_path: Path
+    tiny_model: Path, write_sound: Callable[..., Path], tmp_path: Path
 ) -> None:
+    sounds_folder = write_sound(tmp_path / "short sounds" / "one.wav").parent
+    write_sound(sounds_folder / "two.wav", seed=1)
     loaded = load_model_v2(tiny_model)
     fine = save_model_v2(
         tmp_path / "fine.distill",

@@ -18,6 +18,7 @@ from distill_core.audio.rows import pieces_of_blocks
 from distill_core.audio.spectrogram import SpectrogramConfig
 from distill_core.models.persistence import LoadedVQModel
 from distill_core.training.codes import SplitCodes, encode_and_split
+from distill_core.training.sound_codes import by_step
 
 TINY = PriorConfig(hidden_size=32, num_layers=1, num_heads=2, max_epochs=2, batch_size=4, device="cpu")
 
@@ -54,8 +55,9 @@ def test_pieces_give_the_codes_of_the_whole(
     by_name = dict(
         zip([file.name for file in (*codes.train_files, *codes.val_files)], codes.train + codes.val, strict=True)
     )
-    assert by_name["a.wav"].shape == (1, 8 * 47, 2)
-    assert torch.equal(by_name["a.wav"], _all_at_once(loaded, long))
+    whole = by_step(_all_at_once(loaded, long), 8)
+    assert by_name["a.wav"].steps == math.ceil(7.3 * 48_000 / (16 * 512)) == 43 < len(whole)
+    assert torch.equal(by_name["a.wav"].codes_WHQ, whole[:43])
 
 
 def test_one_second_in_a_row_is_the_formats_chunk(
@@ -65,8 +67,8 @@ def test_one_second_in_a_row_is_the_formats_chunk(
         write_sound(tmp_path / "sounds" / f"{seed}.wav", seed=seed, seconds=1.0)
     in_rows = _rows(loaded, tmp_path / "sounds")
     chunks = encode_and_split(loaded, scan(tmp_path / "sounds"), 0.5, 0)
-    assert torch.equal(in_rows.train[0], chunks.train[0])
-    assert torch.equal(in_rows.val[0], chunks.val[0])
+    assert torch.equal(in_rows.train[0].codes_NSQ, chunks.train[0].codes_NSQ)
+    assert torch.equal(in_rows.val[0].codes_NSQ, chunks.val[0].codes_NSQ)
 
 
 @pytest.mark.parametrize("hop", [16, 512, 700, 2048])
@@ -94,8 +96,8 @@ def test_a_sound_has_one_gain_and_the_loudest_channel_counts_where_others_cancel
 def test_the_context_is_no_longer_than_the_longest_training_sound(tiny_model: Path, sounds_folder: Path) -> None:
     trained = train_prior(tiny_model, sounds_folder, TINY)
     held_out = trained.metadata["validation_files"]
-    seconds = [math.ceil(file.duration_s) for file in scan(sounds_folder).files if file.name not in held_out]
-    assert trained.config["grid"] == [8, 6 * max(seconds)]
+    seconds = [file.duration_s for file in scan(sounds_folder).files if file.name not in held_out]
+    assert trained.config["grid"] == [8, math.ceil(max(seconds) * 48_000 / (16 * 512))]
     shorter = train_prior(tiny_model, sounds_folder, {"context_s": 0.5, "max_epochs": 1})
     assert shorter.config["grid"] == [8, 3]
 
@@ -105,10 +107,10 @@ def test_a_single_sound_is_split_in_time_a_second_apart(
 ) -> None:
     write_sound(tmp_path / "one" / "a.wav", seconds=6.0)
     codes = encode_and_split(loaded, scan(tmp_path / "one"), 0.3, 0, layout="rows")
-    whole = _all_at_once(loaded, tmp_path / "one" / "a.wav").view(8, 36, 2)
-    train, val = (part[0].view(8, -1, 2) for part in (codes.train[0], codes.val[0]))
-    assert torch.equal(val, whole[:, -11:])
-    assert torch.equal(train, whole[:, :19])
+    whole = by_step(_all_at_once(loaded, tmp_path / "one" / "a.wav"), 8)
+    assert torch.equal(codes.val[0].codes_WHQ, whole[-11:])
+    assert torch.equal(codes.train[0].codes_WHQ, whole[:19])
+    assert codes.is_one_sound
     write_sound(tmp_path / "short" / "a.wav", seconds=1.0)
     with pytest.raises(DatasetError, match="too little"):
         encode_and_split(loaded, scan(tmp_path / "short"), 0.3, 0, layout="rows")

@@ -12,7 +12,8 @@ from distill_core import PriorConfig, validate_prior_epoch
 from distill_core.models.frames import FramesPrior
 from distill_core.training.optimizers import build_optimizer
 from distill_core.training.prior_epoch import as_windows, train_step, validate
-from distill_core.training.windows import Batch, CodeWindows
+from distill_core.training.sound_codes import SoundCodes
+from distill_core.training.windows import Batch, CodeWindows, whole_row
 
 
 def _rows(lengths: list[int], unit: int) -> list[Tensor]:
@@ -22,7 +23,11 @@ def _rows(lengths: list[int], unit: int) -> list[Tensor]:
 
 
 def _codes(batches: list[Batch]) -> list[Tensor]:
-    return [row[:length] for batch in batches for row, length in zip(batch.codes_BT, batch.lengths_B, strict=True)]
+    return [row[counted] for batch in batches for row, counted in zip(batch.codes_BT, batch.counted_BT, strict=True)]
+
+
+def _in_rows(codes_SQ: Tensor, bands: int) -> SoundCodes:
+    return SoundCodes(codes_SQ, bands, codes_SQ.shape[1] // bands)
 
 
 @given(
@@ -36,7 +41,7 @@ def test_an_epoch_holds_every_code_once_in_windows_of_the_context(
     lengths: list[int], unit: int, context: int, per_batch: int, seed: int
 ) -> None:
     rows = _rows(lengths, unit)
-    windows = CodeWindows([[[row]] for row in rows], unit, context * unit, per_batch)
+    windows = CodeWindows([[[whole_row(row)]] for row in rows], unit, context * unit, per_batch)
     begins = {int(row[0]) for row in rows}
     for batches in (list(windows.random(torch.Generator().manual_seed(seed))), list(windows.fixed())):
         found = _codes(batches)
@@ -48,7 +53,7 @@ def test_an_epoch_holds_every_code_once_in_windows_of_the_context(
 
 
 def test_cuts_differ_from_epoch_to_epoch_and_follow_the_generator() -> None:
-    windows = CodeWindows([[[row]] for row in _rows([40, 3], 2)], 2, 16, 32)
+    windows = CodeWindows([[[whole_row(row)]] for row in _rows([40, 3], 2)], 2, 16, 32)
     generator = torch.Generator().manual_seed(0)
     first, second = (_codes(list(windows.random(generator))) for _ in range(2))
     again = _codes(list(windows.random(torch.Generator().manual_seed(0))))
@@ -57,7 +62,7 @@ def test_cuts_differ_from_epoch_to_epoch_and_follow_the_generator() -> None:
 
 
 def test_an_epoch_holds_one_version_of_every_sound() -> None:
-    versions = [[[torch.full((6,), 10 * sound + version)] for version in range(3)] for sound in range(4)]
+    versions = [[[whole_row(torch.full((6,), 10 * sound + version))] for version in range(3)] for sound in range(4)]
     windows, generator = CodeWindows(versions, 2, 12, 8), torch.Generator().manual_seed(0)
     seen = set()
     for _ in range(12):
@@ -70,7 +75,7 @@ def test_an_epoch_holds_one_version_of_every_sound() -> None:
 
 def test_windows_of_nearly_the_same_length_share_a_batch() -> None:
     lengths = [1, 9, 2, 8, 1, 9, 2, 8]
-    batches = list(CodeWindows([[[row]] for row in _rows(lengths, 4)], 4, 40, 40).fixed())
+    batches = list(CodeWindows([[[whole_row(row)]] for row in _rows(lengths, 4)], 4, 40, 40).fixed())
     filled = sum(batch.codes_BT.numel() for batch in batches)
     assert filled <= 1.25 * sum(lengths) * 4
 
@@ -85,9 +90,9 @@ def _prior() -> FramesPrior:
 
 def test_what_only_fills_changes_no_loss() -> None:
     prior, generator = _prior(), torch.Generator().manual_seed(1)
-    sounds = [torch.randint(0, 8, (1, 2 * steps, 2), generator=generator) for steps in (1, 6, 3)]
+    sounds = [_in_rows(torch.randint(0, 8, (1, 2 * steps, 2), generator=generator), 2) for steps in (1, 6, 3)]
     together = validate(prior, as_windows(prior, [[sound] for sound in sounds], 10_000))
-    counts = [sound.numel() - 1 for sound in sounds]
+    counts = [sound.count - 1 for sound in sounds]
     alone = [validate(prior, as_windows(prior, [[sound]], 10_000)).mean for sound in sounds]
     weighted = sum(count * loss for count, loss in zip(counts, alone, strict=True)) / sum(counts)
     assert together.mean == pytest.approx(weighted, rel=1e-6)
@@ -95,7 +100,7 @@ def test_what_only_fills_changes_no_loss() -> None:
 
 def test_the_levels_mean_is_the_mean() -> None:
     prior, codes = _prior(), torch.randint(0, 8, (5, 12, 2))
-    loss = validate(prior, as_windows(prior, [[codes]], 48))
+    loss = validate(prior, as_windows(prior, [[_in_rows(row[None], 2)] for row in codes], 48))
     level_counts = [5 * 12 - 5, 5 * 12]  # the first code of each is not counted
     weighted = sum(count * mean for count, mean in zip(level_counts, loss.by_level, strict=True)) / sum(level_counts)
     assert loss.mean == pytest.approx(weighted, rel=1e-6)
@@ -110,7 +115,7 @@ def test_the_start_is_learned_and_a_cut_is_no_start() -> None:
     optimizer = build_optimizer(prior, config)
     sound = torch.full((1, 30, 1), 2)
     sound[0, 0] = 5
-    windows, generator = as_windows(prior, [[sound]] * 8, 60), torch.Generator().manual_seed(0)
+    windows, generator = as_windows(prior, [[_in_rows(sound, 1)]] * 8, 60), torch.Generator().manual_seed(0)
     prior.train()
     for _ in range(12):
         for batch in windows.random(generator):
@@ -119,3 +124,10 @@ def test_the_start_is_learned_and_a_cut_is_no_start() -> None:
     assert int(prior.start_logits().argmax()) == 5
     in_the_middle = prior.logits_with_start(torch.zeros(1, 1, dtype=torch.long), torch.tensor([False]))
     assert int(in_the_middle[0, 0].argmax()) == 2
+
+
+def test_a_version_that_joins_moves_neither_the_batches_nor_the_schedule() -> None:
+    rows = [whole_row(row) for row in _rows([30, 7, 12], 2)]
+    alone = CodeWindows([[[row]] for row in rows], 2, 16, 24)
+    joined = CodeWindows([[[row], [whole_row(row.codes_T[:-4])]] for row in rows], 2, 16, 24)
+    assert len(joined) == len(alone)

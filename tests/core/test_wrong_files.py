@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.soak import loading
+from tests.warm_python import warm_python
 
 pytest.importorskip("resource", reason="this system does not tell a process's memory")
 ENOUGH_SECONDS = 300.0  # a bound for a hang, not for speed
@@ -24,8 +25,9 @@ ENOUGH_SECONDS = 300.0  # a bound for a hang, not for speed
     ],
 )
 def test_wrong_files_are_refused_and_the_control_fails(
-    harness: Callable[[int, float], dict[str, Any]], wanted: int, fewest: int
+    harness: Callable[[int, float], dict[str, Any]], wanted: int, fewest: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(loading, "PYTHON", warm_python())
     outcome = harness(wanted, time.monotonic() + ENOUGH_SECONDS)
     assert outcome["violations"] == []
     assert outcome["control_failed"], outcome["facts"]

@@ -1,0 +1,68 @@
+"""The prior that a model file holds already, measured on the held-out codes of the run that may replace it."""
+
+from __future__ import annotations
+
+import math
+
+from distill_core.audio.dataset import AudioDataset
+from distill_core.events import ShouldStop
+from distill_core.models import frames
+from distill_core.models.architectures import Prior
+from distill_core.models.persistence import LoadedVQModel
+from distill_core.training.codes import SplitCodes
+from distill_core.training.metrics import FilePrior, perplexity
+from distill_core.training.prior_config import PriorConfig
+from distill_core.training.prior_epoch import as_windows, validate
+from distill_core.training.sound_codes import SoundCodes
+
+_BATCH_SECONDS = 32
+
+
+def measure_file_prior(
+    loaded: LoadedVQModel,
+    dataset: AudioDataset,
+    codes: SplitCodes,
+    config: PriorConfig,
+    codec_digest: str,
+    should_stop: ShouldStop,
+) -> FilePrior | None:
+    """Return what the file's prior reaches on the held-out codes, and whether that decides; None without a prior.
+
+    It decides only where the prior cannot have learned from them: the file names the same codec, the same folder, and
+    all of the held-out sounds as held out.
+
+    Raises:
+        Stopped: `should_stop()` turned true.
+    """
+    if not loaded.has_prior:
+        return None
+    sha256 = loaded.stamp.sha256
+    if loaded.prior is None:
+        return FilePrior(None, decides=False, sha256=sha256)
+    sounds = [(_as_taken_by(loaded.prior, sound, loaded.grid[1]),) for sound in codes.val]
+    loss = validate(loaded.prior, as_windows(loaded.prior, sounds, _BATCH_SECONDS * loaded.seq_len), should_stop).mean
+    if not math.isfinite(loss):
+        return FilePrior(None, decides=False, sha256=sha256)
+    return FilePrior(perplexity(loss), _held_them_out(loaded, dataset, codes, config, codec_digest), sha256)
+
+
+def _as_taken_by(prior: Prior, sound: SoundCodes, second: int) -> SoundCodes:
+    """Return a sound's codes in the layout of a prior, which may not be that of the run."""
+    if prior.architecture == frames.ARCHITECTURE:
+        return SoundCodes.in_a_row(sound.codes_WHQ)
+    is_in_chunks = sound.codes_NSQ.shape[1] == sound.bands * second
+    return sound if is_in_chunks else SoundCodes.in_chunks(sound.codes_WHQ, second)
+
+
+def _held_them_out(
+    loaded: LoadedVQModel, dataset: AudioDataset, codes: SplitCodes, config: PriorConfig, codec_digest: str
+) -> bool:
+    facts, settings = loaded.prior_metadata or {}, loaded.prior_config or {}
+    held_out = facts.get("validation_files")
+    if not isinstance(held_out, list) or facts.get("dataset_name") != dataset.name:
+        return False
+    if codes.is_one_sound and settings.get("val_fraction") != config.val_fraction:
+        return False  # another part of it was held out
+    return facts.get("codec_digest") == codec_digest and {file.name for file in codes.val_files} <= {
+        name for name in held_out if isinstance(name, str)
+    }

@@ -1,0 +1,112 @@
+"""What a training tells and leaves behind: the facts of its start, of its end, and those that the file holds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from distill_core.audio.dataset import AudioDataset
+from distill_core.device import describe_device, training_threads
+from distill_core.models.persistence import now_utc
+from distill_core.models.summary import MEASURE
+from distill_core.training.baselines import sameness
+from distill_core.training.memorization import memorization_limit, worst
+from distill_core.training.metrics import (
+    Ended,
+    Keep,
+    PriorEpochMetrics,
+    PriorTrainingCompleteEvent,
+    PriorTrainingStartEvent,
+    Verdict,
+)
+from distill_core.training.prior_run import PriorRun
+
+
+def start_event(run: PriorRun) -> PriorTrainingStartEvent:
+    """Return what training works on."""
+    codes = run.codes
+    files = {*codes.train_files, *codes.val_files}
+    return PriorTrainingStartEvent(
+        train_files=len(codes.train_files),
+        validation_files=len(codes.val_files),
+        chunks=sum(math.ceil(file.duration_s) for file in files),
+        unigram_perplexity=run.unigram,
+        memorization_limit=memorization_limit(run.file_count),
+        seed=run.config.seed,
+        threads=training_threads(),
+        total_epochs=run.config.max_epochs,
+        code_count=codes.count,
+        unigram_by_level=run.unigram_by_level,
+        sibling_agreement=run.agreement,
+        config=run.config,
+        history=tuple(run.history),
+        sameness="" if codes.is_one_sound else sameness([*codes.train, *codes.val]),
+        duration_s=sum(file.duration_s for file in files),
+        number_format=run.format,
+        file_prior=run.file_prior,
+    )
+
+
+def run_verdict(history: Sequence[PriorEpochMetrics]) -> Verdict:
+    """Return the worst verdict of a run."""
+    return worst(Verdict(metrics.verdict) for metrics in history)
+
+
+def prior_metadata(run: PriorRun, dataset: AudioDataset) -> dict[str, Any]:
+    """Return a run's facts as the file holds them, but those of the weights that are saved: `kept_facts`."""
+    best = next(metrics for metrics in run.history if metrics.epoch == run.best.epoch)
+    metadata: dict[str, Any] = {
+        "epochs_trained": len(run.history),
+        "best_perplexity": best.val_perplexity,
+        "training_date": now_utc(),
+        "best_epoch": best.epoch,
+        "seed": run.config.seed,
+        "threads": training_threads(),
+        "device": describe_device(next(run.prior.parameters()).device),
+        "format": run.format,
+        "measure": MEASURE,
+        "history": {
+            "epochs": [metrics.epoch for metrics in run.history],
+            "train_losses": [metrics.train_loss for metrics in run.history],
+            "val_losses": [metrics.val_loss for metrics in run.history],
+        },
+        "codec_digest": run.codec_digest,
+        "unigram_perplexity": run.unigram,
+        "unigram_by_level": list(run.unigram_by_level),
+        "sibling_agreement": run.agreement,
+        "was_memorizing": any(metrics.is_memorizing for metrics in run.history),
+        "run_verdict": run_verdict(run.history).value,
+        "dataset_file_count": len(dataset.files),
+        "dataset_total_duration_s": dataset.total_duration_s,
+    }
+    if not run.config.anonymous:
+        metadata["dataset_name"] = dataset.name
+        metadata["validation_files"] = [file.name for file in run.codes.val_files]
+    return metadata
+
+
+def kept_facts(metrics: PriorEpochMetrics, kept: Keep) -> dict[str, Any]:
+    """Return what the file holds of the epoch whose weights are saved."""
+    facts = {
+        "kept": kept.value,
+        "kept_epoch": metrics.epoch,
+        "final_perplexity": metrics.val_perplexity,
+        "level_perplexities": list(metrics.level_perplexities),
+    }
+    return facts | ({"verdict": metrics.verdict} if metrics.verdict else {})  # an older Distill gave none
+
+
+def complete_event(run: PriorRun, ended: Ended) -> PriorTrainingCompleteEvent:
+    """Return what the last epoch and the best came to."""
+    last = run.history[-1]
+    return PriorTrainingCompleteEvent(
+        final_train_loss=last.train_loss,
+        final_val_loss=last.val_loss,
+        final_perplexity=last.val_perplexity,
+        best_perplexity=last.best_perplexity,
+        epochs_trained=len(run.history),
+        was_memorizing=any(metrics.is_memorizing for metrics in run.history),
+        ended=ended.value,
+        run_verdict=run_verdict(run.history).value,
+    )
