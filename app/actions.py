@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QAction, QKeySequence
@@ -17,6 +18,15 @@ from app.theme import icon
 from app.words import as_tooltip, on_button, shown_name
 
 _Keys = QKeySequence.StandardKey | str | None
+
+_KEEP = {
+    ActionId.KEEP_BEST: ("&Keep Best", "Of the training, keep the epoch of the lowest perplexity"),
+    ActionId.KEEP_LAST: ("Keep &Last", "Of the training, keep the last epoch"),
+    ActionId.KEEP_BEFORE_MEMORIZING: (
+        "Keep Best Before &Memorizing",
+        "Of the training, keep the best epoch before it began to memorize",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +103,19 @@ def action_table(commands: Commands, help_menu: Help, window: QMainWindow) -> li
         ActionSpec(
             ActionId.TRAIN, "&Train", "&Train", "Ctrl+R", commands.train, "Train a prior on the sounds", "train"
         ),
-        ActionSpec(ActionId.STOP, "&Train", "&Stop and Keep Best", "Esc", commands.stop, icon_name="stop"),
+        ActionSpec(
+            ActionId.STOP,
+            "&Train",
+            "&Stop",
+            "Esc",
+            commands.stop,
+            "End the training and keep its best epoch, or the best before it began to memorize",
+            "stop",
+        ),
+        *(
+            ActionSpec(action, "&Train", text, None, partial(commands.keep, action), tip)
+            for action, (text, tip) in _KEEP.items()
+        ),
         ActionSpec(
             ActionId.CONTINUE,
             "&Train",

@@ -29,7 +29,7 @@ class Closing(QObject):
         """Tell whether the window may close now; otherwise ask, and `close_now` comes later."""
         state = self._session.state
         if state.is_training:
-            question = questions.quit_while_training(state.last_epoch, state.best_epoch, state.is_kept)
+            question = questions.quit_while_training(state.last_epoch, state.kept_epoch, state.is_kept)
             self._commands.ask(question, self._on_quit_answer)
             return False
         if state.activity is Activity.SAVING:
@@ -47,7 +47,10 @@ class Closing(QObject):
 
     @Slot()
     def on_desktop_session_end(self) -> None:
-        """Ask nothing, keep what is worth keeping: stop, and save into the open model."""
+        """Ask nothing, keep what is worth keeping: stop, and save into the open model.
+
+        A prior that should not replace the file's unasked stays in the run folder, and is offered at the next start.
+        """
         loop, session = QEventLoop(), self._session
         QTimer.singleShot(_DESKTOP_END_WAIT_MS, loop.quit)
         for signal in (session.training_ended, session.saved, session.failed):
@@ -55,7 +58,8 @@ class Closing(QObject):
         session.stop()
         if session.state.is_training or session.state.activity is Activity.SAVING:
             loop.exec()
-        if session.state.unsaved and session.state.activity is not Activity.SAVING:
+        state = session.state
+        if state.unsaved and state.activity is not Activity.SAVING and not state.objection:
             session.save_prior()
             loop.exec()
 

@@ -16,9 +16,10 @@ from app.drops import Refusal, Target, route
 from app.problems import Problem
 from app.prompts import Prompts
 from app.session import Session
-from app.state import ActionId, Activity, available
+from app.state import KEEPING, ActionId, Activity, available
 from app.unfinished import Unfinished
 from app.words import PERPLEXITY_EXPLAINED, cleared_text, shown_name
+from distill_core.errors import ModelFileError
 
 if TYPE_CHECKING:
     from app.prompts import Question
@@ -26,6 +27,16 @@ if TYPE_CHECKING:
 
 _LOCKED_TEXT = "Stop training to change the model or the sounds."
 _SAVING_TEXT = "The prior is being saved. After that the model and the sounds can be changed."
+
+
+def _as_it_is_now(model: ModelSummary) -> ModelSummary:
+    """Return a model's facts anew: another program may have put a prior into it; it takes milliseconds."""
+    from distill_core.models.persistence import read_summary
+
+    try:
+        return read_summary(model.path)
+    except ModelFileError:
+        return model  # the save will say what is wrong
 
 
 class Commands(QObject):
@@ -164,16 +175,20 @@ class Commands(QObject):
 
     # Saving
 
+    def keep(self, action: ActionId) -> None:
+        """Let the trained prior have other weights of its training."""
+        if self.can(action):
+            self._session.keep(KEEPING[action])
+
     def save(self, then: Callable[[], None] | None = None) -> None:
         """Save into the model; a prior that is in it is asked about first."""
-        summary = self._session.state.model
-        if summary is None or not self.can(ActionId.SAVE_PRIOR):
+        state = self._session.state
+        if state.model is None or state.trained is None or not self.can(ActionId.SAVE_PRIOR):
             return
-        obstacle = self._session.state.obstacle
-        if obstacle is not None and obstacle.is_read_only:
+        if state.obstacle is not None and state.obstacle.is_read_only:
             self.save_copy(then)
             return
-        if not summary.has_prior:
+        if not state.model.has_prior:
             self._save_to(None, then)
             return
 
@@ -183,14 +198,22 @@ class Commands(QObject):
             elif answer == "copy":
                 self.save_copy(then)
 
-        self.ask(questions.replace_prior(summary), on_answer)
+        self.ask(questions.replace_prior(state.model, state.trained, state.objection), on_answer)
 
     def save_copy(self, then: Callable[[], None] | None = None) -> None:
         """Ask where, then save a copy of the model with the new prior."""
         summary = self._session.state.model
         if summary is not None and self.can(ActionId.SAVE_COPY):
             suggested = summary.path.with_name(f"{summary.path.stem} with prior.distill")
-            self._prompts.choose_copy(self._window, suggested, lambda path: self._save_to(path, then))
+            self._prompts.choose_copy(self._window, suggested, lambda path: self._save_copy_to(path, then))
+
+    def _save_copy_to(self, path: Path, then: Callable[[], None] | None) -> None:
+        """Save a copy there; the model's own file is none, so that a worse prior is asked about."""
+        state = self._session.state
+        if state.objection and state.model is not None and path.resolve() == state.model.path.resolve():
+            self.save(then)
+        else:
+            self._save_to(path, then)
 
     def _save_to(self, output: Path | None, then: Callable[[], None] | None) -> None:
         """Save; the person has been told if another program changed the model, and a copy replaces nothing."""
@@ -200,8 +223,21 @@ class Commands(QObject):
 
     def replace_changed(self) -> None:
         """Save into the model although another program changed it; the engine keeps that as the backup."""
-        if self.can(ActionId.SAVE_PRIOR):
-            self._session.save_prior(though_changed=True)
+        state = self._session.state
+        if state.model is None or state.trained is None or not self.can(ActionId.SAVE_PRIOR):
+            return
+        objection = state.trained.objection(now := _as_it_is_now(state.model))
+
+        def on_answer(answer: str) -> None:
+            if answer == "replace":
+                self._session.save_prior(though_changed=True)
+            elif answer == "copy":
+                self.save_copy()
+
+        if objection:
+            self.ask(questions.replace_prior(now, state.trained, objection), on_answer)
+        else:
+            on_answer("replace")
 
     def restore(self) -> None:
         """Look at the version before the last save, ask, then put it back."""

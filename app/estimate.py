@@ -4,26 +4,37 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from distill_core.errors import ConfigError
 from distill_core.training.prior_config import PriorConfig, config_for_sounds
 
 if TYPE_CHECKING:
-    from distill_core.audio.dataset import AudioDataset
+    from distill_core.audio.dataset import AudioDataset, AudioFile
+    from distill_core.audio.spectrogram import SpectrogramConfig
     from distill_core.models.summary import ModelSummary
     from distill_core.training.metrics import PriorEpochMetrics
 
 _PACE_EPOCHS = 20
 
 
+@lru_cache(maxsize=2)
+def _steps(files: tuple[AudioFile, ...], config: SpectrogramConfig) -> int:
+    """Return the codec's steps in sounds; with 5,000 of them counting takes 30 ms, and every change of state asks."""
+    from distill_core.audio.variants import total_steps
+
+    return total_steps(files, config)
+
+
 def likely_config(model: ModelSummary, dataset: AudioDataset, overrides: Mapping[str, Any]) -> PriorConfig:
-    """Return the settings that training will most likely choose; the codes are counted only once there are some.
+    """Return the settings that training will most likely choose; the codes themselves come only with training.
 
     Raises:
         ConfigError: an override that cannot be.
     """
-    return config_for_sounds(len(dataset.files), dataset.whole_seconds * model.seq_len, overrides)
+    codes = _steps(dataset.files, model.spectrogram) * model.codes_a_step
+    return config_for_sounds(len(dataset.files), codes, overrides)
 
 
 def epoch_work(model: ModelSummary, dataset: AudioDataset, config: PriorConfig) -> float:
@@ -37,13 +48,21 @@ def epoch_work(model: ModelSummary, dataset: AudioDataset, config: PriorConfig) 
         a_code = layers / model.num_quantizers + 4 * config.hidden_size**2 + head
     else:
         a_code = layers + 2 * head
-    return float(_passes(dataset, config) * dataset.whole_seconds * model.seq_len * a_code)
+    codes = _computed_codes(model, dataset, config)
+    return float(_passes(codes / model.seq_len, config) * codes * a_code)
 
 
-def _passes(dataset: AudioDataset, config: PriorConfig) -> int:
+def _computed_codes(model: ModelSummary, dataset: AudioDataset, config: PriorConfig) -> int:
+    """Return how many codes the network goes through: `flat` takes whole chunks, what only fills them included."""
+    if config.architecture == "frames":
+        return _steps(dataset.files, model.spectrogram) * model.codes_a_step
+    return dataset.whole_seconds * model.seq_len
+
+
+def _passes(seconds: float, config: PriorConfig) -> int:
     """Return how often an epoch goes through a small set, so as to have four steps."""
-    seconds = max(1.0, dataset.whole_seconds * (1 - config.val_fraction))
-    return math.ceil(4 / math.ceil(seconds / config.batch_size))
+    learned = max(1.0, seconds * (1 - config.val_fraction))
+    return math.ceil(4 / math.ceil(learned / config.batch_size))
 
 
 def training_seconds(

@@ -32,7 +32,7 @@ from app.widgets.drop_card import accept_copy
 from app.words import shown_name
 
 if TYPE_CHECKING:
-    from distill_core.training.metrics import OlderStateTaken, PriorEpochMetrics, RunNotKept
+    from distill_core.training.metrics import OlderStateTaken, PriorEpochMetrics, RolledBack, RunNotKept
 
 _EVENT_MS = 5000
 _MINIMUM_SIZE = (760, 560)
@@ -87,6 +87,7 @@ class MainWindow(QMainWindow):
         self._session.saved.connect(self._on_saved)
         self._session.backed_up.connect(self._on_backup)
         self._session.run_not_kept.connect(self._on_run_event)
+        self._session.rolled_back.connect(self._on_run_event)
         self._session.older_state_taken.connect(self._on_run_event)
         self._session.failed.connect(self._on_failed)
         self._session.device_known.connect(self._device.setText)
@@ -117,7 +118,7 @@ class MainWindow(QMainWindow):
         )
 
     @Slot(object)
-    def _on_run_event(self, event: RunNotKept | OlderStateTaken) -> None:
+    def _on_run_event(self, event: RunNotKept | RolledBack | OlderStateTaken) -> None:
         self._on_said(event.sentence)
 
     @Slot(str, object)

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from app.outcome import BY_AN_OLDER_MEASURE
 from app.problems import Problem
 from app.prompts import Choice, Question
 from app.words import counted, shown_name
@@ -13,6 +14,7 @@ from app.words import counted, shown_name
 if TYPE_CHECKING:
     from distill_core.models.summary import ModelSummary
     from distill_core.training.metrics import PriorEpochMetrics
+    from distill_core.training.trained_prior import TrainedPrior
 
 CANCEL = Choice("cancel", "Cancel", "reject")
 
@@ -27,9 +29,10 @@ def _date(text: object) -> str | None:
 
 def _known_facts(summary: ModelSummary) -> str:
     metadata = summary.prior_metadata or {}
-    best, count = summary.best_perplexity, metadata.get("dataset_file_count")
+    reached, count = summary.perplexity, metadata.get("dataset_file_count")
+    mark = f" {BY_AN_OLDER_MEASURE}" if summary.counts_padding else ""
     facts = [
-        f"Perplexity {best:.2f}" if best is not None else None,
+        f"Perplexity {reached:,.2f}{mark}" if reached is not None else None,
         counted(count, "sound") if isinstance(count, int) else None,
         _date(metadata.get("training_date")),
     ]
@@ -37,14 +40,39 @@ def _known_facts(summary: ModelSummary) -> str:
     return f"{known}. " if known else ""
 
 
-def replace_prior(summary: ModelSummary) -> Question:
-    """Ask before a prior in the file is replaced by the new one."""
+def _measured(summary: ModelSummary, trained: TrainedPrior) -> str:
+    """Return what the file's prior reaches on the held-out sounds of the training, beside the new one."""
+    before = trained.measured_in(summary)
+    if before is None or before.perplexity is None:
+        return ""
+    if not before.decides:
+        return f"Measured on these held-out sounds, which it may have learned from: {before.perplexity:,.2f}. "
+    new = trained.metadata["final_perplexity"]
+    return f"On the same held-out sounds it reaches {before.perplexity:,.2f}, the new prior {new:,.2f}. "
+
+
+def replace_prior(summary: ModelSummary, trained: TrainedPrior, objection: str) -> Question:
+    """Ask before a prior in the file is replaced by the new one; `objection` says why it should not be."""
+    if objection:
+        return _save_worse(summary, trained, objection)
     newer = "" if summary.prior_is_readable else "It was made by a newer Distill. "
     return Question(
         "replacePriorQuestion",
         f"“{shown_name(summary.path)}” already has a prior.",
-        f"{_known_facts(summary)}{newer}Saving replaces it.",
+        f"{_known_facts(summary)}{newer}{_measured(summary, trained)}Saving replaces it.",
         (Choice("copy", "Save a Copy…"), Choice("replace", "Replace", "destroy"), CANCEL),
+        default="copy",
+        escape="cancel",
+    )
+
+
+def _save_worse(summary: ModelSummary, trained: TrainedPrior, objection: str) -> Question:
+    values = _measured(summary, trained) if trained.is_no_better_than_guessing else ""  # the other objection has them
+    return Question(
+        "worsePriorQuestion",
+        f"Replace the prior in “{shown_name(summary.path)}” with this one?",
+        f"{objection} {values}".strip(),
+        (Choice("copy", "Save a Copy…"), Choice("replace", "Save Anyway", "destroy"), CANCEL),
         default="copy",
         escape="cancel",
     )
@@ -76,14 +104,14 @@ def save_first(model: Path) -> Question:
     )
 
 
-def quit_while_training(last: PriorEpochMetrics | None, best: PriorEpochMetrics | None, is_kept: bool) -> Question:
-    """Ask before closing ends a training."""
-    if last is None or best is None:
+def quit_while_training(last: PriorEpochMetrics | None, kept: PriorEpochMetrics | None, is_kept: bool) -> Question:
+    """Ask before closing ends a training; `kept` is the epoch that a stop keeps."""
+    if last is None or kept is None:
         text = "The first epoch is not finished, so there is nothing to save yet."
         choices: tuple[Choice, ...] = (Choice("discard", "Quit Without Saving", "destroy"),)
     else:
         text = f"Epoch {last.epoch} of {last.total_epochs}. "
-        text += f"The best prior so far (perplexity {best.val_perplexity:.2f}) is not saved."
+        text += f"The prior of epoch {kept.epoch} (perplexity {kept.val_perplexity:,.2f}) is not saved."
         text += " Distill offers to go on with it when you open the model again." if is_kept else ""
         choices = (Choice("save", "Save and Quit"), Choice("discard", "Quit Without Saving", "destroy"))
     keep = Choice("cancel", "Keep Training", "reject")

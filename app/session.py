@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from app import work
+from app import results, work
 from app.estimate import epoch_work, likely_config, training_seconds
 from app.jobs import Job, JobOutcome, JobRunner
 from app.problems import problem_from
@@ -20,13 +20,15 @@ from distill_core.training.metrics import (
     PriorEpochMetrics,
     PriorStepMetrics,
     PriorTrainingStartEvent,
+    RolledBack,
     RunNotKept,
 )
 
 if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
     from distill_core.models.summary import ModelSummary
-    from distill_core.training.prior_loop import TrainedPrior
+    from distill_core.training.metrics import Keep
+    from distill_core.training.trained_prior import TrainedPrior
 
 _ACTIVITY_OF_JOB = {
     "engine": Activity.STARTING,
@@ -48,8 +50,8 @@ class Session(QObject):
     `dataset_changed(AudioDataset | None)`; `progress(JobProgress)`; `training_started(PriorTrainingStartEvent)`,
     `step_finished(PriorStepMetrics)`, `epoch_finished(PriorEpochMetrics)`, `training_ended(TrainedPrior)`;
     `saved(Path)`, `backed_up(Path)`; `previous_found(ModelSummary)` of the version before,
-    `restored(Path)`; `run_not_kept(RunNotKept)`; `older_state_taken(OlderStateTaken)`; `device_known(str)`;
-    `failed(job name, Problem)`; `file_skipped(SkippedFile)`.
+    `restored(Path)`; `run_not_kept(RunNotKept)`; `rolled_back(RolledBack)`; `older_state_taken(OlderStateTaken)`;
+    `device_known(str)`; `failed(job name, Problem)`; `file_skipped(SkippedFile)`.
     """
 
     state_changed = Signal(object)
@@ -65,6 +67,7 @@ class Session(QObject):
     previous_found = Signal(object)
     restored = Signal(object)
     run_not_kept = Signal(object)
+    rolled_back = Signal(object)
     older_state_taken = Signal(object)
     device_known = Signal(str)
     failed = Signal(str, object)
@@ -155,6 +158,11 @@ class Session(QObject):
         """Let the open model and the version before it change places."""
         self._submit_now("restoring", work.restoring(self._require_model().path))
 
+    def keep(self, which: Keep) -> None:
+        """Let the trained prior have other weights: those of the training's best epoch, of its last, or others."""
+        _, trained = self._require_trained()
+        self._set(trained=trained.keeping(which))
+
     def discard_prior(self) -> None:
         """Give the unsaved prior up, also what is kept of it on disk."""
         trained, model = self._state.trained, self._state.model
@@ -207,13 +215,12 @@ class Session(QObject):
             case SkippedFile():
                 self.file_skipped.emit(event)
             case PriorTrainingStartEvent():
-                if self._state.activity is Activity.PREPARING:
-                    self._set(activity=Activity.TRAINING)
-                self.training_started.emit(event)
-                self._take_history(event.history)
+                self._on_training_start(event)
             case RunNotKept():
                 self._set(is_kept=False)
                 self.run_not_kept.emit(event)
+            case RolledBack():
+                self.rolled_back.emit(event)
             case OlderStateTaken():
                 self._set(older_state=event)
                 self.older_state_taken.emit(event)
@@ -224,15 +231,16 @@ class Session(QObject):
             case PriorEpochMetrics():
                 self._on_epoch(event)
 
-    def _take_history(self, history: tuple[PriorEpochMetrics, ...]) -> None:
-        """Tell of the epochs before a training that goes on."""
-        for epoch in history:
+    def _on_training_start(self, event: PriorTrainingStartEvent) -> None:
+        activity = self._state.activity
+        self._set(activity=Activity.TRAINING if activity is Activity.PREPARING else activity, sameness=event.sameness)
+        self.training_started.emit(event)
+        for epoch in event.history:  # of a training that goes on
             self._on_epoch(epoch)
 
     def _on_epoch(self, epoch: PriorEpochMetrics) -> None:
-        best = self._state.best_epoch
-        is_best = best is None or epoch.val_perplexity < best.val_perplexity
-        self._set(last_epoch=epoch, best_epoch=epoch if is_best else best)
+        self._state = self._state.with_epoch(epoch)
+        self._set()
         self.epoch_finished.emit(epoch)
 
     @Slot(object)
@@ -266,51 +274,12 @@ class Session(QObject):
         if seconds and self._epoch_work:
             self.settings.set_training_speed(self._epoch_work * len(seconds) / max(sum(seconds), 1e-3))
 
-    def _take_model(self, opened: work.OpenedModel) -> None:
-        self._set(
-            model=opened.summary,
-            obstacle=opened.obstacle,
-            has_previous=opened.has_previous,
-            unfinished=opened.unfinished,
-            may_replace=False,
-        )
-        self.model_changed.emit(opened.summary)
-
-    def _take_saved(self, saved: work.Saved) -> None:
-        self._state = replace(self._state, unsaved=False, saved_to=saved.path)
-        self._take_model(saved.opened)
-        self.saved.emit(saved.path)
-        if saved.backup is not None:
-            self.backed_up.emit(saved.backup)
-
     def _take_result(self, name: str, result: Any) -> None:
-        match name:
-            case "model":
-                self._state = self._state.without_training()
-                self.settings.add_recent_model(result.summary.path.resolve())
-                self._take_model(result)
-            case "sounds":
-                kept = self._state.trained if self._state.unsaved else None  # what is saved makes room for "Ready"
-                self._set(dataset=result, trained=kept)
-                self.dataset_changed.emit(result)
-            case "training":
-                self._remember_speed(result)
-                self._set(trained=result, unsaved=result.prior is not None)
-                self.training_ended.emit(result)
-            case "recovering":
-                best = next(epoch for epoch in result.history if epoch.epoch == result.metadata["best_epoch"])
-                self._set(trained=result, unsaved=True, unfinished=None, last_epoch=result.history[-1], best_epoch=best)
-            case "saving":
-                self._take_saved(result)
-            case "previous":
-                self._set()
-                self.previous_found.emit(result)
-            case "restoring":
-                path, opened = result
-                self._take_model(opened)
-                self.restored.emit(path)
-            case "engine":
-                self._set(recoverable=result.unfinished)
-                self.device_known.emit(result.device)
-            case "discarding":
-                self._set(recoverable=result)
+        if name == "model":
+            self.settings.add_recent_model(result.summary.path.resolve())
+        if name == "training":
+            self._remember_speed(result)
+        self._state, news = results.take(self._state, name, result)
+        self._set()
+        for signal, value in news:
+            getattr(self, signal).emit(value)

@@ -7,12 +7,14 @@ from enum import Enum, StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from distill_core.training.metrics import Keep, Verdict
+
 if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
     from distill_core.models.summary import ModelSummary
     from distill_core.training.checkpoint import UnfinishedRun
     from distill_core.training.metrics import OlderStateTaken, PriorEpochMetrics
-    from distill_core.training.prior_loop import TrainedPrior
+    from distill_core.training.trained_prior import TrainedPrior
 
 
 class Activity(Enum):
@@ -42,6 +44,9 @@ class ActionId(StrEnum):
     CONTINUE = "continueAction"
     USE_BEST = "useBestAction"
     DISCARD = "discardAction"
+    KEEP_BEST = "keepBestAction"
+    KEEP_LAST = "keepLastAction"
+    KEEP_BEFORE_MEMORIZING = "keepBeforeMemorizingAction"
     SHOW_IN_FOLDER = "showInFolderAction"
     OPTIONS = "optionsAction"
     INSPECT = "inspectAction"
@@ -68,6 +73,11 @@ ALWAYS = frozenset(
 )
 TRAINING_ACTIVITIES = frozenset({Activity.PREPARING, Activity.TRAINING, Activity.STOPPING})
 _OPENING_ACTIVITIES = frozenset({Activity.NONE, Activity.STARTING, Activity.OPENING, Activity.SCANNING})
+KEEPING = {
+    ActionId.KEEP_BEST: Keep.BEST,
+    ActionId.KEEP_LAST: Keep.LAST,
+    ActionId.KEEP_BEFORE_MEMORIZING: Keep.BEFORE_MEMORIZING,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +95,11 @@ class State:
     `obstacle` is what keeps anything from being saved into the model; `has_previous` says whether there is a version
     before its last save; `may_replace` says whether a save was refused because another program changed it.
     `is_kept` says whether the running training is on disk too; `older_state` that it comes from an older state than the
-    newest, which is damaged;
+    newest, which is damaged; `sameness` says in a sentence where its sounds are all one.
     `unfinished` is a training into the model that was never saved, `recoverable` are those of all models at the start.
     `pending_model` and `pending_folder` are being opened; `trained` is the last result, `unsaved` until it is in a
-    file; `saved_to` is the file of the last save; `last_epoch` and `best_epoch` belong to the running or last training.
+    file; `saved_to` is the file of the last save. The epochs belong to the running or last training:
+    `before_memorizing` is the best of those before one `has_memorized`.
     """
 
     activity: Activity = Activity.NONE
@@ -108,11 +119,22 @@ class State:
     saved_to: Path | None = None
     last_epoch: PriorEpochMetrics | None = None
     best_epoch: PriorEpochMetrics | None = None
+    before_memorizing: PriorEpochMetrics | None = None
+    has_memorized: bool = False
+    sameness: str = ""
 
     def without_training(self) -> State:
         """Return the state with nothing left of the last training."""
-        fresh = replace(self, trained=None, unsaved=False, saved_to=None)
-        return replace(fresh, last_epoch=None, best_epoch=None, older_state=None)
+        fresh = replace(self, trained=None, unsaved=False, saved_to=None, older_state=None, sameness="")
+        return replace(fresh, last_epoch=None, best_epoch=None, before_memorizing=None, has_memorized=False)
+
+    def with_epoch(self, epoch: PriorEpochMetrics) -> State:
+        """Return the state after one more epoch of the training."""
+        is_best = self.best_epoch is None or epoch.val_loss < self.best_epoch.val_loss
+        best = epoch if is_best else self.best_epoch
+        has_memorized = self.has_memorized or epoch.verdict == Verdict.MEMORIZING
+        before = self.before_memorizing if has_memorized else best
+        return replace(self, last_epoch=epoch, best_epoch=best, before_memorizing=before, has_memorized=has_memorized)
 
     @property
     def is_idle(self) -> bool:
@@ -125,10 +147,35 @@ class State:
         return self.activity in TRAINING_ACTIVITIES
 
     @property
+    def warning(self) -> str:
+        """What the running training's last epoch gives reason to warn of, in a sentence, or ""."""
+        epoch = self.last_epoch
+        return epoch.memorization_message if epoch is not None and self.activity is Activity.TRAINING else ""
+
+    @property
     def is_memorizing(self) -> bool:
-        """Whether the running training's last epoch gave reason to warn."""
-        is_training = self.activity is Activity.TRAINING and self.last_epoch is not None
-        return is_training and bool(self.last_epoch and self.last_epoch.memorization_message)
+        """Whether the verdict on the running training's last epoch is that it memorizes."""
+        return bool(self.warning and self.last_epoch and self.last_epoch.verdict == Verdict.MEMORIZING)
+
+    @property
+    def kept_epoch(self) -> PriorEpochMetrics | None:
+        """The epoch that a stop keeps: the best, or where training began to memorize, the best before that."""
+        return self.before_memorizing or self.best_epoch
+
+    @property
+    def objection(self) -> str:
+        """Why the trained prior should not replace the file's unasked, in a sentence, or "" also where it has none."""
+        if self.model is None or not self.model.has_prior or self.trained is None:
+            return ""
+        return self.trained.objection(self.model)
+
+    @property
+    def keepable(self) -> tuple[ActionId, ...]:
+        """What may be asked for: the weights of the unsaved training that are not the ones kept now."""
+        if self.trained is None or not self.unsaved:
+            return ()
+        kept = self.trained.metadata.get("kept")
+        return tuple(action for action, which in KEEPING.items() if which in self.trained.weights and which != kept)
 
     @property
     def is_empty(self) -> bool:
@@ -161,7 +208,11 @@ def available(state: State) -> frozenset[ActionId]:
     if state.activity is Activity.NONE and state.has_previous and not is_pending:
         actions.add(ActionId.RESTORE)
     if state.activity is Activity.NONE and state.unfinished is not None and not is_pending:
-        actions |= {ActionId.CONTINUE, ActionId.USE_BEST, ActionId.DISCARD}
+        actions |= {ActionId.USE_BEST, ActionId.DISCARD}
+        if state.unfinished.can_go_on:
+            actions.add(ActionId.CONTINUE)
+    if state.activity is Activity.NONE and not is_pending:
+        actions.update(state.keepable)
     if state.model is not None:
         actions.add(ActionId.SHOW_IN_FOLDER)
     return frozenset(actions)

@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.outcome import BY_AN_OLDER_MEASURE, finished_text, verdict_in_short
 from app.state import Activity, State
 
 if TYPE_CHECKING:
@@ -82,8 +83,15 @@ def model_lines(summary: ModelSummary) -> list[str]:
         return [facts, "Prior: none yet"]
     if not summary.prior_is_readable:
         return [facts, f"Prior: “{summary.prior_architecture}”, made by a newer Distill"]
-    best = summary.best_perplexity
-    return [facts, "Prior: yes" if best is None else f"Prior: perplexity {best:.2f}"]
+    return [facts, f"Prior: {_prior_in_short(summary)}"]
+
+
+def _prior_in_short(summary: ModelSummary) -> str:
+    reached, verdict = summary.perplexity, verdict_in_short((summary.prior_metadata or {}).get("verdict"))
+    if reached is None:
+        return verdict or "yes"
+    mark = f" {BY_AN_OLDER_MEASURE}" if summary.counts_padding else ""
+    return f"perplexity {reached:,.2f}{mark}{verdict and f', {verdict}'}"
 
 
 def sounds_line(dataset: AudioDataset) -> str:
@@ -103,15 +111,15 @@ def ready_text(dataset: AudioDataset, estimate_s: float | None) -> str:
     text = f"Ready. {counted(len(dataset.files), 'sound')}{estimate_words(estimate_s)}"
     if len(dataset.files) == 1:
         text += " One sound only: its end is kept for validation, so the perplexity is less trustworthy."
-    return text
+    return f"{text} {dataset.sameness}".strip()
 
 
 def idle_text(state: State, estimate_s: float | None) -> str:
     """Return the main sentence while nothing runs."""
     if state.trained is not None and state.trained.prior is None:
         return "Stopped before the first epoch: nothing to save."
-    if state.trained is not None and state.best_epoch is not None:
-        return finished_text(state)
+    if state.trained is not None:
+        return finished_text(state.trained)
     if state.model is None and state.dataset is None:
         return "Drop a Distill model and a folder of sounds to begin."
     if state.dataset is None:
@@ -119,15 +127,6 @@ def idle_text(state: State, estimate_s: float | None) -> str:
     if state.model is None:
         return "Now add the model (.distill) to train."
     return ready_text(state.dataset, estimate_s)
-
-
-def finished_text(state: State) -> str:
-    """Return what a finished training came to."""
-    if state.best_epoch is None:
-        return ""
-    best = f"best perplexity {state.best_epoch.val_perplexity:.2f} at epoch {state.best_epoch.epoch}"
-    early = state.trained is not None and state.trained.stopped_early
-    return f"{'Stopped' if early else 'Finished'}: {best}."
 
 
 def training_text(epoch: PriorEpochMetrics, best: PriorEpochMetrics, seconds_left: float | None) -> str:
@@ -140,7 +139,8 @@ def progress_text(progress: JobProgress) -> str:
     """Return what the work thread is doing, with numbers."""
     if progress.phase == "scan":
         return f"Looking through {counted(progress.total, 'file')}: {progress.done:,} done"
-    return f"Preparing sounds: {progress.done:,} of {progress.total:,}"
+    what = "variants" if progress.phase == "variants" else "sounds"
+    return f"Preparing {what}: {progress.done:,} of {progress.total:,}"
 
 
 def main_text(state: State, estimate_s: float | None) -> str:
@@ -182,6 +182,11 @@ def cleared_text(freed_bytes: int) -> str:
 def unfinished_words(run: UnfinishedRun) -> tuple[str, str]:
     """Return what to say of a training that was never saved, and what can be done."""
     reached = f"epoch {run.epoch} of {run.total_epochs}, best perplexity {run.best_perplexity:.2f}"
+    if run.is_older:
+        return (
+            f"Unfinished training of an older Distill found: {reached} {BY_AN_OLDER_MEASURE}.",
+            "It can't be gone on with. Use Best takes its best prior, to be saved into the model.",
+        )
     if run.has_ended:
         return f"A trained prior was never saved: {reached}.", "Use Best takes it, to be saved into the model."
     return f"Unfinished training found: {reached}.", f"Continue goes on with the sounds in {shown_name(run.sounds)}."
@@ -194,16 +199,17 @@ def sibling_text(event: PriorTrainingStartEvent) -> str:
     return f"Validation sounds share {event.sibling_agreement:.0%} of their codes with the nearest training sound."
 
 
-def memorizing_detail(epoch: PriorEpochMetrics, best: PriorEpochMetrics) -> str:
-    """Return the banner's second line: what is compared, and what stopping keeps."""
-    return f"{epoch.memorization_message} The best is epoch {best.epoch}, perplexity {best.val_perplexity:.2f}."
-
-
 PERPLEXITY_EXPLAINED = (
     "Perplexity says among how many codes the prior still hesitates when it guesses the next one. "
     "It is measured on sounds that are kept aside (validation), so lower means that it has understood your sounds "
-    "better. Guessing blindly gives the number of codes; guessing by how often each code occurs gives the line marked "
-    "“by frequency”.\n\n"
-    "A perplexity near 1 on few sounds is no triumph: the prior then knows them by heart, and what it makes will be "
-    "copies. Distill warns of it; in a curve of the flat architecture the dotted line shows from where on."
+    "better. Guessing blindly gives the number of codes; guessing by how often each code occurs, level by level, gives "
+    "the line marked “by frequency”.\n\n"
+    "A perplexity near 1 on few sounds is no triumph: below the dotted line the sounds are very predictable, or the "
+    "prior knows them by heart, and what it makes may be copies. So Distill compares the sounds kept aside with as "
+    "many of those that the prior trains on. The verdict is “memorizing” where it predicts the latter nearly without "
+    "a doubt and at least three times as well; “fitting” where it predicts them better than new sounds; “learning” "
+    "where hardly better. Nothing can be told where too little is kept aside, or where that is nearly a copy of the "
+    "rest.\n\n"
+    "Stopping a training that memorizes keeps its best epoch before that. Older versions of Distill counted silence "
+    "that only fills a second as sound: their numbers compare with no newer ones."
 )

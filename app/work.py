@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
     from distill_core.models.summary import ModelSummary
     from distill_core.training.checkpoint import UnfinishedRun
-    from distill_core.training.prior_loop import TrainedPrior
+    from distill_core.training.trained_prior import TrainedPrior
 
 Work: TypeAlias = Callable[[OnEvent, ShouldStop], object]
 

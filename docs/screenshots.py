@@ -32,9 +32,11 @@ from app.session import Session  # noqa: E402
 from app.state import Activity, State  # noqa: E402
 
 DEMO = ROOT / "resources" / "demo"
+OLDER_RUN = ROOT / "tests" / "data" / "run-format-1" / "run.distill-run"
 LONGEST_WAIT_S = 120.0
 FADE_S = 0.4  # Qt fades in the cross that empties a field
 QUICK = {"hidden_size": 64, "num_layers": 2, "num_heads": 4, "max_epochs": 40, "patience": 0}
+BY_HEART = {"architecture": "flat", "learning_rate": 5e-3, "dropout": 0.0, "max_epochs": 200}
 STATES = (
     "empty",
     "starting",
@@ -78,6 +80,12 @@ STATES = (
     "unfinished",
     "unfinished-smallest",
     "dialog-restore",
+    "choose-what-is-kept",
+    "too-much-alike",
+    "predictable",
+    "predictable-smallest",
+    "dialog-worse",
+    "unfinished-older",
 )
 
 
@@ -182,6 +190,9 @@ class Files:
         (self.empty / "beach.jpg").write_bytes(b"a picture")
         self.one = self._some("one shot", ["kick_deep.flac"])
         self.few = self._some("kicks and toms", ["kick_deep.flac", "tom_low.flac", "tom_high.flac"])
+        self.drums = self._some(
+            "five drums", [f"{name}.flac" for name in ("kick_deep", "tom_low", "tom_high", "bell_c5", "snare_crisp")]
+        )
         self.skipped = self._some("found sounds", [path.name for path in sorted(self.sounds.iterdir())[:9]])
         (self.skipped / "notes.wav").write_text("not a sound")
         (self.skipped / "silence that was never recorded, take 2.aif").write_bytes(b"")
@@ -371,9 +382,11 @@ class Story:
         self.window.resize(self.window.minimumSize())
         self.camera.take("saved-smallest")
         self.window.resize(1040, 720)
-        self.window.options.form.set_overrides({**QUICK, "max_epochs": 3})
-        self.start_training()
-        self.wait()
+        self.train_again(epochs=3)
+        self.window.commands.save()
+        self.take_dialog("dialog-worse", "Cancel")
+        self.session.discard_prior()
+        self.train_again(epochs=60)
         self.window.commands.save()
         self.take_dialog("dialog-replace", "Cancel")
         shutil.copyfile(DEMO / "demo.distill", self.files.model)
@@ -381,6 +394,12 @@ class Story:
         self.take_dialog_if_there("Replace")
         self.wait()
         self.camera.take("save-failed")
+
+    def train_again(self, epochs: int) -> None:
+        """Train to the end, for so many epochs."""
+        self.window.options.form.set_overrides({**QUICK, "max_epochs": epochs})
+        self.start_training()
+        self.wait()
 
     def take_dialog_if_there(self, answer: str) -> None:
         """Answer a question without a picture of it."""
@@ -421,10 +440,24 @@ class Story:
         self.take_dialog("dialog-restore", "Cancel")
         self.close_window()
 
-    def tell_memorizing(self) -> None:
-        """Learn one sound by heart."""
+    def tell_older(self) -> None:
+        """Find a training that an older Distill left."""
+        from distill_core.training.checkpoint import RunFolder
+
+        folder = RunFolder.of(self.files.model).folder
+        folder.mkdir(parents=True)
+        shutil.copyfile(OLDER_RUN, folder / OLDER_RUN.name)
         self.open_window()
-        self.open_demo(self.files.copies, architecture="flat", max_epochs=200, learning_rate=5e-3, dropout=0.0)
+        self.open_demo()
+        self.camera.take("unfinished-older")
+        self.window.commands.unfinished.discard()
+        self.wait()
+        self.close_window()
+
+    def tell_memorizing(self) -> None:
+        """Learn five sounds by heart, and choose what is kept of it."""
+        self.open_window()
+        self.open_demo(self.files.drums, **BY_HEART)
         self.start_training()
         wait_until(lambda: self.session.state.is_memorizing)
         seen = self.window.training.plot.epoch_count
@@ -432,7 +465,27 @@ class Story:
         self.camera.take("memorizing")
         self.window.resize(self.window.minimumSize())
         self.camera.take("memorizing-smallest")
+        self.session.stop()
+        self.wait()
+        self.window.resize(1040, 720)
+        self.camera.take("choose-what-is-kept")
         self.close_window()
+
+    def tell_predictable(self) -> None:
+        """Learn one sound, which is all that there is."""
+        self.open_window()
+        self.open_demo(self.files.copies, **BY_HEART)
+        self.session.training_started.connect(self._on_too_much_alike, Qt.ConnectionType.SingleShotConnection)
+        self.start_training()
+        wait_until(lambda: bool(self.session.state.warning))
+        self.camera.take("predictable")
+        self.window.resize(self.window.minimumSize())
+        self.camera.take("predictable-smallest")
+        self.close_window()
+
+    @Slot(object)
+    def _on_too_much_alike(self, event: object) -> None:
+        self.camera.take("too-much-alike", is_fleeting=True)
 
     def tell_the_rest(self) -> None:
         """A stranger's model, and the dialogs that no work opens."""
@@ -483,7 +536,9 @@ def tell(folder: Path, theme: str, application: QApplication) -> None:
         story.tell_training()
         story.tell_unfinished()
         story.tell_restoring()
+        story.tell_older()
         story.tell_memorizing()
+        story.tell_predictable()
         story.tell_the_rest()
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSplitter, QVBoxLayout, QWidget
 
-from app import words
+from app import notices, words
 from app.commands import Commands
 from app.estimate import seconds_left
+from app.notices import Notice
 from app.problems import Problem
 from app.session import Session
-from app.state import ActionId, Activity, State, available
+from app.state import KEEPING, ActionId, Activity, State, available
 from app.theme import set_primary
 from app.widgets.banner import Banner
 from app.widgets.perplexity_plot import PerplexityPlot
@@ -21,16 +23,11 @@ from app.widgets.perplexity_plot import PerplexityPlot
 if TYPE_CHECKING:
     from distill_core.events import JobProgress
     from distill_core.models.summary import ModelSummary
-    from distill_core.training.checkpoint import UnfinishedRun
     from distill_core.training.metrics import PriorEpochMetrics, PriorStepMetrics, PriorTrainingStartEvent
 
 _BAR_STEPS = 1000
 _BAR_HEIGHT, _BUTTON_HEIGHT = 10, 36  # the button is as high as bar and sentence, so that the bar moves nothing
 _WITHOUT_BAR = (Activity.NONE, Activity.OPENING, Activity.SCANNING)  # the cards have bars of their own
-_STOP, _SAVE, _EXPLAIN, _COPY, _REPLACE = "stop", "save", "explain", "copy", "replace"
-_CONTINUE, _BEST, _DISCARD, _REOPEN = "continue", "useBest", "discard", "reopen"
-_DEMO, _COPY_COMMAND = "demo", "copyCommand"
-_EMPTY_ACTIONS = [(_DEMO, "Try the Demo"), (_COPY_COMMAND, "Copy Command")]
 
 
 class TrainingPanel(QWidget):
@@ -45,17 +42,18 @@ class TrainingPanel(QWidget):
         self._total_epochs = 1
         self.plot = PerplexityPlot()
         self._answers: dict[str, Callable[[], object]] = {
-            _STOP: commands.stop,
-            _EXPLAIN: commands.explain_perplexity,
-            _DEMO: commands.try_demo,
-            _COPY_COMMAND: lambda: commands.copy_text(words.NO_MODEL_COMMAND),
-            _COPY: commands.save_copy,
-            _REPLACE: commands.replace_changed,
-            _SAVE: commands.save,
-            _CONTINUE: commands.unfinished.go_on,
-            _BEST: commands.unfinished.use_best,
-            _DISCARD: commands.unfinished.discard,
-            _REOPEN: self._reopen,
+            notices.STOP: commands.stop,
+            notices.EXPLAIN: commands.explain_perplexity,
+            notices.DEMO: commands.try_demo,
+            notices.COPY_COMMAND: lambda: commands.copy_text(words.NO_MODEL_COMMAND),
+            notices.COPY: commands.save_copy,
+            notices.REPLACE: commands.replace_changed,
+            notices.SAVE: commands.save,
+            notices.CONTINUE: commands.unfinished.go_on,
+            notices.BEST: commands.unfinished.use_best,
+            notices.DISCARD: commands.unfinished.discard,
+            notices.REOPEN: self._reopen,
+            **{action: partial(commands.keep, action) for action in KEEPING},
         }
         self.memorization_banner = _banner("memorizationBanner", self._on_banner)
         self.notice_banner = _banner("noticeBanner", self._on_banner)
@@ -129,9 +127,8 @@ class TrainingPanel(QWidget):
         if state.activity in (Activity.PREPARING, Activity.SAVING):
             self._problem = None  # what failed is tried anew
         self._show_button(state)
-        self._show_notice(state)
-        if not state.is_memorizing:
-            self.memorization_banner.hide_message()
+        self._show_notice()
+        _show(self.memorization_banner, notices.warning(state))
         busy = state.activity is not Activity.NONE
         self.bar.setVisible(state.activity not in _WITHOUT_BAR)
         if busy and state.activity not in (Activity.TRAINING, Activity.STOPPING):
@@ -155,52 +152,29 @@ class TrainingPanel(QWidget):
         if state.activity is Activity.STOPPING:
             self.train_button.setText("Stopping…")
         elif stops:
-            self.train_button.setText("Stop and Keep Best" if state.is_memorizing else "Stop")
+            kept = state.kept_epoch if state.is_memorizing else None
+            self.train_button.setText("Stop" if kept is None else f"Stop and Keep Epoch {kept.epoch}")
         else:
             self.train_button.setText("Train Again" if state.trained is not None else "Train")
 
-    def _show_notice(self, state: State) -> None:
-        if self._problem is not None:
-            actions = [(_COPY, "Save a Copy…")] if state.unsaved else []
-            if state.unsaved and self._problem.may_replace:
-                actions.append((_REPLACE, "Replace, Keep a Backup"))
-            self.notice_banner.show_message("error", self._problem.message, self._problem.hint, actions, _COPY)
-        elif state.unsaved and state.activity is Activity.NONE and state.model is not None:
-            name = words.shown_name(state.model.path)
-            detail = state.older_state.sentence if state.older_state is not None else ""
-            self.notice_banner.show_message(
-                "info", "Prior trained – not saved yet.", detail, [(_SAVE, f"Save into {name}")], _SAVE
-            )
-        elif state.unfinished is not None and state.activity is Activity.NONE and state.trained is None:
-            self._offer_unfinished(state.unfinished)
-        elif state.is_empty and state.recoverable:
-            run = state.recoverable[-1]
-            name, (title, _) = words.shown_name(run.model), words.unfinished_words(run)
-            self.notice_banner.show_message("info", title, "", [(_REOPEN, f"Open {name}")], _REOPEN)
-        elif state.is_empty:
-            self.notice_banner.show_message("info", "No model yet?", words.NO_MODEL_DETAIL, _EMPTY_ACTIONS, _DEMO)
-        else:
-            self.notice_banner.hide_message()
-
-    def _offer_unfinished(self, run: UnfinishedRun) -> None:
-        title, detail = words.unfinished_words(run)
-        actions = [] if run.has_ended else [(_CONTINUE, "Continue")]
-        actions += [(_BEST, "Use Best"), (_DISCARD, "Discard")]
-        self.notice_banner.show_message("info", title, detail, actions, actions[0][0])
+    def _show_notice(self) -> None:
+        _show(self.notice_banner, notices.notice(self._session.state, self._problem))
 
     @Slot(object)
     def _on_model(self, summary: ModelSummary | None) -> None:
         if self._session.state.trained is None:
             self._problem = None  # it was the former model's
-            self._show_notice(self._session.state)
+            self._show_notice()
             self._epochs = []
             self.plot.clear()
 
     @Slot(object)
     def _on_progress(self, progress: JobProgress) -> None:
-        if self._session.state.activity in (Activity.PREPARING, Activity.SCANNING):
+        activity = self._session.state.activity
+        if activity in (Activity.PREPARING, Activity.SCANNING):
             self.bar.setRange(0, progress.total)
             self.bar.setValue(progress.done)
+        if activity in (Activity.PREPARING, Activity.SCANNING, Activity.TRAINING):  # between epochs: variants
             self.sentence.setText(words.progress_text(progress))
 
     @Slot(object)
@@ -213,32 +187,26 @@ class TrainingPanel(QWidget):
         self.bar.setRange(0, _BAR_STEPS)
         self.bar.setValue(0)
         self._total_epochs = event.total_epochs
-        # The limit alone is no reason to warn of `frames`.
-        limit = event.memorization_limit if event.config.architecture == "flat" else 0.0
-        self.plot.start(event.total_epochs, event.unigram_perplexity, limit, words.sibling_text(event))
+        note = words.sibling_text(event)
+        self.plot.start(event.total_epochs, event.unigram_perplexity, event.memorization_limit, note)
 
     @Slot(object)
     def _on_step(self, step: PriorStepMetrics) -> None:
         done = (step.epoch - 1) + step.step / step.total_steps
         self.bar.setValue(round(_BAR_STEPS * done / self._total_epochs))
+        self.sentence.setText(self._sentence_for(self._session.state))  # instead of what was prepared for the epoch
 
     @Slot(object)
     def _on_epoch(self, epoch: PriorEpochMetrics) -> None:
         self._epochs.append(epoch)
         self.plot.add_epoch(epoch)
-        state = self._session.state
-        self.sentence.setText(self._sentence_for(state))
-        if state.is_memorizing and state.best_epoch is not None:
-            detail = words.memorizing_detail(epoch, state.best_epoch)
-            title = "The prior is starting to memorize your sounds."
-            actions = [(_STOP, "Stop and Keep Best"), (_EXPLAIN, "Explain")]
-            self.memorization_banner.show_message("warning", title, detail, actions, _STOP)
+        self.sentence.setText(self._sentence_for(self._session.state))
 
     @Slot(str, object)
     def _on_failed(self, job: str, problem: Problem) -> None:
         if job not in ("model", "sounds"):  # those are answered on their cards
             self._problem = problem
-            self._show_notice(self._session.state)
+            self._show_notice()
 
     @Slot()
     def _on_train_clicked(self) -> None:
@@ -255,6 +223,13 @@ class TrainingPanel(QWidget):
         """Open the model of the training that was never saved."""
         if runs := self._session.state.recoverable:
             self._commands.open_model(runs[-1].model)
+
+
+def _show(banner: Banner, notice: Notice | None) -> None:
+    if notice is None:
+        banner.hide_message()
+    else:
+        banner.show_message(notice.kind, notice.title, notice.detail, notice.actions, notice.primary)
 
 
 def _banner(name: str, on_action: object) -> Banner:

@@ -97,7 +97,7 @@ class InspectView(QWidget):
             return
         self._curve.build()
         # Without the unigram line: its name does not fit here, and a row of its own tells it.
-        self._curve.show_saved(curve.val_losses, curve.train_losses, curve.best_epoch, None)
+        self._curve.show_saved(curve.epochs, curve.val_losses, curve.train_losses, curve.best_epoch)
 
     def note(self, text: str) -> None:
         """Add a line above the facts; the next model takes it away."""

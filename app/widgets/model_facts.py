@@ -6,8 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from app.outcome import ended_words, kept_words
 from app.widgets import stranger_values as read
 from app.words import counted, duration
+from distill_core.training.metrics import verdict_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +26,7 @@ NO_MODEL = "No model is open. Open one to see what it holds."
 NO_PRIOR = "No prior in this model yet."
 _BYTES_A_PARAMETER = 4
 _MOST_LEVELS = 32
+_OLDER_MEASURE = "an older one, which counts padding too: compare its numbers with no newer ones"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +52,9 @@ class LevelUse:
 
 @dataclass(frozen=True, slots=True)
 class SavedCurve:
-    """The losses in nats that a prior's training left in the file, one an epoch, NaN where unknown."""
+    """The losses in nats that a prior's training left in the file, NaN where unknown, and their epochs' numbers."""
 
+    epochs: list[int]
     val_losses: list[float]
     train_losses: list[float]
     best_epoch: int | None
@@ -140,12 +144,35 @@ def _as_seconds(codes: int, codes_a_second: int) -> str:
     return " = 1 second" if codes == codes_a_second else f" = {codes / codes_a_second:.3g} seconds"
 
 
-def _best_perplexity(facts: Mapping[str, Any], codebook_size: int) -> str:
-    best, epoch = read.above_zero(facts, "best_perplexity"), read.count(facts, "best_epoch")
-    if best is None:
+def _above_zero(value: float | None) -> float | None:
+    return value if value is not None and value > 0 else None
+
+
+def _perplexity(summary: ModelSummary, facts: Mapping[str, Any]) -> str:
+    """Return what the saved weights reach, and which of the training's epochs they are of."""
+    reached = _above_zero(summary.perplexity)
+    if reached is None:
         return ""
-    at_epoch = "" if epoch is None else f" at epoch {epoch:,}"
-    return f"{best:.2f}{at_epoch} (uniform = {codebook_size})"
+    epoch = read.count(facts, "kept_epoch") or read.count(facts, "best_epoch")
+    which = kept_words(facts.get("kept"))
+    at_epoch = "" if epoch is None else f" at epoch {epoch:,}{which and f', {which}'}"
+    return f"{reached:,.2f}{at_epoch} (uniform = {summary.codebook_size})"
+
+
+def _best_of_the_run(facts: Mapping[str, Any]) -> str:
+    best, epoch = read.above_zero(facts, "best_perplexity"), read.count(facts, "best_epoch")
+    if best is None or epoch is None or epoch == read.count(facts, "kept_epoch"):
+        return ""
+    return f"{best:,.2f} at epoch {epoch:,}"
+
+
+def _unigram(summary: ModelSummary, facts: Mapping[str, Any]) -> str:
+    value = _above_zero(summary.unigram_perplexity)
+    if value is None:
+        return ""
+    pools_levels = summary.counts_padding and not _by_level(facts, "unigram_by_level")
+    how = "guessing by frequency alone, all levels together" if pools_levels else "guessing by frequency alone"
+    return f"{value:.2f} ({how})"
 
 
 def _by_level(facts: Mapping[str, Any], key: str) -> str:
@@ -157,23 +184,33 @@ def _siblings(facts: Mapping[str, Any]) -> str:
     share = read.number(facts, "sibling_agreement")
     if share is None or not 0 <= share <= 1:
         return ""
-    return f"{share:.0%} of a validation second's codes are those of its nearest training second (median)"
+    return f"{share:.0%} of a validation sound's codes are those of its nearest training sound (median)"
 
 
-def _result_rows(facts: Mapping[str, Any], codebook_size: int) -> list[Row]:
-    best, final = read.above_zero(facts, "best_perplexity"), read.above_zero(facts, "final_perplexity")
-    unigram = read.above_zero(facts, "unigram_perplexity")
-    memorized = facts.get("was_memorizing")
+def _result_rows(summary: ModelSummary, facts: Mapping[str, Any]) -> list[Row]:
     return _known(
-        ("Best perplexity", _best_perplexity(facts, codebook_size)),
-        ("Final perplexity", "" if final is None or final == best else f"{final:.2f}"),
+        ("Perplexity", _perplexity(summary, facts)),
+        ("Best of the run", _best_of_the_run(facts)),
+        ("Measure", _OLDER_MEASURE if summary.counts_padding and _perplexity(summary, facts) else ""),
         ("Perplexity by level", _by_level(facts, "level_perplexities")),
-        ("Unigram perplexity", "" if unigram is None else f"{unigram:.2f} (guessing by frequency alone)"),
+        ("Unigram perplexity", _unigram(summary, facts)),
         ("Unigram by level", _by_level(facts, "unigram_by_level")),
         ("Sibling agreement", _siblings(facts)),
+        *_verdict_rows(facts),
         ("Epochs trained", _grouped(read.count(facts, "epochs_trained"))),
-        ("Memorized?", {True: "yes", False: "no"}[memorized] if isinstance(memorized, bool) else ""),
+        ("Ended", ended_words(facts.get("ended"))),
     )
+
+
+def _verdict_rows(facts: Mapping[str, Any]) -> list[Row]:
+    """Return what is said of the saved weights, and of the run's worst epoch; older files know a limit only."""
+    verdict, worst = facts.get("verdict"), facts.get("run_verdict")
+    passed = facts.get("was_memorizing")
+    return [
+        ("Verdict", verdict_words(verdict)),
+        ("Worst verdict of the run", verdict_words(worst) if worst != verdict else ""),
+        ("Very predictable?", {True: "yes, in some epoch", False: "no"}[passed] if isinstance(passed, bool) else ""),
+    ]
 
 
 def _validation_files(facts: Mapping[str, Any]) -> str:
@@ -189,6 +226,7 @@ def _training_rows(facts: Mapping[str, Any]) -> list[Row]:
         ("Folder", read.text(facts, "dataset_name")),
         ("Validation sounds", _validation_files(facts)),
         ("Device", read.text(facts, "device")),
+        ("Number format", read.text(facts, "format")),
         ("Threads", _grouped(read.count(facts, "threads"))),
         ("Seed", str(seed) if (seed := read.count(facts, "seed", least=0)) is not None else ""),
     )
@@ -198,7 +236,7 @@ def _prior_rows(summary: ModelSummary) -> list[Row]:
     if not summary.has_prior:
         return [("", NO_PRIOR)]
     facts = summary.prior_metadata or {}
-    rows = _network_rows(summary) + _result_rows(facts, summary.codebook_size) + _training_rows(facts)
+    rows = _network_rows(summary) + _result_rows(summary, facts) + _training_rows(facts)
     if summary.prior_is_readable:
         return rows
     return [("", "This prior was made by a newer Distill. The model itself can be used."), *rows]
@@ -233,10 +271,17 @@ def saved_curve(summary: ModelSummary) -> SavedCurve | None:
     val_losses, train_losses = read.losses(history, "val_losses"), read.losses(history, "train_losses")
     if all(math.isnan(loss) for loss in val_losses):
         return None
-    best_epoch = read.count(facts, "best_epoch")
-    if best_epoch is not None and best_epoch > len(val_losses):
-        best_epoch = None
-    return SavedCurve(val_losses, train_losses, best_epoch)
+    epochs = read.epochs(history, "epochs", len(val_losses))
+    return SavedCurve(epochs, val_losses, train_losses, _best_epoch(facts, dict(zip(epochs, val_losses, strict=True))))
+
+
+def _best_epoch(facts: Mapping[str, Any], losses: Mapping[int, float]) -> int | None:
+    """Return the best epoch, or None where the curve has another value there: older files number no epochs."""
+    epoch, best = read.count(facts, "best_epoch"), read.above_zero(facts, "best_perplexity")
+    if epoch is None or epoch not in losses:
+        return None
+    is_another = best is not None and not math.isclose(math.exp(losses[epoch]), best, rel_tol=0.01)
+    return None if is_another else epoch
 
 
 def as_text(sections: list[Section]) -> str:

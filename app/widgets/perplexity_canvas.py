@@ -87,7 +87,7 @@ class PerplexityCanvas(pg.PlotWidget):  # type: ignore[misc]
         self._show_training(epochs)
         self._show_best()
         self._show_line(self._unigram, self.unigram_label, curve.unigram, "guessing by frequency alone:")
-        self._show_line(self._limit, self.limit_label, curve.limit, "memorizing below")
+        self._show_line(self._limit, self.limit_label, curve.limit, "very predictable below")
         self._show_band()
         self._place_labels()
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from distill_core.training.metrics import PriorEpochMetrics, perplexity
+from distill_core.training.metrics import PriorEpochMetrics, Verdict, perplexity
 
 _ROUNDING = 1e-9  # a perplexity and the loss it came from differ by as much
 _NICE_ENDS = (10, 20, 30, 50, 75, 100, 150, 200, 300, 500, 750, 1000)
@@ -35,6 +35,14 @@ def _is_value(value: float) -> bool:
     return math.isfinite(value) and value > 0
 
 
+def _by_epoch(epochs: Sequence[int], losses: Sequence[float]) -> list[float]:
+    """Return a perplexity for each epoch up to the last one, NaN for one that is not among them."""
+    values = [math.nan] * (epochs[-1] if epochs else 0)
+    for epoch, loss in zip(epochs, losses, strict=False):
+        values[epoch - 1] = finite_perplexity(loss)
+    return values
+
+
 @dataclass(slots=True)
 class Curve:
     """A perplexity for each epoch from 1 on, NaN where there was none; 0 stands for "none" in the other fields."""
@@ -52,14 +60,17 @@ class Curve:
 
     @classmethod
     def saved(
-        cls, val_losses: Iterable[float], train_losses: Iterable[float], best_epoch: int | None, unigram: float | None
+        cls,
+        epochs: Sequence[int],
+        val_losses: Sequence[float],
+        train_losses: Sequence[float],
+        best_epoch: int | None,
+        unigram: float | None,
     ) -> Curve:
-        """Return a curve as a model file keeps it: losses in nats."""
-        curve = cls(unigram=unigram or 0.0, best_epoch=best_epoch or 0)
-        curve.validation = [finite_perplexity(loss) for loss in val_losses]
-        training = [finite_perplexity(loss) for loss in train_losses][: len(curve.validation)]
-        curve.training = training + [math.nan] * (len(curve.validation) - len(training))
-        curve.total_epochs = len(curve.validation)
+        """Return a curve as a model file keeps it: losses in nats, and the number of each one's epoch."""
+        curve = cls(total_epochs=epochs[-1] if epochs else 0, unigram=unigram or 0.0, best_epoch=best_epoch or 0)
+        curve.validation = _by_epoch(epochs, val_losses)
+        curve.training = _by_epoch(epochs, train_losses)
         if not 1 <= curve.best_epoch <= len(curve) or math.isnan(curve.best()):
             curve.best_epoch = 0
         return curve
@@ -69,7 +80,7 @@ class Curve:
 
     def add(self, metrics: PriorEpochMetrics) -> None:
         """Append an epoch; the best one is the one whose perplexity the engine calls the best."""
-        while len(self) < metrics.epoch - 1:  # never seen, but a curve must not shift if it happens
+        while len(self) < metrics.epoch - 1:  # an epoch that diverged was rolled back
             self._append(math.nan, math.nan, 0.0)
         value = finite_perplexity(metrics.val_loss)
         improves = not self.best_epoch or value < self.validation[self.best_epoch - 1]
@@ -78,7 +89,7 @@ class Curve:
         self.total_epochs = max(self.total_epochs, metrics.total_epochs)
         if _is_value(value) and improves and value <= metrics.best_perplexity * (1 + _ROUNDING):
             self.best_epoch = len(self)
-        if metrics.memorization_message and not self.memorizing_from:
+        if metrics.verdict == Verdict.MEMORIZING and not self.memorizing_from:
             self.memorizing_from = len(self)
 
     def _append(self, validation: float, training: float, seconds: float) -> None:
@@ -116,7 +127,7 @@ class Curve:
         if self.memorizing_from:
             sentences.append(f"Memorizing since epoch {self.memorizing_from}.")
         if self.limit:
-            sentences.append(f"Memorizing below {self.limit:.1f}.")
+            sentences.append(f"Very predictable below {self.limit:.1f}.")
         if self.unigram:
             sentences.append(f"Guessing by frequency alone reaches {in_words(self.unigram)}.")
         return " ".join([*sentences, self.note]).strip()

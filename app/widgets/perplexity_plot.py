@@ -104,10 +104,15 @@ class PerplexityPlot(QWidget):
             self._show_and_pause()
 
     def show_saved(
-        self, val_losses: Sequence[float], train_losses: Sequence[float], best_epoch: int | None, unigram: float | None
+        self,
+        epochs: Sequence[int],
+        val_losses: Sequence[float],
+        train_losses: Sequence[float],
+        best_epoch: int | None,
+        unigram: float | None = None,
     ) -> None:
         """Show the curve that a model file keeps; `best_epoch` and `unigram` are None where they are not known."""
-        self._set_curve(Curve.saved(val_losses, train_losses, best_epoch, unigram))
+        self._set_curve(Curve.saved(epochs, val_losses, train_losses, best_epoch, unigram))
 
     def clear(self) -> None:
         """Show no curve and no lines."""

@@ -32,6 +32,7 @@ _LABELS = {
     "gradient_clip_norm": "Gradient clipping",
     "val_fraction": "Validation share",
     "context_s": "Context in seconds",
+    "time_limit_min": "Time limit in minutes",
 }
 _CHOICES = {"device": DEVICE_NAMES, "architecture": ARCHITECTURES, "precision": PRECISIONS}
 _TARGET_HEIGHT = 28

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 from PySide6.QtCore import QDateTime, QLocale
 
 _LARGEST = 1e19  # a seed may be anything below 2**63
 _LONGEST_TEXT = 2000
+_LAST_EPOCH = 100_000
 
 
 def number(values: Mapping[str, Any], key: str) -> float | None:
@@ -77,3 +79,11 @@ def losses(values: Mapping[str, Any], key: str, below: float = 30.0, most: int =
         return []
     known = [as_number(loss) for loss in value[:most]]
     return [loss if loss is not None and 0 <= loss < below else math.nan for loss in known]
+
+
+def epochs(values: Mapping[str, Any], key: str, of: int) -> list[int]:
+    """Return the numbers of so many epochs, in their order; 1, 2, 3 … where they are no such numbers."""
+    value = values.get(key)
+    found = [number for number in value[:of] if type(number) is int] if isinstance(value, list) else []
+    rises = all(earlier < later for earlier, later in pairwise([0, *found]))
+    return found if len(found) == of and rises and (not of or found[-1] <= _LAST_EPOCH) else [*range(1, of + 1)]

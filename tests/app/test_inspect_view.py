@@ -28,8 +28,17 @@ TRAINED: dict[str, Any] = {
     "best_perplexity": 7.419,
     "final_perplexity": 7.419,
     "best_epoch": 3,
+    "kept": "best",
+    "kept_epoch": 3,
+    "ended": "no_better",
+    "measure": 2,
+    "format": "bfloat16",
+    "verdict": "learning",
+    "run_verdict": "fitting",
     "epochs_trained": 4,
     "unigram_perplexity": 21.3,
+    "unigram_by_level": [18.0, 20.0, 26.84],
+    "level_perplexities": [5.1, 7.9, 10.1],
     "was_memorizing": False,
     "training_date": "2026-11-22T19:03:51.907817+00:00",
     "dataset_file_count": 24,
@@ -39,7 +48,17 @@ TRAINED: dict[str, Any] = {
     "device": "CPU",
     "threads": 3,
     "seed": 0,
-    "history": {"train_losses": [3.0, 2.5, 2.0, 1.9], "val_losses": [3.1, 2.4, 2.0, 2.1]},
+    "history": {"epochs": [1, 2, 3, 4], "train_losses": [3.0, 2.5, 2.0, 1.9], "val_losses": [3.1, 2.4, 2.004, 2.1]},
+}
+AFTER_MEMORIZING: dict[str, Any] = {
+    "measure": 2,
+    "best_perplexity": 1.02,
+    "best_epoch": 36,
+    "final_perplexity": 4.9,
+    "kept": "before-memorizing",
+    "kept_epoch": 11,
+    "verdict": "fitting",
+    "run_verdict": "memorizing",
 }
 NONSENSE = [None, math.nan, math.inf, -5, 10**400, True, "", "many", "\ud800", b"raw", [], [None], {}, {"a": object()}]
 
@@ -91,19 +110,26 @@ def test_the_ancestors_file_tells_what_it_knows(reference: ModelSummary) -> None
     assert facts["Model"]["Trained on"] == "15 sounds", "a duration of 0 is not known"
     assert "Trained" not in facts["Model"], "an empty date is not known"
     assert facts["Use of the codebooks"]["Level 1"] == "53% in use, perplexity 16.9"
-    assert facts["Prior"]["Best perplexity"] == "8.23 (uniform = 64)"
+    assert facts["Prior"]["Perplexity"] == "8.23 (uniform = 64)"
+    assert facts["Prior"]["Measure"].startswith("an older one, which counts padding too")
     assert facts["Prior"]["Context"] == "144 codes = 1 second"
     assert facts["Prior"]["Parameters"] == "432,000 (1.7 MB)"
-    assert not {"Memorized?", "Seed", "Device", "Validation sounds", "Final perplexity"} & set(facts["Prior"])
+    unknown = {"Very predictable?", "Seed", "Device", "Validation sounds", "Best of the run", "Verdict", "Ended"}
+    assert not unknown & set(facts["Prior"])
     assert facts["File"]["Path"] == str(REFERENCE)
     assert facts["File"]["Size"] == "5.4 MB"
 
 
 def test_a_prior_of_ours_tells_everything(reference: ModelSummary) -> None:
     prior = facts_of(with_metadata(reference, **TRAINED))["Prior"]
-    assert prior["Best perplexity"] == "7.42 at epoch 3 (uniform = 64)"
-    assert prior["Unigram perplexity"].startswith("21.30")
-    assert prior["Memorized?"] == "no"
+    assert prior["Perplexity"] == "7.42 at epoch 3, the best (uniform = 64)"
+    assert not {"Best of the run", "Measure"} & set(prior)
+    assert prior["Unigram perplexity"] == "21.30 (guessing by frequency alone)"
+    assert prior["Verdict"] == "learning – it predicts new sounds nearly as well as those it trains on"
+    assert prior["Worst verdict of the run"].startswith("fitting – ")
+    assert prior["Ended"] == "because it got no better"
+    assert prior["Number format"] == "bfloat16"
+    assert prior["Very predictable?"] == "no"
     assert prior["Trained on"] == "24 sounds, 3 min 12 s"
     assert prior["Folder"] == "kicks"
     assert prior["Validation sounds"] == "2: kick 1.wav, kick 7.wav"
@@ -128,9 +154,31 @@ def test_a_prior_of_a_newer_distill_is_named(reference: ModelSummary) -> None:
 @pytest.mark.parametrize(
     ("metadata", "label", "value"),
     [
-        ({"was_memorizing": True}, "Memorized?", "yes"),
-        ({"best_perplexity": 8.0, "final_perplexity": 9.5}, "Final perplexity", "9.50"),
-        ({"best_perplexity": 8}, "Best perplexity", "8.00 (uniform = 64)"),
+        ({"was_memorizing": True}, "Very predictable?", "yes, in some epoch"),
+        ({"best_perplexity": 8}, "Perplexity", "8.00 (uniform = 64)"),
+        (
+            AFTER_MEMORIZING,
+            "Perplexity",
+            "4.90 at epoch 11, the best before memorizing (uniform = 64)",
+        ),
+        (AFTER_MEMORIZING, "Best of the run", "1.02 at epoch 36"),
+        (AFTER_MEMORIZING, "Worst verdict of the run", "memorizing – it knows its training sounds by heart"),
+        (
+            AFTER_MEMORIZING | {"kept": "last", "kept_epoch": 40},
+            "Perplexity",
+            "4.90 at epoch 40, the last (uniform = 64)",
+        ),
+        (AFTER_MEMORIZING | {"ended": "time_limit"}, "Ended", "at its time limit"),
+        (
+            {"unigram_perplexity": 24.3},
+            "Unigram perplexity",
+            "24.30 (guessing by frequency alone, all levels together)",
+        ),
+        (
+            {"unigram_perplexity": 24.3, "unigram_by_level": [8.0, 12.5]},
+            "Unigram perplexity",
+            "10.00 (guessing by frequency alone)",
+        ),
         ({"dataset_file_count": 1}, "Trained on", "1 sound"),
         ({"dataset_total_duration_s": 8.75}, "Trained on", "9 s"),
         ({"seed": 2**63 - 1}, "Seed", "9223372036854775807"),
@@ -185,11 +233,37 @@ def test_the_saved_curve_keeps_gaps_as_gaps(reference: ModelSummary) -> None:
     assert curve is not None
     assert [math.isnan(loss) for loss in curve.val_losses] == [False, True, True, True, False]
     assert (curve.train_losses, curve.best_epoch) == ([], 5)
+    assert curve.epochs == [1, 2, 3, 4, 5]
     unknown_epoch = saved_curve(with_metadata(reference, history=history, best_epoch=6))
     assert unknown_epoch is not None
     assert unknown_epoch.best_epoch is None
     assert saved_curve(reference) is None
     assert saved_curve(with_metadata(reference, history={"val_losses": [math.nan]})) is None
+
+
+ROLLED_BACK = {"epochs": [1, 2, 4, 5], "val_losses": [3.4, 2.08, math.log(7.0), math.log(9.0)]}
+
+
+def test_the_best_of_a_run_with_a_rolled_back_epoch_stands_where_it_was(
+    view: InspectView, reference: ModelSummary
+) -> None:
+    """Inspect said "Best 9.00 at epoch 4" of a best of 7.00."""
+    facts = {"best_perplexity": 7.0, "best_epoch": 4}
+    view.show_model(with_metadata(reference, history=ROLLED_BACK, **facts))
+    assert "Best 7.00 at epoch 4." in curve_of(view).accessibleDescription()
+    assert curve_of(view).read_out(3) == "Epoch 3 · validation no value · training no value"
+    without_numbers = {"val_losses": ROLLED_BACK["val_losses"]}
+    view.show_model(with_metadata(reference, history=without_numbers, **facts))
+    assert "Best" not in curve_of(view).accessibleDescription(), "an older file does not tell which value it was"
+
+
+@pytest.mark.parametrize(
+    "numbers", ["few", [1, 2, 3], [0, 1, 2, 3], [1, 2, 2, 3], [4, 3, 2, 1], [1, 2, 3, 10**9], [1, 2, 3, 4.5], None]
+)
+def test_epoch_numbers_that_are_none_are_counted(reference: ModelSummary, numbers: object) -> None:
+    curve = saved_curve(with_metadata(reference, history=ROLLED_BACK | {"epochs": numbers}))
+    assert curve is not None
+    assert curve.epochs == [1, 2, 3, 4]
 
 
 # The widget
@@ -207,7 +281,7 @@ def test_what_is_described_is_shown(view: InspectView, reference: ModelSummary) 
     assert view.facts() == describe(summary)
     texts = visible_texts(view)
     assert "3 levels × 64 codes" in texts
-    assert "7.42 at epoch 3 (uniform = 64)" in texts
+    assert "7.42 at epoch 3, the best (uniform = 64)" in texts
     assert "Level 1: 53% in use, perplexity 16.9" in texts
     assert NO_MODEL not in texts
 

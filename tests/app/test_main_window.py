@@ -168,9 +168,8 @@ def test_clear_cache_says_what_it_freed(qtbot: QtBot, ready: MainWindow, caches:
     _train(qtbot, ready)
     assert any((caches / "distill" / "codes").iterdir())
     _action(ready, ActionId.CLEAR_CACHE).trigger()
-    assert (
-        ready.statusBar().currentMessage() == "Cache cleared: 123 kB freed."
-    )  # a block each: three sounds in nine versions, three as they are
+    # A block each: in three epochs three sounds in three versions, three as they are.
+    assert ready.statusBar().currentMessage() == "Cache cleared: 49 kB freed."
     assert not any((caches / "distill" / "codes").iterdir())
     _action(ready, ActionId.CLEAR_CACHE).trigger()
     assert ready.statusBar().currentMessage() == "The cache was empty already."
@@ -227,7 +226,7 @@ def test_stop_keeps_the_best(qtbot: QtBot, ready: MainWindow) -> None:
     assert session.state.trained is not None
     assert session.state.trained.stopped_early
     assert session.state.unsaved
-    assert ready.training.sentence.text().startswith("Stopped: best perplexity")
+    assert ready.training.sentence.text().startswith("Stopped: perplexity ")
 
 
 def test_stopping_at_once_leaves_nothing_to_save(qtbot: QtBot, ready: MainWindow) -> None:
@@ -306,6 +305,7 @@ def test_replacing_a_prior_is_asked_about(
     qtbot: QtBot, ready: MainWindow, prompts: ScriptedPrompts, tiny_model: Path, tmp_path: Path
 ) -> None:
     prompts.answers = {"unsavedPriorQuestion": "discard"}
+    ready.options.form.set_overrides({**SMALL, "max_epochs": 3, "learning_rate": 0.02})  # better than guessing
     _train(qtbot, ready)
     ready.commands.save()
     _wait_for(qtbot, ready)
@@ -401,30 +401,6 @@ def test_a_save_that_fails_keeps_the_prior_and_says_so(qtbot: QtBot, ready: Main
     assert tiny_model.read_bytes() == changed
     assert _session(ready).state.unsaved
     assert "changed by another program" in _texts(ready.training.notice_banner)
-
-
-def test_memorizing_shows_the_banner_which_goes_with_the_condition(
-    qtbot: QtBot, ready: MainWindow, sounds_folder: Path, write_sound
-) -> None:
-    """Thirty copies of one sound are learned by heart; the banner must come, and go when training ends."""
-    first = sorted(sounds_folder.iterdir())[0]
-    for path in sorted(sounds_folder.iterdir())[1:]:
-        path.unlink()
-    for number in range(8):
-        shutil.copy(first, sounds_folder / f"copy {number}{first.suffix}")
-    ready.commands.open_sounds(sounds_folder)
-    _wait_for(qtbot, ready)
-    by_heart = {"architecture": "flat", "max_epochs": 100_000, "learning_rate": 0.01, "dropout": 0.0}
-    ready.options.form.set_overrides({**SMALL, **by_heart})
-    banner = ready.training.memorization_banner
-    _button(ready).click()
-    qtbot.waitUntil(banner.isVisible, timeout=WAIT_MS)
-    assert "is below 2.0, the limit for 9 sounds" in _texts(banner)
-    assert _button(ready).text() == "Stop and Keep Best"
-    next(button for button in banner.findChildren(QPushButton) if button.text() == "Stop and Keep Best").click()
-    _wait_for(qtbot, ready)
-    assert not banner.isVisible()
-    assert _session(ready).state.unsaved
 
 
 def test_wrong_options_keep_training_from_starting(ready: MainWindow) -> None:

@@ -30,7 +30,8 @@ def _epoch(
     number: int, validation: float, training: float, best: float, *, total: int = 100, memorizing: bool = False
 ) -> PriorEpochMetrics:
     losses = _loss(training), _loss(validation)
-    return PriorEpochMetrics(number, total, *losses, validation, best, memorizing, "words" * memorizing, 4.0, 1e-3)
+    verdict = "memorizing" if memorizing else "fitting"
+    return PriorEpochMetrics(number, total, *losses, validation, best, False, "words", 4.0, 1e-3, verdict=verdict)
 
 
 def _learn(plot: PerplexityPlot, epochs: int, *, floor: float = 5.0, limit: float = 2.0, total: int = 100) -> None:
@@ -151,7 +152,7 @@ def test_says_when_the_curve_will_appear(plot: PerplexityPlot) -> None:
     assert NO_CURVE_YET in _shown_texts(plot)
     plot.start(100, 143.0, 2.0)
     assert NO_CURVE_YET in _shown_texts(plot)
-    assert "memorizing below 2.0" in [label.text() for label in _shown_labels(plot)]
+    assert "very predictable below 2.0" in [label.text() for label in _shown_labels(plot)]
     plot.add_epoch(_epoch(1, 80.0, 90.0, 80.0))
     assert NO_CURVE_YET not in _shown_texts(plot)
     plot.clear()
@@ -226,14 +227,36 @@ def test_words_are_whole_and_apart(
 
 
 def test_a_saved_curve(plot: PerplexityPlot) -> None:
-    plot.show_saved([_loss(60), _loss(20), math.nan, _loss(25)], [_loss(50), _loss(15)], 2, 143.0)
+    plot.show_saved([1, 2, 3, 4], [_loss(60), _loss(20), math.nan, _loss(25)], [_loss(50), _loss(15)], 2, 143.0)
     assert plot.epoch_count == 4
     assert plot.read_out(2) == "Epoch 2 · validation 20.0 · training 15.00"
     assert _canvas(plot).best_label.text() == "best 20.0 at epoch 2"
     assert not _canvas(plot).limit_label.isVisible()
-    plot.show_saved([_loss(60)], [], 7, None)
+    plot.show_saved([1], [_loss(60)], [], 7, None)
     assert not _canvas(plot).best_label.isVisible()
     assert not _canvas(plot).unigram_label.isVisible()
+    plot.show_saved([], [], [], None)
+    assert plot.epoch_count == 0
+
+
+def test_a_saved_curve_stands_at_its_epochs_with_a_gap_for_one_that_was_rolled_back(plot: PerplexityPlot) -> None:
+    """It said "best 9.00 at epoch 4" of a best of 7.00."""
+    plot.show_saved([1, 2, 4, 5], [_loss(30), _loss(8), _loss(7), _loss(9)], [_loss(20)] * 4, 4)
+    assert "Best 7.00 at epoch 4." in plot.accessibleDescription()
+    assert plot.read_out(3) == "Epoch 3 · validation no value · training no value"
+    assert plot.read_out(5).startswith("Epoch 5 · validation 9.00")
+    xs, ys = _canvas(plot)._validation.getData()
+    assert [int(x) for x, y in zip(xs, ys, strict=True) if math.isfinite(y)] == [1, 2, 4, 5]
+    assert list(_canvas(plot)._star.getData()[0]) == [4]
+
+
+def test_a_live_curve_has_a_gap_for_an_epoch_that_was_rolled_back(plot: PerplexityPlot) -> None:
+    plot.start(10, 143.0, 2.0)
+    for number, value in ((1, 30.0), (2, 8.0), (4, 7.0)):
+        plot.add_epoch(_epoch(number, value, 20.0, value))
+    assert _canvas(plot).best_label.text() == "best 7.00 at epoch 4"
+    assert plot.read_out(3).startswith("Epoch 3 · validation no value")
+    assert plot.read_out(4) == "Epoch 4 · validation 7.00 · training 20.0 · 0:12"
 
 
 # Reading it
@@ -281,7 +304,7 @@ def test_describes_itself(plot: PerplexityPlot) -> None:
     plot.start(10, 143.0, 2.0)
     plot.add_epoch(_epoch(1, 68.0, 70.0, 68.0))
     assert plot.accessibleDescription() == (
-        "Epoch 1 · validation 68.0 · training 70.0 · 0:04. Best 68.0 at epoch 1. Memorizing below 2.0. "
+        "Epoch 1 · validation 68.0 · training 70.0 · 0:04. Best 68.0 at epoch 1. Very predictable below 2.0. "
         "Guessing by frequency alone reaches 143."
     )
 

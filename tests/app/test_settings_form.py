@@ -119,6 +119,7 @@ EVERYTHING: dict[str, Any] = {
     "token_dropout": 0.1,
     "patience": 5,
     "precision": "bfloat16",
+    "time_limit_min": 1.5,
     "matrix_learning_rate": 0.01,
     "matrix_weight_decay": 0.0,
 }

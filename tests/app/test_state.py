@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from app import words
+from app.outcome import verdict_in_short
 from app.state import ALWAYS, ActionId, Activity, State, available
 from distill_core import read_summary, scan
+from distill_core.events import JobProgress
 from distill_core.training.checkpoint import UnfinishedRun
-from distill_core.training.metrics import PriorEpochMetrics
-from distill_core.training.prior_loop import TrainedPrior
+from distill_core.training.metrics import Ended, Keep, PriorEpochMetrics, Verdict
+from distill_core.training.trained_prior import TrainedPrior
 
 A = ActionId
 OPENING = {A.OPEN_MODEL, A.CHOOSE_SOUNDS, A.TRY_DEMO}
 IDLE = OPENING | {A.CLEAR_CACHE}
-EPOCH = PriorEpochMetrics(3, 50, 2.0, 2.1, 8.17, 7.5, False, "", 1.5, 1e-3)
 RUN = UnfinishedRun("an id", Path("m.distill"), Path("kicks"), 31, 100, 29, 7.42, False)
-FLAGGED = replace(EPOCH, is_memorizing=True, memorization_message="Validation perplexity 1.5 is below 2.0.")
+OLDER, ENDED_RUN = replace(RUN, is_older=True), replace(RUN, has_ended=True)
+Epoch = Callable[..., PriorEpochMetrics]
+Make = Callable[..., TrainedPrior]
 
 
 @pytest.fixture
@@ -28,10 +32,16 @@ def ready(shared_tiny_model: Path, shared_sounds_folder: Path) -> State:
 
 
 @pytest.fixture
-def trained() -> TrainedPrior:
-    from distill_core import CodePrior
+def trained(make_trained: Make, an_epoch: Epoch) -> TrainedPrior:
+    """A training whose last epoch is its best: there is nothing to choose."""
+    return make_trained([an_epoch(3, 8.17)])
 
-    return TrainedPrior(CodePrior(16, 2, 96, 32, 1, 2), {}, {}, (EPOCH,), False)
+
+@pytest.fixture
+def memorized(make_trained: Make, an_epoch: Epoch) -> TrainedPrior:
+    """A training whose best epoch, and whose last, came after it had begun to memorize."""
+    verdicts = [(9.0, "fitting"), (4.9, "fitting"), (4.5, "memorizing"), (4.6, "memorizing")]
+    return make_trained([an_epoch(10 + number, *each) for number, each in enumerate(verdicts)])
 
 
 def _beyond_always(state: State) -> set[ActionId]:
@@ -39,8 +49,13 @@ def _beyond_always(state: State) -> set[ActionId]:
     return set(available(state) - ALWAYS)
 
 
-def test_what_may_be_done_in_each_state(ready: State, trained: TrainedPrior) -> None:
-    done = replace(ready, trained=trained, last_epoch=EPOCH, best_epoch=EPOCH)
+def test_what_may_be_done_in_each_state(
+    ready: State, trained: TrainedPrior, memorized: TrainedPrior, an_epoch: Epoch
+) -> None:
+    done = replace(ready, trained=trained)
+    saving = {A.TRAIN, A.SAVE_PRIOR, A.SAVE_COPY}
+    choose = replace(ready, trained=memorized, unsaved=True)
+    flagged = an_epoch(3, 1.5, "memorizing", "It knows its sounds by heart.")
     folder = {A.SHOW_IN_FOLDER}
     table: list[tuple[State, set[ActionId]]] = [
         (State(), IDLE),
@@ -52,13 +67,23 @@ def test_what_may_be_done_in_each_state(ready: State, trained: TrainedPrior) -> 
         (ready, IDLE | folder | {A.TRAIN}),
         (replace(ready, activity=Activity.PREPARING), folder | {A.STOP}),
         (replace(ready, activity=Activity.TRAINING), folder | {A.STOP}),
-        (replace(ready, activity=Activity.TRAINING, last_epoch=FLAGGED), folder | {A.STOP}),
+        (replace(ready, activity=Activity.TRAINING, last_epoch=flagged), folder | {A.STOP}),
         (replace(ready, activity=Activity.STOPPING), folder),
-        (replace(done, unsaved=True), IDLE | folder | {A.TRAIN, A.SAVE_PRIOR, A.SAVE_COPY}),
+        (replace(done, unsaved=True), IDLE | folder | saving),
+        (choose, IDLE | folder | saving | {A.KEEP_BEST, A.KEEP_LAST}),
+        (
+            replace(choose, trained=memorized.keeping(Keep.LAST)),
+            IDLE | folder | saving | {A.KEEP_BEST, A.KEEP_BEFORE_MEMORIZING},
+        ),
+        (replace(choose, unsaved=False), IDLE | folder | {A.TRAIN, A.SAVE_COPY}),
+        (replace(choose, activity=Activity.SAVING), folder),
+        (replace(choose, activity=Activity.SCANNING), OPENING | folder | {A.SAVE_PRIOR, A.SAVE_COPY}),
         (replace(done, unsaved=True, activity=Activity.SAVING), folder),
         (replace(done, saved_to=Path("m.distill")), IDLE | folder | {A.TRAIN, A.SAVE_COPY}),
         (replace(ready, trained=replace(trained, prior=None)), IDLE | folder | {A.TRAIN}),
         (replace(ready, unfinished=RUN), IDLE | folder | {A.TRAIN, A.CONTINUE, A.USE_BEST, A.DISCARD}),
+        (replace(ready, unfinished=OLDER), IDLE | folder | {A.TRAIN, A.USE_BEST, A.DISCARD}),
+        (replace(ready, unfinished=ENDED_RUN), IDLE | folder | {A.TRAIN, A.USE_BEST, A.DISCARD}),
         (replace(ready, unfinished=RUN, activity=Activity.TRAINING), folder | {A.STOP}),
         (replace(ready, has_previous=True), IDLE | folder | {A.TRAIN, A.RESTORE}),
         (replace(ready, has_previous=True, activity=Activity.TRAINING), folder | {A.STOP}),
@@ -87,15 +112,122 @@ def test_the_main_sentence(ready: State, changes: dict[str, object], text: str) 
     assert words.main_text(replace(ready, **changes), 350.0) == text
 
 
-def test_sentences_of_a_finished_training(ready: State, trained: TrainedPrior) -> None:
-    done = replace(ready, trained=trained, last_epoch=EPOCH, best_epoch=EPOCH)
-    assert words.main_text(done, None) == "Finished: best perplexity 8.17 at epoch 3."
-    assert words.main_text(replace(done, trained=replace(trained, stopped_early=True)), None).startswith(
-        "Stopped: best"
-    )
-    nothing = replace(ready, trained=replace(trained, prior=None))
+@pytest.mark.parametrize(
+    ("ended", "how"),
+    [
+        (Ended.LAST_EPOCH, "Finished: "),
+        (Ended.STOPPED, "Stopped: "),
+        (Ended.NO_BETTER, "Ended because it got no better: "),
+        (Ended.DIVERGED, "Ended because it diverged again and again: "),
+        (Ended.TIME_LIMIT, "Ended at its time limit: "),
+    ],
+)
+def test_how_a_training_ended_in_words(
+    ready: State, make_trained: Make, an_epoch: Epoch, ended: Ended, how: str
+) -> None:
+    done = replace(ready, trained=make_trained([an_epoch(3, 8.17), an_epoch(4, 9.0)], ended))
+    assert words.main_text(done, None) == f"{how}perplexity 8.17 at epoch 3, the best."
+
+
+def test_the_sentence_is_of_the_weights_that_are_kept(ready: State, memorized: TrainedPrior) -> None:
+    kept = {
+        Keep.BEFORE_MEMORIZING: "Finished: perplexity 4.90 at epoch 11, the best before memorizing.",
+        Keep.BEST: "Finished: perplexity 4.50 at epoch 12, the best.",
+        Keep.LAST: "Finished: perplexity 4.60 at epoch 13, the last.",
+    }
+    assert words.main_text(replace(ready, trained=memorized), None) == kept[Keep.BEFORE_MEMORIZING]
+    for which, text in kept.items():
+        assert words.main_text(replace(ready, trained=memorized.keeping(which)), None) == text
+
+
+def test_other_sentences_without_a_training_under_way(
+    ready: State, make_trained: Make, an_epoch: Epoch, trained: TrainedPrior
+) -> None:
+    nothing = replace(ready, trained=TrainedPrior.none(Ended.STOPPED))
     assert words.main_text(nothing, None) == "Stopped before the first epoch: nothing to save."
     assert words.main_text(ready, None) == "Ready. 6 sounds. The first epoch will show how long it takes."
+    guessing = replace(ready, trained=make_trained([an_epoch(1, 30.0)]))
+    assert words.main_text(guessing, None).endswith(
+        "The prior is no better than guessing by frequency (perplexity 30.00 against 24.30)."
+    )
+    older = replace(trained, metadata={key: value for key, value in trained.metadata.items() if key != "measure"})
+    assert "perplexity 8.17 by an older measure at epoch 3" in words.main_text(replace(ready, trained=older), None)
+
+
+def test_files_that_are_one_sound_are_told_before_training(ready: State) -> None:
+    assert ready.dataset is not None
+    copies = replace(ready.dataset, files=(ready.dataset.files[0],) * 12)
+    assert words.main_text(replace(ready, dataset=copies), None).endswith(f"it takes. {copies.sameness}")
+    assert "All 12 files are one sound" in copies.sameness
+
+
+def test_what_a_stop_keeps_is_what_the_engine_keeps(make_trained: Make, an_epoch: Epoch) -> None:
+    perplexities = [9.0, 4.9, 5.0, 4.5, 4.6, 4.4]
+    for begins in range(1, len(perplexities) + 2):
+        verdicts = ["memorizing" if number >= begins else "fitting" for number in range(1, len(perplexities) + 1)]
+        epochs = [
+            an_epoch(number, *each) for number, each in enumerate(zip(perplexities, verdicts, strict=True), start=1)
+        ]
+        state = State()
+        for count, epoch in enumerate(epochs, start=1):
+            state = state.with_epoch(epoch)
+            kept = make_trained(epochs[:count]).kept
+            assert state.kept_epoch == kept, (begins, count)
+        assert state.has_memorized is (begins <= len(perplexities))
+        assert state.without_training() == State()
+
+
+def test_only_the_verdict_makes_a_training_one_that_memorizes(an_epoch: Epoch) -> None:
+    table = [
+        (an_epoch(3, 1.5, "memorizing", "by heart"), True, "by heart"),
+        (an_epoch(3, 1.5, "siblings", "near-copies"), False, "near-copies"),
+        (an_epoch(3, 1.5, "fitting", "below 2.0"), False, "below 2.0"),
+        (an_epoch(3, 8.5, "fitting"), False, ""),
+    ]
+    for epoch, memorizes, warning in table:
+        state = State(activity=Activity.TRAINING).with_epoch(epoch)
+        assert (state.is_memorizing, state.warning) == (memorizes, warning)
+        ended = replace(state, activity=Activity.NONE)
+        assert (ended.is_memorizing, ended.warning) == (False, "")
+
+
+def test_verdicts_in_short() -> None:
+    shorts = {verdict: verdict_in_short(verdict) for verdict in Verdict}
+    assert shorts[Verdict.MEMORIZING] == "memorizing"
+    assert all(0 < len(short) < 40 for short in shorts.values())
+    for nonsense in ("", "praising", None, 7, 10**400, ["memorizing"], {"memorizing": 1}):
+        assert verdict_in_short(nonsense) == ""
+
+
+@pytest.mark.parametrize(
+    ("progress", "text"),
+    [
+        (JobProgress("scan", 1, 1), "Looking through 1 file: 1 done"),
+        (JobProgress("encode", 3, 1200), "Preparing sounds: 3 of 1,200"),
+        (JobProgress("variants", 12, 536), "Preparing variants: 12 of 536"),
+    ],
+)
+def test_progress_in_words(progress: JobProgress, text: str) -> None:
+    assert words.progress_text(progress) == text
+
+
+@pytest.mark.parametrize(
+    ("metadata", "line"),
+    [
+        ({"best_perplexity": 8.0}, "Prior: perplexity 8.00 by an older measure"),
+        ({"best_perplexity": 7.0, "final_perplexity": 9.5, "measure": 2}, "Prior: perplexity 9.50"),
+        (
+            {"final_perplexity": 1.02, "measure": 2, "verdict": "memorizing"},
+            "Prior: perplexity 1.02, memorizing",
+        ),
+        ({"measure": 2}, "Prior: yes"),
+        ({"verdict": "nonsense"}, "Prior: yes"),
+    ],
+)
+def test_the_cards_line_is_of_the_saved_weights(ready: State, metadata: dict[str, object], line: str) -> None:
+    assert ready.model is not None
+    summary = replace(ready.model, prior_architecture="flat", prior_is_readable=True, prior_metadata=metadata)
+    assert words.model_lines(summary)[1] == line
 
 
 @pytest.mark.parametrize(

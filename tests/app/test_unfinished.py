@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QSettings
-from PySide6.QtWidgets import QLabel
+from PySide6.QtWidgets import QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
 from app.main_window import MainWindow
@@ -18,6 +19,7 @@ from distill_core.training.checkpoint import RunFolder
 from distill_core.training.metrics import PriorEpochMetrics
 
 WAIT_MS = 30_000
+OLDER_RUN = Path(__file__).parents[1] / "data" / "run-format-1" / "run.distill-run"
 TINY = PriorConfig(hidden_size=32, num_layers=1, num_heads=2, max_epochs=4, batch_size=4, device="cpu")
 
 
@@ -34,7 +36,7 @@ def _crash_after_two(event: object) -> None:
 def folder(tiny_model: Path, sounds_folder: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
     """The run folder of a training that a crash ended after its second epoch."""
     folder = RunFolder.of(tiny_model)
-    monkeypatch.setattr("distill_core.training.prior_loop.PAUSE_IN_WRITING_TIMES", 0)
+    monkeypatch.setattr("distill_core.training.prior_keeper.PAUSE_IN_WRITING_TIMES", 0)
     with pytest.raises(_Crash):
         train_prior(tiny_model, sounds_folder, TINY, on_event=_crash_after_two, run_folder=folder)
     return folder
@@ -95,7 +97,7 @@ def test_the_best_can_be_used_as_it_is(qtbot: QtBot, opened: MainWindow, folder:
     _settle(qtbot, opened)
     assert _session(opened).state.unsaved
     assert "not saved yet" in opened.training.notice_banner.title()
-    assert "best perplexity" in opened.training.sentence.text()
+    assert opened.training.sentence.text().startswith("Stopped: perplexity ")
     opened.commands.save()
     _settle(qtbot, opened)
     metadata = read_summary(tiny_model).prior_metadata
@@ -149,3 +151,48 @@ def test_the_start_offers_the_model_of_a_training_that_was_never_saved(
     assert session.state.model is not None
     assert session.state.model.path == tiny_model.resolve()
     assert "Unfinished training found" in banner.title()
+
+
+@pytest.fixture
+def older(tiny_model: Path) -> RunFolder:
+    """The run folder of a training that a Distill of the format before left, as a crash ended it."""
+    folder = RunFolder.of(tiny_model)
+    folder.folder.mkdir(parents=True)
+    shutil.copy(OLDER_RUN, folder.folder / "run.distill-run")
+    return folder
+
+
+def test_a_training_of_an_older_distill_is_named_and_its_best_can_be_used(
+    qtbot: QtBot, older: RunFolder, window: MainWindow, tiny_model: Path
+) -> None:
+    window.commands.open_model(tiny_model)
+    _settle(qtbot, window)
+    banner = window.training.notice_banner
+    assert banner.title() == (
+        "Unfinished training of an older Distill found: epoch 3 of 5, best perplexity 11.37 by an older measure."
+    )
+    assert "can't be gone on with" in banner.detail()
+    shown = [button.text() for button in banner.findChildren(QPushButton) if button.isVisible()]
+    assert shown == ["Use Best", "Discard"]
+    assert not window.actions_table.by_id[ActionId.CONTINUE].isEnabled()
+    banner.button("useBest").click()
+    _settle(qtbot, window)
+    assert "perplexity 11.37 by an older measure" in banner.detail()
+    window.commands.save()
+    _settle(qtbot, window)
+    summary = read_summary(tiny_model)
+    assert (summary.perplexity, summary.counts_padding) == (pytest.approx(11.369, abs=1e-3), True)
+    assert older.unfinished() is None
+    assert "perplexity 11.37 by an older measure" in window.sources.model_card.accessibleDescription()
+    assert "counts padding too" in window.inspect.view.as_text()
+
+
+def test_a_training_of_an_older_distill_can_be_given_up(
+    qtbot: QtBot, older: RunFolder, window: MainWindow, tiny_model: Path
+) -> None:
+    window.commands.open_model(tiny_model)
+    _settle(qtbot, window)
+    window.training.notice_banner.button("discard").click()
+    _settle(qtbot, window)
+    assert older.unfinished() is None
+    assert not window.training.notice_banner.isVisible()

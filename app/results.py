@@ -1,0 +1,86 @@
+"""What the state becomes when a job has succeeded, and what is told of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from app.state import State
+
+if TYPE_CHECKING:
+    from app.work import Engine, OpenedModel, Saved
+    from distill_core.training.trained_prior import TrainedPrior
+
+# The name of a signal of the Session, and what it tells.
+News: TypeAlias = tuple[
+    Literal[
+        "model_changed", "dataset_changed", "training_ended", "saved", "backed_up", "previous_found", "restored",
+        "device_known",
+    ],
+    object,
+]  # fmt: skip
+Taken: TypeAlias = tuple[State, list[News]]
+
+
+def take(state: State, job: str, result: Any) -> Taken:
+    """Return the state after a job's result, and the signals to send once it is set, in their order."""
+    match job:
+        case "model":
+            return _take_model(state.without_training(), result)
+        case "sounds":
+            kept = state.trained if state.unsaved else None  # what is saved makes room for "Ready"
+            return replace(state, dataset=result, trained=kept), [("dataset_changed", result)]
+        case "training":
+            return replace(state, trained=result, unsaved=result.prior is not None), [("training_ended", result)]
+        case "recovering":
+            return _take_recovered(state, result), []
+        case "saving":
+            return _take_saved(state, result)
+        case "previous":
+            return state, [("previous_found", result)]
+        case "restoring":
+            return _take_restored(state, *result)
+        case "engine":
+            return _take_engine(state, result)
+        case "discarding":
+            return replace(state, recoverable=result), []
+    raise ValueError(f"no such job: {job}")
+
+
+def _take_model(state: State, opened: OpenedModel) -> Taken:
+    state = replace(
+        state,
+        model=opened.summary,
+        obstacle=opened.obstacle,
+        has_previous=opened.has_previous,
+        unfinished=opened.unfinished,
+        may_replace=False,
+    )
+    return state, [("model_changed", opened.summary)]
+
+
+def _take_recovered(state: State, trained: TrainedPrior) -> State:
+    """Let an unfinished training be one that has just been stopped."""
+    older_state = state.older_state  # it was told while the training was read
+    state = state.without_training()
+    for epoch in trained.history:
+        state = state.with_epoch(epoch)
+    return replace(state, older_state=older_state, trained=trained, unsaved=True, unfinished=None)
+
+
+def _take_saved(state: State, saved: Saved) -> Taken:
+    state, news = _take_model(replace(state, unsaved=False, saved_to=saved.path), saved.opened)
+    news.append(("saved", saved.path))
+    if saved.backup is not None:
+        news.append(("backed_up", saved.backup))
+    return state, news
+
+
+def _take_restored(state: State, path: Path, opened: OpenedModel) -> Taken:
+    state, news = _take_model(state, opened)
+    return state, [*news, ("restored", path)]
+
+
+def _take_engine(state: State, engine: Engine) -> Taken:
+    return replace(state, recoverable=engine.unfinished), [("device_known", engine.device)]

@@ -1,0 +1,279 @@
+"""What the banners and the questions say, and which buttons they have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app import questions
+from app.notices import Notice, notice, warning
+from app.problems import Problem
+from app.results import take
+from app.state import Activity, State
+from app.words import PERPLEXITY_EXPLAINED
+from app.work import OpenedModel
+from distill_core import read_summary
+from distill_core.models.summary import ModelSummary
+from distill_core.training.checkpoint import UnfinishedRun
+from distill_core.training.metrics import Ended, FilePrior, Keep, OlderStateTaken, PriorEpochMetrics, Verdict
+from distill_core.training.trained_prior import TrainedPrior
+
+Epoch = Callable[..., PriorEpochMetrics]
+Make = Callable[..., TrainedPrior]
+RUN = UnfinishedRun("an id", Path("drums.distill"), Path("kicks"), 31, 100, 29, 7.42, False)
+REFERENCE = Path(__file__).parents[1] / "data" / "ref_small_prior.distill"
+
+
+@pytest.fixture
+def model(shared_tiny_model: Path) -> ModelSummary:
+    return read_summary(shared_tiny_model)
+
+
+@pytest.fixture
+def with_prior(model: ModelSummary) -> ModelSummary:
+    facts = {"final_perplexity": 8.23, "best_perplexity": 8.0, "measure": 2, "dataset_file_count": 24}
+    return replace(model, prior_architecture="frames", prior_is_readable=True, prior_metadata=facts)
+
+
+def _texts(shown: Notice | None) -> list[str]:
+    assert shown is not None
+    return [text for _, text in shown.actions]
+
+
+# While training
+
+
+def test_memorizing_offers_to_stop_and_says_what_that_keeps(an_epoch: Epoch) -> None:
+    state = State(activity=Activity.TRAINING)
+    for epoch in (an_epoch(11, 4.9, "fitting"), an_epoch(12, 4.8, "memorizing", "It knows its sounds by heart.")):
+        state = state.with_epoch(epoch)
+    shown = warning(state)
+    assert shown == Notice(
+        "warning",
+        "The prior is memorizing your sounds.",
+        "It knows its sounds by heart. Stopping keeps epoch 11, perplexity 4.90.",
+        (("stop", "Stop, Keep Epoch 11"), ("explain", "Explain")),
+        "stop",
+    )
+    from_the_first = State(activity=Activity.TRAINING).with_epoch(an_epoch(1, 1.2, "memorizing", "By heart."))
+    assert _texts(warning(from_the_first)) == ["Stop, Keep Epoch 1", "Explain"]
+
+
+@pytest.mark.parametrize("verdict", [verdict for verdict in Verdict if verdict is not Verdict.MEMORIZING])
+def test_any_other_verdict_warns_in_milder_words_and_stops_nothing(an_epoch: Epoch, verdict: Verdict) -> None:
+    training = State(activity=Activity.TRAINING)
+    shown = warning(training.with_epoch(an_epoch(3, 1.84, verdict, "Perplexity 1.84 – listen for copies.")))
+    assert _texts(shown) == ["Explain"]
+    assert shown is not None
+    assert shown.detail == "Perplexity 1.84 – listen for copies."
+    assert "memorizing" not in shown.title
+    assert warning(training.with_epoch(an_epoch(3, 1.84, verdict))) is None
+
+
+def test_sounds_that_are_one_are_told_while_they_are_trained_on(model: ModelSummary) -> None:
+    state = State(model=model, activity=Activity.TRAINING, sameness="All 9 sounds are one sound to this model.")
+    shown = notice(state, None)
+    assert shown == Notice("info", "These sounds are too much alike.", "All 9 sounds are one sound to this model.")
+    assert notice(replace(state, activity=Activity.NONE), None) is None
+
+
+# Afterwards
+
+
+def test_the_notice_says_what_is_kept_and_offers_the_rest(
+    model: ModelSummary, make_trained: Make, an_epoch: Epoch
+) -> None:
+    verdicts = [(4.9, "fitting"), (4.5, "memorizing"), (4.6, "memorizing")]
+    epochs = [an_epoch(number, *each) for number, each in enumerate(verdicts, start=11)]
+    trained = make_trained(epochs, Ended.NO_BETTER)
+    state = State(model=model, unsaved=True, trained=trained)
+    shown = notice(state, None)
+    assert shown is not None
+    assert shown.title == "Prior trained – not saved yet."
+    assert shown.detail == (
+        "Epoch 11, the best before memorizing, is kept: perplexity 4.90. The best is epoch 12: perplexity 4.50. "
+        "The last is epoch 13: perplexity 4.60. The verdict: fitting – it predicts the sounds it trains on better "
+        "than new ones. Training ended because it got no better."
+    )
+    assert _texts(shown) == ["Save into tiny.distill", "Keep Best", "Keep Last"]
+    shown = notice(replace(state, trained=trained.keeping(Keep.BEST)), None)
+    assert _texts(shown) == ["Save into tiny.distill", "Keep Last", "Keep Best Before Memorizing"]
+    assert shown is not None
+    assert "The verdict: memorizing – it knows its training sounds by heart." in shown.detail
+
+
+def test_the_notice_of_a_prior_that_is_no_better_than_guessing_says_so(
+    model: ModelSummary, make_trained: Make, an_epoch: Epoch
+) -> None:
+    state = State(
+        model=model,
+        unsaved=True,
+        trained=make_trained([an_epoch(1, 30.0, "cant_tell")]),
+        older_state=OlderStateTaken(1),
+    )
+    shown = notice(state, None)
+    assert shown is not None
+    assert shown.detail.startswith("The newest state of the unfinished training is damaged; ")
+    assert shown.detail.endswith("no better than guessing by frequency (perplexity 30.00 against 24.30).")
+    assert _texts(shown) == ["Save into tiny.distill"]
+
+
+@pytest.mark.parametrize(
+    ("run", "title", "detail", "buttons"),
+    [
+        (
+            RUN,
+            "Unfinished training found: epoch 31 of 100, best perplexity 7.42.",
+            "Continue goes on with the sounds in kicks.",
+            ["Continue", "Use Best", "Discard"],
+        ),
+        (
+            replace(RUN, has_ended=True),
+            "A trained prior was never saved: epoch 31 of 100, best perplexity 7.42.",
+            "Use Best takes it, to be saved into the model.",
+            ["Use Best", "Discard"],
+        ),
+        (
+            replace(RUN, is_older=True),
+            "Unfinished training of an older Distill found: epoch 31 of 100, best perplexity 7.42 by an older measure.",
+            "It can't be gone on with. Use Best takes its best prior, to be saved into the model.",
+            ["Use Best", "Discard"],
+        ),
+    ],
+)
+def test_what_is_offered_of_an_unfinished_training(
+    model: ModelSummary, run: UnfinishedRun, title: str, detail: str, buttons: list[str]
+) -> None:
+    shown = notice(State(model=model, unfinished=run), None)
+    assert shown is not None
+    assert (shown.title, shown.detail, _texts(shown)) == (title, detail, buttons)
+    at_the_start = notice(State(recoverable=(run,)), None)
+    assert at_the_start is not None
+    assert (at_the_start.title, _texts(at_the_start)) == (title, ["Open drums.distill"])
+
+
+def test_a_problem_comes_first(model: ModelSummary, make_trained: Make, an_epoch: Epoch) -> None:
+    unsaved = State(model=model, unsaved=True, trained=make_trained([an_epoch(3, 8.17)]))
+    problem = Problem("The disk is full.", "Make room.")
+    assert _texts(notice(unsaved, problem)) == ["Save a Copy…"]
+    assert _texts(notice(unsaved, replace(problem, may_replace=True))) == ["Save a Copy…", "Replace, Keep a Backup"]
+    assert _texts(notice(State(), problem)) == []
+    assert _texts(notice(State(), None)) == ["Try the Demo", "Copy Command"]
+
+
+# Before a prior is replaced
+
+
+def _over(summary: ModelSummary, trained: TrainedPrior) -> TrainedPrior:
+    """Return a training whose measure of a file's prior is of this file."""
+    measured = trained.file_prior or FilePrior(None, decides=False)
+    return replace(trained, file_prior=replace(measured, sha256=summary.stamp.sha256))
+
+
+def _asked(summary: ModelSummary, trained: TrainedPrior) -> questions.Question:
+    trained = _over(summary, trained)
+    state = State(model=summary, unsaved=True, trained=trained)
+    return questions.replace_prior(summary, trained, state.objection)
+
+
+def test_a_better_prior_is_asked_about_as_ever(with_prior: ModelSummary, make_trained: Make, an_epoch: Epoch) -> None:
+    question = _asked(with_prior, make_trained([an_epoch(3, 7.42)], file_prior=FilePrior(8.4, decides=True)))
+    assert question.id == "replacePriorQuestion"
+    assert question.text == (
+        "Perplexity 8.23, 24 sounds. On the same held-out sounds it reaches 8.40, the new prior 7.42. "
+        "Saving replaces it."
+    )
+
+
+@pytest.mark.parametrize("stops", [Ended.LAST_EPOCH, Ended.STOPPED])
+def test_a_worse_prior_is_asked_about_with_both_values(
+    with_prior: ModelSummary, make_trained: Make, an_epoch: Epoch, stops: Ended
+) -> None:
+    question = _asked(with_prior, make_trained([an_epoch(3, 9.5)], stops, FilePrior(8.4, decides=True)))
+    assert (question.id, question.default, question.escape) == ("worsePriorQuestion", "copy", "cancel")
+    assert [(choice.text, choice.role) for choice in question.choices] == [
+        ("Save a Copy…", "accept"),
+        ("Save Anyway", "destroy"),
+        ("Cancel", "reject"),
+    ]
+    assert question.text == (
+        "The new prior is worse than the one in the file: perplexity 9.50 against 8.40 on the same held-out sounds."
+    )
+
+
+def test_one_worse_than_guessing_is_asked_about_whatever_the_file_reaches(
+    with_prior: ModelSummary, make_trained: Make, an_epoch: Epoch
+) -> None:
+    objection = "The new prior is no better than guessing by frequency (perplexity 400.00 against 24.30), and the "
+    objection += "file has a prior already."
+    for file_prior, more in [
+        (FilePrior(8.4, decides=True), " On the same held-out sounds it reaches 8.40, the new prior 400.00."),
+        (
+            FilePrior(500.0, decides=False),
+            " Measured on these held-out sounds, which it may have learned from: 500.00.",
+        ),
+        (FilePrior(None, decides=False), ""),
+    ]:
+        question = _asked(with_prior, make_trained([an_epoch(3, 400.0)], file_prior=file_prior))
+        assert (question.id, question.text) == ("worsePriorQuestion", objection + more)
+
+
+def test_what_the_file_may_have_learned_from_is_shown_and_decides_nothing(
+    with_prior: ModelSummary, make_trained: Make, an_epoch: Epoch
+) -> None:
+    question = _asked(with_prior, make_trained([an_epoch(3, 9.5)], file_prior=FilePrior(8.23, decides=False)))
+    assert question.id == "replacePriorQuestion"
+    assert "Measured on these held-out sounds, which it may have learned from: 8.23." in question.text
+
+
+def test_a_model_without_a_prior_takes_any(model: ModelSummary, make_trained: Make, an_epoch: Epoch) -> None:
+    state = State(model=model, trained=make_trained([an_epoch(3, 400.0)], file_prior=FilePrior(8.4, decides=True)))
+    assert state.objection == ""
+
+
+def test_a_file_that_was_restored_is_compared_by_what_it_tells_itself(
+    with_prior: ModelSummary, make_trained: Make, an_epoch: Epoch
+) -> None:
+    trained = make_trained([an_epoch(3, 9.5)], file_prior=FilePrior(8.4, decides=True))
+    state = State(model=with_prior, unsaved=True, trained=_over(with_prior, trained))
+    assert state.objection
+    restored = replace(with_prior, stamp=replace(with_prior.stamp, sha256="another file's"))
+    opened = OpenedModel(restored, None, has_previous=True, unfinished=None)
+    state, news = take(state, "restoring", (restored.path, opened))
+    assert state.objection == ""
+    assert news == [("model_changed", restored), ("restored", restored.path)]
+    assert state.trained is not None
+    assert (
+        questions.replace_prior(restored, state.trained, "").text == "Perplexity 8.23, 24 sounds. Saving replaces it."
+    )
+
+
+def test_one_worse_than_guessing_is_asked_about_also_over_a_prior_that_came_back(
+    model: ModelSummary, with_prior: ModelSummary, make_trained: Make, an_epoch: Epoch
+) -> None:
+    state = State(model=model, unsaved=True, trained=make_trained([an_epoch(3, 400.0)]))
+    assert state.objection == ""
+    opened = OpenedModel(with_prior, None, has_previous=True, unfinished=None)
+    state, _ = take(state, "restoring", (with_prior.path, opened))
+    assert "no better than guessing" in state.objection
+
+
+def test_numbers_of_an_older_measure_are_marked(make_trained: Make, an_epoch: Epoch) -> None:
+    older = read_summary(REFERENCE)
+    assert "Perplexity 8.23 by an older measure, " in _asked(older, make_trained([an_epoch(3, 7.0)])).text
+    assert "Perplexity 8.23 by an older measure, " in questions.restore_previous(REFERENCE, older).text
+
+
+def test_quitting_names_the_epoch_that_a_stop_keeps(an_epoch: Epoch) -> None:
+    question = questions.quit_while_training(an_epoch(14, 4.5), an_epoch(11, 4.9), is_kept=True)
+    assert question.text.startswith("Epoch 14 of 50. The prior of epoch 11 (perplexity 4.90) is not saved. Distill ")
+    assert [choice.id for choice in questions.quit_while_training(None, None, True).choices] == ["discard", "cancel"]
+
+
+def test_perplexity_is_explained_with_the_verdicts_of_today() -> None:
+    for word in ("memorizing", "fitting", "learning"):
+        assert f"“{word}”" in PERPLEXITY_EXPLAINED
+    assert "flat architecture" not in PERPLEXITY_EXPLAINED
