@@ -2,8 +2,10 @@
 
 One process, one thread; the contenders take turns of about a second of CPU time until each has had N, so what else the
 computer does hits all alike. All are scored on the same held-out codes: the format's one-second chunks of sounds that
-nobody trained on, every code but the first. `rivals.py` says what the rivals are. `--json` prints one line, the last
-on stdout: per rival the ratios ours ÷ rival, null where one was not measured or never reached.
+nobody trained on, every code but the first and what only fills the last second. Distill's prior has the product's own
+settings for its size, the number format that is the faster one here among them; `rivals.py` says what the rivals are.
+`--json` prints one line, the last on stdout: per rival the ratios ours ÷ rival, null where one was not measured or
+never reached. `--profile` shows what a step of each architecture and phase spends its time on instead.
 """
 
 from __future__ import annotations
@@ -14,26 +16,37 @@ import math
 import os
 import warnings
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 from time import process_time
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # or the profiler tells stderr when it begins and ends
 
 import torch
-from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.prior_profile import print_profile
+from benchmarks.prior_sounds import Sounds, padding_share, read_sounds
 from benchmarks.rival_sampling import sample_codes_per_s
-from benchmarks.rivals import OURS, RIVALS, Contender, Facts, OursInRows, build, is_installed
-from distill_core.audio.dataset import AudioDataset, scan
-from distill_core.models.persistence import LoadedVQModel, load_model_v2
-from distill_core.training.baselines import unigram_perplexities, unigram_perplexity
-from distill_core.training.codes import Layout, SplitCodes, encode_and_split
-from distill_core.training.prior_config import PriorConfig, get_adaptive_prior_config
-from distill_core.training.settings import val_fraction_for
+from benchmarks.rivals import (
+    OURS,
+    RIVAL_BATCH,
+    RIVAL_FORMAT,
+    RIVALS,
+    Contender,
+    Facts,
+    OursInRows,
+    build,
+    is_installed,
+    whole_batch,
+)
+from distill_core.training.baselines import unigram_perplexities
+from distill_core.training.codes import SplitCodes
+from distill_core.training.number_format import processor_name
+from distill_core.training.prior_config import get_adaptive_prior_config
 
 DEMO = Path(__file__).resolve().parents[1] / "resources/demo"
 SAMPLE_BATCHES = (1, 8, 32)
@@ -44,34 +57,12 @@ _ROWS_CPU_S = 100.0
 _Row = dict[str, float | None]
 
 
-@dataclass(frozen=True)
-class Sounds:
-    """The model, and the folder that was scanned."""
-
-    loaded: LoadedVQModel
-    dataset: AudioDataset
-    val_fraction: float
-
-    def codes(self, layout: Layout, seed: int) -> SplitCodes:
-        """Encode the sounds, split by file, the training sounds in variants too."""
-        return encode_and_split(
-            self.loaded, self.dataset, self.val_fraction, seed, layout=layout, variants=PriorConfig().variants
-        )
-
-
-def read_sounds(options: argparse.Namespace) -> Sounds:
-    dataset = scan(options.sounds)
-    return Sounds(load_model_v2(options.model, "cpu"), dataset, val_fraction_for(len(dataset.files)))
-
-
 def facts_of(options: argparse.Namespace, sounds: Sounds, seed: int) -> Facts:
     """Return what the contenders are built for."""
-    heads = next(count for count in range(max(4, options.hidden // 64), 0, -1) if options.hidden % (2 * count) == 0)
-    sizes = {"hidden_size": options.hidden, "num_layers": options.layers, "num_heads": heads}
     model = sounds.loaded.model
     shapes = (model.codebook_size, model.num_quantizers, sounds.loaded.grid)
     tier = get_adaptive_prior_config(len(sounds.dataset.files))
-    ours = PriorConfig(**sizes, seed=seed)
+    ours = sounds.settings(options.hidden, options.layers, seed)
     return Facts(*shapes, ours, tier, options.cpu_seconds, options.stock_spans_tier, sounds.loaded.seq_len)
 
 
@@ -89,10 +80,10 @@ def matmul_peak(seconds: float = 2.0) -> float:
 def operations_per_code(name: str, facts: Facts) -> float:
     """Return how many floating point operations of matrix products a training step spends on a code."""
     contender = build(name, facts)
-    codes_BT = torch.randint(facts.codebook_size, (facts.ours.batch_size, facts.codes))
+    codes_BT = torch.randint(facts.codebook_size, (contender.batch_size, facts.codes))
     contender.network.train()
     with FlopCounterMode(display=False) as counter:
-        contender.learn(codes_BT)
+        contender.learn(whole_batch(codes_BT))
     return counter.get_total_flops() / codes_BT.numel()
 
 
@@ -104,15 +95,15 @@ def _memory_mib(field: str) -> float:
 def training_memory_mib(name: str, facts: Facts) -> float:
     """Return how far above torch itself the memory of a process rises that trains three steps."""
     torch.set_num_threads(1)
-    codes_BT = torch.randint(facts.codebook_size, (facts.ours.batch_size, facts.codes))
     # A tiny step first: torch loads parts of itself with it, which are nobody's memory.
     tiny = replace(facts.ours, hidden_size=32, num_layers=1, num_heads=1)
-    build(name, replace(facts, ours=tiny)).learn(codes_BT[:1])
+    build(name, replace(facts, ours=tiny)).learn(whole_batch(torch.zeros(1, facts.codes, dtype=torch.long)))
     before = _memory_mib("VmRSS")
     contender = build(name, facts)
+    codes_BT = torch.randint(facts.codebook_size, (contender.batch_size, facts.codes))
     contender.network.train()
     for _ in range(3):
-        contender.learn(codes_BT)
+        contender.learn(whole_batch(codes_BT))
     return _memory_mib("VmHWM") - before
 
 
@@ -160,13 +151,13 @@ def cpu_s_to(contender: Contender, loss: float) -> float | None:
 def measure(name: str, contender: Contender, peak: float) -> _Row:
     """Return one contender's own figures."""
     best_s, best_loss = best_of(contender)
-    rate = contender.codes_seen / contender.spent_s
+    computed = contender.codes_computed * operations_per_code(name, contender.facts)
     return {
-        "train_codes_per_s": rate,
+        "train_codes_per_s": contender.codes_seen / contender.spent_s,
         "best_at_cpu_s": best_s,
         "best_perplexity": math.exp(best_loss),
         "peak_memory": memory_in_own_process(name, contender.facts),
-        "peak_share": rate * operations_per_code(name, contender.facts) / peak,
+        "peak_share": computed / contender.spent_s / peak,
     }
 
 
@@ -214,18 +205,17 @@ def print_table(rows: dict[str, _Row], found: dict[str, _Row]) -> None:
         print(f"{name:16}" + "".join(f"{cell:>20}" for cell in cells))
 
 
-def in_rows(options: argparse.Namespace, sounds: Sounds, facts: Facts, seed: int) -> None:
+def in_rows(options: argparse.Namespace, sounds: Sounds, facts: Facts) -> None:
     """Race Distill's prior with contexts of one second and of four on whole sounds in a row, and print both."""
-    split = sounds.codes("rows", seed)
+    split = sounds.codes("rows", facts.ours)
     bands, second = sounds.loaded.grid
-    longest = max(codes_NSQ.shape[1] for codes_NSQ in split.train) // bands
-    steps = min(longest, sounds.loaded.spectrogram.config.steps_of(facts.ours.context_s))
+    steps = sounds.context_steps(split, facts.ours)
     budget_s = min(_ROWS_CPU_S, options.cpu_seconds)
     contenders = {}
     for name, length in {"1 second": second, f"{steps} steps": steps}.items():
-        torch.manual_seed(seed)
+        torch.manual_seed(facts.ours.seed)
         contenders[name] = OursInRows(replace(facts, grid=(bands, length), budget_s=budget_s))
-        contenders[name].enter(split, seed)
+        contenders[name].enter(split, facts.ours.seed)
     race(contenders, budget_s)
     unigram, _ = unigram_perplexities(split.train, split.val, facts.codebook_size)
     print(f"\nWhole sounds in a row, one gain each, {budget_s:g} CPU seconds; unigram perplexity {unigram:.1f}")
@@ -237,9 +227,9 @@ def in_rows(options: argparse.Namespace, sounds: Sounds, facts: Facts, seed: int
 
 def run(options: argparse.Namespace, sounds: Sounds, seed: int) -> dict[str, _Row]:
     """Race, print the table and return the ratios per rival."""
-    facts, split = facts_of(options, sounds, seed), sounds.codes("chunks", seed)
-    train_NSQ, val_NSQ = torch.cat(split.train), torch.cat(split.val)
-    print_conditions(options, facts, train_NSQ, val_NSQ)
+    facts = facts_of(options, sounds, seed)
+    split = sounds.codes("chunks", facts.ours)
+    print_conditions(options, facts, split)
     names = [name for name in (OURS, *RIVALS) if is_installed(name)]
     contenders = {name: build(name, facts) for name in names}
     for contender in contenders.values():
@@ -255,7 +245,7 @@ def run(options: argparse.Namespace, sounds: Sounds, seed: int) -> dict[str, _Ro
     found = {name: ratios(ours, rows[OURS], contenders[name], rows[name]) for name in names if name != OURS}
     print_table(rows, found)
     print(f"In brackets: ours ÷ rival. One core multiplies matrices at {peak / 1e9:.0f} GFLOP/s.")
-    in_rows(options, sounds, facts, seed)
+    in_rows(options, sounds, facts)
     return found
 
 
@@ -276,13 +266,19 @@ def over_seeds(found: list[dict[str, _Row]]) -> dict[str, _Row]:
     return middle
 
 
-def print_conditions(options: argparse.Namespace, facts: Facts, train_NSQ: Tensor, val_NSQ: Tensor) -> None:
-    unigram = unigram_perplexity(train_NSQ, val_NSQ, facts.codebook_size)
+def print_conditions(options: argparse.Namespace, facts: Facts, split: SplitCodes) -> None:
+    """Print what the figures hold for: processor, formats, batches, sounds, padding and schedules."""
+    ours, seconds = facts.ours, [sum(len(sound.codes_NSQ) for sound in part) for part in (split.train, split.val)]
+    unigram, _ = unigram_perplexities(split.train, split.val, facts.codebook_size)
     schedule = "tier's epochs" if facts.stock_spans_tier else "budget"
     print(
-        f"{len(train_NSQ)} training and {len(val_NSQ)} held-out seconds of {facts.codes} codes "
-        f"(unigram perplexity {unigram:.1f}); hidden {options.hidden}, layers {options.layers}, "
-        f"batch {facts.ours.batch_size}, seed {facts.ours.seed}, one thread.\n"
+        f"{processor_name()}, torch {torch.__version__}, one thread. {OURS} trains in {ours.precision} with batches of "
+        f"{ours.batch_size} s, the rivals in {RIVAL_FORMAT} of {RIVAL_BATCH} s; all are scored in float32.\n"
+        f"{seconds[0]} training and {seconds[1]} held-out seconds of {facts.codes} codes; padding, neither learned nor "
+        f"scored: {padding_share(split.train):.1%} and {padding_share(split.val):.1%}; "
+        f"unigram perplexity by level {unigram:.1f}.\n"
+        f"Hidden {ours.hidden_size}, layers {ours.num_layers}, seed {ours.seed}; {OURS} also learns from "
+        f"{ours.variants} variants of each sound, which join one an epoch.\n"
         f"{options.cpu_seconds:g} CPU seconds of training each, validation not counted. Learning rates span the "
         f"budget; stock's cosine moves once an epoch and spans the {schedule}.",
         flush=True,
@@ -298,6 +294,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--seeds", type=int, default=1, help="run all with so many seeds; the ratios are the medians")
     parser.add_argument("--stock-spans-tier", action="store_true", help="stock's cosine ends with its tier's epochs")
+    parser.add_argument("--profile", action="store_true", help="show where the time of a step goes, and race nobody")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 
@@ -306,8 +303,10 @@ def main() -> None:
     # torch's encoder hints at a fast path that training does not take.
     warnings.filterwarnings("ignore", category=UserWarning, module="torch")
     options = parse()
-    torch.set_num_threads(1)
     sounds = read_sounds(options)
+    if options.profile:
+        print_profile(sounds)
+        return
     found = over_seeds([run(options, sounds, seed) for seed in range(options.seeds)])
     if options.json:
         null = dict.fromkeys(next(iter(found.values())))

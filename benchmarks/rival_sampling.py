@@ -17,7 +17,7 @@ from torch.nn import functional
 from benchmarks.rivals import OURS, Contender, NanoBlock
 from distill_core.generation.sampling import SamplingSettings, sample_codes
 
-_TOP_P = 0.9
+TOP_P = 0.9
 _ROUNDS = 3
 _Step = Callable[[Tensor], Tensor]
 
@@ -25,7 +25,7 @@ _Step = Callable[[Tensor], Tensor]
 def nucleus(logits_BK: Tensor) -> Tensor:
     """Draw codes `[B, 1]` from the likeliest that together have the share."""
     sorted_BK, codes_BK = logits_BK.softmax(1).sort(1, descending=True)
-    sorted_BK[sorted_BK.cumsum(1) - sorted_BK > _TOP_P] = 0
+    sorted_BK[sorted_BK.cumsum(1) - sorted_BK > TOP_P] = 0
     return codes_BK.gather(1, torch.multinomial(sorted_BK, 1))
 
 
@@ -82,7 +82,7 @@ def sample(name: str, contender: Contender, batch: int) -> Tensor:
     facts = contender.facts
     contender.network.eval()
     if name == OURS:
-        settings = SamplingSettings(top_p=_TOP_P)
+        settings = SamplingSettings(top_p=TOP_P)
         return sample_codes(contender.network, batch, math.prod(facts.grid), settings=settings, batch_size=batch)
     step = STEPS[name](contender, batch)
     codes_BT = torch.randint(facts.codebook_size, (batch, 1))

@@ -5,14 +5,16 @@ the budget. `stock` is the ancestor's recipe: torch's own encoder with an explic
 a cosine that moves once an epoch. `nanogpt` (Karpathy 2022) and `x_transformers` (github.com/lucidrains) are flat
 decoders as one would write them today; their attention dropout is off, which makes them faster. The rivals see codes
 flattened in the model's order, Distill in its own; code 0 is the same in both, and everybody is scored on the rest.
+What only fills a sound's last second stays in the rivals' input, but nobody learns it, is scored on it, or counts it.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from time import process_time
 from typing import Any
 
@@ -28,10 +30,14 @@ from distill_core.training.codes import SplitCodes
 from distill_core.training.optimizers import build_optimizer
 from distill_core.training.prior_config import PriorConfig
 from distill_core.training.prior_epoch import as_windows, train_step
-from distill_core.training.windows import Batch
+from distill_core.training.sound_codes import SoundCodes
+from distill_core.training.windows import Batch, CodeWindows
 
 OURS = "frames"
 RIVALS = ("stock", "nanogpt", "x_transformers")
+RIVAL_BATCH, RIVAL_FORMAT = 32, "float32"
+_HELD_OUT_BATCH = 32
+_IGNORED = -100  # cross-entropy passes over such a target
 _WARM_UP_SHARE = 0.02
 _MODERN = {"lr": 1e-3, "betas": (0.9, 0.95)}
 
@@ -177,40 +183,62 @@ def plain_cosine(share: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
 
 
+def whole_batch(codes_BT: Tensor) -> Batch:
+    """Return codes that all count, of windows that begin where their sound does."""
+    begins_B = torch.ones(len(codes_BT), dtype=torch.bool)
+    return Batch(codes_BT, torch.ones_like(codes_BT, dtype=torch.bool), begins_B)
+
+
+def _rows(batch: Batch, rows: Tensor) -> Batch:
+    return Batch(batch.codes_BT[rows], batch.counted_BT[rows], batch.begins_B[rows])
+
+
 class Contender:
-    """A network with its recipe, the CPU time it has had, and what it reached when."""
+    """A network with its recipe, the CPU time it has had, and what it reached when.
+
+    `codes_seen` leaves padding out, `codes_computed` does not.
+    """
+
+    batch_size = RIVAL_BATCH
 
     def __init__(self, facts: Facts, network: nn.Module, optimizer: Optimizer, scale: Callable[[float], float]) -> None:
         self.facts, self.network, self.optimizer, self.scale = facts, network, optimizer, scale
-        self.batch_size = facts.ours.batch_size
         self.rates = [group["lr"] for group in optimizer.param_groups]
-        self.spent_s, self.codes_seen, self.epoch = 0.0, 0, 0
+        self.spent_s, self.codes_seen, self.codes_computed, self.epoch = 0.0, 0, 0, 0
         self.curve: list[tuple[float, float]] = []
 
     def enter(self, split: SplitCodes, seed: int) -> None:
         """Take the codes, in the order that the network wants them."""
-        self.val_NT = self.in_order(torch.cat(split.val))
-        self.batches = self._batches(flatten_codes(torch.cat(split.train)), torch.Generator().manual_seed(seed))
+        self.held_out = self._chunks(split.val)
+        self.batches = self._batches(split, torch.Generator().manual_seed(seed))
 
     def in_order(self, codes_NSQ: Tensor) -> Tensor:
         """Return `[N, T]`, as the network wants a second's positions."""
         return flatten_codes(codes_NSQ)
 
-    def _batches(self, train_NT: Tensor, generator: torch.Generator) -> Iterator[Tensor]:
+    def _chunks(self, sounds: Sequence[SoundCodes]) -> Batch:
+        """Return all seconds of sounds together."""
+        codes_NSQ = torch.cat([sound.codes_NSQ for sound in sounds])
+        counted_NS = torch.cat([sound.counted_NS for sound in sounds])
+        counted_NT = self.in_order(counted_NS[..., None].expand(codes_NSQ.shape))
+        return Batch(self.in_order(codes_NSQ), counted_NT, torch.ones(len(codes_NSQ), dtype=torch.bool))
+
+    def _batches(self, split: SplitCodes, generator: torch.Generator) -> Iterator[Batch]:
+        chunks = self._chunks(split.train)
         while True:
-            for indices in torch.randperm(len(train_NT), generator=generator).split(self.batch_size):
-                yield train_NT[indices]
+            for rows in torch.randperm(len(chunks.codes_BT), generator=generator).split(self.batch_size):
+                yield _rows(chunks, rows)
             self.epoch += 1
 
     def share(self) -> float:
         """Return where the schedule is, from 0 to 1."""
         return self.spent_s / self.facts.budget_s
 
-    def learn(self, codes_BT: Tensor) -> None:
+    def learn(self, batch: Batch) -> None:
         """Take one step."""
         self.optimizer.zero_grad(set_to_none=True)
-        logits_BTK = self.network(codes_BT[:, :-1])
-        functional.cross_entropy(logits_BTK.flatten(0, 1), codes_BT[:, 1:].flatten()).backward()
+        logits_BTK, targets_BT = self.network(batch.codes_BT[:, :-1]), batch.targets(_IGNORED)[:, 1:]
+        functional.cross_entropy(logits_BTK.flatten(0, 1), targets_BT.flatten(), ignore_index=_IGNORED).backward()
         clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimizer.step()
 
@@ -224,73 +252,74 @@ class Contender:
                 group["lr"] = rate * scale
             batch = next(self.batches)
             self.learn(batch)
-            self.codes_seen += batch.count if isinstance(batch, Batch) else batch.numel()
             self.spent_s += process_time() - started
+            self.codes_seen += batch.count
+            self.codes_computed += batch.codes_BT.numel()
 
     @torch.no_grad()
     def validate(self) -> None:
-        """Note the mean loss in nats of codes 1…last of every held-out second."""
+        """Note the mean loss in nats of codes 1…last of every held-out second, without padding."""
         self.network.eval()
-        total = 0.0
-        for codes_BT in self.val_NT.split(32):
-            logits_BTK = self.network(codes_BT[:, :-1])
-            loss = functional.cross_entropy(logits_BTK.flatten(0, 1), codes_BT[:, 1:].flatten(), reduction="sum")
-            total += loss.item()
-        self.curve.append((self.spent_s, total / self.val_NT[:, 1:].numel()))
+        total, scored = 0.0, 0
+        for rows in torch.arange(len(self.held_out.codes_BT)).split(_HELD_OUT_BATCH):
+            batch = _rows(self.held_out, rows)
+            total += _summed_loss(self.network(batch.codes_BT[:, :-1]), batch.targets(_IGNORED)[:, 1:])
+            scored += int(batch.counted_BT[:, 1:].sum())
+        self.curve.append((self.spent_s, total / scored))
+
+
+def _summed_loss(logits_BTK: Tensor, targets_BT: Tensor) -> float:
+    losses = (logits_BTK.flatten(0, 1), targets_BT.flatten())
+    return functional.cross_entropy(*losses, ignore_index=_IGNORED, reduction="sum").item()
 
 
 class Ours(Contender):
-    """Distill's prior, its optimizer and its own training step."""
+    """Distill's prior, its optimizer, its own training step, and its batch."""
 
     def __init__(self, facts: Facts) -> None:
         config = facts.ours
         sizes = (config.hidden_size, config.num_layers, config.num_heads, config.dropout)
         prior = FramesPrior(facts.codebook_size, facts.levels, *facts.grid, *sizes)
         super().__init__(facts, prior, build_optimizer(prior, config), warm_up_and_cosine)
-
-    def enter(self, split: SplitCodes, seed: int) -> None:
-        """Take the sounds, and their variants as the engine does; the held-out ones are as they are for all."""
-        self.val_NT = self.in_order(torch.cat(split.val))
-        self.batches = self._windows(split, torch.Generator().manual_seed(seed))
+        self.batch_size = config.batch_size
 
     def in_order(self, codes_NSQ: Tensor) -> Tensor:
         return flatten_codes(codes_NSQ, self.network.order_of(codes_NSQ.shape[1]))
 
-    def _windows(self, split: SplitCodes, generator: torch.Generator) -> Iterator[Batch]:
-        windows = as_windows(self.network, split.versions, self.batch_size * self.facts.second)
-        while True:
+    def _batches(self, split: SplitCodes, generator: torch.Generator) -> Iterator[Batch]:
+        """Yield the sounds as they are in the first epoch; one more variant of each joins with every epoch."""
+        most = max(map(len, split.versions))
+        for joined in count(1):
+            if joined <= most:
+                windows = self._windows(versions[:joined] for versions in split.versions)
             yield from windows.random(generator)
             self.epoch += 1
 
-    def learn(self, batch: Batch | Tensor) -> None:
-        train_step(self.network, _as_batch(batch), self.optimizer, self.facts.ours)
+    def _windows(self, sounds: Iterable[Sequence[SoundCodes]]) -> CodeWindows:
+        return as_windows(self.network, sounds, self.batch_size * self.facts.second)
+
+    def learn(self, batch: Batch) -> None:
+        train_step(self.network, batch, self.optimizer, self.facts.ours)
 
 
 class OursInRows(Ours):
     """The same on whole sounds in a row, with a context as long as the grid of its facts."""
 
     def enter(self, split: SplitCodes, seed: int) -> None:
-        """Take the sounds' codes `[1, S, Q]`."""
-        self.val_windows = as_windows(self.network, [[codes] for codes in split.val], 32 * self.facts.second)
-        self.batches = self._windows(split, torch.Generator().manual_seed(seed))
+        """Take the sounds' codes, one row of positions each."""
+        self.val_windows = self._windows([sound] for sound in split.val)
+        self.batches = self._batches(split, torch.Generator().manual_seed(seed))
 
     @torch.no_grad()
     def validate(self) -> None:
         """Note the mean loss of every code, the first of each window too: so all contexts are asked the same."""
         self.network.eval()
-        total, count = 0.0, 0
+        total, scored = 0.0, 0
         for batch in self.val_windows.fixed():
-            logits_BTK, targets_BT = self.network.logits_with_start(batch.codes_BT, batch.begins_B), batch.targets(-100)
-            total += functional.cross_entropy(logits_BTK.flatten(0, 1), targets_BT.flatten(), reduction="sum").item()
-            count += batch.count
-        self.curve.append((self.spent_s, total / count))
-
-
-def _as_batch(codes: Batch | Tensor) -> Batch:
-    if isinstance(codes, Batch):
-        return codes
-    lengths_B = torch.full((len(codes),), codes.shape[1])
-    return Batch(codes, lengths_B, torch.ones_like(lengths_B, dtype=torch.bool))
+            logits_BTK = self.network.logits_with_start(batch.codes_BT, batch.begins_B)
+            total += _summed_loss(logits_BTK, batch.targets(_IGNORED))
+            scored += batch.count
+        self.curve.append((self.spent_s, total / scored))
 
 
 class Stock(Contender):
