@@ -11,6 +11,7 @@ import ctypes
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -50,6 +51,10 @@ CUDA_WHEELS = "https://download.pytorch.org/whl/cu130"
 # Benchmarks by name; a library beyond Distill's own that one compares with belongs to the extra `bench`.
 BENCHMARKS = {"prior": "x_transformers", "window": None, "save": None}
 WITHOUT_SCREEN = {"QT_QPA_PLATFORM": "offscreen"}
+# Each worker imports torch and Qt anew, so more of them cost more than they gain. The tests of a file share what is
+# dear to make, so they stay in one process; the order of the files is that of tests/conftest.py.
+TWO_WORKERS = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
+IN_ONE_PROCESS = ("-k", "--lf", "--last-failed", "-n", "--numprocesses", "--dist", "no:xdist", "-pno:xdist", "--pdb")
 
 
 def say(sentence: str) -> None:
@@ -207,9 +212,28 @@ def demo(options: Sequence[str]) -> int:
     return call([venv_python(), "-m", "app", "--demo", folder, *options], **WITHOUT_SCREEN)
 
 
+def workers(options: Sequence[str]) -> list[str]:
+    """Return pytest's options for two workers; none where the options choose some tests, workers or a debugger."""
+    chooses = any(option.startswith(IN_ONE_PROCESS) or ".py" in option for option in options)
+    return [] if chooses else TWO_WORKERS
+
+
+def tests_in(report: Path) -> str:
+    """Return how many tests a JUnit report tells of, in words."""
+    found = re.search(r'<testsuite [^>]*\btests="(\d+)"', report.read_text("utf-8")) if report.is_file() else None
+    return f"{int(found[1]):,} tests" if found else "The tests"
+
+
 def test(options: Sequence[str]) -> int:
     set_up()
-    return call([venv_python(), "-m", "pytest", *options], **WITHOUT_SCREEN)
+    with tempfile.TemporaryDirectory(prefix="distill-tests-") as folder:
+        report, before = Path(folder, "report.xml"), os.times()
+        command = [venv_python(), "-m", "pytest", *workers(options), f"--junitxml={report}", *options]
+        code = call(command, **WITHOUT_SCREEN)
+        after, tests = os.times(), tests_in(report)
+    seconds = (after.children_user - before.children_user) + (after.children_system - before.children_system)
+    say(f"{tests} took {seconds:.0f} CPU seconds, in all processes together.")
+    return code
 
 
 def ensure_rival(library: str | None) -> None:

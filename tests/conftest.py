@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 
 import distill_core.device  # noqa: F401  (it says how threads wait, which counts only before torch is imported)
+from tests import warm_python
 
 if TYPE_CHECKING:
     from distill_core.audio.spectrogram import SpectrogramConfig
@@ -17,7 +20,57 @@ if TYPE_CHECKING:
 
 # torch is imported where it is used: the tests of run.py need none of it.
 
+TESTS = Path(__file__).parent
 WriteSound = Callable[..., Path]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the warm Python here where there will be workers: they share it."""
+    if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
+        warm_python.share()
+
+
+def pytest_unconfigure() -> None:
+    """End the warm Python, so that its work counts as this process's."""
+    warm_python.stop()
+
+
+# What takes long comes last, so that most failures are told soon; of that the longest first, so that two workers end
+# at about the same time.
+_LAST = (
+    "app/test_main_window.py",
+    "core/test_checkpoint.py",
+    "core/test_cli.py",
+    "app/test_training_window.py",
+    "core/test_wrong_files.py",
+    "soak/test_saving.py",
+    "core/test_demo.py",
+    "core/test_prior_loop.py",
+    "core/test_joining.py",
+    "core/test_frames.py",
+    "core/test_judging.py",
+    "app/test_unfinished.py",
+    "core/test_terminal.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of those files last; otherwise the order is pytest's."""
+    places = {TESTS / name: place for place, name in enumerate(_LAST, start=1)}
+    items.sort(key=lambda item: places.get(item.path, 0))
+
+
+_frozen_modules = 0
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Keep the garbage collector from looking through all that was imported: with torch that takes 0.3 s each time."""
+    global _frozen_modules
+    if len(sys.modules) > _frozen_modules + 50:
+        gc.collect()
+        gc.freeze()
+        _frozen_modules = len(sys.modules)
 
 
 def _seeded_tone(seed: int, seconds: float, rate: int, channels: int) -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -38,18 +91,36 @@ def _keep_caches_in(folder: Path, patch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _shared_caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _shared_caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Keep what shared fixtures do away from this user's caches."""
+    folder = tmp_path_factory.mktemp("caches")
     with pytest.MonkeyPatch.context() as patch:
-        _keep_caches_in(tmp_path_factory.mktemp("caches"), patch)
-        yield
+        _keep_caches_in(folder, patch)
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def _measured(_shared_caches: Path) -> Path | None:
+    """The folder of what `distill_core` measured about this computer, which takes a second of the processor."""
+    if "torch" not in sys.modules:
+        return None
+    import torch
+
+    from distill_core.training.number_format import number_format
+
+    number_format("auto", torch.device("cpu"))
+    return _shared_caches / "distill" / "number_format"
 
 
 @pytest.fixture(autouse=True)
-def caches(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder that holds the caches of all programs, empty at first: no test knows what another one encoded."""
+def caches(_measured: Path | None, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of all programs' caches. No test knows what another one encoded; what was measured, it may know."""
+    import shutil
+
     folder = tmp_path_factory.mktemp("caches")
     _keep_caches_in(folder, monkeypatch)
+    if _measured is not None:
+        shutil.copytree(_measured, folder / "distill" / _measured.name)
     return folder
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -159,6 +160,51 @@ def test_the_demo_needs_no_screen(started, monkeypatch, tmp_path):
     assert run.main(["demo"]) == 0
     assert started
     assert all(env == run.WITHOUT_SCREEN for _, env in started)
+
+
+@pytest.mark.parametrize(
+    ("options", "two"),
+    [
+        ([], True),
+        (["-q", "tests/core"], True),
+        (["tests/test_run.py"], False),
+        (["tests/test_run.py::test_it_parses_on_python_38"], False),
+        (["tests/core", "-k", "x"], False),
+        (["-n0"], False),
+        (["-n", "4"], False),
+        (["-p", "no:xdist"], False),
+        (["--pdb"], False),
+    ],
+)
+def test_the_tests_run_in_two_workers_unless_the_options_choose(started, options, two):
+    assert run.main(["test", *options]) == 0
+    ((command, env),) = started
+    assert command[:3] == [str(run.venv_python()), "-m", "pytest"]
+    assert command[len(command) - len(options) :] == options
+    assert (command[3:5] == ["-n", "2"]) is two
+    assert env == run.WITHOUT_SCREEN
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not tell how long the programs that were started computed")
+def test_the_number_of_tests_and_their_cpu_seconds_are_told_and_the_exit_code_stays(monkeypatch, capsys):
+    def write_report(command, **env):
+        (report,) = [word.partition("=")[2] for word in command if str(word).startswith("--junitxml=")]
+        suite = '<testsuite name="pytest" errors="0" failures="1" skipped="2" tests="1234" time="5.0">'
+        Path(report).write_text(f'<?xml version="1.0" encoding="utf-8"?><testsuites>{suite}</testsuite></testsuites>')
+        return (
+            subprocess.run([sys.executable, "-c", "while __import__('time').process_time() < 0.6: pass"]).returncode
+            or 1
+        )
+
+    monkeypatch.setattr(run, "set_up", lambda: None)
+    monkeypatch.setattr(run, "call", write_report)
+    assert run.main(["test"]) == 1
+    assert "1,234 tests took 1 CPU seconds" in capsys.readouterr().out
+
+
+def test_without_a_report_the_cpu_seconds_are_told_all_the_same(started, capsys):
+    assert run.main(["test", "--junitxml=elsewhere.xml"]) == 0
+    assert "The tests took 0 CPU seconds" in capsys.readouterr().out
 
 
 def test_an_unknown_word_is_refused(capsys):

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
+PYTHON = [sys.executable]
 EVERY = 10**9  # more lengths than any file has
 _GRACE_SECONDS = 60.0  # for the start of the process, and a last file
 _CONTROL_SECONDS = 600.0
@@ -27,7 +28,7 @@ _MEMORY = Path("/dev/shm")
 
 
 def _run(module: str, *arguments: object, seconds: float) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", f"tests.soak.{module}", *map(str, arguments)]
+    command = [*PYTHON, "-m", f"tests.soak.{module}", *map(str, arguments)]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=seconds)
 

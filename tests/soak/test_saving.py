@@ -1,20 +1,21 @@
-"""A sample of the soak's saving half. Each runs in a fresh process: one that used torch's threads must not fork."""
+"""A sample of the soak's saving half, each in a process of its own: one that used torch's threads must not fork."""
 
 from __future__ import annotations
 
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.warm_python import warm_python
+
 
 def _sample(name: str, trials: int, folder: Path) -> tuple[dict[str, Any], str]:
     """Run a harness and return its record and its readable report."""
-    command = [sys.executable, "-m", "tests.soak", "--only", name, "--trials", str(trials)]
+    command = [*warm_python(), "-m", "tests.soak", "--only", name, "--trials", str(trials)]
     environment = os.environ | {"TMPDIR": str(folder)}
     run = subprocess.run(command, env=environment, cwd=Path(__file__).parents[2], capture_output=True, text=True)
     reports = Path(run.stdout.splitlines()[0].removeprefix("Reporting to "))
