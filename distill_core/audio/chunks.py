@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
 from typing import TypeVar
 
 from torch import Tensor
 
 from distill_core.audio.dataset import AudioFile, check_unchanged
-from distill_core.audio.io import UnreadableSoundError, chunks_of_blocks
+from distill_core.audio.decoding.kinds import UnreadableSoundError
+from distill_core.audio.io import chunks_of_blocks, cut_blocks
 from distill_core.audio.spectrogram import SpectrogramConfig
-from distill_core.audio.variants import ORIGINAL, Variant, read_variant
+from distill_core.audio.variants import ORIGINAL, Variant, read_variant, read_with_one_gain
 from distill_core.errors import DatasetError
 from distill_core.events import OnEvent, ProgressReporter, ShouldStop, SkippedFile, stop_point
 
@@ -21,16 +21,14 @@ _Item = TypeVar("_Item")
 def read_file(
     file: AudioFile, config: SpectrogramConfig, should_stop: ShouldStop, variant: Variant = ORIGINAL
 ) -> Iterator[Tensor]:
-    """Yield a file's chunks, some at a time, so that a sound of hours needs no more memory than one of seconds.
+    """Yield a file's chunks, each with a gain of its own, some at a time: hours need no more memory than seconds.
 
     Raises:
         UnreadableSoundError: it vanished or changed since the scan.
         Stopped: `should_stop()` turned true.
     """
     check_unchanged(file, should_stop)
-    for chunks_NT in chunks_of_blocks(read_variant(file, config, variant), config.chunk_samples):
-        stop_point(should_stop)
-        yield chunks_NT
+    yield from chunks_of_blocks(read_variant(file, config, should_stop, variant), config.chunk_samples)
 
 
 def read_each(
@@ -70,13 +68,17 @@ def read_chunks(
     on_event: OnEvent,
     should_stop: ShouldStop,
 ) -> Iterator[Tensor]:
-    """Yield the files' chunks in order, some `[n, samples]` of one file at a time, at the model's rate.
+    """Yield the files' chunks in order, some `[n, samples]` of one file at a time, with one gain a file.
 
     Raises:
         DatasetError: none of the files is left.
         Stopped: `should_stop()` turned true.
     """
-    read = partial(read_file, config=config, should_stop=should_stop)
+
+    def read(file: AudioFile) -> Iterator[Tensor]:
+        check_unchanged(file, should_stop)
+        return cut_blocks(read_with_one_gain(file, config, should_stop), config.chunk_samples)
+
     yield from read_each(files, read, progress, already_done, on_event, should_stop)
 
 

@@ -1,11 +1,9 @@
-"""A folder of sounds: which are usable, which are not and why, and which are kept for validation."""
+"""Sounds from folders and files: which are usable, which are not and why, and which are kept for validation."""
 
 from __future__ import annotations
 
 import math
-import os
 import random
-import stat
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -13,28 +11,18 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
 
-from distill_core.audio.io import UnreadableSoundError
+from distill_core.audio.decoding.kinds import UnreadableSoundError
 from distill_core.audio.measure import measure_sound
+from distill_core.audio.search import NOTHING_PASSED_OVER, PassedOver, readable, search
 from distill_core.errors import DatasetError
 from distill_core.events import OnEvent, ProgressReporter, ShouldStop, SkippedFile, ignore, never, stop_point
-from distill_core.text import printable
 
-_READABLE = (
-    "wav wave bwf aif aiff aifc flac ogg oga opus mp3 mp2 au snd caf w64 rf64 voc sf ircam nist sph svx 8svx iff avr"
-    " paf fap pvf xi sd2 sds htk wve"
+FORMAT_HINT = (
+    "Distill reads WAV, AIFF, FLAC, MP3, OGG, Opus and whatever else libsndfile knows; AAC, ALAC, WMA and the sound of "
+    "videos where ffmpeg is installed."
 )
-_UNSUPPORTED = "m4a aac wma ape wv mka tta mpc dsf dff ac3 amr ra 3gp mp4 webm"
-READABLE_SUFFIXES = frozenset(f".{word}" for word in _READABLE.split())
-UNSUPPORTED_SUFFIXES = frozenset(f".{word}" for word in _UNSUPPORTED.split())
-FORMAT_HINT = "Distill reads WAV, AIFF, FLAC, MP3, OGG, Opus and whatever else libsndfile knows."
-
 
 Stamp: TypeAlias = tuple[int, int, int, int]  # device, inode, bytes, nanoseconds of the last change
-
-
-def _readable(name: str) -> str:
-    """Return a file's name as text that can be shown and saved."""
-    return printable(os.fsencode(name).decode("utf-8", "replace"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +30,8 @@ class AudioFile:
     """A usable sound: its path, its name inside the folder, and what decoding it showed.
 
     `channel` is the one to take where the mean of all cancels out; `note` says what a person should know;
-    `digest` is the same for files that hold the same sound; `peak` is the largest absolute value of its mono sum;
-    `stamp` changes with the file, and is taken before it is decoded.
+    `digest` is the same for files that hold the same sound; `stamp` changes with the file, and is taken before it is
+    decoded.
     """
 
     path: Path
@@ -54,22 +42,28 @@ class AudioFile:
     digest: str
     channel: int | None = None
     note: str = ""
-    peak: float = 1.0
     stamp: Stamp | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AudioDataset:
-    """The sounds of a folder, in the order of their names."""
+    """The sounds of folders and files (`sources`), in the order of their paths."""
 
-    folder: Path
+    sources: tuple[Path, ...]
     files: tuple[AudioFile, ...]
     skipped: tuple[SkippedFile, ...] = ()
+    passed_over: PassedOver = NOTHING_PASSED_OVER
+
+    @property
+    def folder(self) -> Path:
+        """The folder, where there is one; the first source of several."""
+        return self.sources[0]
 
     @property
     def name(self) -> str:
-        """The folder's name, as text that can be shown and saved."""
-        return _readable(self.folder.resolve().name)
+        """The folder's name, or how much there is, as text that can be shown and saved."""
+        first = readable(self.sources[0].resolve().name)
+        return first if len(self.sources) == 1 else f"{first} and {len(self.sources) - 1} more"
 
     @property
     def total_duration_s(self) -> float:
@@ -90,11 +84,9 @@ class AudioDataset:
 
 
 def _examine(path: Path, name: str, should_stop: ShouldStop) -> AudioFile:
-    if path.suffix.lower() in UNSUPPORTED_SUFFIXES:
-        raise UnreadableSoundError(f"{path.suffix[1:].upper()} can't be read; convert it to WAV or FLAC")
     stamp = _stamp(path)
     seen = measure_sound(path, should_stop)
-    facts = (seen.duration_s, seen.sample_rate, seen.channels, seen.digest, seen.channel, seen.note, seen.peak)
+    facts = (seen.duration_s, seen.sample_rate, seen.channels, seen.digest, seen.channel, seen.note)
     return AudioFile(path, name, *facts, stamp)
 
 
@@ -119,59 +111,6 @@ def check_unchanged(file: AudioFile, should_stop: ShouldStop = never) -> None:
         raise UnreadableSoundError("it has changed since the folder was scanned")
 
 
-def _looks_like_sound(name: str) -> bool:
-    suffix = os.path.splitext(name)[1].lower()
-    return not name.startswith(".") and suffix in READABLE_SUFFIXES | UNSUPPORTED_SUFFIXES
-
-
-def _identity(folder: str) -> object:
-    """Return what is the same for a folder by whatever links it was reached."""
-    try:
-        status = os.stat(folder)
-    except OSError:  # it vanished while it was listed
-        return folder
-    return status.st_dev, status.st_ino
-
-
-def _find_sounds(folder: Path, should_stop: ShouldStop) -> tuple[list[Path], list[SkippedFile]]:
-    """Return every file that looks like a sound, hidden ones left out, and the folders that could not be listed."""
-    found: list[Path] = []
-    failures: list[OSError] = []
-    entered = set()
-    for root, folders, names in os.walk(folder, followlinks=True, onerror=failures.append):
-        stop_point(should_stop)
-        if _identity(root) in entered:  # links lead in circles
-            folders.clear()
-            continue
-        entered.add(_identity(root))
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found.extend(Path(root, name) for name in names if _looks_like_sound(name))
-    return sorted(found), [_skipped_folder(failure, folder) for failure in failures]
-
-
-def _skipped_folder(failure: OSError, folder: Path) -> SkippedFile:
-    reason = "no permission to read this folder" if isinstance(failure, PermissionError) else "it could not be listed"
-    return SkippedFile(_display_name(Path(os.fsdecode(failure.filename)), folder), reason)
-
-
-def _display_name(path: Path, folder: Path) -> str:
-    return _readable(path.relative_to(folder).as_posix())
-
-
-def _check_folder(folder: Path) -> None:
-    name = _readable(str(folder))
-    try:
-        is_folder = stat.S_ISDIR(folder.stat().st_mode)
-    except PermissionError as error:
-        raise DatasetError(f"There is no permission to read “{name}”.", "Choose another folder.") from error
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"There is no folder “{name}”.", "Check the name, or choose another folder.") from error
-    if not is_folder:
-        raise DatasetError(f"“{name}” is a file, not a folder.", "Choose the folder that the sounds are in.")
-    if not os.access(folder, os.R_OK | os.X_OK):
-        raise DatasetError(f"There is no permission to read “{name}”.", "Choose another folder.")
-
-
 def _with_duplicate_notes(files: Sequence[AudioFile]) -> tuple[AudioFile, ...]:
     first_by_digest: dict[str, AudioFile] = {}
     noted = []
@@ -182,38 +121,42 @@ def _with_duplicate_notes(files: Sequence[AudioFile]) -> tuple[AudioFile, ...]:
     return tuple(noted)
 
 
-def _no_sounds(folder: Path, skipped: Sequence[SkippedFile]) -> DatasetError:
-    name = _readable(folder.resolve().name)
+def _no_sounds(name: str, skipped: Sequence[SkippedFile], passed_over: PassedOver) -> DatasetError:
+    also = f" ({passed_over})" if passed_over else ""
     if not skipped:
-        return DatasetError(f"No sounds in “{name}”.", FORMAT_HINT)
+        return DatasetError(f"No sounds in “{name}”{also}.", FORMAT_HINT)
     listed = ", ".join(f"{file.name}: {file.reason}" for file in skipped[:3])
     more = f", and {len(skipped) - 3} more" if len(skipped) > 3 else ""
-    return DatasetError(f"No usable sound in “{name}” ({listed}{more}).", FORMAT_HINT)
+    counted = f"; {passed_over}" if passed_over else ""
+    return DatasetError(f"No usable sound in “{name}” ({listed}{more}{counted}).", FORMAT_HINT)
 
 
-def scan(folder: str | Path, *, on_event: OnEvent = ignore, should_stop: ShouldStop = never) -> AudioDataset:
-    """Decode every sound below a folder once and say which are usable.
+def scan(*places: str | Path, on_event: OnEvent = ignore, should_stop: ShouldStop = never) -> AudioDataset:
+    """Decode every sound in folders, and below them, and in files once and say which are usable.
 
     Raises:
-        DatasetError: the folder is missing, cannot be read or holds no usable sound.
+        DatasetError: a source is missing or cannot be read, or there is no usable sound in any.
         Stopped: `should_stop()` turned true.
     """
-    folder = Path(folder)
-    _check_folder(folder)
-    paths, skipped = _find_sounds(folder, should_stop)
-    progress = ProgressReporter("scan", len(paths), on_event)
+    if not places:
+        raise DatasetError("There is nowhere to look for sounds.", "Name a folder, or files.")
+    wanted = tuple(dict.fromkeys(map(Path, places)))
+    found = search(wanted, should_stop)
+    progress = ProgressReporter("scan", len(found.found), on_event)
     files = []
-    for done, path in enumerate(paths, start=1):
+    for done, (path, name) in enumerate(sorted(found.found.items()), start=1):
         stop_point(should_stop)
-        name = _display_name(path, folder)
         try:
             files.append(_examine(path, name, should_stop))
         except UnreadableSoundError as error:
-            skipped.append(SkippedFile(name, str(error)))
+            if path in found.sources or not found.count_if_no_sound(path):
+                found.skipped.append(SkippedFile(name, str(error)))
         progress.update(done)
+    sources = tuple(found.sources) or wanted
+    dataset = AudioDataset(sources, _with_duplicate_notes(files), tuple(found.skipped), found.passed_over)
     if not files:
-        raise _no_sounds(folder, skipped)
-    return AudioDataset(folder, _with_duplicate_notes(files), tuple(skipped))
+        raise _no_sounds(dataset.name, dataset.skipped, dataset.passed_over)
+    return dataset
 
 
 def _groups_that_fit(groups: Sequence[list[int]], wanted: int) -> list[list[int]]:

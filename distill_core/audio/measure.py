@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
-from soundfile import SoundFile
 
-from distill_core.audio.io import SILENCE_PEAK, Samples, UnreadableSoundError, decode_blocks, open_sound, to_mono
+from distill_core.audio.decoding.kinds import UnreadableSoundError
+from distill_core.audio.decoding.samples import Samples
+from distill_core.audio.decoding.sound import Sound, open_sound
+from distill_core.audio.io import SILENCE_PEAK, to_mono
 from distill_core.events import ShouldStop, stop_point
 
 MAX_CHANNELS = 64
@@ -17,7 +20,7 @@ MAX_CHANNELS = 64
 MIN_RATE, MAX_RATE = 1_000, 1_000_000
 _MIN_DURATION_S = 0.001
 _LARGEST_VALUE = 1e15
-_UNKNOWN_FRAMES = 2**63 - 1
+_CONSTANT_SWING = 1e-6
 # A mono sum 40 dB below its loudest channel has cancelled out.
 _CANCELLED_ENERGY_RATIO = 1e-4
 
@@ -32,7 +35,6 @@ class Measured:
     digest: str
     channel: int | None
     note: str
-    peak: float
 
 
 @dataclass(slots=True)
@@ -77,28 +79,40 @@ class _Pass:
         return self.mono_peak if channel is None else float(np.atleast_1d(self.channel_peaks)[channel])
 
 
-def _refuse_unusable(seen: _Pass, declared: int, rate: int) -> None:
+def _refuse_unusable(seen: _Pass, sound: Sound) -> None:
     if not seen.frames:
-        raise UnreadableSoundError("none of its sound could be read" if declared else "it holds no sound")
+        raise UnreadableSoundError("none of its sound could be read" if sound.expected_s else "it holds no sound")
     if not seen.is_sound:
         raise UnreadableSoundError("it holds values that are not numbers (NaN or infinity) or too large to be sound")
-    if seen.frames < 2 or seen.frames / rate < _MIN_DURATION_S:
+    if seen.frames < 2 or seen.frames / sound.sample_rate < _MIN_DURATION_S:
         raise UnreadableSoundError("it is shorter than a millisecond")
-    if seen.swing <= SILENCE_PEAK:
-        raise UnreadableSoundError("it is silent")  # a constant is, too
+    level = min(seen.peak(seen.uncancelled_channel()), seen.swing)  # a constant is no sound, however high
+    if level <= _CONSTANT_SWING:
+        raise UnreadableSoundError("it is silent")
+    if level <= SILENCE_PEAK:  # what is there is the noise of its number format
+        raise UnreadableSoundError(f"it is nearly silent (peak {20 * math.log10(level):.0f} dB)".replace("-", "−"))
 
 
-def _read_through(sound: SoundFile, should_stop: ShouldStop) -> _Pass:
+def _read_through(sound: Sound, should_stop: ShouldStop) -> _Pass:
     if sound.channels > MAX_CHANNELS:
         raise UnreadableSoundError(f"it has {sound.channels} channels; up to {MAX_CHANNELS} are read")
-    if not MIN_RATE <= sound.samplerate <= MAX_RATE:
-        raise UnreadableSoundError(f"its sample rate of {sound.samplerate} Hz cannot be that of a sound")
+    if not MIN_RATE <= sound.sample_rate <= MAX_RATE:
+        raise UnreadableSoundError(f"its sample rate of {sound.sample_rate} Hz cannot be that of a sound")
     seen = _Pass()
-    for block in decode_blocks(sound):
+    for block in sound.blocks:
         stop_point(should_stop)
         seen.add(block)
-    _refuse_unusable(seen, sound.frames, sound.samplerate)
+    _refuse_unusable(seen, sound)
     return seen
+
+
+def _length_note(duration_s: float, sound: Sound) -> str:
+    """Return what to know of a sound whose file says another length than it has, or ""."""
+    if sound.expected_s is None or abs(duration_s - sound.expected_s) <= sound.slack_s:
+        return ""
+    if duration_s < sound.expected_s:
+        return f"only {duration_s:.2f} s of {sound.expected_s:.2f} s could be read"
+    return f"its header says {sound.expected_s:.2f} s; all {duration_s:.2f} s that are there were read"
 
 
 def measure_sound(path: Path, should_stop: ShouldStop) -> Measured:
@@ -108,15 +122,11 @@ def measure_sound(path: Path, should_stop: ShouldStop) -> Measured:
         UnreadableSoundError: it cannot be used; says why.
         Stopped: `should_stop()` turned true.
     """
-    with open_sound(path) as sound:
+    with open_sound(path, should_stop) as sound:
         seen = _read_through(sound, should_stop)
-        rate, channels, declared = sound.samplerate, sound.channels, sound.frames
-    duration_s = seen.frames / rate
-    channel = seen.uncancelled_channel()
-    notes = []
-    if seen.frames < declared < _UNKNOWN_FRAMES:
-        notes.append(f"only the first {duration_s:.2f} s could be read")
+    duration_s, channel = seen.frames / sound.sample_rate, seen.uncancelled_channel()
+    notes = [sound.note, _length_note(duration_s, sound)]
     if channel is not None:
         notes.append(f"its channels cancel out, so only channel {channel + 1} is used")
-    digest, peak = seen.digest.hexdigest(), seen.peak(channel)
-    return Measured(duration_s, rate, channels, digest, channel, "; ".join(notes), peak)
+    note = "; ".join(filter(None, notes))
+    return Measured(duration_s, sound.sample_rate, sound.channels, seen.digest.hexdigest(), channel, note)

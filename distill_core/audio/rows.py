@@ -14,10 +14,9 @@ import torch
 from torch import Tensor
 
 from distill_core.audio.dataset import AudioFile, check_unchanged
-from distill_core.audio.io import SILENCE_PEAK
 from distill_core.audio.spectrogram import FRAMES_PER_STEP, SpectrogramConfig
-from distill_core.audio.variants import ORIGINAL, Variant, read_variant
-from distill_core.events import ShouldStop, stop_point
+from distill_core.audio.variants import ORIGINAL, Variant, read_with_one_gain
+from distill_core.events import ShouldStop
 
 _PIECE_STEPS = 192  # about half a minute
 
@@ -61,18 +60,14 @@ def pieces_of_blocks(blocks: Iterable[Tensor], config: SpectrogramConfig) -> Ite
 def read_row(
     file: AudioFile, config: SpectrogramConfig, should_stop: ShouldStop, variant: Variant = ORIGINAL
 ) -> Iterator[Piece]:
-    """Yield a file's pieces, all divided by the peak of the whole file if that exceeds 1e-6.
+    """Yield a file's pieces, all with the gain of the whole file.
 
     Raises:
         UnreadableSoundError: it vanished or changed since the scan.
         Stopped: `should_stop()` turned true.
     """
     check_unchanged(file, should_stop)
-    gain = 1 / file.peak if file.peak > SILENCE_PEAK else 1.0
-    blocks = (block_T * gain for block_T in read_variant(file, config, variant))
-    for piece in pieces_of_blocks(blocks, config):
-        stop_point(should_stop)
-        yield piece
+    yield from pieces_of_blocks(read_with_one_gain(file, config, should_stop, variant), config)
 
 
 def mel_of_piece(mel: Tensor, piece: Piece) -> Tensor:

@@ -11,8 +11,12 @@ import torch
 from torch import Tensor
 
 from distill_core.audio.dataset import AudioFile
-from distill_core.audio.io import read_blocks
+from distill_core.audio.io import SILENCE_PEAK, read_blocks
 from distill_core.audio.spectrogram import FRAMES_PER_STEP, SpectrogramConfig
+from distill_core.events import ShouldStop, unless_stopped
+
+_HIGHEST_GAIN = 100.0  # +40 dB: more would make sound of what is noise
+_MOST_SAMPLES_HELD = 16 * 2**20  # 64 MB, six minutes
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +65,41 @@ def _delay_samples(config: SpectrogramConfig, variant: Variant) -> int:
     return round(variant.delay * FRAMES_PER_STEP * config.hop_length)
 
 
-def read_variant(file: AudioFile, config: SpectrogramConfig, variant: Variant) -> Iterator[Tensor]:
+def read_variant(
+    file: AudioFile, config: SpectrogramConfig, should_stop: ShouldStop, variant: Variant = ORIGINAL
+) -> Iterator[Tensor]:
     """Yield a variant's blocks `[t]` at the model's rate.
 
     Raises:
         UnreadableSoundError: the file cannot be opened (any more).
+        Stopped: `should_stop()` turned true.
     """
     if variant.delay:
         yield torch.zeros(_delay_samples(config, variant))
-    yield from read_blocks(file.path, config.sample_rate, file.channel, variant.speed)
+    yield from read_blocks(file.path, config.sample_rate, file.channel, variant.speed, should_stop)
+
+
+def _gain(peak: float) -> float:
+    return min(1 / peak, _HIGHEST_GAIN) if peak > SILENCE_PEAK else 1.0
+
+
+def _peak(blocks: Iterable[Tensor]) -> float:
+    return max((float(block_T.abs().max()) for block_T in blocks if len(block_T)), default=0.0)
+
+
+def read_with_one_gain(
+    file: AudioFile, config: SpectrogramConfig, should_stop: ShouldStop, variant: Variant = ORIGINAL
+) -> Iterator[Tensor]:
+    """Yield a variant's blocks `[t]`, all divided by the peak of them together; the gain is at most 40 dB.
+
+    A long file is decoded twice, so that hours of sound need no more memory than minutes.
+
+    Raises:
+        UnreadableSoundError: the file cannot be opened (any more).
+        Stopped: `should_stop()` turned true.
+    """
+    is_long = sound_samples(file, config, variant) > _MOST_SAMPLES_HELD
+    held = () if is_long else tuple(read_variant(file, config, should_stop, variant))
+    gain = _gain(_peak(read_variant(file, config, should_stop, variant) if is_long else held))
+    blocks = read_variant(file, config, should_stop, variant) if is_long else unless_stopped(held, should_stop)
+    yield from (block_T * gain for block_T in blocks)

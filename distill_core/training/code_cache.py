@@ -7,7 +7,6 @@ Nothing here is precious: a damaged entry is encoded anew, and where nothing can
 from __future__ import annotations
 
 import json
-import logging
 import os
 import struct
 import tempfile
@@ -23,18 +22,16 @@ from torch import Tensor
 from distill_core.audio.dataset import AudioFile
 from distill_core.audio.variants import ORIGINAL, Variant
 from distill_core.device import training_threads
-from distill_core.folders import cache_folder
+from distill_core.folders import cache_folder, convenience
 from distill_core.models.persistence import LoadedVQModel
 from distill_core.models.vqvae import codec_digest
 
 # Raise it whenever the way from a sound to its codes changes.
-_VERSION = 3
+_VERSION = 4
 _MAX_BYTES = 256 * 10**6
 _BLOCK_BYTES, _CHECKSUM_BYTES = 4096, 16
 _SHAPE = struct.Struct("<3I")
 _NUMBERS = np.dtype("<i4")
-
-logger = logging.getLogger("distill")
 
 
 class CodeCache:
@@ -47,25 +44,22 @@ class CodeCache:
     def load(self, file: AudioFile, variant: Variant = ORIGINAL) -> Tensor | None:
         """Return a sound's codes `[N, S, Q]` (int64), or None without an undamaged entry."""
         name = self._name(file, variant)
-        try:
+        with convenience("codes of an earlier training"), suppress(OSError):
             codes_NSQ = _unpack((self._folder / name).read_bytes(), name)
-        except OSError:
-            return None
-        with suppress(OSError):
-            os.utime(self._folder / name)  # what was used last is removed last
-        return codes_NSQ
+            with suppress(OSError):
+                os.utime(self._folder / name)  # what was used last is removed last
+            return codes_NSQ
+        return None
 
     def save(self, file: AudioFile, codes_NSQ: Tensor, variant: Variant = ORIGINAL) -> None:
         """Keep a sound's codes; where that fails, this is logged once and nothing is kept from then on."""
         if not self._is_writable:
             return
-        name = self._name(file, variant)
-        try:
+        name, self._is_writable = self._name(file, variant), False
+        with convenience("a cache of codes"):
             self._folder.mkdir(parents=True, exist_ok=True)
             _replace(self._folder / name, _pack(codes_NSQ, name))
-        except OSError as error:
-            self._is_writable = False
-            logger.info("codes are not cached: %s", error)
+            self._is_writable = True
 
     def trim(self) -> None:
         """Remove the entries that were used longest ago, until the rest is small enough."""

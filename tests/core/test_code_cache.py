@@ -166,7 +166,8 @@ def test_where_nothing_can_be_written_there_is_no_cache(
     with caplog.at_level(logging.INFO, "distill"):
         trained = train_prior(tiny_model, dataset, CONFIG)
     assert trained.prior is not None
-    assert [record.message.partition(":")[0] for record in caplog.records] == ["codes are not cached"]
+    told = [record.message.partition(":")[0] for record in caplog.records]
+    assert told.count("going on without a cache of codes") == 1
     assert clear_code_cache() == 0
 
 

@@ -8,14 +8,16 @@ from pathlib import Path
 
 import numpy
 import pytest
+import soundfile
 import torch
 from torch import Tensor
 
 from distill_core import DatasetError, PriorConfig, load_model_v2, scan, train_prior
-from distill_core.audio import rows
+from distill_core.audio import rows, variants
 from distill_core.audio.io import read_mono
-from distill_core.audio.rows import pieces_of_blocks
+from distill_core.audio.rows import pieces_of_blocks, read_row
 from distill_core.audio.spectrogram import SpectrogramConfig
+from distill_core.events import never
 from distill_core.models.persistence import LoadedVQModel
 from distill_core.training.codes import SplitCodes, encode_and_split
 from distill_core.training.sound_codes import by_step
@@ -81,16 +83,30 @@ def test_every_frame_is_in_one_piece(hop: int, seconds: int) -> None:
     assert all(len(piece.waveform_T) // hop + 1 >= piece.skipped + piece.frames for piece in pieces)
 
 
-def test_a_sound_has_one_gain_and_the_loudest_channel_counts_where_others_cancel(
-    write_sound: Callable[..., Path], tmp_path: Path
-) -> None:
-    import soundfile
+def _peak_of_rows(folder: Path, name: str) -> float:
+    (file,) = [file for file in scan(folder).files if file.name == name]
+    return max(float(piece.waveform_T.abs().max()) for piece in read_row(file, SpectrogramConfig(), never))
 
-    write_sound(tmp_path / "sounds" / "plain.wav", seconds=0.5)
-    samples, rate = soundfile.read(tmp_path / "sounds" / "plain.wav")
-    soundfile.write(tmp_path / "sounds" / "opposed.wav", numpy.stack([samples, -samples], 1), rate)
-    for file in scan(tmp_path / "sounds").files:
-        assert file.peak == pytest.approx(abs(samples).max(), abs=1e-4)
+
+@pytest.mark.parametrize("held", [0, 2**20])
+@pytest.mark.parametrize("rate", [48_000, 44_100, 22_050])
+def test_a_sound_has_one_gain_from_the_very_samples_that_are_divided(
+    write_sound: Callable[..., Path], tmp_path: Path, rate: int, held: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(variants, "_MOST_SAMPLES_HELD", held)
+    write_sound(tmp_path / "plain.wav", seconds=2.5, rate=rate)
+    samples, _ = soundfile.read(tmp_path / "plain.wav")
+    soundfile.write(tmp_path / "opposed.wav", numpy.stack([samples, -samples], 1), rate)
+    soundfile.write(tmp_path / "quiet.wav", 0.02 * samples, rate, subtype="FLOAT")
+    for name in ("plain.wav", "opposed.wav", "quiet.wav"):
+        assert _peak_of_rows(tmp_path, name) == pytest.approx(1.0, abs=1e-6)
+
+
+def test_the_gain_of_a_sound_is_at_most_forty_decibels(write_sound: Callable[..., Path], tmp_path: Path) -> None:
+    write_sound(tmp_path / "plain.wav", rate=48_000)
+    samples, _ = soundfile.read(tmp_path / "plain.wav")
+    soundfile.write(tmp_path / "faint.wav", samples / abs(samples).max() * 1e-3, 48_000, subtype="FLOAT")
+    assert _peak_of_rows(tmp_path, "faint.wav") == pytest.approx(0.1, rel=1e-3)
 
 
 def test_the_context_is_no_longer_than_the_longest_training_sound(tiny_model: Path, sounds_folder: Path) -> None:

@@ -11,6 +11,7 @@ import torch
 from distill_core import load_model_v2, scan
 from distill_core.audio.spectrogram import SpectrogramConfig
 from distill_core.audio.variants import ORIGINAL, VARIANTS, Variant, read_variant
+from distill_core.events import never
 from distill_core.training.code_cache import open_code_cache
 from distill_core.training.codes import encode_and_split
 from distill_core.training.prior_config import MOST_VARIANTS
@@ -35,7 +36,7 @@ def test_a_variant_is_as_much_higher_and_later_as_it_says(
 ) -> None:
     write_sound(tmp_path / "sounds" / "a.wav", seconds=2.0, rate=rate)
     (file,) = scan(tmp_path / "sounds").files
-    plain, varied = (torch.cat(list(read_variant(file, CONFIG, each))) for each in (ORIGINAL, variant))
+    plain, varied = (torch.cat(list(read_variant(file, CONFIG, never, each))) for each in (ORIGINAL, variant))
     delay = round(variant.delay * 16 * 512)
     assert not varied[:delay].any()
     assert len(varied) - delay == pytest.approx(len(plain) / variant.speed, rel=2e-3)

@@ -1,0 +1,97 @@
+"""Blocks of samples from libsndfile."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import soundfile
+
+from distill_core.audio.decoding.parts import Part, PartsFile
+from distill_core.memory import is_short_of_memory
+
+Samples: TypeAlias = np.ndarray[Any, np.dtype[np.float32]]
+
+BLOCK_FRAMES = 65_536
+_PIPE_BYTES = 65_536
+
+
+class ForwardReader(soundfile.SoundFile):  # type: ignore[misc]
+    """A sound that is read from its beginning to its end.
+
+    soundfile seeks to where it is after every block, which fails in a FLAC of unknown length and disturbs MP3.
+    """
+
+    def seekable(self) -> bool:
+        """Answer no."""
+        return False
+
+
+def read_blocks_of(sound: soundfile.SoundFile) -> Iterator[Samples]:
+    """Yield `[channels, frames]` until the sound ends or its data breaks off.
+
+    Nothing is allocated from the header, whose frame count may be a lie.
+    """
+    while True:
+        block: Samples = np.full((BLOCK_FRAMES, sound.channels), np.nan, dtype=np.float32)
+        try:
+            frames = len(sound.read(out=block))
+        except soundfile.LibsndfileError as error:
+            if is_short_of_memory(error):
+                raise
+            # It does not tell how much it had written before the data broke off.
+            frames = int(np.isnan(np.append(block[:, 0], np.nan)).argmax())
+        if frames:
+            yield np.ascontiguousarray(block[:frames].T)  # numpy sums along a long axis ten times as fast
+        if frames < BLOCK_FRAMES:
+            return
+
+
+def _feed(content: PartsFile, entrance: int) -> None:
+    """Write a file into a pipe, until all is in it or nobody reads it any more."""
+    with content, suppress(OSError):
+        try:
+            while piece := content.read(_PIPE_BYTES):
+                while piece:
+                    piece = piece[os.write(entrance, piece) :]
+        finally:
+            os.close(entrance)
+
+
+@contextmanager
+def open_parts(path: Path, parts: Sequence[Part]) -> Iterator[soundfile.SoundFile]:
+    """Open what a file's parts are in a row."""
+    with PartsFile(path, parts) as content, ForwardReader(content) as sound:
+        yield sound
+
+
+@contextmanager
+def open_path(path: Path) -> Iterator[soundfile.SoundFile]:
+    """Open a file by its name."""
+    if path.suffix.lower() == ".raw":  # soundfile believes that name: it would ask for rate and channels
+        with open_parts(path, [(0, path.stat().st_size)]) as sound:
+            yield sound
+        return
+    # Bytes, because a name that is not UTF-8 cannot be encoded; Windows names are always text.
+    with ForwardReader(str(path) if os.name == "nt" else os.fsencode(path)) as sound:
+        yield sound
+
+
+@contextmanager
+def open_piped(path: Path, parts: Sequence[Part]) -> Iterator[soundfile.SoundFile]:
+    """Open what a file's parts are in a row through a pipe, whose length is unknown: it is read to its end."""
+    content = PartsFile(path, parts)
+    leaving, entering = os.pipe()
+    feeder = threading.Thread(target=_feed, args=(content, entering), name="sound feeder", daemon=True)
+    feeder.start()
+    try:
+        with ForwardReader(leaving, closefd=False) as sound:
+            yield sound
+    finally:
+        os.close(leaving)
+        feeder.join()
