@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from distill_core.text import printable
+
 
 class DistillError(Exception):
     """An expected failure, told in two sentences.
@@ -15,9 +17,8 @@ class DistillError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message, self.hint = printable(message), printable(hint)  # names in them may come from strangers
+        super().__init__(self.message)
 
 
 class ModelFileError(DistillError):
@@ -50,6 +51,10 @@ class TrainingError(DistillError):
     """Training that diverged or ran out of memory."""
 
     exit_code = 3
+
+
+class NotEnoughMemoryError(TrainingError):
+    """Too little memory: for training most often, but also for opening a file that nothing is wrong with."""
 
 
 class SaveError(DistillError):

@@ -10,6 +10,7 @@ import hashlib
 import io
 import os
 import stat
+import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,13 +20,16 @@ from typing import Any, BinaryIO, TypeAlias, cast
 import torch
 
 from distill_core.errors import ModelFileError
-from distill_core.models.partial_reading import FileWithGaps, records_held_by
+from distill_core.memory import is_short_of_memory, memory_in_words
+from distill_core.models.contents_writer import write_contents
 from distill_core.models.pickle_opcodes import Contents, read_contents
 from distill_core.models.refusals import DAMAGED_HINT, DamagedFileError, damaged, refusals_told
-from distill_core.models.tensor_facts import check_storages
+from distill_core.models.save_errors import MAX_FILE_BYTES
+from distill_core.models.tensor_facts import StorageFacts, check_storages, tensors_in
 from distill_core.models.zip_container import DATA, Container, Record, check_sums, read_container, read_pickle
+from distill_core.models.zip_writer import PlannedFile, plan_archive
 
-MIN_FILE_BYTES, MAX_FILE_BYTES = 1024, 4 * 1024**3
+MIN_FILE_BYTES = 1024
 HASHED_WHOLE_BYTES = 16 * 1024**2  # 10 ms
 # A FIFO without a writer would hang `open`; neither flag is known everywhere.
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -74,7 +78,15 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, os.stat_result]]:
     except FileNotFoundError as error:
         raise ModelFileError(f"There is no file “{path}”.", "Check the name; it may have moved.") from error
     except OSError as error:
+        if is_short_of_memory(error):
+            raise
         raise ModelFileError(f"“{path.name}” can't be read: {error.strerror}.", "Check its permissions.") from error
+
+
+@contextmanager
+def _opening(path: Path) -> Iterator[tuple[BinaryIO, os.stat_result]]:
+    with memory_in_words(f"open “{path.name}”"), _opened(path) as (file, status):
+        yield file, status
 
 
 def _checked_contents(file: BinaryIO, size: int) -> tuple[Container, Contents]:
@@ -107,51 +119,123 @@ def read_facts(path: Path) -> tuple[dict[str, Any], FileStamp]:
 
     Raises:
         ModelFileError: it is missing, unreadable, damaged, no model file, or holds anything but data.
+        NotEnoughMemoryError: nothing is wrong with it that was seen.
     """
-    with _opened(path) as (file, status), refusals_told(path.name):
+    with _opening(path) as (file, status), refusals_told(path.name):
         container, contents = _checked_contents(file, status.st_size)
         return contents.value, _stamp(path, status, _sha256(file, status.st_size, container))
+
+
+def read_records(path: Path) -> dict[str, Record]:
+    """Return where a file's records are, with their checksums as the file tells them.
+
+    Raises:
+        ModelFileError: it is missing, unreadable or damaged.
+    """
+    with _opening(path) as (file, status), refusals_told(path.name):
+        return read_container(file, status.st_size).records
 
 
 def _accept(values: dict[str, Any], name: str) -> None:
     pass
 
 
-def _load(source: BinaryIO | FileWithGaps | str, name: str, mapped: bool = False) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An open file that passed all checks: its values with facts in place of tensors, and where their bytes are."""
+
+    path: Path
+    values: dict[str, Any]
+    stamp: FileStamp
+    source: BinaryIO
+    container: Container
+
+    def check_unchanged(self, now: os.stat_result) -> None:
+        """Check that a file is still of the size and the time that this one was opened with.
+
+        Raises:
+            ModelFileError: it is not.
+        """
+        if self._differs_from(now):
+            raise damaged(self.path.name, "it changed while it was read")
+
+    def _differs_from(self, now: os.stat_result) -> bool:
+        return (now.st_size, now.st_mtime_ns) != (self.stamp.size, self.stamp.mtime_ns)
+
+    def has_changed(self) -> bool:
+        """Tell whether a program writes into the file while it is read from; a small one was read at once."""
+        if self.source.closed or isinstance(self.source, io.BytesIO):
+            return False
+        return self._differs_from(os.fstat(self.source.fileno()))
+
+    def close(self) -> None:
+        """Let go of the file, before another takes its place: Windows replaces none that is open."""
+        self.source.close()
+
+    @property
+    def is_native(self) -> bool:
+        """Whether its numbers are in this machine's order of bytes."""
+        return self.container.byte_order == sys.byteorder
+
+    def record(self, storage: StorageFacts) -> Record:
+        """Return where a storage's bytes are."""
+        return self.container.records[DATA + storage.key]
+
+    def build(self, keys: Collection[str]) -> dict[str, Any]:
+        """Return the values under these keys with their tensors built; the bytes of others are not read.
+
+        Raises:
+            ModelFileError: torch cannot read them.
+        """
+        wanted = {key: value for key, value in self.values.items() if key in keys}
+        records = {DATA + tensor.storage.key for tensor in tensors_in(wanted)}
+        if records >= {name for name in self.container.records if name.startswith(DATA)}:
+            self.source.seek(0)
+            values = _load(self.source, self.path.name)
+        else:
+            contents, storages = write_contents(wanted)
+            data = [(f"{DATA}{number}", self.record(cast(StorageFacts, key))) for number, key in enumerate(storages)]
+            plan = plan_archive(contents, data, self.container.byte_order)
+            values = _load(PlannedFile(plan, self.source), self.path.name)
+        if not isinstance(self.source, io.BytesIO):
+            self.check_unchanged(os.fstat(self.source.fileno()))
+        return {key: values[key] for key in wanted}
+
+
+def _load(source: BinaryIO | PlannedFile | str, name: str, mapped: bool = False) -> dict[str, Any]:
     try:
         values: dict[str, Any] = torch.load(cast(Any, source), weights_only=True, map_location="cpu", mmap=mapped)
     except Exception as error:
+        if is_short_of_memory(error):
+            raise
         raise damaged(name) from error
     return values
 
 
-def _checked_container(
-    file: BinaryIO, name: str, size: int, check: Check, without: Collection[str] = ()
-) -> tuple[Container, list[Record]]:
-    """Return where a file's records are, and the gaps: those that only values under `without` hold, left unchecked."""
-    with refusals_told(name):
-        container, contents = _checked_contents(file, size)
-        check(contents.value, name)
-        gaps = records_held_by(contents, without) if without else set[str]()
-        check_sums(file, gaps)
-    return container, [container.records[gap] for gap in gaps]
+@contextmanager
+def open_archive(path: Path, check: Check = _accept, *, without: Collection[str] = ()) -> Iterator[Opened]:
+    """Open a file whose values pass `check` and whose parts match their checksums; no tensor is built.
 
+    Under the keys in `without` stands None; what only they hold is not compared with its checksum.
 
-def _check_same(now: os.stat_result, status: os.stat_result, path: Path) -> None:
-    kept = ("st_dev", "st_ino", "st_size", "st_mtime_ns")
-    if any(getattr(now, name) != getattr(status, name) for name in kept):
-        raise damaged(path.name, "it changed while it was read")
-
-
-def _map(file: BinaryIO, path: Path, status: os.stat_result, check: Check) -> tuple[dict[str, Any], FileStamp]:
-    container, _ = _checked_container(file, path.name, status.st_size, check)
-    try:
-        values = _load(os.fspath(path), path.name, mapped=True)
-    except ModelFileError:  # not every disk lets its files be mapped
-        file.seek(0)
-        values = _load(file, path.name)
-    _check_same(path.stat(), status, path)
-    return values, _stamp(path, status, _sha256(file, status.st_size, container))
+    Raises:
+        ModelFileError: see `read_facts`; also where a part does not match its checksum, or raised by `check`.
+        NotEnoughMemoryError: see `read_facts`.
+    """
+    with _opening(path) as (file, status):
+        source: BinaryIO = file
+        is_large = status.st_size > HASHED_WHOLE_BYTES
+        if not is_large:  # a small file is read once, a large one twice rather than be in memory
+            source = io.BytesIO(file.read(status.st_size))
+            file.close()
+        size = status.st_size if is_large else source.seek(0, os.SEEK_END)
+        with refusals_told(path.name):
+            container, contents = _checked_contents(source, size)
+            check(contents.value, path.name)
+            values = {key: None if key in without else value for key, value in contents.value.items()}
+            needed = {DATA + tensor.storage.key for tensor in tensors_in(values)}
+            check_sums(source, [name for name in container.records if name.startswith(DATA) and name not in needed])
+        yield Opened(path, values, _stamp(path, status, _sha256(source, size, container)), source, container)
 
 
 def _is_unicode(path: Path) -> bool:
@@ -159,29 +243,28 @@ def _is_unicode(path: Path) -> bool:
     return os.fsencode(path).decode("utf-8", "replace") == str(path)
 
 
+def _map(path: Path, opened: Opened, build: Collection[str]) -> dict[str, Any]:
+    try:
+        values = _load(os.fspath(path), path.name, mapped=True)
+    except ModelFileError:  # not every disk lets its files be mapped
+        return opened.values | opened.build(build)
+    opened.check_unchanged(path.stat())
+    return values
+
+
 def read_archive(
-    path: Path, check: Check = _accept, *, mapped: bool = False, without: Collection[str] = ()
+    path: Path, check: Check = _accept, *, mapped: bool = False, build: Collection[str] | None = None
 ) -> tuple[dict[str, Any], FileStamp]:
     """Return a file's values and its stamp, both from one reading; `check` sees the facts before a tensor is built.
 
-    With `mapped`, the tensors stay in the file: for one that nobody else writes while they are used. Under the keys
-    in `without` stands None, and what only they hold is neither read nor compared with its checksum.
+    With `build`, only tensors under those keys are built, and facts stand for the others. With `mapped`, all tensors
+    stay in the file where that can be: for one that nobody else writes while they are used.
 
     Raises:
-        ModelFileError: see `read_facts`; also where a part does not match its checksum, or raised by `check`.
+        ModelFileError, NotEnoughMemoryError: see `open_archive`.
     """
-    with _opened(path) as (file, status):
+    with open_archive(path, check) as opened:
+        wanted = opened.values if build is None else build
         if mapped and _is_unicode(path):
-            return _map(file, path, status, check)
-        source, size = file, status.st_size
-        is_large = size > HASHED_WHOLE_BYTES
-        if not is_large:  # a small file is read once, a large one twice rather than be in memory twice
-            content = file.read(size)
-            source, size = io.BytesIO(content), len(content)
-        container, gaps = _checked_container(source, path.name, size, check, without)
-        source.seek(0)
-        values = _load(FileWithGaps(source, gaps) if gaps else source, path.name)
-        if is_large:
-            _check_same(os.fstat(file.fileno()), status, path)
-        stamp = _stamp(path, status, _sha256(source, size, container))
-    return {key: None if key in without else value for key, value in values.items()}, stamp
+            return _map(path, opened, wanted), opened.stamp
+        return opened.values | opened.build(wanted), opened.stamp

@@ -6,19 +6,17 @@ door; and the old one stays as the backup.
 
 from __future__ import annotations
 
-import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
-import torch
-from torch import Tensor
-
-from distill_core.errors import ModelFileError, SaveError
-from distill_core.models.archive import FileStamp
+from distill_core.errors import SaveError
+from distill_core.events import ShouldStop, never, stop_point
+from distill_core.memory import is_short_of_memory, let_go
+from distill_core.models.archive import Opened
 from distill_core.models.backup import backup_of, has_leftovers, keeping_previous, remove_leftovers
 from distill_core.models.file_replacement import (
     copy_attributes,
@@ -27,20 +25,18 @@ from distill_core.models.file_replacement import (
     new_file_mode,
     replace_file,
 )
+from distill_core.models.packed_archive import PackedArchive, Read
 from distill_core.models.save_errors import (
     changed_error,
     check_room,
+    memory_error,
     read_only,
     save_error,
     shown,
     unsure_error,
-    unwritable_error,
 )
 from distill_core.models.saving_lock import saving_lock
 from distill_core.models.temporaries import second_name, temporary_beside
-
-Read = Callable[[Path], tuple[dict[str, Any], FileStamp]]
-_INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +100,13 @@ def saving_into(path: Path) -> Iterator[SaveTarget]:
             if status is not None and not os.access(path, os.W_OK):
                 raise read_only(path)  # a rename would get around that, which nobody who set it wants
             yield SaveTarget(path, status)
-    except OSError as error:
-        raise save_error(error, path) from error
+    except Exception as error:
+        if is_short_of_memory(error):
+            let_go(error)
+            raise memory_error(path) from error
+        if isinstance(error, OSError):
+            raise save_error(error, path) from error
+        raise
 
 
 def clean_up(path: Path) -> None:
@@ -117,113 +118,46 @@ def clean_up(path: Path) -> None:
                 remove_leftovers(path)
 
 
-class _Output:
-    """A file for `torch.save`, which would turn a full disk into a RuntimeError without a reason: this keeps it."""
-
-    def __init__(self, descriptor: int) -> None:
-        self.error: OSError | None = None
-        self._descriptor = descriptor
-
-    def write(self, data: Any) -> int:
-        """Write all of a buffer, in as many pieces as the system takes it."""
-        left = memoryview(data).cast("B")
-        size = len(left)
-        try:
-            while left:
-                written = os.write(self._descriptor, left)
-                if not written:
-                    raise OSError(errno.EIO, os.strerror(errno.EIO))
-                left = left[written:]
-        except OSError as error:
-            self.error = self.error or error
-            raise
-        return size
-
-    def flush(self) -> None:
-        """Nothing is held back."""
-
-
-def _pack(values: dict[str, Any], descriptor: int, path: Path) -> None:
-    output = _Output(descriptor)
-    try:
-        torch.save(values, cast(IO[bytes], output))
-    except Exception as error:
-        raise output.error or unwritable_error(path) from error
-    if output.error is not None:
-        raise output.error
-
-
-def _is_same(written: Any, read: Any) -> bool:
-    """Tell whether a value came back bit for bit; numbers that are not numbers are the same as themselves here."""
-    if isinstance(written, Tensor):
-        if not isinstance(read, Tensor) or (written.dtype, written.shape) != (read.dtype, read.shape):
-            return False
-        return torch.equal(_bits(written), _bits(read))
-    if isinstance(written, dict):
-        return (
-            isinstance(read, dict)
-            and list(written) == list(read)
-            and all(_is_same(value, read[key]) for key, value in written.items())
-        )
-    if isinstance(written, list | tuple):
-        return (
-            type(written) is type(read)
-            and len(written) == len(read)
-            and all(_is_same(*pair) for pair in zip(written, read, strict=True))
-        )
-    return type(written) is type(read) and (written == read or written != written)
-
-
-def _bits(tensor: Tensor) -> Tensor:
-    """Return the numbers as integers of their size, which are equal only if all bits are."""
-    return tensor.detach().contiguous().reshape(-1).view(_INTEGERS[tensor.itemsize])
-
-
-def _verify(temporary: Path, values: dict[str, Any], read: Read, path: Path) -> None:
-    """Load the new file by its name, as it will be loaded, and compare."""
-    try:
-        found, _ = read(temporary)
-    except ModelFileError as error:
-        reason = error.message.replace(temporary.name, path.name)
-        raise SaveError(f"Nothing was saved, for it would not open again: {reason}", error.hint) from error
-    if not _is_same(values, found):
-        raise SaveError(
-            f"{shown(path)} did not read back as written; what was there is unchanged.", "Save a copy on another disk."
-        )
-
-
-def _tensor_bytes(value: Any) -> int:
-    if isinstance(value, Tensor):
-        return value.nbytes
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
-    return sum(map(_tensor_bytes, inner))
-
-
-def write_archive(target: SaveTarget, values: dict[str, Any], read: Read) -> Path:
+def write_archive(
+    target: SaveTarget,
+    values: dict[str, Any],
+    read: Read,
+    opened: Opened | None = None,
+    should_stop: ShouldStop = never,
+) -> Path:
     """Put `values` into the target's file in one step, keep what was there as its backup, and return the real path.
 
-    `read` is the loader's door: what it refuses is not saved. When this returns, the new file outlasts a power cut.
+    `read` is the loader's door: what it refuses is not saved. The bytes of tensors that were not built come from
+    `opened`, which is closed before the new file takes its place. When this returns, it outlasts a power cut.
 
     Raises:
         ChangedOnDiskError: another program changed the file meanwhile; it is as that program left it.
         SaveError: it could not be written, or would not open again; whatever was there is unchanged.
+        Stopped: `should_stop()` turned true before the new file was in its place; whatever was there is unchanged.
     """
     path = target.path
     try:
-        check_room(path, _tensor_bytes(values))
+        archive = PackedArchive.of(values, opened, path, should_stop)
+        check_room(path, archive.needed_bytes())
         with temporary_beside(path) as temporary:
-            _pack(values, temporary.descriptor, path)
+            archive.write(temporary.descriptor, should_stop)
             if target.status is None:
                 _set_mode(temporary.descriptor, temporary.path, path)
             else:
                 copy_attributes(path, temporary.descriptor)
+            stop_point(should_stop)
             flush_file(temporary.descriptor)
             temporary.close()
-            _verify(temporary.path, values, read, path)
+            stop_point(should_stop)
+            archive.verify(temporary.path, read, path, should_stop)
+            if opened is not None:
+                opened.close()
             target.check_unchanged()
             with keeping_previous(path) if target.status is not None else nullcontext():
                 replace_file(temporary.path, path)
     except OSError as error:
+        if is_short_of_memory(error):
+            raise
         raise save_error(error, path) from error
     _confirm(path)
     return path

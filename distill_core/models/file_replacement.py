@@ -14,6 +14,13 @@ _WINDOWS_BUSY = (5, 32, 33)  # access denied, sharing violation, lock violation:
 _WINDOWS_WAIT_S, _WINDOWS_PAUSE_S = 10.0, 0.1
 _UNSUPPORTED = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF)
 _NEW_FILE_MODE = 0o666
+_STATUS_BLOCK_BYTES = 512  # what `st_blocks` counts, whatever the disk's blocks are
+
+
+def allocated_bytes(status: os.stat_result) -> int:
+    """Return how much room a file takes, which is less than its size if there are holes in it."""
+    blocks = getattr(status, "st_blocks", None)
+    return status.st_size if blocks is None else min(status.st_size, blocks * _STATUS_BLOCK_BYTES)
 
 
 def flush_file(descriptor: int) -> None:

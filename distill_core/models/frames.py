@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from distill_core.models.fused import rms_norm, squared_relu
+from distill_core.models.tensor_facts import Shape
 
 ARCHITECTURE = "frames"
 _ROPE_BASE = 10_000.0
@@ -147,6 +148,24 @@ class FramesPrior(nn.Module):
         cos_PD, sin_PD = rope_tables(bands * steps + 1, hidden_size // num_heads)
         self.register_buffer("cos_PD", cos_PD, persistent=False)
         self.register_buffer("sin_PD", sin_PD, persistent=False)
+
+    @classmethod
+    def shapes(cls, config: Mapping[str, Any], codebook_size: int) -> dict[str, Shape]:
+        """Return shape and type of each weight, from a file's `prior_config`, without building a thing."""
+        hidden, levels = config["hidden_size"], config["num_quantizers"]
+        shapes: dict[str, tuple[int, ...]] = {
+            "band_emb.weight": (config["grid"][0], hidden),
+            "start_emb": (3, hidden),
+            "depth_up": (levels, hidden, 2 * hidden),
+            "depth_down": (levels, 2 * hidden, hidden),
+            "heads": (levels, hidden, codebook_size),
+        }
+        shapes |= {f"{name}_emb.weight": (levels * codebook_size, hidden) for name in ("previous", "earlier", "level")}
+        widths = {"qkv": (3, 1), "out": (1, 1), "up": (4, 1), "down": (1, 4)}
+        for layer in range(config["num_layers"]):
+            for name, (leaving, entering) in widths.items():
+                shapes[f"blocks.{layer}.{name}.weight"] = (leaving * hidden, entering * hidden)
+        return {key: (shape, torch.float32) for key, shape in shapes.items()}
 
     @classmethod
     def on_meta(cls, config: Mapping[str, Any], codebook_size: int) -> FramesPrior:

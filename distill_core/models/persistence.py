@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, is_dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,11 +15,12 @@ import torch
 from torch import Tensor
 
 from distill_core.audio.spectrogram import AudioSpectrogram, SpectrogramConfig
-from distill_core.errors import ModelFileError, SaveError
+from distill_core.errors import DistillError, ModelFileError
+from distill_core.memory import memory_in_words
 from distill_core.models import prior as flat
 from distill_core.models import schema
 from distill_core.models.architectures import PRIOR_CLASSES, Prior
-from distill_core.models.archive import FileStamp, read_archive, read_facts
+from distill_core.models.archive import FileStamp, Opened, open_archive, read_archive, read_facts
 from distill_core.models.archive_writer import clean_up, real_path, saving_into, write_archive
 from distill_core.models.backup import backup_of, swap_with_backup
 from distill_core.models.save_errors import changed_error, other_codec_error, shown, swap_error
@@ -26,6 +28,7 @@ from distill_core.models.summary import ModelSummary, prior_facts, summarize
 from distill_core.models.vqvae import ConvVQVAE, codec_digest, grid_of
 
 _PRIOR_KEYS = ("has_prior", "prior_state_dict", "prior_config", "prior_metadata")
+_WEIGHT_KEYS = ("model_state_dict", "prior_state_dict")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +66,28 @@ class LoadedVQModel:
         return self.grid[1] * self.codes_a_step
 
 
+def _check_facts(values: Mapping[str, Any], name: str) -> None:
+    schema.check_header(values, name)
+    schema.check_shapes(values, name)
+
+
 def read_summary(path: str | Path) -> ModelSummary:
     """Return the facts of a model file, in milliseconds: its tensors are not read, and their checksums not compared.
 
     Raises:
         ModelFileError: the file cannot be opened; says why.
+        NotEnoughMemoryError: nothing is wrong with it that was seen.
     """
     path = Path(path)
-    clean_up(path)
-    with _naming_version_before(path):
-        return _read_summary(path)
+    with memory_in_words(f"open “{path.name}”"):
+        clean_up(path)
+        with _naming_version_before(path):
+            return _read_summary(path)
 
 
 def _read_summary(path: Path) -> ModelSummary:
     values, stamp = read_facts(path)
-    schema.check_header(values, path.name)
+    _check_facts(values, path.name)
     return summarize(values, path, stamp)
 
 
@@ -87,7 +97,7 @@ def _naming_version_before(path: Path) -> Iterator[None]:
     try:
         yield
     except ModelFileError as error:
-        with suppress(ModelFileError, SaveError):
+        with suppress(DistillError):
             if has_previous_version(path):
                 backup = backup_of(real_path(path))
                 _read_summary(backup)
@@ -95,33 +105,32 @@ def _naming_version_before(path: Path) -> Iterator[None]:
         raise
 
 
-def _check_facts(values: Mapping[str, Any], name: str) -> None:
-    schema.check_header(values, name)
-    schema.check_shapes(values, name)
-
-
-def _read_checked(path: Path, *, mapped: bool = False) -> tuple[dict[str, Any], FileStamp]:
-    values, stamp = read_archive(path, _check_facts, mapped=mapped)
+def _read_checked(path: Path) -> tuple[dict[str, Any], FileStamp]:
+    """Read and check all of a file, and build the weights alone: nothing else is ever computed with."""
+    values, stamp = read_archive(path, _check_facts, build=_WEIGHT_KEYS)
     schema.check_numbers(values, path.name)
     return values, stamp
 
 
-def _read_mapped(path: Path) -> tuple[dict[str, Any], FileStamp]:
+def _read_mapped(path: Path, build: Collection[str] | None = None) -> tuple[dict[str, Any], FileStamp]:
     """Read as the loader does, but leave the tensors in the file, which has to be this save's own.
 
-    A process that touches a mapped file after another program has cut it short is ended by the system.
+    A process that touches a mapped file after another program has cut it short is ended by the system. Where nothing
+    can be mapped, tensors under the keys in `build` (None: all) are built.
     """
-    return _read_checked(path, mapped=True)
-
-
-def _read_without_prior(path: Path) -> tuple[dict[str, Any], FileStamp]:
-    """Read as the loader does, and return what a new prior leaves as it is; None stands where the old one was.
-
-    The old one's numbers may be damaged: nothing of them is kept.
-    """
-    values, stamp = read_archive(path, _check_facts, without=_PRIOR_KEYS)
+    values, stamp = read_archive(path, _check_facts, mapped=True, build=build)
     schema.check_numbers(values, path.name)
     return values, stamp
+
+
+def read_codec_digest(path: str | Path) -> str:
+    """Return the digest of a file's VQ-VAE, whose weights alone are read: what it is, whatever the file is called.
+
+    Raises:
+        ModelFileError: the file cannot be opened; says why.
+    """
+    values, _ = read_archive(Path(path), _check_facts, build=("model_state_dict",))
+    return codec_digest(values["model_state_dict"])
 
 
 def load_model_v2(path: str | Path, device: str | torch.device = "cpu") -> LoadedVQModel:
@@ -129,8 +138,14 @@ def load_model_v2(path: str | Path, device: str | torch.device = "cpu") -> Loade
 
     Raises:
         ModelFileError: the file cannot be opened; says why.
+        NotEnoughMemoryError: nothing is wrong with it that was seen.
     """
     path = Path(path)
+    with memory_in_words(f"open “{path.name}”"):
+        return _load(path, device)
+
+
+def _load(path: Path, device: str | torch.device) -> LoadedVQModel:
     clean_up(path)
     with _naming_version_before(path):
         values, stamp = _read_checked(path)
@@ -238,19 +253,51 @@ def save_prior_to_model(
         SaveError: it could not be written, or would not open again; whatever was there is unchanged.
     """
     model_path = Path(model_path)
-    with saving_into(Path(output) if output is not None else model_path) as target:
-        values, stamp = _read_without_prior(model_path)
-        if expected is not None and expected.sha256 != stamp.sha256:
-            raise changed_error(model_path)
-        if prior_metadata.get("codec_digest") not in (None, codec_digest(values["model_state_dict"])):
-            raise other_codec_error(model_path)
+    with (
+        saving_into(Path(output) if output is not None else model_path) as target,
+        open_archive(model_path, _check_facts, without=_PRIOR_KEYS) as opened,
+        _telling_changes(opened),
+    ):
+        _check_goes_with(opened, prior_metadata.get("codec_digest"), expected)
+        # What stays is carried from file to file as bytes, unless they are another machine's.
+        values = opened.values if opened.is_native else opened.build(opened.values)
         values |= {
             "has_prior": True,
             "prior_state_dict": _plain_state(prior_model),
             "prior_config": _settings_of(prior_model, prior_config),
             "prior_metadata": dict(prior_metadata),
         }
-        return write_archive(target, values, _read_mapped)
+        return write_archive(target, values, partial(_read_mapped, build=_WEIGHT_KEYS), opened)
+
+
+@contextmanager
+def _telling_changes(opened: Opened) -> Iterator[None]:
+    """Answer whatever comes of a program that writes into the file while it is carried: damage, or an end too early.
+
+    Raises:
+        ChangedOnDiskError: that was the cause.
+    """
+    try:
+        yield
+    except (DistillError, OSError) as error:
+        if opened.has_changed():
+            raise changed_error(opened.path) from error
+        raise
+
+
+def _check_goes_with(opened: Opened, digest: object, expected: FileStamp | None) -> None:
+    """Check that a file can take a prior that was trained for the VQ-VAE of that digest, None for any.
+
+    Raises:
+        ModelFileError: its weights are damaged.
+        SaveError: the file is not the one that was opened, or holds another VQ-VAE.
+    """
+    if expected is not None and expected.sha256 != opened.stamp.sha256:
+        raise changed_error(opened.path)
+    values = opened.values | opened.build(("model_state_dict",))
+    schema.check_numbers(values, opened.path.name)
+    if digest not in (None, codec_digest(values["model_state_dict"])):
+        raise other_codec_error(opened.path)
 
 
 def has_previous_version(model_path: str | Path) -> bool:

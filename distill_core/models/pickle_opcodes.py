@@ -10,7 +10,7 @@ import pickletools
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from distill_core.models.refusals import NONSENSE, CodeInFileError, DamagedFileError, require
@@ -168,7 +168,7 @@ class _Machine:
         storage, offset, shape, stride, gradient, hooks = arguments
         require(type(storage) is StorageFacts and type(gradient) is bool)
         self._keep_hooks(hooks)
-        tensor = TensorFacts.checked(storage, offset, shape, stride)
+        tensor = TensorFacts.checked(storage, offset, shape, stride, gradient)
         self.tensors.append(tensor)
         self.push(tensor)
 
@@ -177,7 +177,7 @@ class _Machine:
         tensor, gradient, hooks = arguments
         require(type(tensor) is TensorFacts and type(gradient) is bool)
         self._keep_hooks(hooks)
-        self.push(tensor)
+        self.push(replace(tensor, parameter=gradient))
 
     def _keep_hooks(self, hooks: Any) -> None:
         require(type(hooks) is OrderedDict)
@@ -204,6 +204,8 @@ class _Machine:
         # dict, which could have metadata of its own without end.
         _check_plain([metadata for _, metadata in self.built], _NUMBERS, {id(target) for target, _ in self.built})
         _check_plain([self.stack[0]], (*_NUMBERS, TensorFacts))
+        for target, metadata in self.built:
+            vars(target)["_metadata"] = metadata  # where torch keeps it, too: it is written again
         return Contents(self.stack[0], tuple(self.tensors))
 
 

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from distill_core.models.tensor_facts import Shape
+
 ARCHITECTURE = "flat"
 
 
@@ -81,6 +83,18 @@ class Block(nn.Module):
         return self.finish(hidden_BTC, functional.scaled_dot_product_attention(query, key, value, is_causal=True))
 
 
+def _block_shapes(hidden: int) -> dict[str, tuple[int, ...]]:
+    matrices = {
+        "self_attn.out_proj": (hidden, hidden),
+        "linear1": (4 * hidden, hidden),
+        "linear2": (hidden, 4 * hidden),
+    }
+    shapes: dict[str, tuple[int, ...]] = {f"{name}.weight": shape for name, shape in matrices.items()}
+    shapes |= {f"{name}.bias": shape[:1] for name, shape in matrices.items()}
+    shapes |= {f"{norm}.{key}": (hidden,) for norm in ("norm1", "norm2") for key in ("weight", "bias")}
+    return shapes | {"self_attn.in_proj_weight": (3 * hidden, hidden), "self_attn.in_proj_bias": (3 * hidden,)}
+
+
 class Transformer(nn.Module):
     """The stack of blocks, under the name that the format gives it."""
 
@@ -123,6 +137,26 @@ class CodePrior(nn.Module):
         self.head = nn.Linear(hidden_size, codebook_size, bias=False)
         # Nothing here reads it, but the ancestor expects it in the file.
         self.register_buffer("causal_mask", torch.ones(seq_len, seq_len, dtype=torch.bool).triu(1))
+
+    @classmethod
+    def shapes(cls, config: Mapping[str, Any], codebook_size: int) -> dict[str, Shape]:
+        """Return shape and type of each weight, from a file's `prior_config`, without building a thing."""
+        hidden, seq_len = config["hidden_size"], config["seq_len"]
+        shapes: dict[str, tuple[int, ...]] = {
+            "token_emb.weight": (codebook_size, hidden),
+            "pos_emb.weight": (seq_len, hidden),
+            "level_emb.weight": (config["num_quantizers"], hidden),
+            "ln_f.weight": (hidden,),
+            "ln_f.bias": (hidden,),
+            "head.weight": (codebook_size, hidden),
+        }
+        for layer in range(config["num_layers"]):
+            name = f"transformer.layers.{layer}"
+            shapes |= {f"{name}.{key}": shape for key, shape in _block_shapes(hidden).items()}
+        return {
+            "causal_mask": ((seq_len, seq_len), torch.bool),
+            **{key: (shape, torch.float32) for key, shape in shapes.items()},
+        }
 
     @classmethod
     def on_meta(cls, config: Mapping[str, Any], codebook_size: int) -> CodePrior:

@@ -10,7 +10,8 @@ from pathlib import Path
 from distill_core.errors import SaveError
 from distill_core.models.archive_writer import real_path
 from distill_core.models.backup import backup_of
-from distill_core.models.save_errors import check_room, read_only, save_error, shown
+from distill_core.models.file_replacement import allocated_bytes
+from distill_core.models.save_errors import check_room, check_size, read_only, save_error, shown
 from distill_core.models.temporaries import temporary_beside
 from distill_core.models.zip_container import ZIP_MAGIC
 
@@ -56,7 +57,7 @@ def check_can_save(path: str | Path, *, probe: bool = True) -> None:
 
     Raises:
         ReadOnlyError: the file or its folder takes no writing; a copy elsewhere can be saved.
-        SaveError: there is no such folder, no room, or something else that is no file.
+        SaveError: there is no such folder, no room, something else that is no file, or a model near 4 GB.
     """
     path = real_path(Path(path))
     folder = path.parent
@@ -71,6 +72,8 @@ def check_can_save(path: str | Path, *, probe: bool = True) -> None:
         if probe:
             with temporary_beside(path):
                 pass
-        check_room(path, (2 * path.stat().st_size if path.exists() else 0) + MARGIN_BYTES)
+        check_room(path, (2 * allocated_bytes(path.stat()) if path.exists() else 0) + MARGIN_BYTES)
+        if path.exists():
+            check_size(path, path.stat().st_size + MARGIN_BYTES)
     except OSError as error:
         raise save_error(error, path) from error

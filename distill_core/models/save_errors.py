@@ -7,8 +7,10 @@ import shutil
 from pathlib import Path
 
 from distill_core.errors import ChangedOnDiskError, ReadOnlyError, SaveError
-from distill_core.text import printable
+from distill_core.memory import CLOSE_PROGRAMS
+from distill_core.text import file_name
 
+MAX_FILE_BYTES = 4 * 1024**3  # a place in a zip has 32 bits
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 ELSEWHERE = "Save a copy in a folder of your own."
@@ -16,7 +18,7 @@ ELSEWHERE = "Save a copy in a folder of your own."
 
 def shown(path: Path) -> str:
     """Return a file's name in quotes, as it stands in a sentence."""
-    return f"“{printable(path.name)}”"
+    return f"“{file_name(path)}”"
 
 
 def read_only(path: Path) -> ReadOnlyError:
@@ -39,12 +41,36 @@ def save_error(error: OSError, path: Path) -> SaveError:
     )
 
 
+def memory_error(path: Path) -> SaveError:
+    """Return the words for a save that there is not enough memory for; whoever ran out of it let go of nothing."""
+    return SaveError(f"There is not enough memory to save {shown(path)}; nothing was lost.", CLOSE_PROGRAMS)
+
+
 def unwritable_error(path: Path) -> SaveError:
     """Return the words for values that cannot be put into a file; the loader takes none such, so this is a bug."""
     return SaveError(
         f"{shown(path)} could not be saved: it holds something that can't be written; what was there is unchanged.",
         "Save the prior into another copy of the model that it was trained for.",
     )
+
+
+def too_large_error(path: Path) -> SaveError:
+    """Return the words for a file that would be larger than any model's can be."""
+    return SaveError(
+        f"{shown(path)} can't be saved: it would be larger than 4 GB, more than Distill opens; "
+        "what was there is unchanged.",
+        "Train a smaller prior, or choose a smaller model.",
+    )
+
+
+def check_size(path: Path, size: int) -> None:
+    """Check that a file of that many bytes can be opened again.
+
+    Raises:
+        SaveError: it is larger than 4 GB.
+    """
+    if size > MAX_FILE_BYTES:
+        raise too_large_error(path)
 
 
 def unsure_error(error: OSError, path: Path, backup: Path) -> SaveError:

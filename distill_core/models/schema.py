@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from distill_core.audio.spectrogram import SpectrogramConfig
 from distill_core.errors import ModelFileError
 from distill_core.models import frames
+from distill_core.models import prior as flat
 from distill_core.models.architectures import PRIOR_CLASSES, architecture_of
 from distill_core.models.refusals import damaged
-from distill_core.models.tensor_facts import DTYPES, TensorFacts
+from distill_core.models.tensor_facts import DTYPES, Shape, TensorFacts
 from distill_core.models.value_reader import MAX_NAME, ValueReader
 from distill_core.models.vqvae import ConvVQVAE, grid_of
 
@@ -44,6 +45,8 @@ SPECTROGRAM_RANGES |= {"n_mels": (16, 512)}
 VQVAE_RANGES = {"codebook_dim": (1, 1024), "codebook_size": (2, 65_536), "num_quantizers": (1, 32)}
 PRIOR_RANGES = {"hidden_size": (16, 4096), "num_layers": (1, 64), "num_heads": (1, 4096)}
 MAX_BANDS = 32
+_MASK_ROWS = 1024  # 16 MB of the longest
+_NEVER_NEGATIVE = (".running_var", ".cluster_size")
 LONGEST_SEQUENCE = 16_384
 PRIOR_RANGES |= {"seq_len": (1, LONGEST_SEQUENCE), "num_quantizers": (1, 32)}
 
@@ -53,7 +56,7 @@ def _check_kind(values: Mapping[str, Any], name: str) -> None:
     if kind == OLDER_FORMAT or (kind == FORMAT and type(version) is int and version < VERSION):
         raise ModelFileError(
             f"“{name}” holds an older kind of model, without prior support, so no prior can be trained on it.",
-            "Train a new model from its sounds: distill train FOLDER -o MODEL.distill",
+            "Train a new model from its sounds: distill train SOUNDS -o MODEL.distill",
         )
     if kind != FORMAT or type(version) is not int:
         raise damaged(name, "its kind or its version is missing")
@@ -193,13 +196,12 @@ def _check_plain(state: Mapping[str, Any], reader: ValueReader) -> None:
             raise reader.refuse(f"“{key[:MAX_NAME]}” is not a plain tensor")
 
 
-def _check_state(state: Mapping[str, Any], expected: nn.Module, reader: ValueReader) -> None:
-    wanted = expected.state_dict()
+def _check_state(state: Mapping[str, Any], wanted: Mapping[str, Shape], reader: ValueReader) -> None:
     if set(state) != set(wanted):
         raise reader.refuse("its weights are not those that its settings describe")
     for key, tensor in state.items():
-        if tuple(tensor.shape) != tuple(wanted[key].shape) or tensor.dtype != wanted[key].dtype:
-            raise reader.refuse(f"“{key}” has another shape or type than its settings describe")
+        if (tuple(tensor.shape), tensor.dtype) != wanted[key]:
+            raise reader.refuse(f"“{key[:MAX_NAME]}” has another shape or type than its settings describe")
 
 
 def _is_finite(tensor: Tensor) -> bool:
@@ -216,6 +218,25 @@ def _check_finite(state: Mapping[str, Any], name: str) -> None:
     for key, tensor in state.items():
         if isinstance(tensor, Tensor) and tensor.is_floating_point() and not _is_finite(tensor):
             raise ValueReader(name).refuse(f"“{key[:MAX_NAME]}” holds values that are not numbers")
+
+
+def check_mask(mask: Tensor, name: str) -> None:
+    """Check that a `causal_mask` hides what comes later from each place, and nothing else; a block of rows at a time.
+
+    Raises:
+        ModelFileError: it does not.
+    """
+    columns = torch.arange(len(mask))
+    for rows in columns.split(_MASK_ROWS):
+        if not torch.equal(mask[rows[0] : rows[-1] + 1], columns > rows[:, None]):
+            raise ValueReader(name).refuse("“causal_mask” is not causal")
+
+
+def _check_prior_numbers(values: Mapping[str, Any], name: str) -> None:
+    state = values["prior_state_dict"]
+    _check_finite(state, name)
+    if prior_architecture(values) == flat.ARCHITECTURE and isinstance(state["causal_mask"], Tensor):
+        check_mask(state["causal_mask"], name)
 
 
 def check_prior_header(values: Mapping[str, Any], name: str) -> None:
@@ -236,7 +257,7 @@ def check_prior_tensors(values: Mapping[str, Any], name: str) -> None:
         ModelFileError: what is wrong, in one sentence.
     """
     _check_prior_shapes(values, ValueReader(name))
-    _check_finite(values["prior_state_dict"], name)
+    _check_prior_numbers(values, name)
 
 
 def _check_prior_shapes(values: Mapping[str, Any], reader: ValueReader) -> None:
@@ -244,7 +265,7 @@ def _check_prior_shapes(values: Mapping[str, Any], reader: ValueReader) -> None:
     architecture = prior_architecture(values)
     if architecture in PRIOR_CLASSES:
         config, size = complete_prior_config(values), values["vqvae_config"]["codebook_size"]
-        _check_state(values["prior_state_dict"], PRIOR_CLASSES[architecture].on_meta(config, size), reader)
+        _check_state(values["prior_state_dict"], PRIOR_CLASSES[architecture].shapes(config, size), reader)
 
 
 def check_shapes(values: Mapping[str, Any], name: str) -> None:
@@ -255,13 +276,15 @@ def check_shapes(values: Mapping[str, Any], name: str) -> None:
     """
     reader = ValueReader(name)
     _check_plain(values["model_state_dict"], reader)
-    _check_state(values["model_state_dict"], ConvVQVAE.on_meta(values["vqvae_config"]), reader)
+    _check_state(values["model_state_dict"], ConvVQVAE.shapes(values["vqvae_config"]), reader)
     if values.get("has_prior"):
         _check_prior_shapes(values, reader)
 
 
 def check_numbers(values: Mapping[str, Any], name: str) -> None:
-    """Check that all weights of a dict that passed `check_shapes` are finite, and that the codebooks were trained.
+    """Check that all weights of a dict that passed `check_shapes` are ones that a training can leave behind.
+
+    They are finite, the codebooks were trained, no variance is negative, and a mask is causal.
 
     Tensors under unknown keys may hold anything: they are kept as they are, and nothing is computed from them.
 
@@ -272,5 +295,8 @@ def check_numbers(values: Mapping[str, Any], name: str) -> None:
     _check_finite(state, name)
     if not all(bool(tensor) for key, tensor in state.items() if key.endswith("._codebook.initted")):
         raise ValueReader(name).refuse("its codebooks were never trained")
+    for key, tensor in state.items():
+        if key.endswith(_NEVER_NEGATIVE) and tensor.numel() and bool(tensor.min() < 0):
+            raise ValueReader(name).refuse(f"“{key[:MAX_NAME]}” holds values below zero")
     if values.get("has_prior"):
-        _check_finite(values["prior_state_dict"], name)
+        _check_prior_numbers(values, name)

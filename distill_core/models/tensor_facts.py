@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
@@ -23,6 +23,7 @@ DTYPES = {
     "torch ByteStorage": torch.uint8,
     "torch BoolStorage": torch.bool,
 }
+Shape: TypeAlias = tuple[tuple[int, ...], torch.dtype]
 MAX_DIMENSIONS = 8
 _LARGEST = 2**40
 # A tensor may be tied to another one, and may be so in full; more would let a small file ask for much memory.
@@ -44,13 +45,20 @@ def _are_sizes(values: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class TensorFacts:
-    """A tensor that was not built; answers what its users ask a tensor before they touch its numbers."""
+    """A tensor that was not built; answers what its users ask a tensor before they touch its numbers.
+
+    `parameter` is whether one of a network has a gradient, None for a tensor that is no `Parameter`.
+    """
 
     storage: StorageFacts
+    offset: int
     shape: tuple[int, ...]
+    stride: tuple[int, ...]
+    requires_grad: bool = False
+    parameter: bool | None = None
 
     @classmethod
-    def checked(cls, storage: StorageFacts, offset: Any, shape: Any, stride: Any) -> TensorFacts:
+    def checked(cls, storage: StorageFacts, offset: Any, shape: Any, stride: Any, gradient: bool) -> TensorFacts:
         """Return a tensor that lies within its storage and unfolds into no more numbers than that holds.
 
         Raises:
@@ -63,12 +71,17 @@ class TensorFacts:
         require(offset + reach <= storage.numel, "a tensor is larger than its data")
         repeated = any(size > 1 and step == 0 for size, step in zip(shape, stride, strict=True))
         require(not repeated and prod(shape) <= storage.numel, "a tensor is larger than its data")
-        return cls(storage, shape)
+        return cls(storage, offset, shape, stride, gradient)
 
     @property
     def dtype(self) -> torch.dtype:
         """The kind of its numbers."""
         return self.storage.dtype
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes its numbers take."""
+        return self.numel() * self.dtype.itemsize
 
     def numel(self) -> int:
         """Return how many numbers it has."""
@@ -86,7 +99,17 @@ def check_storages(tensors: Iterable[TensorFacts], record_bytes: Mapping[str, in
     for tensor in tensors:
         storage = storages.setdefault(tensor.storage.key, tensor.storage)
         require(storage == tensor.storage, "one storage is described in two ways")
-        total += tensor.numel() * tensor.dtype.itemsize
+        total += tensor.nbytes
     described = {key: storage.numel * storage.dtype.itemsize for key, storage in storages.items()}
     require(described == dict(record_bytes), "its data has not the size that its list of contents tells")
     require(total <= MAX_SHARING * file_bytes, "its tensors are larger than the file")
+
+
+def tensors_in(value: Any) -> Iterator[TensorFacts]:
+    """Yield the tensors in a file's value that were not built, each as often as it is referred to."""
+    if isinstance(value, TensorFacts):
+        yield value
+        return
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    for item in inner:
+        yield from tensors_in(item)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from distill_core.audio.spectrogram import FRAMES_PER_STEP, padded_length
+from distill_core.models.tensor_facts import Shape
 
 CHANNELS = (1, 32, 64, 128, 256)
 CONFIG_KEYS = (
@@ -27,10 +28,20 @@ CONFIG_KEYS = (
     "threshold_ema_dead_code",
     "dropout",
 )
+_TYPES = {"num_batches_tracked": torch.int64, "initted": torch.bool}  # the others are float32
 
 
 def _finish(channels: int, dropout: float) -> list[nn.Module]:
     return [nn.BatchNorm2d(channels), nn.ReLU(), nn.Dropout2d(dropout)]
+
+
+def _block_shapes(name: str, weight: tuple[int, ...], leaving: int) -> dict[str, tuple[int, ...]]:
+    return {f"{name}.weight": weight, f"{name}.bias": (leaving,)}
+
+
+def _norm_shapes(name: str, channels: int) -> dict[str, tuple[int, ...]]:
+    shapes: dict[str, tuple[int, ...]] = {f"{name}.num_batches_tracked": ()}
+    return shapes | {f"{name}.{key}": (channels,) for key in ("weight", "bias", "running_mean", "running_var")}
 
 
 class Encoder(nn.Module):
@@ -127,6 +138,25 @@ class ConvVQVAE(nn.Module):
         self.encoder = Encoder(codebook_dim, dropout)
         self.quantizer = Quantizer(*self._quantizer_settings)
         self.decoder = Decoder(codebook_dim, dropout)
+
+    @classmethod
+    def shapes(cls, config: Mapping[str, Any]) -> dict[str, Shape]:
+        """Return shape and type of each weight, from a file's `vqvae_config`, without building or importing a thing."""
+        dim, size = config["codebook_dim"], config["codebook_size"]
+        shapes: dict[str, tuple[int, ...]] = {}
+        for number, (entering, leaving) in enumerate(pairwise(CHANNELS)):
+            shapes |= _block_shapes(f"encoder.convs.{4 * number}", (leaving, entering, 3, 3), leaving)
+            shapes |= _norm_shapes(f"encoder.convs.{4 * number + 1}", leaving)
+        for number, (entering, leaving) in enumerate(pairwise(reversed(CHANNELS))):
+            shapes |= _block_shapes(f"decoder.deconvs.{4 * number}", (entering, leaving, 3, 3), leaving)
+            shapes |= _norm_shapes(f"decoder.deconvs.{4 * number + 1}", leaving) if leaving > 1 else {}
+        shapes |= _block_shapes("encoder.proj", (dim, CHANNELS[-1], 1, 1), dim)
+        shapes |= _block_shapes("decoder.proj", (CHANNELS[-1], dim, 1, 1), CHANNELS[-1])
+        for level in range(config["num_quantizers"]):
+            codebook = f"quantizer.rvq.layers.{level}._codebook."
+            shapes |= {f"{codebook}initted": (), f"{codebook}cluster_size": (1, size)}
+            shapes |= {f"{codebook}embed": (1, size, dim), f"{codebook}embed_avg": (1, size, dim)}
+        return {key: (shape, _TYPES.get(key.rpartition(".")[2], torch.float32)) for key, shape in shapes.items()}
 
     @classmethod
     def on_meta(cls, config: Mapping[str, Any]) -> ConvVQVAE:

@@ -14,27 +14,28 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from distill_core.models.refusals import DamagedFileError, require
+from distill_core.text import LONGEST_NAME, printable
 
 ZIP_MAGIC = b"PK\x03\x04"
-PICKLE, DATA, _BYTE_ORDER = "data.pkl", "data/", "byteorder"
+PICKLE, DATA, BYTE_ORDER = "data.pkl", "data/", "byteorder"
 MAX_PICKLE_BYTES = 16 * 1024**2
 _MAX_NOTE_BYTES = 1024
 _BLOCK_BYTES = 1024**2
 _MAX_DIRECTORY_BYTES = 2 * 1024**2  # 20,000 entries; each costs ten microseconds
-_DESCRIPTOR, _UTF8 = 0x08, 0x800
+DESCRIPTOR, UTF8 = 0x08, 0x800
 _DESCRIPTOR_BYTES = (16, 24)  # with sizes of 32 and of 64 bits
 _NAMES = re.compile(
     r"data\.pkl|version|byteorder|\.format_version|\.storage_alignment|\.data/serialization_id|data/(0|[1-9]\d{0,6})",
     re.ASCII,
 )
 # APPNOTE.TXT 6.3.10, sections 4.3.7, 4.3.12, 4.3.14, 4.3.15 and 4.3.16.
-_LOCAL = struct.Struct("<4s5H3L2H")
-_END64 = struct.Struct("<4sQ2H2L4Q")
-_LOCATOR64 = struct.Struct("<4sLQL")
-_END = struct.Struct("<4s4H2LH")
+LOCAL = struct.Struct("<4s5H3L2H")
+END64 = struct.Struct("<4sQ2H2L4Q")
+LOCATOR64 = struct.Struct("<4sLQL")
+END = struct.Struct("<4s4H2LH")
 _ENTRY_BYTES, _NAME_SIZE = 46, slice(28, 30)
 _TORN = (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, struct.error)  # what `zipfile` answers with
-_TAIL_BYTES = _END64.size + _LOCATOR64.size + _END.size
+_TAIL_BYTES = END64.size + LOCATOR64.size + END.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +44,16 @@ class Record:
 
     start: int
     size: int
+    crc: int
 
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A zip's records by their names without the root, and where its directory starts."""
+    """A zip's records by their names without the root, where its directory starts, and the order of numbers' bytes."""
 
     records: dict[str, Record]
     directory_start: int
+    byte_order: str
 
 
 def _read_at(file: BinaryIO, start: int, size: int) -> bytes:
@@ -63,15 +66,15 @@ def _read_at(file: BinaryIO, start: int, size: int) -> bytes:
 def _directory_span(file: BinaryIO, size: int) -> tuple[int, int, int]:
     """Return the directory's start, its end and its number of entries, told alike by all of the records behind it."""
     tail = _read_at(file, size - _TAIL_BYTES, _TAIL_BYTES)
-    magic, disk, first_disk, here, entries, length, start, comment = _END.unpack(tail[-_END.size :])
+    magic, disk, first_disk, here, entries, length, start, comment = END.unpack(tail[-END.size :])
     require(magic == b"PK\x05\x06" and comment == 0, "its end is missing, or something follows it")
     require(disk == first_disk == 0 and here == entries, "it is a part of a file")
-    end = size - _END.size
-    if tail[_END64.size :].startswith(b"PK\x06\x07"):
+    end = size - END.size
+    if tail[END64.size :].startswith(b"PK\x06\x07"):
         end = size - _TAIL_BYTES
-        _, disk, told_end, disks = _LOCATOR64.unpack(tail[_END64.size : -_END.size])
-        magic, own, _, _, *disks64, here64, entries64, length64, start64 = _END64.unpack(tail[: _END64.size])
-        require(magic == b"PK\x06\x06" and own == _END64.size - 12, "its directory is torn")
+        _, disk, told_end, disks = LOCATOR64.unpack(tail[END64.size : -END.size])
+        magic, own, _, _, *disks64, here64, entries64, length64, start64 = END64.unpack(tail[: END64.size])
+        require(magic == b"PK\x06\x06" and own == END64.size - 12, "its directory is torn")
         require(told_end == end and disk == 0 and disks == 1 and not any(disks64), "its directory is torn")
         same = start in (start64, 2**32 - 1) and length in (length64, 2**32 - 1) and entries in (entries64, 2**16 - 1)
         require(same and here64 == entries64, "it tells two things about its directory")
@@ -82,7 +85,7 @@ def _directory_span(file: BinaryIO, size: int) -> tuple[int, int, int]:
 
 
 def _check_entry(entry: zipfile.ZipInfo) -> None:
-    require(not entry.flag_bits & ~(_DESCRIPTOR | _UTF8), "it is encrypted or packed in a way that models never are")
+    require(not entry.flag_bits & ~(DESCRIPTOR | UTF8), "it is encrypted or packed in a way that models never are")
     require(entry.compress_type == zipfile.ZIP_STORED, "it is compressed, which models never are")
     require(entry.compress_size == entry.file_size, "it tells two sizes of one part")
     require(not entry.extra and not entry.comment and not entry.volume, "its directory holds more than it should")
@@ -90,7 +93,7 @@ def _check_entry(entry: zipfile.ZipInfo) -> None:
 
 
 def _raw_name(entry: zipfile.ZipInfo) -> bytes:
-    return entry.orig_filename.encode("utf-8" if entry.flag_bits & _UTF8 else "cp437")
+    return entry.orig_filename.encode("utf-8" if entry.flag_bits & UTF8 else "cp437")
 
 
 def _check_directory(directory: bytes, entries: list[zipfile.ZipInfo]) -> None:
@@ -106,14 +109,14 @@ def _check_directory(directory: bytes, entries: list[zipfile.ZipInfo]) -> None:
 
 def _local_start(file: BinaryIO, entry: zipfile.ZipInfo) -> int:
     """Return where an entry's bytes start, as its own header tells."""
-    header = _read_at(file, entry.header_offset, _LOCAL.size)
-    magic, _, flags, method, _, _, crc, packed, unpacked, name_size, extra_size = _LOCAL.unpack(header)
+    header = _read_at(file, entry.header_offset, LOCAL.size)
+    magic, _, flags, method, _, _, crc, packed, unpacked, name_size, extra_size = LOCAL.unpack(header)
     require(magic == ZIP_MAGIC and flags == entry.flag_bits and method == zipfile.ZIP_STORED, "a part has no header")
-    later = bool(flags & _DESCRIPTOR) and not (crc or packed or unpacked)
+    later = bool(flags & DESCRIPTOR) and not (crc or packed or unpacked)
     require(later or (crc, packed, unpacked) == (entry.CRC, entry.file_size, entry.file_size), "a header is wrong")
     name = file.read(name_size)
     require(name == _raw_name(entry), "a part has two names")
-    return int(entry.header_offset + _LOCAL.size + name_size + extra_size)
+    return int(entry.header_offset + LOCAL.size + name_size + extra_size)
 
 
 def _located(file: BinaryIO, entries: list[zipfile.ZipInfo], directory_start: int) -> dict[str, Record]:
@@ -123,9 +126,9 @@ def _located(file: BinaryIO, entries: list[zipfile.ZipInfo], directory_start: in
         gap = entry.header_offset - expected
         require(gap == 0, "its parts overlap, or there is something between them")
         start = _local_start(file, entry)
-        records[entry.orig_filename] = Record(start, entry.file_size)
+        records[entry.orig_filename] = Record(start, entry.file_size, entry.CRC)
         expected = start + entry.file_size
-        if entry.flag_bits & _DESCRIPTOR:
+        if entry.flag_bits & DESCRIPTOR:
             expected += _descriptor_size(file, expected, entry)
     require(expected == directory_start, "its parts overlap, or there is something between them")
     return records
@@ -177,9 +180,9 @@ def read_container(file: BinaryIO, size: int) -> Container:
     records = _without_root(_located(file, entries, start))
     require(records.keys() >= {PICKLE, "version"}, "it lacks a part that models have")
     require(records[PICKLE].size <= MAX_PICKLE_BYTES, "its list of contents is too long")
-    if _BYTE_ORDER in records:
-        require(_content(file, records[_BYTE_ORDER]) in (b"little", b"big"), "its numbers are in an unknown order")
-    return Container(records, start)
+    byte_order = _content(file, records[BYTE_ORDER]) if BYTE_ORDER in records else b"little"
+    require(byte_order in (b"little", b"big"), "its numbers are in an unknown order")
+    return Container(records, start, byte_order.decode())
 
 
 def read_pickle(file: BinaryIO, container: Container) -> bytes:
@@ -200,7 +203,9 @@ def check_sums(file: BinaryIO, gaps: Collection[str] = ()) -> None:
                 if name.partition("/")[2] not in gaps:
                     _read_through(archive, name)
     except _TORN as error:  # also a disk that fails meanwhile
-        raise DamagedFileError(f"a part of it ({name}) does not match its checksum, or can't be read") from error
+        raise DamagedFileError(
+            f"a part of it ({printable(name, LONGEST_NAME)}) does not match its checksum, or can't be read"
+        ) from error
 
 
 def _read_through(archive: zipfile.ZipFile, name: str) -> None:

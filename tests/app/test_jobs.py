@@ -9,6 +9,7 @@ from PySide6.QtCore import QCoreApplication, QObject, QThread, Slot
 from pytestqt.qtbot import QtBot
 
 from app.jobs import JobOutcome, JobRunner
+from app.problems import problem_from
 from distill_core.errors import DatasetError
 
 
@@ -105,3 +106,15 @@ def test_an_idle_runner_closes(qapp: QCoreApplication) -> None:
     assert thread.isRunning()
     assert runner.close(2000)
     assert thread.isFinished()
+
+
+def test_a_job_that_runs_out_of_memory_is_told_in_words(runner: JobRunner, qtbot: QtBot) -> None:
+    listener = Listener(runner)
+    runner.submit("big", lambda on_event, should_stop: bytearray(2**46))
+    qtbot.waitUntil(lambda: bool(listener.outcomes))
+    error = listener.outcomes[0].error
+    assert error is not None
+    problem = problem_from(error, listener.outcomes[0].details)
+    assert "not enough memory" in problem.message
+    assert problem.hint
+    assert not problem.details

@@ -556,7 +556,26 @@ def test_room_is_asked_for_what_is_in_lists(tiny_model: Path, monkeypatch: pytes
     values = {"states": [{"step": torch.zeros(1000)}, (torch.zeros(500),)]}
     with saving_into(tiny_model) as target:
         write_archive(target, values, read_archive)
-    assert asked == [6000]
+    assert 6000 < asked[0] == tiny_model.stat().st_size
+
+
+def test_room_is_asked_once_for_what_shares_its_storage(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr("distill_core.models.archive_writer.check_room", lambda path, size: asked.append(size))
+    numbers = torch.zeros(10_000)
+    with saving_into(tiny_model) as target:
+        write_archive(target, {"best": numbers, "last": numbers, "half": numbers[5_000:]}, read_archive)
+    assert asked == [tiny_model.stat().st_size]
+
+
+def test_what_would_be_larger_than_any_model_is_told_as_such(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = tiny_model.read_bytes()
+    check_can_save(tiny_model)
+    monkeypatch.setattr("distill_core.models.save_errors.MAX_FILE_BYTES", len(before) + 20_000)
+    for door in (check_can_save, _save):
+        with pytest.raises(SaveError, match="larger than 4 GB"):
+            door(tiny_model)
+    assert tiny_model.read_bytes() == before
 
 
 def test_a_prior_is_kept_from_a_vqvae_that_it_was_not_trained_for(tiny_model: Path, sounds_folder: Path) -> None:

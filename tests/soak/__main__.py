@@ -52,10 +52,12 @@ HARNESSES = (
     Harness("power cuts", "tests.soak.power", "power_cuts", 600, forks=True),
     Harness("syscall failures", "tests.soak.syscalls", "syscall_failures", 0, forks=True),
     Harness("concurrent saver pairs", "tests.soak.pairs", "saver_pairs", 200, forks=True),
+    Harness("short memory", "tests.soak.memory", "short_memory", 1000, forks=True),
     Harness("mutated files", "tests.soak.loading", "mutated_files", 200_000),
     Harness("attack corpus", "tests.soak.loading", "attack_corpus", 45),
     Harness("bit flips", "tests.soak.loading", "bit_flips", 10_000),
     Harness("truncation", "tests.soak.loading", "truncation", 0),
+    Harness("blocked terminal", "tests.soak.terminal", "blocked_terminals", 56),
 )
 
 

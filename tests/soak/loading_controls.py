@@ -68,7 +68,7 @@ def _last_directory(file: BinaryIO, size: int) -> tuple[int, int, int]:
     file.seek(0)
     content = file.read(size)
     end = content.rindex(b"PK\x05\x06")
-    fields = zip_container._END.unpack(content[end : end + zip_container._END.size])
+    fields = zip_container.END.unpack(content[end : end + zip_container.END.size])
     return fields[6], end, fields[4]
 
 

@@ -34,7 +34,8 @@ _VQVAE: dict[str, Any] = {"codebook_dim": 16, "codebook_size": _CODEBOOK_SIZE, "
 _VQVAE |= {"decay": 0.95, "commitment_weight": 0.25, "threshold_ema_dead_code": 0, "dropout": 0.1}
 
 
-def _write_model(path: Path) -> None:
+def write_model(path: Path) -> None:
+    """Write a model with two levels of sixteen codes, without a prior."""
     torch.manual_seed(0)
     spectrogram = SpectrogramConfig()
     model = ConvVQVAE(**_VQVAE).train()
@@ -68,7 +69,7 @@ class Subject:
 
     def __init__(self, folder: Path, hidden_size: int = 32) -> None:
         self._enter(folder)
-        _write_model(self.path)
+        write_model(self.path)
         self._vqvae_state = load_model_v2(self.path).model.state_dict()
         self.priors = [_prior(number, hidden_size) for number in (OLD, NEW, OTHER, EARLIER)]
         self._contents: dict[int, bytes] = {}

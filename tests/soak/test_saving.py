@@ -1,4 +1,4 @@
-"""A sample of the soak's saving half, each in a process of its own: one that used torch's threads must not fork."""
+"""A sample of the soak's saving half and of short memory, each in a process that has not used torch's threads."""
 
 from __future__ import annotations
 
@@ -36,6 +36,8 @@ def is_green(record: dict[str, Any]) -> bool:
         ("power cuts", 4),
         ("syscall failures", 20),
         ("concurrent saver pairs", 4),
+        ("short memory", 15),
+        ("blocked terminal", 1),
     ],
 )
 def test_a_struck_save_loses_nothing_and_its_control_does(name: str, trials: int, tmp_path: Path) -> None:

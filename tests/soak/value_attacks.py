@@ -74,6 +74,10 @@ def _tensors() -> dict[str, Change]:
         "a codebook that is NaN": _put(
             "model_state_dict", "quantizer.rvq.layers.0._codebook.embed", to=torch.full((1, 2, 1), torch.nan)
         ),
+        "a variance below zero": _put("model_state_dict", "encoder.convs.1.running_var", to=torch.full((32,), -1.0)),
+        "a mask that hides nothing": _put(
+            "prior_state_dict", "causal_mask", to=torch.zeros(SEQ_LEN, SEQ_LEN, dtype=torch.bool)
+        ),
         "a quantized tensor": _extra(lambda: torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8)),
         "a tensor on no device": _extra(lambda: torch.ones(2, device="meta")),
         "a negated view": _extra(lambda: torch.ones(2, dtype=torch.complex64).conj().imag),
