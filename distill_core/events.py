@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from time import monotonic
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 OnEvent: TypeAlias = Callable[[object], object]
 ShouldStop: TypeAlias = Callable[[], bool]
+_Item = TypeVar("_Item")
 
 _PROGRESS_INTERVAL_S = 0.1
 
@@ -34,6 +35,17 @@ def stop_point(should_stop: ShouldStop) -> None:
     """
     if should_stop():
         raise Stopped
+
+
+def unless_stopped(items: Iterable[_Item], should_stop: ShouldStop) -> Iterator[_Item]:
+    """Yield the items, with a stop point before each.
+
+    Raises:
+        Stopped: `should_stop()` is true.
+    """
+    for item in items:
+        stop_point(should_stop)
+        yield item
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from statistics import fmean, median
 import torch
 from torch import Tensor
 
+from distill_core.events import ShouldStop, never, unless_stopped
 from distill_core.training.metrics import perplexity
 from distill_core.training.sound_codes import SoundCodes
 
@@ -68,15 +69,19 @@ class _Neighbours:
         return shares_N.where(self._lengths_N >= _LEAST_LENGTH * len(codes_WC), 0.0)
 
 
-def sibling_agreement(train: Sequence[SoundCodes], val: Sequence[SoundCodes]) -> float:
+def sibling_agreement(train: Sequence[SoundCodes], val: Sequence[SoundCodes], should_stop: ShouldStop = never) -> float:
     """Return the share of codes in which the median validation sound agrees with its nearest training sound.
 
     A high one says that the held-out sounds have siblings among those trained on (the same key of a piano, struck three
     times), so that the perplexity says less about new sounds.
+
+    Raises:
+        Stopped: `should_stop()` turned true.
     """
     chosen = torch.linspace(0, len(val) - 1, min(len(val), _MOST_SOUNDS_COMPARED)).round().long().tolist()
     neighbours = _Neighbours(train)
-    return median(float(neighbours.agreements(val[index]).max()) for index in chosen)
+    compared = unless_stopped(chosen, should_stop)
+    return median(float(neighbours.agreements(val[index]).max()) for index in compared)
 
 
 def sameness(sounds: Sequence[SoundCodes]) -> str:

@@ -12,16 +12,26 @@ from torch import Tensor
 
 from distill_core.audio.chunks import read_each, read_file, split_in_time
 from distill_core.audio.dataset import AudioDataset, AudioFile, split_files
-from distill_core.audio.io import UnreadableSoundError
+from distill_core.audio.decoding.kinds import UnreadableSoundError
 from distill_core.audio.rows import mel_of_piece, read_row
 from distill_core.audio.spectrogram import AudioSpectrogram
 from distill_core.audio.variants import ORIGINAL, VARIANTS, Variant, sound_samples, steps_of
 from distill_core.errors import DatasetError
-from distill_core.events import OnEvent, ProgressReporter, ShouldStop, SkippedFile, ignore, never, stop_point
+from distill_core.events import (
+    OnEvent,
+    ProgressReporter,
+    ShouldStop,
+    SkippedFile,
+    ignore,
+    never,
+    stop_point,
+    unless_stopped,
+)
 from distill_core.models.persistence import LoadedVQModel
 from distill_core.models.vqvae import ConvVQVAE
 from distill_core.training.code_cache import CodeCache
 from distill_core.training.sound_codes import SoundCodes, by_step
+from distill_core.training.stop_points import stopping_inside
 
 Layout: TypeAlias = Literal["chunks", "rows"]
 Versions: TypeAlias = tuple[tuple[SoundCodes, ...], ...]
@@ -97,11 +107,11 @@ def extract_code_sequences(
     progress = ProgressReporter("codes", len(chunks) if isinstance(chunks, Tensor | Sequence) else 0, on_event)
     found: list[Tensor] = []
     try:
-        for waveforms_BT in _batches(chunks):
-            stop_point(should_stop)
-            _, indices_BSQ, _ = model.quantize(model.encode(spectrogram.log_mel(waveforms_BT.to(device))))
-            found.append(indices_BSQ.cpu())
-            progress.update(sum(map(len, found)))
+        with stopping_inside(model, should_stop):
+            for waveforms_BT in unless_stopped(_batches(chunks), should_stop):
+                _, indices_BSQ, _ = model.quantize(model.encode(spectrogram.log_mel(waveforms_BT.to(device))))
+                found.append(indices_BSQ.cpu())
+                progress.update(sum(map(len, found)))
     finally:
         model.train(was_training)
     if not found:
@@ -127,10 +137,11 @@ def _encode_row(file: AudioFile, variant: Variant, loaded: LoadedVQModel, should
     model, spectrogram = loaded.model, loaded.spectrogram
     device = next(model.parameters()).device
     found: list[Tensor] = []
-    for piece in read_row(file, spectrogram.config, should_stop, variant):
-        mel = mel_of_piece(spectrogram.log_mel(piece.waveform_T[None].to(device)), piece)
-        _, indices_1SQ, _ = model.quantize(model.encode(mel)[..., min(1, piece.skipped) :])
-        found.append(indices_1SQ.cpu().unflatten(1, (loaded.grid[0], -1)))
+    with stopping_inside(model, should_stop):
+        for piece in read_row(file, spectrogram.config, should_stop, variant):
+            mel = mel_of_piece(spectrogram.log_mel(piece.waveform_T[None].to(device)), piece)
+            _, indices_1SQ, _ = model.quantize(model.encode(mel)[..., min(1, piece.skipped) :])
+            found.append(indices_1SQ.cpu().unflatten(1, (loaded.grid[0], -1)))
     return torch.cat(found, dim=2).flatten(1, 2)
 
 

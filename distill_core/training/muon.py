@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
+
+from distill_core.events import ShouldStop, never, stop_point
 
 _MOMENTUM = 0.95
 # The quintic whose slope at zero is steepest, from Jordan's implementation.
@@ -47,6 +50,11 @@ def _rounds_on_gram(wide: Tensor) -> Tensor:
     return wide if factors is None else factors @ wide
 
 
+def _take_all(moves: Iterable[Callable[[], None]]) -> None:
+    for move in moves:
+        move()
+
+
 class Muon(Optimizer):
     """torch's Muon in a number format of one's own: Nesterov momentum, decoupled decay, √(rows ÷ columns) as scale.
 
@@ -59,21 +67,38 @@ class Muon(Optimizer):
         super().__init__(matrices, {"lr": lr, "weight_decay": weight_decay})
         self.dtype = dtype
 
-    @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """Move each matrix that has a gradient."""
+        """Move each matrix that has a gradient, which is used up."""
+        self.prepare()()
+
+    @torch.no_grad()
+    def prepare(self, should_stop: ShouldStop = never) -> Callable[[], None]:
+        """Compute a step and return a function that takes it: weights and momenta stay as they are until then.
+
+        The gradients are used up. Taking the step is quick: it only adds.
+
+        Raises:
+            Stopped: `should_stop()` turned true between two matrices.
+        """
+        moves: list[Callable[[], None]] = []
         for group in self.param_groups:
             for matrix in group["params"]:
                 if matrix.grad is not None:
-                    self._move(matrix, matrix.grad, group)
+                    stop_point(should_stop)
+                    momentum, update = self._next(matrix, matrix.grad)
+                    matrix.grad = None  # its memory is the next matrix's
+                    moves.append(partial(self._move, matrix, momentum, update, group))
+        return partial(_take_all, moves)
 
-    def _move(self, matrix_MN: Tensor, gradient_MN: Tensor, group: dict[str, Any]) -> None:
-        state = self.state[matrix_MN]
-        if not state:
-            state["momentum_buffer"] = torch.zeros_like(matrix_MN)
-        momentum_MN = state["momentum_buffer"]
-        momentum_MN.lerp_(gradient_MN, 1 - _MOMENTUM)
-        update_MN = orthogonalized(gradient_MN.lerp(momentum_MN, _MOMENTUM), self.dtype)
+    def _next(self, matrix_MN: Tensor, gradient_MN: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the momentum after a step, and the update, in whose making the gradient is overwritten."""
+        known_MN = self.state[matrix_MN]["momentum_buffer"] if matrix_MN in self.state else torch.zeros_like(matrix_MN)
+        momentum_MN = known_MN.lerp(gradient_MN, 1 - _MOMENTUM)
+        return momentum_MN, orthogonalized(gradient_MN.lerp_(momentum_MN, _MOMENTUM), self.dtype)
+
+    @torch.no_grad()
+    def _move(self, matrix_MN: Tensor, momentum_MN: Tensor, update_MN: Tensor, group: dict[str, Any]) -> None:
+        self.state[matrix_MN]["momentum_buffer"] = momentum_MN
         rows, columns = matrix_MN.shape
         matrix_MN.mul_(1 - group["lr"] * group["weight_decay"])
         matrix_MN.add_(update_MN, alpha=-group["lr"] * math.sqrt(max(1.0, rows / columns)))

@@ -14,15 +14,17 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from distill_core.events import OnEvent, ShouldStop, ignore, never, stop_point
+from distill_core.events import OnEvent, ShouldStop, Stopped, ignore, never, stop_point
 from distill_core.models.architectures import Prior
 from distill_core.models.frames import FramesPrior
 from distill_core.models.prior import flatten_codes, unflatten_codes
 from distill_core.training.metrics import PriorStepMetrics
 from distill_core.training.number_format import BFLOAT16, number_format
+from distill_core.training.optimizers import JointOptimizer
 from distill_core.training.prior_config import PriorConfig
 from distill_core.training.safeguards import BAD_STEPS_IN_A_ROW, diverged
 from distill_core.training.sound_codes import SoundCodes
+from distill_core.training.stop_points import all_or_nothing, stopping_inside
 from distill_core.training.windows import Batch, CodeWindows, Row, row_of, whole_row
 
 _IGNORED = -100  # cross-entropy passes over such a target
@@ -76,7 +78,14 @@ def _arithmetic(config: PriorConfig, device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=reduced)
 
 
-def _take_step(prior: Prior, loss: Tensor, optimizer: Optimizer, clip_norm: float) -> bool:
+def _move_weights(optimizer: Optimizer, should_stop: ShouldStop) -> None:
+    if isinstance(optimizer, JointOptimizer):
+        optimizer.step(should_stop=should_stop)
+    else:
+        optimizer.step()
+
+
+def _take_step(prior: Prior, loss: Tensor, optimizer: Optimizer, clip_norm: float, should_stop: ShouldStop) -> bool:
     """Update the weights and return True; leave them alone where loss or gradient is not finite."""
     optimizer.zero_grad(set_to_none=True)
     if not math.isfinite(loss.item()):
@@ -85,19 +94,34 @@ def _take_step(prior: Prior, loss: Tensor, optimizer: Optimizer, clip_norm: floa
     # One infinite gradient becomes NaN in every weight once clipped, so the norm is looked at before the step.
     if not math.isfinite(clip_grad_norm_(prior.parameters(), clip_norm).item()):
         return False
-    optimizer.step()
+    _move_weights(optimizer, should_stop)
     return True
 
 
-def train_step(prior: Prior, batch: Batch, optimizer: Optimizer, config: PriorConfig) -> tuple[float, bool]:
+def _train_on(
+    prior: Prior, batch: Batch, optimizer: Optimizer, config: PriorConfig, should_stop: ShouldStop
+) -> tuple[float, bool]:
+    """Take a step of a prior that is looked at inside."""
+    device = next(prior.parameters()).device
+    with all_or_nothing(optimizer, device):
+        with _arithmetic(config, device):
+            loss = _training_loss(prior, batch.to(device), config.token_dropout)
+        has_moved = _take_step(prior, loss, optimizer, config.gradient_clip_norm, should_stop)
+    return loss.item(), has_moved
+
+
+def train_step(
+    prior: Prior, batch: Batch, optimizer: Optimizer, config: PriorConfig, should_stop: ShouldStop = never
+) -> tuple[float, bool]:
     """Take one step on a batch and return its mean loss in nats, and whether the weights moved.
 
     They do not where loss or gradient is not finite. The prior is in train mode.
+
+    Raises:
+        Stopped: `should_stop()` turned true within the step; it is as if it had not begun.
     """
-    device = next(prior.parameters()).device
-    with _arithmetic(config, device):
-        loss = _training_loss(prior, batch.to(device), config.token_dropout)
-    return loss.item(), _take_step(prior, loss, optimizer, config.gradient_clip_norm)
+    with stopping_inside(prior, should_stop):
+        return _train_on(prior, batch, optimizer, config, should_stop)
 
 
 def train_prior_epoch(
@@ -115,8 +139,8 @@ def train_prior_epoch(
     """Train one epoch over codes `[N, S, Q]`, or `[N, T]` in the prior's order, and return the mean loss in nats.
 
     They come in random order and, where longer than the context, in random cuts; the scheduler moves once a step. A
-    step whose loss or gradient is not finite changes nothing. When `should_stop()` turns true the mean over the steps
-    so far is returned (NaN before the first).
+    step whose loss or gradient is not finite changes nothing, nor does one in which `should_stop()` turns true: then
+    the mean over the steps before it is returned (NaN where there is none).
 
     Raises:
         TrainingError: three steps in a row were not finite.
@@ -124,19 +148,22 @@ def train_prior_epoch(
     prior.train()
     windows = _windows(prior, codes, config)
     total_loss, seen, bad_in_a_row = 0.0, 0, 0
-    for step, batch in enumerate(windows.random(generator), start=1):
-        if should_stop():
-            break
-        started = perf_counter()
-        loss, has_moved = train_step(prior, batch, optimizer, config)
-        if has_moved:
-            total_loss, seen, bad_in_a_row = total_loss + loss * batch.count, seen + batch.count, 0
-        elif (bad_in_a_row := bad_in_a_row + 1) == BAD_STEPS_IN_A_ROW:
-            raise diverged()
-        learning_rate = optimizer.param_groups[0]["lr"]
-        if scheduler is not None:
-            scheduler.step()
-        on_event(PriorStepMetrics(epoch, step, len(windows), loss, learning_rate, perf_counter() - started))
+    with stopping_inside(prior, should_stop):
+        for step, batch in enumerate(windows.random(generator), start=1):
+            started = perf_counter()
+            try:
+                stop_point(should_stop)
+                loss, has_moved = _train_on(prior, batch, optimizer, config, should_stop)
+            except Stopped:
+                break
+            if has_moved:
+                total_loss, seen, bad_in_a_row = total_loss + loss * batch.count, seen + batch.count, 0
+            elif (bad_in_a_row := bad_in_a_row + 1) == BAD_STEPS_IN_A_ROW:
+                raise diverged()
+            learning_rate = optimizer.param_groups[0]["lr"]
+            if scheduler is not None:
+                scheduler.step()
+            on_event(PriorStepMetrics(epoch, step, len(windows), loss, learning_rate, perf_counter() - started))
     return total_loss / seen if seen else math.nan
 
 
@@ -188,10 +215,11 @@ def validate(prior: Prior, windows: CodeWindows, should_stop: ShouldStop = never
     device = next(prior.parameters()).device
     losses = [[torch.full((len(row.codes_T),), math.nan) for row in version] for version in windows.first_versions]
     rows = [row_T for sound in losses for row_T in sound]
-    for batch in windows.fixed():
-        stop_point(should_stop)
-        for losses_T, (index, part) in zip(_batch_losses(prior, batch.to(device)), batch.places, strict=True):
-            rows[index][part] = losses_T[: part.stop - part.start]
+    with stopping_inside(prior, should_stop):
+        for batch in windows.fixed():
+            stop_point(should_stop)
+            for losses_T, (index, part) in zip(_batch_losses(prior, batch.to(device)), batch.places, strict=True):
+                rows[index][part] = losses_T[: part.stop - part.start]
     return CodeLosses(tuple(_in_positions(prior, torch.stack(sound)) for sound in losses))
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from distill_core.audio.chunks import read_chunks, split_in_time
 from distill_core.audio.dataset import AudioDataset, AudioFile, split_files
 from distill_core.audio.spectrogram import SpectrogramConfig
-from distill_core.events import OnEvent, ProgressReporter, ShouldStop
+from distill_core.events import OnEvent, ProgressReporter, ShouldStop, never
 from distill_core.training.augmentation import augment
 
 
@@ -58,20 +58,28 @@ class VariantBatches:
         self._total = len(chunks_NT) * self._copies
         self.count = -(-self._total // batch_size)
 
-    def epoch(self) -> Iterator[Tensor]:
-        """Yield `[B, samples]` in random order; the batches are of nearly the same size, for BatchNorm's sake."""
-        for indices in torch.randperm(self._total, generator=self._generator).tensor_split(self.count):
-            yield self._waveforms(indices)
+    def epoch(self, should_stop: ShouldStop = never) -> Iterator[Tensor]:
+        """Yield `[B, samples]` in random order; the batches are of nearly the same size, for BatchNorm's sake.
 
-    def sample(self, count: int) -> Tensor:
-        """Return `count` different entries of an epoch at random; entries repeat only where there are too few."""
+        Raises:
+            Stopped: `should_stop()` turned true.
+        """
+        for indices in torch.randperm(self._total, generator=self._generator).tensor_split(self.count):
+            yield self._waveforms(indices, should_stop)
+
+    def sample(self, count: int, should_stop: ShouldStop = never) -> Tensor:
+        """Return `count` different entries of an epoch at random; entries repeat only where there are too few.
+
+        Raises:
+            Stopped: `should_stop()` turned true.
+        """
         repeats = -(-count // self._total)
         entries = torch.cat([torch.randperm(self._total, generator=self._generator) for _ in range(repeats)])
-        return self._waveforms(entries[:count])
+        return self._waveforms(entries[:count], should_stop)
 
-    def _waveforms(self, indices_B: Tensor) -> Tensor:
+    def _waveforms(self, indices_B: Tensor, should_stop: ShouldStop) -> Tensor:
         waveforms_BT = self._chunks_NT[indices_B % len(self._chunks_NT)]
         is_variant_B = indices_B >= len(self._chunks_NT)
         if bool(is_variant_B.any()):
-            waveforms_BT[is_variant_B] = augment(waveforms_BT[is_variant_B], self._generator)
+            waveforms_BT[is_variant_B] = augment(waveforms_BT[is_variant_B], self._generator, should_stop)
         return waveforms_BT

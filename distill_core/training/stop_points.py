@@ -1,0 +1,54 @@
+"""Stop points within a step: a network knows nothing of them, and a step that is stopped has not begun.
+
+A step of a network 512 wide and 6 deep takes seconds; between two of these looks lies one matrix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from distill_core.events import ShouldStop, Stopped, never, stop_point
+
+
+@contextmanager
+def stopping_inside(network: nn.Module, should_stop: ShouldStop) -> Iterator[None]:
+    """Look at `should_stop()` around each module's forward pass, and after each parameter's gradient in a backward one.
+
+    A look costs about two microseconds, and changes no number.
+
+    Raises:
+        Stopped: `should_stop()` turned true; some of the gradients may be there.
+    """
+
+    def look(*_: object) -> None:
+        stop_point(should_stop)
+
+    with ExitStack() as hooks:
+        if should_stop is not never:
+            for module in network.modules():
+                hooks.enter_context(module.register_forward_pre_hook(look))
+                hooks.enter_context(module.register_forward_hook(look))
+            for parameter in network.parameters():
+                if parameter.requires_grad:
+                    hooks.enter_context(parameter.register_post_accumulate_grad_hook(look))
+        yield
+
+
+@contextmanager
+def all_or_nothing(optimizer: Optimizer, device: torch.device) -> Iterator[None]:
+    """Let a step that is stopped leave no gradients, and draw no random numbers: the next one draws the same."""
+    drawn, is_cuda = torch.get_rng_state(), device.type == "cuda"
+    drawn_there = torch.cuda.get_rng_state(device) if is_cuda else None
+    try:
+        yield
+    except Stopped:
+        optimizer.zero_grad(set_to_none=True)
+        torch.set_rng_state(drawn)
+        if drawn_there is not None:
+            torch.cuda.set_rng_state(drawn_there, device)
+        raise
