@@ -6,6 +6,7 @@ import typer
 
 from distill_core.cli.inspect import inspect
 from distill_core.cli.restore import restore
+from distill_core.cli.runs import runs
 from distill_core.cli.terminal import ignore_stop_signals
 from distill_core.cli.train import train
 from distill_core.cli.train_prior import train_prior
@@ -22,6 +23,7 @@ app.command("train-prior")(train_prior)
 app.command("train")(train)
 app.command("inspect")(inspect)
 app.command("restore")(restore)
+app.command("runs")(runs)
 
 
 def main() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
 
 from distill_core.cli.progress import TrainingProgress
 from distill_core.cli.terminal import Terminal
@@ -13,11 +16,15 @@ from distill_core.training.metrics import Ended
 if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
 
+Sounds: TypeAlias = Annotated[
+    list[Path], typer.Argument(help="Folders and files of sounds to learn from.", show_default=False)
+]
 _SHOWN_SKIPPED = 10
+_SHOWN_SOURCES = 3
 
 
-def scan_folder(folder: Path, progress: TrainingProgress, should_stop: ShouldStop) -> AudioDataset:
-    """Scan the folder and emit the `scan` line.
+def scan_sounds(sources: Sequence[Path], progress: TrainingProgress, should_stop: ShouldStop) -> AudioDataset:
+    """Scan folders and files and emit the `scan` line.
 
     Raises:
         DatasetError: there is nothing usable.
@@ -25,15 +32,23 @@ def scan_folder(folder: Path, progress: TrainingProgress, should_stop: ShouldSto
     """
     from distill_core.audio.dataset import scan
 
-    dataset = scan(folder, on_event=progress.on_event, should_stop=should_stop)
+    dataset = scan(*sources, on_event=progress.on_event, should_stop=should_stop)
     progress.terminal.emit("scan", dataset, total_duration_s=dataset.total_duration_s)
     return dataset
+
+
+def _places(sources: Sequence[Path]) -> str:
+    named = ", ".join(map(str, sources[:_SHOWN_SOURCES]))
+    more = len(sources) - _SHOWN_SOURCES
+    return f"{named} and {more} more" if more > 0 else named
 
 
 def say_sounds(terminal: Terminal, dataset: AudioDataset, measure: str) -> None:
     """Tell how many sounds there are, what is special about some and which are skipped; `measure` is what is kept."""
     count = len(dataset.files)
-    terminal.say(f"Sounds: {count} sound{'s' * (count != 1)}, {dataset.total_duration_s:.1f} s, in {dataset.folder}")
+    terminal.say(
+        f"Sounds: {count} sound{'s' * (count != 1)}, {dataset.total_duration_s:.1f} s, in {_places(dataset.sources)}"
+    )
     if count == 1:
         terminal.say(f"One sound only: its end is kept for validation, so the {measure} is less trustworthy.", "yellow")
     if dataset.sameness:
@@ -45,6 +60,8 @@ def say_sounds(terminal: Terminal, dataset: AudioDataset, measure: str) -> None:
         terminal.say(f"  skipped {skipped.name}: {skipped.reason}", "yellow")
     if len(dataset.skipped) > _SHOWN_SKIPPED:
         terminal.say(f"  and {len(dataset.skipped) - _SHOWN_SKIPPED} more were skipped", "yellow")
+    if dataset.passed_over:
+        terminal.say(f"  {dataset.passed_over}", "yellow")
 
 
 def say_stopped(terminal: Terminal, ended: Ended = Ended.STOPPED) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from distill_core.cli.terminal import Terminal
 from distill_core.errors import ChangedOnDiskError, DistillError, ModelFileError, SaveError, WorsePriorError
-from distill_core.text import printable
+from distill_core.text import file_name
 
 if TYPE_CHECKING:
     from distill_core.models.archive import FileStamp
@@ -45,7 +45,7 @@ class PriorSaving:
             known += " by an older measure"
         if not summary.prior_is_readable:
             known += f", architecture “{summary.prior_architecture}” of a newer Distill"
-        self.terminal.say(f"“{summary.path.name}” already has a prior ({known}). Saving replaces it.", "yellow")
+        self.terminal.say(f"“{file_name(summary.path)}” already has a prior ({known}). Saving replaces it.", "yellow")
 
     def save(self, trained: TrainedPrior) -> Path:
         """Judge and save a prior, give its run up, and return where it is.
@@ -87,7 +87,7 @@ class PriorSaving:
             )
         copy = self._save_beside(trained)
         raise WorsePriorError(
-            f"{objection} It was saved beside the model instead, as “{printable(copy.name)}”.",
+            f"{objection} It was saved beside the model instead, as “{file_name(copy)}”.",
             "--save-worse saves such a prior into the model.",
         )
 
@@ -98,7 +98,7 @@ class PriorSaving:
         except (SaveError, ModelFileError) as worse:
             return _with_kept_words(worse, trained)
         return ChangedOnDiskError(
-            f"{error.message} The new prior is in “{printable(copy.name)}” beside it.",
+            f"{error.message} The new prior is in “{file_name(copy)}” beside it.",
             "That is a copy of the changed file. --replace-changed saves into a changed file and keeps a backup.",
         )
 
@@ -125,7 +125,7 @@ class PriorSaving:
         from distill_core.models.persistence import ends_opening_in_the_ancestor
 
         if before is not None and ends_opening_in_the_ancestor(before, trained.config["architecture"]):
-            name, backup = printable(saved_to.name), printable(backup_of(saved_to).name)
+            name, backup = file_name(saved_to), file_name(backup_of(saved_to))
             self.terminal.say(
                 f"“{name}” no longer opens in the older Distill; “{backup}” keeps it as it was, until the next save.",
                 "yellow",
@@ -138,7 +138,7 @@ def _as_it_is_now(summary: ModelSummary) -> ModelSummary:
 
     try:
         return read_summary(summary.path)
-    except ModelFileError:
+    except DistillError:
         return summary  # the save will say what is wrong
 
 
@@ -148,7 +148,7 @@ def _architecture_at(path: Path) -> str | None:
 
     try:
         return read_summary(path).prior_architecture
-    except ModelFileError:
+    except DistillError:
         return None
 
 

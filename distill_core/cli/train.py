@@ -1,4 +1,4 @@
-"""`distill train FOLDER -o MODEL.distill`: a new codec from sounds."""
+"""`distill train SOUNDS… -o MODEL.distill`: a new codec from sounds."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from distill_core.cli.findings import say_sounds, say_stopped, scan_folder
+from distill_core.cli.findings import Sounds, say_sounds, say_stopped, scan_sounds
 from distill_core.cli.progress import TrainingProgress
+from distill_core.cli.runs import kept_codec_words
 from distill_core.cli.terminal import (
     Terminal,
     check_output,
@@ -17,19 +18,22 @@ from distill_core.cli.terminal import (
     stop_on_signals,
     terminal_session,
 )
+from distill_core.errors import SaveError
 from distill_core.events import ShouldStop, Stopped
 from distill_core.training.metrics import VQVAETrainingCompleteEvent
+from distill_core.training.run_facts import Kind
 from distill_core.training.settings import setting_docs
 from distill_core.training.vqvae_config import VQVAEConfig, get_adaptive_vqvae_config
 
 if TYPE_CHECKING:
+    from distill_core.training.checkpoint import RunFolder
     from distill_core.training.vqvae_loop import TrainedVQVAE
 
 _DOCS = setting_docs(VQVAEConfig)
 
 
 def train(
-    folder: Annotated[Path, typer.Argument(help="The folder of sounds to learn from.", show_default=False)],
+    sounds: Sounds,
     output: Annotated[Path, typer.Option("--output", "-o", help="The model file to write.", show_default=False)],
     epochs: Annotated[int | None, typer.Option(help=_DOCS["max_epochs"])] = None,
     codebook_size: Annotated[int | None, typer.Option(help=_DOCS["codebook_size"])] = None,
@@ -44,9 +48,9 @@ def train(
     force: Annotated[bool, typer.Option("--force", help="Replace the file at --output.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")] = False,
 ) -> None:
-    """Train a model (its codec) on a folder of sounds and write a new model file.
+    """Train a model (its codec) on sounds and write a new model file.
 
-    Ctrl-C stops after the step and saves the best epoch.
+    Ctrl-C stops within a second and saves the best epoch.
     """
     overrides = {
         "max_epochs": epochs,
@@ -62,29 +66,57 @@ def train(
     }
     given = {name: value for name, value in overrides.items() if value is not None}
     with terminal_session(json) as terminal, stop_on_signals(terminal) as stop:
-        _run(terminal, folder, given, output, force, stop.is_set)
+        _run(terminal, sounds, given, output, force, stop.is_set)
 
 
 def _run(
-    terminal: Terminal, folder: Path, overrides: dict[str, Any], output: Path, force: bool, should_stop: ShouldStop
+    terminal: Terminal,
+    sounds: list[Path],
+    overrides: dict[str, Any],
+    output: Path,
+    force: bool,
+    should_stop: ShouldStop,
 ) -> None:
     get_adaptive_vqvae_config(1, **overrides)  # a setting that cannot be is told before any work
     check_output(output, force)
     check_writable(output)
+    from distill_core.training.checkpoint import RunFolder
     from distill_core.training.vqvae_loop import train_vqvae
 
+    run_folder = RunFolder.of(output, Kind.CODEC)
+    _look_for_unfinished(terminal, run_folder)
     with TrainingProgress(terminal) as progress:
         try:
-            dataset = scan_folder(folder, progress, should_stop)
+            dataset = scan_sounds(sounds, progress, should_stop)
         except Stopped:
             return say_stopped(terminal)
         config = get_adaptive_vqvae_config(len(dataset.files), **overrides)
         say_sounds(terminal, dataset, "error")
         say_settings(terminal, config, overrides)
-        trained = train_vqvae(dataset, config, on_event=progress.on_event, should_stop=should_stop)
+        trained = train_vqvae(
+            dataset, config, on_event=progress.on_event, should_stop=should_stop, run_folder=run_folder
+        )
     if trained.model is None:
         return say_stopped(terminal)
-    _say_done(terminal, trained, trained.save(output), progress)
+    try:
+        saved_to = trained.save(output)
+    except SaveError as error:
+        raise kept_codec_words(error, trained.run_id) from error
+    terminal.is_done = True
+    run_folder.discard(trained.run_id)
+    _say_done(terminal, trained, saved_to, progress)
+
+
+def _look_for_unfinished(terminal: Terminal, run_folder: RunFolder) -> None:
+    """Tell of an unfinished training of a codec that was to be saved there."""
+    found = run_folder.unfinished()
+    if found is not None:
+        terminal.emit("unfinished", found)
+        terminal.say(
+            f"Unfinished training found: epoch {found.epoch} of {found.total_epochs}, error {found.best:.3f}. "
+            f"distill runs --save {found.run_id[:8]} saves its best codec; this one starts afresh and takes its place.",
+            "yellow",
+        )
 
 
 def _say_done(terminal: Terminal, trained: TrainedVQVAE, saved_to: Path, progress: TrainingProgress) -> None:

@@ -1,4 +1,4 @@
-"""`distill train-prior MODEL DATASET`: the main job in the terminal."""
+"""`distill train-prior MODEL SOUNDS…`: the main job in the terminal."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from distill_core.cli.findings import say_sounds, say_stopped, scan_folder
+from distill_core.cli.findings import Sounds, say_sounds, say_stopped, scan_sounds
 from distill_core.cli.prior_saving import PriorSaving
 from distill_core.cli.progress import TrainingProgress
 from distill_core.cli.setting_flags import given, with_setting_flags
 from distill_core.cli.terminal import Terminal, check_output, check_writable, stop_on_signals, terminal_session
 from distill_core.errors import ConfigError
 from distill_core.events import ShouldStop, Stopped
-from distill_core.text import printable
+from distill_core.text import LONGEST_NAME, file_name, printable
 from distill_core.training.metrics import ENDED_WORDS, Ended, Keep, verdict_words
 from distill_core.training.prior_config import PriorConfig, config_for_sounds
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
     from distill_core.models.summary import ModelSummary
     from distill_core.training.checkpoint import RunFolder
+    from distill_core.training.run_facts import UnfinishedRun
     from distill_core.training.trained_prior import TrainedPrior
 
 _SHORT = {"max_epochs": "epochs", "num_layers": "layers", "num_heads": "heads", "learning_rate": "lr"}
@@ -33,7 +34,7 @@ _DONE_FACTS = ("kept", "kept_epoch", "final_perplexity", "best_perplexity", "bes
 @with_setting_flags(PriorConfig, _SHORT)
 def train_prior(
     model: Annotated[Path, typer.Argument(help="The model file to train a prior for.", show_default=False)],
-    dataset: Annotated[Path, typer.Argument(help="The folder of sounds to learn from.", show_default=False)],
+    sounds: Sounds,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Save into a copy instead of MODEL.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file at --output.")] = False,
     replace_changed: Annotated[
@@ -62,14 +63,14 @@ def train_prior(
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")] = False,
     **settings: Any,
 ) -> None:
-    """Train a prior on a folder of sounds and save it into the model file.
+    """Train a prior on sounds and save it into the model file.
 
-    Ctrl-C stops after the step and saves the best epoch.
+    Ctrl-C stops within a second and saves the best epoch.
     """
     with terminal_session(json) as terminal, stop_on_signals(terminal) as stop:
         if output is not None:
             check_output(output, force)
-        job = _Job(terminal, model, dataset, output, replace_changed, resume, use_best, keep, save_worse, not no_cache)
+        job = _Job(terminal, model, sounds, output, replace_changed, resume, use_best, keep, save_worse, not no_cache)
         _run(job, given(settings), stop.is_set)
 
 
@@ -79,7 +80,7 @@ class _Job:
 
     terminal: Terminal
     model: Path
-    folder: Path
+    sounds: list[Path]
     output: Path | None
     replace_changed: bool
     resume: bool
@@ -108,7 +109,9 @@ def _run(job: _Job, overrides: dict[str, Any], should_stop: ShouldStop) -> None:
         return say_stopped(job.terminal, trained.ended)
     if job.keep is not None:
         trained = trained.keeping(job.keep)
-    _say_done(job.terminal, trained, saving.save(trained), progress)
+    saved_to = saving.save(trained)
+    job.terminal.is_done = True
+    _say_done(job.terminal, trained, saved_to, progress)
 
 
 def _train(
@@ -122,7 +125,7 @@ def _train(
     from distill_core.training.trained_prior import TrainedPrior
 
     try:
-        dataset = scan_folder(job.folder, progress, should_stop)
+        dataset = scan_sounds(job.sounds, progress, should_stop)
     except Stopped:
         return TrainedPrior.none(Ended.STOPPED)
     _say_found(job.terminal, saving.summary, dataset)
@@ -145,35 +148,43 @@ def _look_for_unfinished(job: _Job, run_folder: RunFolder, overrides: dict[str, 
     Raises:
         ConfigError: it cannot.
     """
-    from distill_core.training.checkpoint import older_run
+    from distill_core.training.run_format import comparable, older_run
 
-    found, name = run_folder.unfinished(), printable(job.model.name)
+    found, name = run_folder.unfinished(), file_name(job.model)
     wants_it, flag = job.resume or job.use_best, "--use-best" if job.use_best else "--resume"
     if wants_it and run_folder.is_busy():
         raise ConfigError("resume", f"Another training into “{name}” is under way.", "Wait until it has ended.")
     if wants_it and found is None:
-        raise ConfigError("resume", f"There is no unfinished training into “{name}”.", f"Leave {flag} out.")
+        raise ConfigError(
+            "resume", f"There is no unfinished training into “{name}”.", f"Leave {flag} out; distill runs lists all."
+        )
     if wants_it and overrides:
         what = ", ".join(sorted(overrides))
         raise ConfigError("resume", f"An unfinished training keeps its settings ({what}).", f"Give {flag} alone.")
     if job.resume and found is not None and found.is_older:
         raise older_run()
     if not wants_it and found is not None:
-        job.terminal.emit("unfinished", found)
-        go_on = "--resume goes on with it, " if found.can_go_on else ""
-        of_whom = " of an older Distill" if found.is_older else ""
-        job.terminal.say(
-            f"Unfinished training{of_whom} found: epoch {found.epoch} of {found.total_epochs}, perplexity "
-            f"{found.best_perplexity:.2f}. {go_on}--use-best saves its best prior; this one starts afresh "
-            "and takes its place.",
-            "yellow",
-        )
+        job.terminal.emit("unfinished", found, best_perplexity=found.best)
+        job.terminal.say(_unfinished_line(found, is_moved=comparable(found.model) != comparable(job.model)), "yellow")
+
+
+def _unfinished_line(found: UnfinishedRun, *, is_moved: bool) -> str:
+    """Return what there is to go on with, and what becomes of it otherwise: a model that moved takes no place."""
+    of_whom = " of an older Distill" if found.is_older else ""
+    into = f" into “{printable(found.model.name)}”, which is this model by another name," if is_moved else ""
+    go_on = "--resume goes on with it, " if found.can_go_on else ""
+    afresh = "and leaves it where distill runs lists it" if is_moved else "and takes its place"
+    return (
+        f"Unfinished training{of_whom}{into} found: epoch {found.epoch} of {found.total_epochs}, perplexity "
+        f"{found.best:.2f}. {go_on}--use-best saves its best prior; this one starts afresh {afresh}."
+    )
 
 
 def _say_found(terminal: Terminal, summary: ModelSummary, dataset: AudioDataset) -> None:
     bands, steps = summary.grid
     terminal.say(
-        f"Model: {summary.name} ({summary.num_quantizers} levels × {summary.codebook_size} codes, "
+        f"Model: {printable(summary.name, LONGEST_NAME)} "
+        f"({summary.num_quantizers} levels × {summary.codebook_size} codes, "
         f"{summary.spectrogram.sample_rate / 1000:g} kHz, {bands} bands × {steps} steps a second)"
     )
     say_sounds(terminal, dataset, "perplexity")

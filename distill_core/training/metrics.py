@@ -185,14 +185,16 @@ class RunNotKept:
 
 @dataclass(frozen=True, slots=True)
 class OlderStateTaken:
-    """The newest state of an unfinished training is damaged; the one before it, of `epoch`, is taken."""
+    """The newest state of an unfinished training is damaged, or missing; the one before it, of `epoch`, is taken."""
 
     epoch: int
+    is_missing: bool = False
 
     @property
     def sentence(self) -> str:
         """What to tell a person."""
-        return f"The newest state of the unfinished training is damaged; the one of epoch {self.epoch} is taken."
+        what = "missing" if self.is_missing else "damaged"
+        return f"The newest state of the unfinished training is {what}; the one of epoch {self.epoch} is taken."
 
 
 @dataclass(frozen=True, slots=True)

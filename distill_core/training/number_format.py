@@ -20,7 +20,7 @@ from time import perf_counter
 import torch
 from torch import Tensor, nn
 
-from distill_core.folders import cache_folder
+from distill_core.folders import cache_folder, convenience
 
 FLOAT32, BFLOAT16 = "float32", "bfloat16"
 # bfloat16 costs some precision, so it has to be worth it.
@@ -76,7 +76,7 @@ def processor_name() -> str:
 
 
 def _kept(path: Path) -> str | None:
-    with suppress(OSError, ValueError, TypeError, LookupError):
+    with convenience("the number format that was measured before"), suppress(FileNotFoundError):
         found = json.loads(path.read_text(encoding="utf-8"))["format"]
         return found if found in _TYPES else None
     return None
@@ -85,7 +85,7 @@ def _kept(path: Path) -> str | None:
 def _keep(path: Path, found: dict[str, object]) -> None:
     """Write the answer, in one step; a folder that takes nothing means that it is measured again."""
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    with suppress(OSError):
+    with convenience("keeping the number format for the next time"):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_text(json.dumps(found), encoding="utf-8")
         temporary.replace(path)

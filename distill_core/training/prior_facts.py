@@ -21,6 +21,7 @@ from distill_core.training.metrics import (
     Verdict,
 )
 from distill_core.training.prior_run import PriorRun
+from distill_core.training.run_format import thinned
 
 
 def start_event(run: PriorRun) -> PriorTrainingStartEvent:
@@ -53,11 +54,19 @@ def run_verdict(history: Sequence[PriorEpochMetrics]) -> Verdict:
     return worst(Verdict(metrics.verdict) for metrics in history)
 
 
+def kept_epochs(run: PriorRun) -> list[PriorEpochMetrics]:
+    """Return the epochs that a file has room for: among them those whose weights are kept, and one of each verdict."""
+    first_of = {(metrics.verdict, metrics.is_memorizing): metrics.epoch for metrics in reversed(run.history)}
+    weights = (run.best.epoch, run.history[-1].epoch, run.before_memorizing.epoch)
+    return thinned(run.history, {*first_of.values(), *weights})
+
+
 def prior_metadata(run: PriorRun, dataset: AudioDataset) -> dict[str, Any]:
     """Return a run's facts as the file holds them, but those of the weights that are saved: `kept_facts`."""
     best = next(metrics for metrics in run.history if metrics.epoch == run.best.epoch)
+    kept = kept_epochs(run)
     metadata: dict[str, Any] = {
-        "epochs_trained": len(run.history),
+        "epochs_trained": run.history[-1].epoch,
         "best_perplexity": best.val_perplexity,
         "training_date": now_utc(),
         "best_epoch": best.epoch,
@@ -67,9 +76,9 @@ def prior_metadata(run: PriorRun, dataset: AudioDataset) -> dict[str, Any]:
         "format": run.format,
         "measure": MEASURE,
         "history": {
-            "epochs": [metrics.epoch for metrics in run.history],
-            "train_losses": [metrics.train_loss for metrics in run.history],
-            "val_losses": [metrics.val_loss for metrics in run.history],
+            "epochs": [metrics.epoch for metrics in kept],
+            "train_losses": [metrics.train_loss for metrics in kept],
+            "val_losses": [metrics.val_loss for metrics in kept],
         },
         "codec_digest": run.codec_digest,
         "unigram_perplexity": run.unigram,
@@ -105,7 +114,7 @@ def complete_event(run: PriorRun, ended: Ended) -> PriorTrainingCompleteEvent:
         final_val_loss=last.val_loss,
         final_perplexity=last.val_perplexity,
         best_perplexity=last.best_perplexity,
-        epochs_trained=len(run.history),
+        epochs_trained=last.epoch,
         was_memorizing=any(metrics.is_memorizing for metrics in run.history),
         ended=ended.value,
         run_verdict=run_verdict(run.history).value,

@@ -16,6 +16,7 @@ from distill_core.audio.variants import total_steps
 from distill_core.device import resolve_device, use_training_threads
 from distill_core.errors import ConfigError
 from distill_core.events import OnEvent, ShouldStop, Stopped, ignore, never
+from distill_core.memory import memory_in_words
 from distill_core.models import frames
 from distill_core.models.architectures import Prior
 from distill_core.models.frames import FramesPrior
@@ -31,9 +32,10 @@ from distill_core.training.metrics import Ended, Keep, RunNotKept
 from distill_core.training.prior_config import PriorConfig, config_for_sounds
 from distill_core.training.prior_facts import complete_event, prior_metadata, start_event
 from distill_core.training.prior_keeper import Keeper
-from distill_core.training.prior_run import PriorRun, refuse_too_little
-from distill_core.training.prior_state import config_of, restore, trained_of
-from distill_core.training.safeguards import TimeLimit, out_of_memory_in_words, train_epochs
+from distill_core.training.prior_run import PriorRun, refuse_one_code, refuse_too_little
+from distill_core.training.prior_state import restore, trained_of
+from distill_core.training.run_kinds import config_of
+from distill_core.training.safeguards import TimeLimit, train_epochs
 from distill_core.training.trained_prior import TrainedPrior, choices
 
 # The best epoch, or where the prior began to memorize before it, the best before that.
@@ -85,11 +87,13 @@ def _prepare(job: _Job, dataset: AudioDataset, on_event: OnEvent, should_stop: S
     known = job.settings(files, total_steps(dataset.files, loaded.spectrogram.config) * loaded.codes_a_step)
     layout: Layout = "rows" if known.architecture == frames.ARCHITECTURE else "chunks"
     encoder = SoundEncoder(loaded, layout, open_code_cache(loaded, layout) if job.use_cache else None)
-    codes = encoder.split(dataset, known.val_fraction, known.seed, on_event, should_stop)
+    with memory_in_words("encode the sounds"):
+        codes = encoder.split(dataset, known.val_fraction, known.seed, on_event, should_stop)
     config = job.settings(files, codes.count)
     if job.unfinished is not None:
         codes = encoder.join_variants(codes, job.unfinished["joined"], on_event, should_stop)
     refuse_too_little(codes)
+    refuse_one_code(codes, loaded.path.name, loaded.grid[1])
     torch.manual_seed(config.seed)
     prior = _build_prior(loaded, config, codes, device)
     digest = codec_digest(loaded.model.state_dict())
@@ -105,6 +109,7 @@ def _prepare(job: _Job, dataset: AudioDataset, on_event: OnEvent, should_stop: S
         variants=config.variants if layout == "rows" and not codes.is_one_sound else 0,
         format=job.unfinished["number_format"] if job.unfinished is not None else "",
         file_prior=measure_file_prior(loaded, dataset, codes, config, digest, should_stop),
+        should_stop=should_stop,
     )
     if job.unfinished is not None:
         restore(run, job.unfinished)
@@ -137,10 +142,10 @@ def _train(job: _Job, dataset: str | Path | AudioDataset, on_event: OnEvent, sho
         run = _prepare(job, dataset, on_event, should_stop)
     except Stopped:
         return TrainedPrior.none(Ended.STOPPED)
-    keeper = Keeper(job.run_folder, job.model_path, run, dataset, on_event)
+    limit = TimeLimit(run.config.time_limit_min, should_stop)
+    keeper = Keeper(job.run_folder, job.model_path, run, dataset, on_event, limit.should_stop)
     on_event(start_event(run))
     epochs = range(1 + (run.history[-1].epoch if run.history else 0), run.config.max_epochs + 1)
-    limit = TimeLimit(run.config.time_limit_min, should_stop)
     ended = train_epochs(run, epochs, keeper.on_event, limit.should_stop, patience=run.config.patience)
     return _result(run, keeper, dataset, limit.ended_by(ended), on_event)
 
@@ -168,12 +173,13 @@ def train_prior(
         ModelFileError: the model, or the run to go on with, cannot be opened; or it has more codes a second than a
             `flat` prior can hold.
         DatasetError: there is nothing to learn from.
-        TrainingError: training diverged at once, or ran out of memory.
+        TrainingError: training diverged at once.
+        NotEnoughMemoryError: it ran out of memory.
     """
     use_training_threads()
     with ExitStack() as stack:
         stack.enter_context(torch.random.fork_rng())
-        stack.enter_context(out_of_memory_in_words(_SMALLER))
+        stack.enter_context(memory_in_words("train with these settings", _SMALLER))
         obstacle = "" if run_folder is None else stack.enter_context(run_folder.in_use())
         if obstacle and resume:
             raise ConfigError("resume", f"{obstacle} Nothing was changed.", "Try again when that has changed.")

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import InitVar, dataclass, field, replace
 from time import perf_counter
 from typing import Any, TypeAlias
 from uuid import uuid4
 
 import torch
 
-from distill_core.errors import DatasetError
-from distill_core.events import OnEvent, ShouldStop, stop_point
+from distill_core.errors import DatasetError, ModelFileError
+from distill_core.events import OnEvent, ShouldStop, never, stop_point
 from distill_core.models.architectures import Prior
 from distill_core.training.baselines import sibling_agreement, unigram_perplexities
 from distill_core.training.codes import SplitCodes
@@ -54,6 +54,9 @@ class PriorRun:
     `grid` is a second's (bands, steps); `join_variant` encodes one more variant of each training sound, up to
     `variants`; `file_prior` is what a save would replace. `last` and `before_memorizing` are the weights of the last
     epoch, and the best before the first epoch whose verdict is that it memorizes.
+
+    Raises:
+        Stopped: `should_stop()` turned true while the sounds were compared.
     """
 
     prior: Prior
@@ -74,8 +77,9 @@ class PriorRun:
     roll_backs: int = 0
     is_inside_an_epoch: bool = False
     run_id: str = field(default_factory=lambda: uuid4().hex)
+    should_stop: InitVar[ShouldStop] = never
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, should_stop: ShouldStop) -> None:
         config, codes = self.config, self.codes
         device = next(self.prior.parameters()).device
         self.format = self.format or number_format(config.precision, device)
@@ -89,7 +93,7 @@ class PriorRun:
         self.scheduler = warm_up_and_cosine(self.optimizer, total_steps)
         self._judged_from = warm_up_steps(total_steps) + _STEPS_BEFORE_JUDGING
         self.unigram, self.unigram_by_level = unigram_perplexities(codes.train, codes.val, self.prior.codebook_size)
-        self.agreement = None if codes.is_one_sound else sibling_agreement(codes.train, codes.val)
+        self.agreement = None if codes.is_one_sound else sibling_agreement(codes.train, codes.val, should_stop)
 
     @property
     def codes_a_second(self) -> int:
@@ -230,3 +234,36 @@ def refuse_too_little(codes: SplitCodes) -> None:
     """
     if min(sum(sound.count for sound in part) for part in (codes.train, codes.val)) < 2:
         raise DatasetError("The sounds are too short to learn from.", "Add longer sounds, or more of them.")
+
+
+def refuse_one_code(codes: SplitCodes, name: str, a_second: int) -> None:
+    """Check that the codes, of so many steps a second, depend on the sound.
+
+    Raises:
+        ModelFileError: every place of every sound has the same code, at each level, or all sounds have the same codes
+            at the same places; `name` is the model's.
+    """
+    places_PQ = torch.cat([sound.codes_WHQ.flatten(0, 1) for sound in (*codes.train, *codes.val)])
+    if torch.equal(places_PQ, places_PQ[:1].expand_as(places_PQ)):
+        told = "one and the same code"
+    elif _are_blind(codes, a_second):
+        told = "the same codes"
+    else:
+        return
+    raise ModelFileError(
+        f"“{name}” gives all of these sounds {told}: there is nothing to learn from them.",
+        "Its VQ-VAE was hardly trained, or is damaged. Choose another model, or train one: distill train",
+    )
+
+
+def _are_blind(codes: SplitCodes, a_second: int) -> bool:
+    """Tell whether different sounds have the same codes, as far as each goes, and these say next to nothing.
+
+    A sound and the beginning of it agree as well, but they have more different steps than a second has.
+    """
+    if len({file.digest for file in (*codes.train_files, *codes.val_files)}) < 2:
+        return False
+    sounds = [sound.codes_WHQ.flatten(1) for sound in (*codes.train, *codes.val)]
+    longest_WC = max(sounds, key=len)
+    are_same = all(torch.equal(sound_WC, longest_WC[: len(sound_WC)]) for sound_WC in sounds)
+    return are_same and len(longest_WC.unique(dim=0)) <= a_second

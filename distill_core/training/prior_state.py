@@ -13,13 +13,17 @@ from torch import Tensor
 
 from distill_core.audio.dataset import AudioDataset
 from distill_core.errors import ConfigError
+from distill_core.events import ShouldStop, never, stop_point
 from distill_core.models.architectures import PRIOR_CLASSES, architecture_of
-from distill_core.training.checkpoint import OLDER_VERSION, damaged_run, reading_a_run
+from distill_core.models.persistence import now_utc
 from distill_core.training.codes import SplitCodes
-from distill_core.training.metrics import Ended, FilePrior, Keep, PriorEpochMetrics, Verdict
-from distill_core.training.prior_config import PriorConfig
-from distill_core.training.prior_facts import kept_facts, prior_metadata
+from distill_core.training.metrics import Ended, Keep, PriorEpochMetrics
+from distill_core.training.optimizer_state import check_optimizer, check_schedule
+from distill_core.training.prior_facts import kept_epochs, kept_facts, prior_metadata
 from distill_core.training.prior_run import PriorRun
+from distill_core.training.run_facts import Kind
+from distill_core.training.run_format import damaged_run, ended_of, reading_a_run, sounds_of
+from distill_core.training.run_kinds import file_prior_of, history_of
 from distill_core.training.safeguards import KeptWeights, Weights
 from distill_core.training.trained_prior import TrainedPrior, choices
 
@@ -38,13 +42,15 @@ def codes_digest(codes: SplitCodes) -> str:
     return digest.hexdigest()
 
 
-def _on_cpu(value: Any) -> Any:
+def _on_cpu(value: Any, should_stop: ShouldStop) -> Any:
     """Return tensors on the CPU, in memory of their own: training goes on in the others."""
     if isinstance(value, Tensor):
+        stop_point(should_stop)
         return value.detach().to("cpu", copy=True).contiguous()
     if isinstance(value, dict):
-        return {key: _on_cpu(inner) for key, inner in value.items()}
-    return type(value)(map(_on_cpu, value)) if isinstance(value, list | tuple) else value
+        return {key: _on_cpu(inner, should_stop) for key, inner in value.items()}
+    is_row = isinstance(value, list | tuple)
+    return type(value)(_on_cpu(inner, should_stop) for inner in value) if is_row else value
 
 
 def _random_states(run: PriorRun) -> list[Tensor]:
@@ -61,13 +67,28 @@ def _written_once(current: Weights, known: Sequence[Weights]) -> Weights:
     return current
 
 
-def state_of(run: PriorRun, model_path: Path, dataset: AudioDataset, ended: Ended | None = None) -> dict[str, Any]:
-    """Return all that going on after this epoch needs, and the weights to choose from; `ended` None: under way."""
+def state_of(
+    run: PriorRun,
+    model_path: Path,
+    dataset: AudioDataset,
+    ended: Ended | None = None,
+    should_stop: ShouldStop = never,
+) -> dict[str, Any]:
+    """Return all that going on after this epoch needs, and the weights to choose from; `ended` None: under way.
+
+    Raises:
+        Stopped: `should_stop()` turned true.
+    """
+    current = _on_cpu(dict(run.prior.state_dict()), should_stop)
     best = next(metrics for metrics in run.history if metrics.epoch == run.best.epoch)
     return {
+        "kind": Kind.PRIOR.value,
+        "has_prior": True,
         "run_id": run.run_id,
         "model_path": str(model_path),
-        "sounds_path": str(dataset.folder.resolve()),
+        "sounds": sounds_of(dataset),
+        "written": now_utc(),
+        "codec_digest": run.codec_digest,
         "codes_digest": codes_digest(run.codes),
         "joined": run.codes.joined,
         "number_format": run.format,
@@ -79,41 +100,16 @@ def state_of(run: PriorRun, model_path: Path, dataset: AudioDataset, ended: Ende
         "prior_state_dict": run.best.state,
         "last_state_dict": run.last.state,
         "before_memorizing_state_dict": run.before_memorizing.state,
-        "current_state_dict": _written_once(_on_cpu(dict(run.prior.state_dict())), (run.last.state, run.best.state)),
+        "current_state_dict": _written_once(current, (run.last.state, run.best.state)),
         "best_epoch": run.best.epoch,
         "before_memorizing_epoch": run.before_memorizing.epoch,
-        "history": [asdict(metrics) for metrics in run.history],
+        "history": [asdict(metrics) for metrics in kept_epochs(run)],
         "roll_backs": run.roll_backs,
-        "optimizer_states": _on_cpu(run.optimizer.states()),
-        "schedule": _on_cpu(run.scheduler.state_dict()),
-        "random_states": _on_cpu(_random_states(run)),
+        "optimizer_states": _on_cpu(run.optimizer.states(), should_stop),
+        "schedule": _on_cpu(run.scheduler.state_dict(), should_stop),
+        "random_states": _on_cpu(_random_states(run), should_stop),
         "ended": "" if ended is None else ended.value,
     }
-
-
-def history_of(values: dict[str, Any]) -> list[PriorEpochMetrics]:
-    """Return the epochs that a run's state tells of."""
-    with reading_a_run():
-        history = [PriorEpochMetrics(**metrics) for metrics in values["history"]]
-    numbers = ("epoch", "total_epochs", "train_loss", "val_loss", "val_perplexity", "best_perplexity", "epoch_time_s")
-    verdicts = {"", *Verdict}
-    for metrics in history:
-        are_numbers = all(isinstance(getattr(metrics, name), int | float) for name in numbers)
-        if not are_numbers or not isinstance(metrics.verdict, str) or metrics.verdict not in verdicts:
-            raise damaged_run()
-    return history
-
-
-def config_of(values: dict[str, Any]) -> PriorConfig:
-    """Return the settings of a run's state."""
-    with reading_a_run():
-        return PriorConfig(**values["config"])
-
-
-def file_prior_of(values: dict[str, Any]) -> FilePrior | None:
-    """Return what a run's state tells of the prior that a save would replace."""
-    with reading_a_run():
-        return FilePrior(**values["file_prior"]) if values.get("file_prior") else None
 
 
 def _weights_of(values: dict[str, Any], history: Sequence[PriorEpochMetrics]) -> tuple[KeptWeights, ...]:
@@ -151,6 +147,8 @@ def restore(run: PriorRun, values: dict[str, Any]) -> None:
     run.history.extend(history_of(values))
     run.best, run.last, run.before_memorizing = _weights_of(values, run.history)
     with reading_a_run():
+        check_optimizer(run.optimizer, values["optimizer_states"])
+        check_schedule(run.scheduler, values["schedule"])
         run.prior.load_state_dict(values["current_state_dict"])
         run.optimizer.restore(values["optimizer_states"])
         run.scheduler.load_state_dict(values["schedule"])
@@ -175,7 +173,7 @@ def trained_of(values: dict[str, Any]) -> TrainedPrior:
     config = dict(values["prior_config"])
     prior_class = PRIOR_CLASSES[architecture_of(config)]
     prior = prior_class.from_state(config, values["vqvae_config"]["codebook_size"], dict(best.state))
-    ended = _ended_of(values)
+    ended = ended_of(values)
     return TrainedPrior(
         prior,
         config,
@@ -187,10 +185,3 @@ def trained_of(values: dict[str, Any]) -> TrainedPrior:
         weights=choices(best, last, before_memorizing),
         file_prior=file_prior_of(values),
     )
-
-
-def _ended_of(values: dict[str, Any]) -> Ended:
-    if values["version"] == OLDER_VERSION:
-        return Ended.LAST_EPOCH if values["has_ended"] else Ended.STOPPED
-    with reading_a_run():
-        return Ended(values["ended"] or Ended.STOPPED)

@@ -1,14 +1,11 @@
-"""What keeps hours of training safe: the best weights so far, limits for steps that failed, and memory in words."""
+"""What keeps hours of training safe: the best weights so far, and limits for steps that failed."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from time import monotonic
 from typing import Protocol, TypeAlias
 
-import torch
 from torch import Tensor, nn
 
 from distill_core.errors import TrainingError
@@ -110,20 +107,3 @@ class TimeLimit:
         """Return how a training ended, which cannot tell who stopped it."""
         is_by_time = ended is Ended.STOPPED and not self._asked_to_stop()
         return Ended.TIME_LIMIT if is_by_time else ended
-
-
-@contextmanager
-def out_of_memory_in_words(hint: str) -> Iterator[None]:
-    """Turn running out of memory into a sentence.
-
-    Raises:
-        TrainingError: with `hint` as what to do next.
-    """
-    try:
-        yield
-    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "memory" not in str(error):
-            raise
-        raise TrainingError(
-            "There is not enough memory to train with these settings. Your files are unchanged.", hint
-        ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,19 +11,32 @@ import torch
 
 from distill_core.audio.dataset import AudioDataset, scan
 from distill_core.audio.spectrogram import AudioSpectrogram, SpectrogramConfig
-from distill_core.device import describe_device, resolve_device, training_threads, use_training_threads
+from distill_core.device import resolve_device, training_threads, use_training_threads
 from distill_core.events import OnEvent, ShouldStop, Stopped, ignore, never
-from distill_core.models.persistence import now_utc, save_model_v2
+from distill_core.memory import memory_in_words
+from distill_core.models.persistence import save_model_v2
 from distill_core.models.vqvae import CONFIG_KEYS, ConvVQVAE
+from distill_core.training.checkpoint import RunFolder
 from distill_core.training.codes import extract_code_sequences
-from distill_core.training.metrics import Ended, VQVAEEpochMetrics, VQVAETrainingCompleteEvent, VQVAETrainingStartEvent
-from distill_core.training.safeguards import out_of_memory_in_words, train_epochs
+from distill_core.training.metrics import (
+    Ended,
+    RunNotKept,
+    VQVAEEpochMetrics,
+    VQVAETrainingCompleteEvent,
+    VQVAETrainingStartEvent,
+)
+from distill_core.training.run_format import ended_of
+from distill_core.training.run_kinds import codec_history_of
+from distill_core.training.safeguards import train_epochs
 from distill_core.training.sounds import read_and_split
 from distill_core.training.vqvae_config import VQVAEConfig, get_adaptive_vqvae_config
+from distill_core.training.vqvae_keeper import CodecKeeper
 from distill_core.training.vqvae_quality import codebook_health
 from distill_core.training.vqvae_run import VQVAERun
+from distill_core.training.vqvae_state import loss_curves, metadata, training_config
 
-_MOST_CHUNKS_FOR_HEALTH = 250  # about a second of work
+# About a second of work, and a quarter of that after a stop: whoever stops waits for the save.
+_MOST_CHUNKS_FOR_HEALTH, _MOST_ONCE_STOPPED = 250, 64
 _SMALLER = "Try a smaller batch, or fewer sounds."
 
 
@@ -32,7 +46,7 @@ class TrainedVQVAE:
 
     `model` has the best weights, in eval mode on the CPU, or is None when training stopped before the first validation;
     the configs, `metadata`, `codebook_health` and `loss_curve_history` are plain values exactly as the file holds them;
-    `history` has one entry an epoch.
+    `history` has one entry an epoch; `run_id` names the run in the run folder, "" where nothing of it was written.
     """
 
     model: ConvVQVAE | None
@@ -40,10 +54,11 @@ class TrainedVQVAE:
     vqvae_config: dict[str, Any]
     training_config: dict[str, Any]
     metadata: dict[str, Any]
-    codebook_health: dict[str, dict[str, float]]
+    codebook_health: dict[str, dict[str, float]] | None
     loss_curve_history: dict[str, list[float]]
     history: tuple[VQVAEEpochMetrics, ...]
     stopped_early: bool
+    run_id: str = ""
 
     def save(self, path: str | Path) -> Path:
         """Write the model file and return its real path.
@@ -93,64 +108,32 @@ def _complete_event(run: VQVAERun, health: dict[str, dict[str, float]]) -> VQVAE
     )
 
 
-def _training_config(run: VQVAERun) -> dict[str, Any]:
-    facts = {
-        "threads": training_threads(),
-        "device_name": describe_device(run.device),
-        "best_epoch": run.best.epoch,
-        "best_val_l1": run.best_metrics.val_l1,
-        "mean_frame_l1": run.mean_frame_l1,
-    }
-    if not run.config.anonymous:
-        facts["validation_files"] = [file.name for file in run.sounds.val_files]
-    return run.config.to_file() | facts
-
-
-def _metadata(run: VQVAERun, dataset: AudioDataset) -> dict[str, Any]:
-    return {
-        "dataset_name": "" if run.config.anonymous else dataset.name,
-        "dataset_file_count": len(dataset.files),
-        "dataset_total_duration_s": dataset.total_duration_s,
-        "training_date": now_utc(),
-        "training_epochs": len(run.history),
-        "final_train_loss": run.best_metrics.train_loss,
-        "final_val_loss": run.best_metrics.val_loss,
-    }
-
-
-def _loss_curves(history: list[VQVAEEpochMetrics]) -> dict[str, list[float]]:
-    return {
-        "train_losses": [metrics.train_loss for metrics in history],
-        "val_losses": [metrics.val_loss for metrics in history],
-        "recon_losses": [metrics.train_loss - metrics.commit_loss for metrics in history],
-        "commit_losses": [metrics.commit_loss for metrics in history],
-    }
-
-
-def _health_of_best(run: VQVAERun) -> dict[str, dict[str, float]]:
+def _health_of_best(run: VQVAERun, most_chunks: int) -> dict[str, dict[str, float]]:
     """Measure the best weights' codes on the training sounds, or on every n-th second of very many."""
     run.model.load_state_dict(run.best.state)
-    every = -(-len(run.sounds.train_NT) // _MOST_CHUNKS_FOR_HEALTH)
+    every = -(-len(run.sounds.train_NT) // most_chunks)
     codes_NSQ = extract_code_sequences(run.model, run.sounds.train_NT[::every], run.spectrogram, run.device)
     return codebook_health(codes_NSQ, run.config.codebook_size)
 
 
-def _result(run: VQVAERun, dataset: AudioDataset, stopped: bool, on_event: OnEvent) -> TrainedVQVAE:
-    spectrogram_config = run.spectrogram.config
+def _result(run: VQVAERun, keeper: CodecKeeper, dataset: AudioDataset, ended: Ended, on_event: OnEvent) -> TrainedVQVAE:
+    spectrogram_config, stopped = run.spectrogram.config, ended in (Ended.STOPPED, Ended.DIVERGED)
     if not run.best.state:
         return TrainedVQVAE(None, spectrogram_config, run.config.to_file(), {}, {}, {}, {}, (), stopped)
-    health = _health_of_best(run)
+    health = _health_of_best(run, _MOST_ONCE_STOPPED if ended is Ended.STOPPED else _MOST_CHUNKS_FOR_HEALTH)
+    keeper.keep_end(ended, health)
     on_event(_complete_event(run, health))
     return TrainedVQVAE(
         model=run.model.cpu().eval(),
         spectrogram_config=spectrogram_config,
         vqvae_config=run.config.to_file(),
-        training_config=_training_config(run),
-        metadata=_metadata(run, dataset),
+        training_config=training_config(run),
+        metadata=metadata(run, dataset),
         codebook_health=health,
-        loss_curve_history=_loss_curves(run.history),
+        loss_curve_history=loss_curves(run.history),
         history=tuple(run.history),
         stopped_early=stopped,
+        run_id=keeper.run_id,
     )
 
 
@@ -169,19 +152,26 @@ def train_vqvae(
     *,
     on_event: OnEvent = ignore,
     should_stop: ShouldStop = never,
+    run_folder: RunFolder | None = None,
 ) -> TrainedVQVAE:
-    """Train a codec on a folder of sounds, or on a scanned one, and return the best epoch; nothing is written.
+    """Train a codec on a folder of sounds, or on a scanned one, and return the best epoch.
 
+    In `run_folder` the best codec is kept, once a minute at most and at the end; nothing else is written.
     The best epoch is the one with the lowest reconstruction loss on held-out sounds. Without `config` the settings
     follow from the number of usable files. The global random state is as before afterwards. Stopping is a result: the
     best epoch so far, or `model` None.
 
     Raises:
         DatasetError: there is nothing to learn from.
-        TrainingError: training diverged at once, or ran out of memory.
+        TrainingError: training diverged at once.
+        NotEnoughMemoryError: it ran out of memory.
     """
     use_training_threads()
-    with torch.random.fork_rng(), out_of_memory_in_words(_SMALLER):
+    with torch.random.fork_rng(), memory_in_words("train with these settings", _SMALLER), ExitStack() as stack:
+        obstacle = "" if run_folder is None else stack.enter_context(run_folder.in_use())
+        if obstacle:
+            on_event(RunNotKept(obstacle))
+            run_folder = None
         try:
             if not isinstance(dataset, AudioDataset):
                 dataset = scan(dataset, on_event=on_event, should_stop=should_stop)
@@ -191,5 +181,22 @@ def train_vqvae(
         except Stopped:
             return TrainedVQVAE(None, SpectrogramConfig(), {}, {}, {}, {}, {}, (), True)
         on_event(_start_event(run))
-        ended = train_epochs(run, range(1, run.config.max_epochs + 1), on_event, should_stop)
-        return _result(run, dataset, ended in (Ended.STOPPED, Ended.DIVERGED), on_event)
+        keeper = CodecKeeper(run_folder, run, dataset, on_event)
+        ended = train_epochs(run, range(1, run.config.max_epochs + 1), keeper.on_event, should_stop)
+        return _result(run, keeper, dataset, ended, on_event)
+
+
+def load_best_codec(values: dict[str, Any]) -> TrainedVQVAE:
+    """Return the training that the state of a run tells of as if it had been stopped there."""
+    return TrainedVQVAE(
+        model=ConvVQVAE.from_state(dict(values["vqvae_config"]), dict(values["model_state_dict"])),
+        spectrogram_config=SpectrogramConfig(**values["spectrogram_config"]),
+        vqvae_config=dict(values["vqvae_config"]),
+        training_config=dict(values["training_config"]),
+        metadata=dict(values["metadata"]),
+        codebook_health=values.get("codebook_health_snapshot"),
+        loss_curve_history=dict(values.get("loss_curve_history") or {}),
+        history=tuple(codec_history_of(values)),
+        stopped_early=ended_of(values) is Ended.STOPPED,
+        run_id=values["run_id"],
+    )

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from time import perf_counter
+from uuid import uuid4
 
 import torch
 from torch import Tensor
@@ -15,24 +16,23 @@ from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from distill_core.audio.spectrogram import AudioSpectrogram
-from distill_core.events import OnEvent, ShouldStop, stop_point
+from distill_core.events import OnEvent, ShouldStop, never, stop_point, unless_stopped
 from distill_core.models.vqvae import ConvVQVAE, grid_of
 from distill_core.training.metrics import VQVAEEpochMetrics, VQVAEStepMetrics
 from distill_core.training.safeguards import BAD_STEPS_IN_A_ROW, MAX_ROLL_BACKS, KeptWeights, copy_of, diverged
 from distill_core.training.sounds import SplitSounds, VariantBatches
+from distill_core.training.stop_points import all_or_nothing, stopping_inside
 from distill_core.training.vqvae_config import VQVAEConfig
 from distill_core.training.vqvae_quality import mean_frame_l1, reconstruction_loss
 
 _VECTORS_PER_CODE = 4  # that k-means wants to see
 _MOST_CHUNKS_FOR_K_MEANS = 128
+_CHUNKS_AT_ONCE = 8  # log-mels of so many, some 10 ms, between two stop points
 
 
-def take_step(model: ConvVQVAE, mels: Tensor, optimizer: Optimizer, clip_norm: float) -> tuple[float, float] | None:
-    """Update the weights and return (loss, commitment loss); None where something is not finite, all left as it was.
-
-    A forward pass in train mode already moves codebooks and BatchNorm's statistics, so these are put back as well.
-    """
-    before = [buffer.clone() for buffer in model.buffers()]
+def _move_weights(
+    model: ConvVQVAE, mels: Tensor, optimizer: Optimizer, clip_norm: float, should_stop: ShouldStop
+) -> tuple[float, float] | None:
     recon, _, commit_loss = model(mels)
     loss = reconstruction_loss(recon, mels) + commit_loss
     optimizer.zero_grad(set_to_none=True)
@@ -40,12 +40,33 @@ def take_step(model: ConvVQVAE, mels: Tensor, optimizer: Optimizer, clip_norm: f
         loss.backward()
         # One infinite gradient becomes NaN in every weight once clipped, so the norm is looked at before the step.
         if math.isfinite(clip_grad_norm_(model.parameters(), clip_norm).item()):
+            stop_point(should_stop)
             optimizer.step()
             return loss.item(), commit_loss.item()
-    with torch.no_grad():
-        for buffer, value in zip(model.buffers(), before, strict=True):
-            buffer.copy_(value)
     return None
+
+
+def take_step(
+    model: ConvVQVAE, mels: Tensor, optimizer: Optimizer, clip_norm: float, should_stop: ShouldStop = never
+) -> tuple[float, float] | None:
+    """Update the weights and return (loss, commitment loss); None where something is not finite, all left as it was.
+
+    A forward pass in train mode already moves codebooks and BatchNorm's statistics, so these are put back as well.
+
+    Raises:
+        Stopped: `should_stop()` turned true within the step; it is as if it had not begun.
+    """
+    before = [buffer.clone() for buffer in model.buffers()]
+    taken = None
+    try:
+        with all_or_nothing(optimizer, mels.device), stopping_inside(model, should_stop):
+            taken = _move_weights(model, mels, optimizer, clip_norm, should_stop)
+    finally:
+        if taken is None:
+            with torch.no_grad():
+                for buffer, value in zip(model.buffers(), before, strict=True):
+                    buffer.copy_(value)
+    return taken
 
 
 def _cosine(optimizer: Optimizer, epochs: int) -> LambdaLR:
@@ -73,6 +94,7 @@ class VQVAERun:
     best: KeptWeights = field(default_factory=KeptWeights)
     history: list[VQVAEEpochMetrics] = field(default_factory=list)
     roll_backs: int = 0
+    run_id: str = field(default_factory=lambda: uuid4().hex)
 
     def __post_init__(self) -> None:
         config = self.config
@@ -87,8 +109,9 @@ class VQVAERun:
         """The metrics of the epoch whose weights are kept."""
         return next(metrics for metrics in self.history if metrics.epoch == self.best.epoch)
 
-    def _mels(self, waveforms_BT: Tensor) -> Tensor:
-        return self.spectrogram.log_mel(waveforms_BT.to(self.device))
+    def _mels(self, waveforms_BT: Tensor, should_stop: ShouldStop) -> Tensor:
+        pieces = unless_stopped(waveforms_BT.split(_CHUNKS_AT_ONCE), should_stop)
+        return torch.cat([self.spectrogram.log_mel(piece_BT.to(self.device)) for piece_BT in pieces])
 
     def prepare(self, should_stop: ShouldStop) -> None:
         """Compute the held-out log-mels and set the codebooks.
@@ -96,21 +119,21 @@ class VQVAERun:
         Raises:
             Stopped: `should_stop()` turned true.
         """
-        found = []
-        for waveforms_BT in self.sounds.val_NT.split(self.config.batch_size):
-            stop_point(should_stop)
-            found.append(self._mels(waveforms_BT).cpu())
+        batches = self.sounds.val_NT.split(self.config.batch_size)
+        found = [self._mels(waveforms_BT, should_stop).cpu() for waveforms_BT in batches]
         self.val_mels = torch.cat(found)
+        stop_point(should_stop)
         self.mean_frame_l1 = mean_frame_l1(self.val_mels)
-        self._initialise_codebooks()
+        with stopping_inside(self.model, should_stop):
+            self._initialise_codebooks(should_stop)
 
     @torch.no_grad()
-    def _initialise_codebooks(self) -> None:
+    def _initialise_codebooks(self, should_stop: ShouldStop) -> None:
         """Let k-means see enough vectors, which a first batch of a small set would not give."""
         positions = math.prod(grid_of(*self.val_mels.shape[-2:]))
         enough = -(-self.config.codebook_size * _VECTORS_PER_CODE // positions)
         count = max(self.config.batch_size, min(enough, _MOST_CHUNKS_FOR_K_MEANS))
-        self.model.train()(self._mels(self.batches.sample(count)))
+        self.model.train()(self._mels(self.batches.sample(count, should_stop), should_stop))
 
     def train_epoch(self, epoch: int, on_event: OnEvent, should_stop: ShouldStop) -> VQVAEEpochMetrics:
         """Train and validate one epoch, keep its weights if they are the best, and return its figures.
@@ -145,10 +168,10 @@ class VQVAERun:
     def _steps(self, epoch: int, on_event: OnEvent, should_stop: ShouldStop) -> Iterator[tuple[float, float]]:
         self.model.train()
         bad_in_a_row, rate = 0, self.optimizer.param_groups[0]["lr"]
-        for step, waveforms_BT in enumerate(self.batches.epoch(), start=1):
-            stop_point(should_stop)
+        for step, waveforms_BT in enumerate(unless_stopped(self.batches.epoch(should_stop), should_stop), start=1):
             started = perf_counter()
-            taken = take_step(self.model, self._mels(waveforms_BT), self.optimizer, self.config.gradient_clip_norm)
+            mels, clip_norm = self._mels(waveforms_BT, should_stop), self.config.gradient_clip_norm
+            taken = take_step(self.model, mels, self.optimizer, clip_norm, should_stop)
             bad_in_a_row = 0 if taken else bad_in_a_row + 1
             if bad_in_a_row == BAD_STEPS_IN_A_ROW:
                 raise diverged()
@@ -162,13 +185,13 @@ class VQVAERun:
     def _validate(self, should_stop: ShouldStop) -> _Validation:
         self.model.eval()
         loss, l1, used = 0.0, 0.0, set()
-        for mels in self.val_mels.split(self.config.batch_size):
-            stop_point(should_stop)
-            mels = mels.to(self.device)
-            recon, indices_BSQ, _ = self.model(mels)
-            loss += reconstruction_loss(recon, mels).item() * len(mels)
-            l1 += functional.l1_loss(recon, mels).item() * len(mels)
-            used.update(indices_BSQ[..., 0].unique().tolist())
+        with stopping_inside(self.model, should_stop):
+            for mels in unless_stopped(self.val_mels.split(self.config.batch_size), should_stop):
+                mels = mels.to(self.device)
+                recon, indices_BSQ, _ = self.model(mels)
+                loss += reconstruction_loss(recon, mels).item() * len(mels)
+                l1 += functional.l1_loss(recon, mels).item() * len(mels)
+                used.update(indices_BSQ[..., 0].unique().tolist())
         total = len(self.val_mels)
         return _Validation(loss / total, l1 / total, len(used) / self.config.codebook_size)
 

@@ -28,6 +28,7 @@ from distill_core.models.prior import CodePrior
 from distill_core.training.checkpoint import RunFolder
 from distill_core.training.metrics import FilePrior, Keep, PriorStepMetrics, PriorTrainingStartEvent, RolledBack
 from distill_core.training.prior_loop import load_best
+from tests.older_runs import leave_older_run
 from tests.warm_python import warm_python
 
 TINY = PriorConfig(
@@ -316,10 +317,8 @@ def test_keep_is_a_flag(tiny_model: Path, sounds_folder: Path) -> None:
 @pytest.fixture
 def older_run(tiny_model: Path) -> RunFolder:
     """A run as a Distill of before left it: three of five epochs."""
-    folder = RunFolder.of(tiny_model)
-    folder.folder.mkdir(parents=True)
-    shutil.copy(DATA / "run-format-1" / "run.distill-run", folder.folder)
-    return folder
+    leave_older_run(tiny_model, version=1)
+    return RunFolder.of(tiny_model)
 
 
 def test_a_run_of_an_older_distill_is_named_and_its_best_prior_saved(
