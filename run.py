@@ -7,7 +7,6 @@ Python would answer with a traceback instead of the sentence that says what is n
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import importlib.util
 import os
@@ -17,39 +16,21 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Callable, Mapping, Sequence
+from typing import Callable, Sequence
+
+from app.screen import apt_line, has_screen, missing_packages
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 OLDEST_PYTHON = (3, 11)
 # The version that the constraints were tested on comes first.
 NEWER_PYTHONS = ("python3.11", "python3.12", "python3.13", "python3.14")
-# What PySide6 loads but does not bring along: library → Debian package.
-LIBRARIES = {
-    "libGL.so.1": "libgl1",
-    "libEGL.so.1": "libegl1",
-    "libglib-2.0.so.0": "libglib2.0-0",
-    "libdbus-1.so.3": "libdbus-1-3",
-    "libfontconfig.so.1": "libfontconfig1",
-    "libxkbcommon.so.0": "libxkbcommon0",
-    "libpulse.so.0": "libpulse0",
-}
-# The same for a window that is on a screen: what the environment variable stands for, it needs.
-SCREEN_LIBRARIES = {
-    "DISPLAY": {
-        "libxcb-cursor.so.0": "libxcb-cursor0",
-        "libxcb-icccm.so.4": "libxcb-icccm4",
-        "libxcb-keysyms.so.1": "libxcb-keysyms1",
-        "libxcb-shape.so.0": "libxcb-shape0",
-        "libxcb-xkb.so.1": "libxcb-xkb1",
-        "libxkbcommon-x11.so.0": "libxkbcommon-x11-0",
-    },
-    "WAYLAND_DISPLAY": {"libwayland-cursor.so.0": "libwayland-cursor0"},
-}
+INSTALL = ["install", "--disable-pip-version-check", "--editable", ".[test]", "--constraint", "constraints.txt"]
 # PyPI's torch for Windows computes on the CPU only. The CUDA version is the one that torch is pinned to.
 CUDA_WHEELS = "https://download.pytorch.org/whl/cu130"
 # Benchmarks by name; a library beyond Distill's own that one compares with belongs to the extra `bench`.
-BENCHMARKS = {"prior": "x_transformers", "window": None, "save": None}
+BENCHMARKS = {"prior": "x_transformers", "window": None, "save": None, "stop": None}
+MOST_OF_PIPS_WORDS = 4000  # its reason comes last
 WITHOUT_SCREEN = {"QT_QPA_PLATFORM": "offscreen"}
 # Each worker imports torch and Qt anew, so more of them cost more than they gain. The tests of a file share what is
 # dear to make, so they stay in one process; the order of the files is that of tests/conftest.py.
@@ -96,31 +77,11 @@ def venv_python() -> Path:
     return VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
-def needed_libraries(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return what the window loads here: library → Debian package."""
-    needed = dict(LIBRARIES)
-    for variable, libraries in SCREEN_LIBRARIES.items():
-        if environ.get(variable):
-            needed.update(libraries)
-    return needed
-
-
-def missing_packages(load: Callable[[str], object] = ctypes.CDLL, environ: Mapping[str, str] = os.environ) -> list[str]:
-    """Return the Debian packages whose libraries this computer cannot load."""
-    missing = []
-    for library, package in needed_libraries(environ).items():
-        try:
-            load(library)
-        except OSError:
-            missing.append(package)
-    return missing
-
-
 def ensure_libraries() -> None:
     packages = missing_packages() if sys.platform.startswith("linux") else []
     if not packages:
         return
-    install = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
+    install = apt_line(packages)
     if os.geteuid() == 0 and shutil.which("apt-get"):
         say("Installing the system libraries that the window needs: " + ", ".join(packages) + ".")
         # A stale list is no reason to give up, so only the installation itself counts.
@@ -162,32 +123,60 @@ def fingerprint(root: Path) -> str:
 
     The folder counts because an editable installation points to it, pyvenv.cfg because it names the Python.
     """
-    parts = [str(root).encode()]
+    parts = [os.fsencode(root)]
     parts += [(root / name).read_bytes() for name in ("pyproject.toml", "constraints.txt", ".venv/pyvenv.cfg")]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+def check_folder(root: Path) -> None:
+    """Refuse, before pip fails without a word of it, a folder that setuptools takes for a text with variables."""
+    found = re.search(r"\$[A-Za-z_]\w*|[{}]", str(root))
+    if found:
+        sys.exit(
+            f"Distill can't be installed in {root}: setuptools takes “{found[0]}” in this path for a variable.\n"
+            "Nothing was changed. Rename the folder without it, then try again."
+        )
+
+
+def install_offline() -> str | None:
+    """Install Distill itself without a network, which is enough where all that it needs is there already.
+
+    So it is after the folder was moved or renamed: an editable installation and its programs name the folder.
+    Return None where that went well, otherwise what pip said, if it was tried.
+    """
+    if not python_agrees(venv_python(), "import setuptools, torch"):
+        return ""
+    say("Fitting .venv to this folder, without the network.")
+    command = [*pip(), *INSTALL, "--no-index", "--no-build-isolation"]
+    done = subprocess.run(
+        [str(part) for part in command], cwd=str(ROOT), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    return None if done.returncode == 0 else done.stdout.decode(errors="replace")
 
 
 def ensure_packages(pip_options: Sequence[str]) -> None:
     stamp = VENV / ".distill"
     if not pip_options and stamp.is_file() and stamp.read_text() == fingerprint(ROOT):
         return
-    say("Installing Distill and what it needs into .venv. The first time takes minutes and about 1.8 GB of disk.")
-    install = ["install", "--disable-pip-version-check", "--editable", ".[test]", "--constraint", "constraints.txt"]
-    if call([*pip(), *install, *wheel_index(), *pip_options]) != 0:
-        sys.exit("The installation failed; the lines above say why. Started again, it goes on where it stopped.")
+    check_folder(ROOT)
+    offline = "" if pip_options else install_offline()
+    if offline is not None:
+        install(pip_options, offline)
     stamp.write_text(fingerprint(ROOT))
+
+
+def install(pip_options: Sequence[str], offline: str = "") -> None:
+    say("Installing Distill and what it needs into .venv. The first time takes minutes and about 1.8 GB of disk.")
+    if call([*pip(), *INSTALL, *wheel_index(), *pip_options]) != 0:
+        if offline:
+            say(f"Before, without the network, this was why it failed:\n{offline[-MOST_OF_PIPS_WORDS:].strip()}")
+        sys.exit("The installation failed; the lines above say why. Started again, it goes on where it stopped.")
 
 
 def set_up(pip_options: Sequence[str] = ()) -> None:
     ensure_libraries()
     ensure_venv()
     ensure_packages(pip_options)
-
-
-def has_screen(environ: Mapping[str, str] = os.environ) -> bool:
-    """Tell whether a window can be opened; whoever names a Qt platform knows why."""
-    named = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
-    return not sys.platform.startswith("linux") or any(environ.get(name) for name in named)
 
 
 def window(models: Sequence[str] = ()) -> int:
@@ -269,7 +258,7 @@ WORDS = {
     "setup": (setup, "install what is missing; further options go to pip install"),
     "demo": (demo, "do the main job on the demo sounds in the real window, without a screen"),
     "test": (test, "run the tests; further options go to pytest"),
-    "bench": (bench, "measure: bench prior, bench window, bench save"),
+    "bench": (bench, "measure: bench prior, bench window, bench save, bench stop"),
     "soak": (soak, "show that no model is lost and nothing gets in: half an hour or more; --minutes N: a sample"),
     "screenshots": (screenshots, "picture every state of the window, in docs/screenshots or a folder that is named"),
 }

@@ -9,27 +9,21 @@ import signal
 import sys
 from pathlib import Path
 
+from app.screen import can_open, has_screen, why_not
 from distill_core.errors import DistillError
 
-_MISSING_LIBRARIES = (
-    "The window needs system libraries that are missing ({error}).\n"
-    "On Debian or Ubuntu: sudo apt-get install libgl1 libegl1 libxkbcommon0 libfontconfig1 libdbus-1-3 libxcb-cursor0"
+_NO_DISPLAY = "There is no display here to open the window on."
+_WITHOUT_WINDOW = (
+    "The main job can be done without a window: python3 run.py demo\n"
+    "The same in the terminal: distill train-prior MODEL SOUNDS"
 )
-_NO_DISPLAY = (
-    "There is no display here to open the window on. Its main job can be done without one: python3 run.py demo\n"
-    "The same in the terminal: distill train-prior MODEL FOLDER"
-)
-
-
-def _has_display() -> bool:
-    """Tell whether there is something to open a window on; Qt itself would abort. Who names a Qt platform knows why."""
-    named = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
-    return not sys.platform.startswith("linux") or any(os.environ.get(name) for name in named)
+_EXIT_NO_WINDOW = 2
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="distill-app", description="Distill's window.")
     parser.add_argument("model", nargs="?", type=Path, help="a .distill file to open")
+    parser.add_argument("sounds", nargs="*", type=Path, help="folders of sounds, or single ones, to open with it")
     parser.add_argument("--register", action="store_true", help="add Distill and .distill files to the desktop")
     parser.add_argument("--remove", action="store_true", help="with --register: take them away again")
     parser.add_argument("--demo", type=Path, metavar="FOLDER", help="do the main job on the demo, in FOLDER, and quit")
@@ -55,15 +49,21 @@ def _register(remove: bool) -> int:
     return 0
 
 
+def _refuse(why: str) -> int:
+    print(f"{why}\n{_WITHOUT_WINDOW}", file=sys.stderr)  # noqa: T201
+    return _EXIT_NO_WINDOW
+
+
 def _run_window(options: argparse.Namespace) -> int:
     from PySide6.QtCore import QSettings, QTimer
 
     from app.application import DistillApplication
     from app.main_window import MainWindow
-    from app.problems import ExceptionHook, start_logging
+    from app.problems import ExceptionHook, keep_streams, start_logging
     from app.session import Session
 
     application = DistillApplication(["distill"])  # X11 takes the window's class from it
+    keep_streams()
     start_logging()
     if options.demo is not None:  # the demo must not show up among the person's recent models
         QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(options.demo))
@@ -82,6 +82,8 @@ def _run_window(options: argparse.Namespace) -> int:
     window.show()
     if options.model is not None:
         window.commands.open_model(options.model.absolute())
+    if options.sounds:
+        window.commands.open_sounds(*(path.absolute() for path in options.sounds))
     application.deliver_waiting()
     QTimer.singleShot(0, window.raise_)
     code = application.exec()
@@ -95,19 +97,19 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parse(arguments)
     if options.register or options.remove:
         return _register(options.remove)
-    if not _has_display():
-        print(_NO_DISPLAY, file=sys.stderr)  # noqa: T201
-        return 1
+    if not has_screen():
+        return _refuse(_NO_DISPLAY)
     if os.name == "nt":
         import torch  # noqa: F401 - loaded after Qt, its libraries fail on Windows (pytorch#166628)
     try:
         _check_pyside()
+        if not can_open():
+            return _refuse(why_not())
         return _run_window(options)
     except ImportError as error:
         if platform.system() != "Linux" or ".so" not in str(error):
             raise
-        print(_MISSING_LIBRARIES.format(error=error), file=sys.stderr)  # noqa: T201
-        return 1
+        return _refuse(f"{why_not()}\n({error})")
 
 
 if __name__ == "__main__":

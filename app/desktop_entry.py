@@ -34,7 +34,12 @@ TOOL_SECONDS = 60
 def _user_folder(variable: str, default: str) -> Path:
     """Return an XDG base folder; the specification says to ignore one that is not absolute."""
     value = os.environ.get(variable, "")
-    return Path(value) if os.path.isabs(value) else Path.home() / default
+    if os.path.isabs(value):
+        return Path(value)
+    try:
+        return Path.home() / default
+    except RuntimeError as error:
+        raise SaveError("There is no home folder to add Distill to; nothing was changed.", "Set HOME.") from error
 
 
 def _own_command() -> list[str]:

@@ -11,7 +11,7 @@ from PySide6.QtGui import QDesktopServices
 from app.commands import Commands
 from app.questions import plain
 from distill_core.errors import DistillError
-from distill_core.folders import log_folder
+from distill_core.folders import convenience, log_folder
 
 _PARTS = ("torch", "torchaudio", "PySide6-Essentials", "pyqtgraph", "soundfile", "vector-quantize-pytorch")
 
@@ -25,7 +25,8 @@ class Help(QObject):
 
     def open_logs(self) -> None:
         """Open the folder of the log files."""
-        QDesktopServices.openUrl(QUrl.fromLocalFile(str(log_folder())))
+        with convenience("a log"):
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(log_folder())))
 
     def register(self) -> None:
         """Add Distill to the applications menu and tie .distill files to it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import faulthandler
 import logging
+import os
 import sys
 import threading
 import traceback
@@ -15,7 +16,9 @@ from typing import IO
 from PySide6.QtCore import QObject, Signal
 
 from distill_core.errors import ChangedOnDiskError, DistillError
-from distill_core.folders import log_folder
+from distill_core.folders import convenience, log_folder
+from distill_core.memory import is_short_of_memory, not_enough_memory
+from distill_core.streams import file_number, send_nowhere
 
 logger = logging.getLogger("distill")
 _LOG_BYTES = 1_000_000
@@ -37,6 +40,8 @@ class Problem:
 
 def problem_from(error: BaseException, details: str = "") -> Problem:
     """Turn an exception into words; anything but a DistillError is a bug and keeps its traceback."""
+    if is_short_of_memory(error):
+        error = not_enough_memory(error)
     if isinstance(error, DistillError):
         return Problem(error.message, error.hint, may_replace=isinstance(error, ChangedOnDiskError))
     logger.error("unexpected error\n%s", details or error)
@@ -47,20 +52,31 @@ def problem_from(error: BaseException, details: str = "") -> Problem:
     )
 
 
+def keep_streams() -> None:
+    """Keep stdout and stderr for what Python prints: what decoders print of damaged files is for nobody to see."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if (number := file_number(stream)) is not None:
+            stream.flush()
+            own = open(os.dup(number), "w", 1, stream.encoding, stream.errors)  # noqa: SIM115 - open until the end
+            setattr(sys, name, own)
+            send_nowhere(stream)
+    if faulthandler.is_enabled() and sys.stderr is not None:
+        faulthandler.enable(sys.stderr)
+
+
 def start_logging() -> None:
     """Write the log into a file, and a native crash's stacks too; where nothing can be written, go on without."""
     global _fault_file
     logger.setLevel(logging.INFO)
-    try:
-        path = log_folder() / "distill.log"
-        handler = RotatingFileHandler(path, maxBytes=_LOG_BYTES, backupCount=2, encoding="utf-8")
-        _fault_file = (log_folder() / "crash.log").open("a", encoding="utf-8")
-    except OSError as error:
-        logger.warning("there is no log: %s", error)
-        return
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(threadName)s %(message)s"))
-    logger.addHandler(handler)
-    faulthandler.enable(_fault_file)
+    logging.raiseExceptions = False  # a disk that is full later must not fill a terminal with tracebacks
+    with convenience("a log"):
+        folder = log_folder()
+        handler = RotatingFileHandler(folder / "distill.log", "a", _LOG_BYTES, backupCount=2, encoding="utf-8")
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(threadName)s %(message)s"))
+        logger.addHandler(handler)
+        _fault_file = (folder / "crash.log").open("a", encoding="utf-8")
+        faulthandler.enable(_fault_file)
 
 
 class ExceptionHook(QObject):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QSettings
+from PySide6.QtCore import QByteArray, QDir, QSettings
 
 MAX_RECENTS = 8
 
@@ -36,7 +36,7 @@ class Settings:
 
     def last_folder(self, kind: str) -> Path:
         """Return the folder that a file dialog of this kind starts in."""
-        return Path(self._text(f"lastFolder/{kind}") or Path.home())
+        return Path(self._text(f"lastFolder/{kind}") or QDir.homePath())  # pathlib's raises where there is none
 
     def set_last_folder(self, kind: str, folder: Path) -> None:
         """Remember where a file dialog of this kind ended."""

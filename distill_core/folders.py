@@ -2,43 +2,94 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 import os
+import stat
+import tempfile
 import warnings
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from platformdirs import user_cache_path, user_data_path, user_log_path, user_runtime_path
 
+# A folder that nothing can be in: whoever wants to write there is refused as on a full disk.
+NOWHERE = Path(os.devnull, "distill")
+
+logger = logging.getLogger("distill")
+
+
+@contextmanager
+def convenience(what: str) -> Iterator[None]:
+    """Go on without something that is only convenient, whatever is raised, and log why."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - it fails in more ways than anybody could list
+        logger.info("going on without %s: %s: %s", what, type(error).__name__, error)
+
+
+def _of_this_user(find: Callable[..., Path]) -> Path:
+    """Return a folder of this user, `NOWHERE` where there is none: no HOME, and nobody of this number is known."""
+    with convenience("a folder of this user"):
+        return find("distill", appauthor=False)
+    return NOWHERE
+
 
 def log_folder() -> Path:
-    """Return the folder of the log files, made if need be."""
-    return user_log_path("distill", appauthor=False, ensure_exists=True)
+    """Return the folder of the log files, made if need be.
+
+    Raises:
+        OSError: it can't be made.
+    """
+    folder = _of_this_user(user_log_path)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def cache_folder() -> Path:
     """Return the folder of what may be deleted at any time; it need not exist."""
-    return user_cache_path("distill", appauthor=False)
+    return _of_this_user(user_cache_path)
 
 
 def run_folders() -> Path:
     """Return the folder that holds the run folders, one a model; it need not exist."""
-    return user_data_path("distill", appauthor=False) / "runs"
+    return _of_this_user(user_data_path) / "runs"
+
+
+def _runtime_folder() -> Path:
+    with warnings.catch_warnings():  # it warns where it has to make do with a temporary folder
+        warnings.simplefilter("ignore")
+        return user_runtime_path("distill", appauthor=False)
+
+
+def _temporary_folder() -> Path:
+    """Return a folder of this user alone in the one that everybody may write into.
+
+    Raises:
+        OSError: it can't be made, or is somebody else's.
+    """
+    folder = Path(tempfile.gettempdir()) / f"distill-{os.getuid() if hasattr(os, 'getuid') else ''}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or (hasattr(os, "getuid") and status.st_uid != os.getuid()):
+        raise PermissionError(errno.EPERM, "it is somebody else's", str(folder))
+    return folder
 
 
 def lock_folder() -> Path:
     """Return the folder of the locks that savers hold, made if need be.
 
-    It is in the cache, or where that can't be written, where the system keeps what lasts until it is switched off.
+    It is in the cache, or where that can't be written, where the system keeps what lasts until it is switched off, or
+    in the temporary folder.
 
     Raises:
-        OSError: neither can be made.
+        OSError: none can be made.
     """
-    folder = cache_folder() / "locks"
-    with suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True)
-    if not os.access(folder, os.W_OK):
-        with warnings.catch_warnings():  # it warns where it has to make do with a temporary folder
-            warnings.simplefilter("ignore")
-            folder = user_runtime_path("distill", appauthor=False) / "locks"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder
+    for place in (cache_folder, _runtime_folder, _temporary_folder):
+        with convenience(f"locks in {place.__name__}"):
+            folder = place() / "locks"
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if os.access(folder, os.W_OK):
+                return folder
+    return NOWHERE / "locks"

@@ -40,9 +40,11 @@ def pytest_unconfigure() -> None:
 _LAST = (
     "app/test_main_window.py",
     "core/test_checkpoint.py",
+    "core/test_runs.py",
     "core/test_cli.py",
     "app/test_training_window.py",
     "core/test_wrong_files.py",
+    "soak/test_terminal.py",
     "soak/test_saving.py",
     "core/test_demo.py",
     "core/test_prior_loop.py",

@@ -2,8 +2,11 @@
 
 import ast
 import os
+import re
+import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from pathlib import Path
 
@@ -69,6 +72,70 @@ def test_fingerprint_changes_when_the_folder_is_moved(checkout):
     before = run.fingerprint(checkout)
     moved = checkout.rename(checkout.with_name("moved"))
     assert run.fingerprint(moved) != before
+
+
+def _copy_installed(folder):
+    """Copy the project, with a virtual environment that has links to this one's packages, all but Distill itself."""
+    for name in ("pyproject.toml", "constraints.txt", "run.py", "README.md", "LICENSE"):
+        shutil.copy(run.ROOT / name, folder)
+    for name in ("app", "distill_core"):
+        shutil.copytree(run.ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / ".venv"], check=True)
+    (packages,) = (folder / ".venv/lib").glob("python*/site-packages")
+    for package in Path(sysconfig.get_path("purelib")).iterdir():
+        if not re.match("distill|__editable|__pycache__", package.name):
+            (packages / package.name).symlink_to(package)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the packages are linked to, and Windows lets few people make links")
+def test_a_folder_that_was_moved_is_mended_without_a_network(tmp_path):
+    folder = tmp_path / "before"
+    folder.mkdir()
+    _copy_installed(folder)
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environ["PIP_NO_INDEX"] = "1"
+    ensure = [sys.executable, "-c", "import run; run.ensure_venv(); run.ensure_packages([])"]
+    where = "import app, distill_core, pathlib; print(pathlib.Path(distill_core.__file__).parent.parent)"
+    for place in (folder, tmp_path / "Mé lodie 2"):
+        folder = folder.rename(place)
+        done = subprocess.run(ensure, cwd=folder, env=environ, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        python = folder / ".venv/bin/python"
+        found = subprocess.run([python, "-c", where], cwd=tmp_path, env=environ, capture_output=True, text=True)
+        assert found.stdout.strip() == str(folder)
+        told = subprocess.run([folder / ".venv/bin/distill", "--help"], cwd=tmp_path, env=environ, capture_output=True)
+        assert told.returncode == 0
+    again = subprocess.run(ensure, cwd=folder, env=environ, capture_output=True, text=True)
+    assert again.stdout == ""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the packages are linked to, and Windows lets few people make links")
+@pytest.mark.parametrize(("name", "odd"), [("a $x b", "$x"), ("a {x}", "{")])
+def test_a_folder_that_setuptools_cannot_read_is_told_by_what_is_odd_in_it(tmp_path, name, odd):
+    folder = tmp_path / name
+    folder.mkdir()
+    _copy_installed(folder)
+    ensure = [sys.executable, "-c", "import run; run.ensure_venv(); run.ensure_packages([])"]
+    environ = {**os.environ, "PIP_NO_INDEX": "1"}
+    environ.pop("PYTHONPATH", None)
+    done = subprocess.run(ensure, cwd=folder, env=environ, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert f"takes “{odd}” in this path for a variable" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the packages are linked to, and Windows lets few people make links")
+def test_why_it_failed_without_a_network_is_told_where_it_fails_with_one_too(tmp_path):
+    _copy_installed(tmp_path)
+    (tmp_path / "constraints.txt").write_text("torch==0.0.1\n")
+    ensure = [sys.executable, "-c", "import run; run.ensure_venv(); run.ensure_packages([])"]
+    environ = {**os.environ, "PIP_NO_INDEX": "1"}
+    environ.pop("PYTHONPATH", None)
+    done = subprocess.run(ensure, cwd=tmp_path, env=environ, capture_output=True, text=True)
+    assert done.returncode == 1
+    _, before = done.stdout.split("Before, without the network, this was why it failed:")
+    assert "torch" in before
+    assert "The installation failed" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -220,7 +287,14 @@ def test_an_old_python_gets_a_sentence(monkeypatch):
 
 
 def test_it_parses_on_python_38():
-    ast.parse(Path(run.__file__).read_text(encoding="utf-8"), feature_version=(3, 8))
+    for name in ("run.py", "app/__init__.py", "app/screen.py"):
+        ast.parse((run.ROOT / name).read_text(encoding="utf-8"), feature_version=(3, 8))
+
+
+def test_it_needs_nothing_but_python():
+    done = subprocess.run([sys.executable, "-S", run.__file__, "help"], capture_output=True, text=True, cwd="/")
+    assert done.returncode == 0, done.stderr
+    assert "open the window" in done.stdout
 
 
 def test_a_programs_exit_code_and_further_environment_pass_through():

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from distill_core.cli.terminal import Terminal, terminal_session
+from distill_core.text import LONGEST_NAME, printable
 from distill_core.training.metrics import ENDED_WORDS, KEPT_WORDS, VERDICT_WORDS
 
 if TYPE_CHECKING:
     from distill_core.models.summary import ModelSummary
 
 _MOST_LEVELS = 32
+_LONGEST_FACT = 240  # perplexities of 32 levels fit
 _PRIOR_LABELS = {
     "final_perplexity": "perplexity",
     "kept": "kept",
@@ -52,7 +54,10 @@ def inspect(
         bool, typer.Option("--verify", help="Also read every tensor, compare the checksums and build the networks.")
     ] = False,
 ) -> None:
-    """Show what a model file holds."""
+    """Show what a model file holds.
+
+    With --json it is as the file has it, of any length and with whatever a stranger wrote: for programs, not for eyes.
+    """
     with terminal_session(json) as terminal:
         from distill_core.models.persistence import load_model_v2, read_summary
 
@@ -88,7 +93,7 @@ def _prior_facts(summary: ModelSummary) -> dict[str, object] | None:
 def _show(terminal: Terminal, summary: ModelSummary) -> None:
     bands, steps = summary.grid
     spectrogram = summary.spectrogram
-    terminal.say(f"Model: {summary.name}")
+    terminal.say(f"Model: {printable(summary.name, LONGEST_NAME)}")
     terminal.say(f"  file: {summary.path}, {summary.stamp.size / 1e6:.1f} MB, format version {summary.version}")
     terminal.say(f"  codebooks: {summary.num_quantizers} levels × {summary.codebook_size} codes")
     terminal.say(f"  positions: {bands} bands × {steps} steps a second, {summary.seq_len} codes")
@@ -97,8 +102,8 @@ def _show(terminal: Terminal, summary: ModelSummary) -> None:
         f"hop length {spectrogram.hop_length}, FFT {spectrogram.n_fft}"
     )
     terminal.say(f"  parameters: {summary.parameters:,}")
-    for level, health in (summary.codebook_health or {}).items():
-        match health:  # a file's author may have put anything there
+    for level in (f"level_{number}" for number in range(summary.num_quantizers)):
+        match (summary.codebook_health or {}).get(level):  # a file's author may have put anything there
             case {"utilization": float() | int() as share, "perplexity": float() | int() as perplexity}:
                 terminal.say(f"  {level}: {share:.0%} of the codes in use, perplexity {perplexity:.1f}")
     _show_prior(terminal, summary)
@@ -129,13 +134,21 @@ def _show_prior(terminal: Terminal, summary: ModelSummary) -> None:
 def _in_words(key: str, value: object) -> str:
     """Return a fact as people read it, with its own words where it has some."""
     known = {str(name): words for name, words in _WORDS.get(key, {}).items()}
-    return known.get(str(value)) or _shown(value)
+    words = known.get(value) if isinstance(value, str) else None
+    return words or printable(_shown(value), _LONGEST_FACT)
 
 
 def _shown(value: object) -> str:
-    """Return a fact as people read it; a file's author may have put anything there."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        return ", ".join(map(_shown, value[:_MOST_LEVELS]))
-    return f"{value:.2f}" if isinstance(value, float) else str(value)
+    """Return a fact as people read it; a file's author may have put anything there, of any size and depth."""
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:.2f}"
+        case int():
+            return str(value)
+        case str():
+            return printable(value, _LONGEST_FACT)
+        case list():
+            return ", ".join("…" if isinstance(inner, list) else _shown(inner) for inner in value[:_MOST_LEVELS])
+    return "…"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
@@ -33,6 +34,8 @@ _PHASES = {
     "read": "Reading the sounds",
 }
 
+_REFRESH_S = 0.1
+
 
 class TrainingProgress:
     """Takes every event of scanning and training; keeps the last one for the summary."""
@@ -50,10 +53,11 @@ class TrainingProgress:
             console=terminal.console,
             transient=True,
             redirect_stdout=False,  # it would take the JSON lines along to stderr
+            auto_refresh=False,
             disable=not terminal.console.is_terminal,
         )
         self._task: TaskID | None = None
-        self._task_name = ""
+        self._task_name, self._next_refresh = "", 0.0
 
     def __enter__(self) -> TrainingProgress:
         self._bar.start()
@@ -100,6 +104,9 @@ class TrainingProgress:
                 self._bar.remove_task(self._task)
             self._task, self._task_name = self._bar.add_task(text), name or text
         self._bar.update(self._task, description=text, completed=done, total=total)
+        if time.monotonic() >= self._next_refresh and not self.terminal.is_behind:
+            self._bar.refresh()
+            self._next_refresh = time.monotonic() + _REFRESH_S
 
     def _show_start(self, event: PriorTrainingStartEvent) -> None:
         self._total_epochs = event.total_epochs

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from distill_core.cli.terminal import Terminal, terminal_session
+from distill_core.text import LONGEST_NAME, file_name, printable
 
 if TYPE_CHECKING:
     from distill_core.models.summary import ModelSummary
@@ -36,11 +37,11 @@ def _say_restored(terminal: Terminal, path: Path, summary: ModelSummary, was_the
 
     kept = backup_of(path)
     terminal.emit("restored", path=path, backup=kept, has_prior=summary.has_prior, **_prior_facts(summary))
-    terminal.say(f"“{path.name}” is the version before again: {_prior_words(summary)}.", "green")
+    terminal.say(f"“{file_name(path)}” is the version before again: {_prior_words(summary)}.", "green")
     if was_there:
-        terminal.say(f"The version that was there is “{kept.name}” now; the same command again brings it back.")
+        terminal.say(f"The version that was there is “{file_name(kept)}” now; the same command again brings it back.")
     else:
-        terminal.say(f"There was no “{path.name}”; “{kept.name}” stays, and holds the same.")
+        terminal.say(f"There was no “{file_name(path)}”; “{file_name(kept)}” stays, and holds the same.")
 
 
 def _prior_facts(summary: ModelSummary) -> dict[str, object]:
@@ -52,6 +53,6 @@ def _prior_words(summary: ModelSummary) -> str:
     if not summary.has_prior:
         return "without a prior"
     facts = _prior_facts(summary)
-    best = facts["best_perplexity"]
+    best, date = facts["best_perplexity"], facts["training_date"]
     known = f"a prior of perplexity {best:.2f}" if isinstance(best, float) else "a prior"
-    return f"{known}, trained {facts['training_date']}" if facts["training_date"] else known
+    return f"{known}, trained {printable(date, LONGEST_NAME)}" if isinstance(date, str) and date else known

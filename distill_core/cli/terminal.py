@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import io
 import json
-import logging
 import math
 import os
 import signal
 import stat
 import sys
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, redirect_stderr
 from dataclasses import asdict, is_dataclass
+from datetime import datetime
 from pathlib import Path
 from types import FrameType
-from typing import IO, Any
+from typing import IO, Any, TextIO, cast
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
+from distill_core.cli.outbox import Background, Outbox
 from distill_core.errors import DistillError, SaveError
-from distill_core.folders import log_folder
+from distill_core.folders import convenience, log_folder
+from distill_core.memory import is_short_of_memory, not_enough_memory
+from distill_core.streams import file_number, send_nowhere
 from distill_core.text import printable
 
 EXIT_BUG, EXIT_INTERRUPTED = 70, 130
@@ -44,53 +50,94 @@ def _plain(value: Any) -> Any:
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
-def _take_stdout() -> IO[str]:
-    """Return a stdout for this program alone; what decoder libraries print there about damaged files goes nowhere.
-
-    It stays so until the process ends, for the C library may write what it holds back only then.
-    """
-    try:
-        number, encoding = sys.stdout.fileno(), sys.stdout.encoding
-    except (AttributeError, OSError):  # closed, or the stand-in of a test
-        return sys.stdout
-    own = open(os.dup(number), "w", encoding=encoding, errors="backslashreplace")  # noqa: SIM115
-    _discard(sys.stdout)
-    return own
-
-
-def _discard(stream: IO[str]) -> None:
-    """Send what a stream still gets nowhere, so that its failing is met once and not again at exit."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)
-
-
-class _Console(Console):
-    """A console whose reader may go away: Rich would end the program with exit code 1."""
-
-    def on_broken_pipe(self) -> None:
-        _discard(self.file)
-
-    def say(self, text: str, style: str = "") -> None:
-        """Print a line; a terminal that has gone away must not end hours of training."""
-        try:
-            self.print(Text(printable(text), style=style))
-        except OSError:
-            _discard(self.file)
+Handler = Callable[[int, FrameType | None], None]
 
 
 class Terminal:
-    """Talks to a person or, with `as_json`, to a program on stdout and to the person on stderr."""
+    """Talks to a person or, with `as_json`, to a program on stdout and to the person on stderr.
+
+    Nothing here waits for whoever reads: a paused terminal must not pause training, nor keep it from being stopped.
+
+    Attributes:
+        stop: is set once whoever works should stop.
+        is_done: the work is done, so that signals spoil it no more.
+        at_end: what is left once everything was told.
+    """
 
     def __init__(self, as_json: bool) -> None:
-        self.as_json = as_json
-        self._stdout = _take_stdout()
-        self.errors = _Console(stderr=True, highlight=False, soft_wrap=True)
-        self.console = self.errors if as_json else _Console(file=self._stdout, highlight=False, soft_wrap=True)
+        self.as_json, self.stop, self.is_done, self.at_end = as_json, threading.Event(), False, ExitStack()
+        self._stopped_at = math.inf
+        self._outboxes: dict[object, Outbox] = {}
+        self._stdout, self.stderr = self._boxed(sys.stdout), self._boxed(sys.stderr)
+        for own, everybodys in ((self._stdout, sys.stdout), (self.stderr, sys.stderr)):
+            if own is not everybodys:
+                send_nowhere(everybodys)
+        self.errors = Console(file=self.stderr, stderr=True, highlight=False, soft_wrap=True)
+        self.console = self.errors if as_json else Console(file=self._stdout, highlight=False, soft_wrap=True)
+
+    def _boxed(self, stream: TextIO) -> TextIO:
+        """Return a stream of our own to where one leads; two that lead to one place keep their order."""
+        number = file_number(stream)
+        if number is None:
+            return stream
+        status = os.fstat(number)
+        place = (status.st_dev, status.st_ino) if status.st_ino else number
+        if place not in self._outboxes:
+            raw = open(os.dup(number), "wb", buffering=0)  # noqa: SIM115 - open until the process ends
+            self._outboxes[place] = Outbox(raw)
+        box = self._outboxes[place]
+        return io.TextIOWrapper(cast(IO[bytes], box), stream.encoding, "backslashreplace", write_through=True)
+
+    def _box_of(self, stream: IO[str]) -> Outbox | None:
+        number = file_number(stream)
+        return next((box for box in self._outboxes.values() if box.fileno() == number), None)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the person has not been shown yet all that was printed."""
+        box = self._box_of(self.console.file)
+        return box is not None and box.is_behind
+
+    def stop_now(self) -> None:
+        """Ask the work to stop, and readers who take nothing to be waited for no longer than a second from now."""
+        self._stopped_at = min(self._stopped_at, time.monotonic())
+        self.stop.set()
+
+    def drain(self) -> None:
+        """Wait until readers have taken all; after a signal, only for as long as they take anything.
+
+        Signals are counted anew here: one more after a training was stopped must not lose where it was saved.
+
+        Raises:
+            KeyboardInterrupt: a second signal came while it waited.
+        """
+        has_come = list[int]()
+
+        def on_signal(number: int, frame: FrameType | None) -> None:
+            if has_come:
+                raise KeyboardInterrupt
+            has_come.append(number)
+            self.stop_now()
+
+        if any(box.is_behind for box in self._outboxes.values()):
+            with _signals_answered(on_signal):
+                for box in self._outboxes.values():
+                    box.drain(lambda: self._stopped_at)
+
+    def lost_output(self) -> SaveError | None:
+        """Return why some of what was printed on stdout could not be written; None where only the reader has gone."""
+        box = self._box_of(self._stdout)
+        if box is None or box.error is None:
+            return None
+        reason = box.error.strerror or str(box.error)
+        return SaveError(f"The output could not be written: {reason}.", "The work is done; only what it told is lost.")
 
     def say(self, text: str, style: str = "") -> None:
         """Print a line for people."""
-        self.console.say(text, style)
+        self._print(self.console, text, style)
+
+    def _print(self, console: Console, text: str, style: str = "") -> None:
+        console.print(Text(printable(text), style=style))
 
     def emit(self, event: str, values: Any = None, **more: Any) -> None:
         """Print one JSON object with the event's name, the fields of `values` and `more`; nothing without --json."""
@@ -98,49 +145,61 @@ class Terminal:
 
     def print_object(self, values: dict[str, Any]) -> None:
         """Print one JSON object on one line; nothing without --json."""
-        if not self.as_json:
-            return
-        try:
+        if self.as_json:
             print(json.dumps(_plain(values), allow_nan=False, default=str), file=self._stdout, flush=True)
-        except OSError:
-            _discard(self._stdout)
 
     def fail(self, error: DistillError) -> None:
         """Say what happened and what to do next."""
         self.emit("error", message=error.message, hint=error.hint, exit=error.exit_code)
-        self.errors.say(error.message, "red")
+        self._print(self.errors, error.message, "red")
         if error.hint:
-            self.errors.say(error.hint)
+            self._print(self.errors, error.hint)
 
 
-def _log_bug(error: Exception) -> Path:
-    path = log_folder() / "distill.log"
-    handler = logging.FileHandler(path, encoding="utf-8")
-    logger = logging.getLogger("distill")
-    logger.addHandler(handler)
-    logger.error("unexpected error", exc_info=error)
-    handler.close()
-    return path
+def _log_bug(error: Exception) -> str:
+    """Log a bug and return where, in words; where there can be no log, what it was."""
+    with convenience("a log"):
+        path = log_folder() / "distill.log"
+        with path.open("a", encoding="utf-8") as log:
+            log.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} unexpected error\n")
+            log.writelines(traceback.format_exception(error))
+        return f"Details are in {path}; please report them."
+    return f"There is no place for a log, so please report this: {type(error).__name__}: {error}"
+
+
+def _tell(terminal: Terminal, error: Exception) -> int:
+    """Tell of what ended a command, and return its exit code."""
+    if isinstance(error, typer.Exit):
+        return error.exit_code
+    if is_short_of_memory(error):
+        error = not_enough_memory(error)
+    if not isinstance(error, DistillError):
+        error = DistillError("Something went wrong inside Distill; your files are unchanged.", _log_bug(error))
+        error.exit_code = EXIT_BUG
+    terminal.fail(error)
+    return error.exit_code
 
 
 @contextmanager
 def terminal_session(as_json: bool) -> Iterator[Terminal]:
-    """Turn errors into sentences and exit codes for as long as a command runs."""
-    terminal = Terminal(as_json)
+    """Turn errors into sentences and exit codes for as long as a command runs, and output that was lost into one."""
+    terminal, code = Terminal(as_json), 0
+    cause: BaseException | None = None
     try:
-        yield terminal
-    except DistillError as error:
-        terminal.fail(error)
-        raise typer.Exit(error.exit_code) from error
+        with terminal.at_end:
+            try:
+                with redirect_stderr(terminal.stderr):  # warnings of libraries must not wait for a reader either
+                    yield terminal
+            except Exception as error:  # noqa: BLE001 - a command ends with a sentence, whatever is raised
+                code, cause = _tell(terminal, error), error
+            terminal.drain()
+            if not code and (lost := terminal.lost_output()):
+                code = _tell(terminal, lost)
+                terminal.drain()
     except KeyboardInterrupt as error:
-        raise typer.Exit(EXIT_INTERRUPTED) from error
-    except typer.Exit:
-        raise
-    except Exception as error:
-        bug = DistillError("Something went wrong inside Distill; your files are unchanged.", "")
-        bug.exit_code, bug.hint = EXIT_BUG, f"Details are in {_log_bug(error)}; please report them."
-        terminal.fail(bug)
-        raise typer.Exit(EXIT_BUG) from error
+        code, cause = EXIT_INTERRUPTED, error
+    if code:
+        raise typer.Exit(code) from cause
 
 
 def say_settings(terminal: Terminal, config: Any, overrides: Mapping[str, Any], otherwise: str = "auto") -> None:
@@ -161,22 +220,49 @@ def ignore_stop_signals() -> None:
 
 
 @contextmanager
+def _signals_answered(handler: Handler) -> Iterator[None]:
+    """Answer what asks to stop; one that whoever started this has ignored (nohup, a background job) stays ignored."""
+    answered = [number for number in _stop_signals() if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, handler) for number in answered}
+    try:
+        yield
+    finally:
+        for number, former in before.items():
+            signal.signal(number, former)
+
+
+@contextmanager
 def stop_on_signals(terminal: Terminal) -> Iterator[threading.Event]:
-    """Set the event at the first Ctrl-C, SIGTERM or SIGHUP; a second one interrupts at once."""
-    stop = threading.Event()
+    """Set the terminal's `stop` at the first Ctrl-C, SIGTERM or SIGHUP; a second one interrupts at once.
+
+    Once the work is done, none does anything until all is told: it would lose where the work was saved.
+    A handler runs in the middle of whatever was going on, also of printing, so a thread tells of the first signal.
+    """
+    has_come, wakes = list[int](), threading.Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
+        if terminal.is_done:
+            return
+        if has_come:
             raise KeyboardInterrupt
-        stop.set()
-        terminal.say("Stopping after this step; the best epoch is kept. Once more quits at once.", "yellow")
+        has_come.append(number)
+        terminal.stop_now()
+        wakes.set()
 
-    before = {number: signal.signal(number, on_signal) for number in _stop_signals()}
+    def tell() -> None:
+        wakes.wait()
+        if has_come:
+            terminal.say("Stopping; the best epoch is kept. Once more quits at once.", "yellow")
+
+    teller = Background(tell)
+    teller.start()
+    terminal.at_end.enter_context(_signals_answered(on_signal))
     try:
-        yield stop
+        yield terminal.stop
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        terminal.is_done = True
+        wakes.set()
+        teller.wait()
 
 
 def check_output(output: Path, force: bool) -> None:

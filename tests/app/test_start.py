@@ -4,22 +4,131 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from app.problems import start_logging
 
+ROOT = Path(__file__).parents[2]
+
+
+def _start(*before: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    hidden = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    environment = {name: value for name, value in os.environ.items() if name not in hidden} | variables
+    command = [*before, sys.executable, "-m", "app"]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+
 
 def test_without_a_display_it_says_so_instead_of_aborting() -> None:
-    hidden = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
-    environment = {name: value for name, value in os.environ.items() if name not in hidden}
-    command = [sys.executable, "-m", "app"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 1
+    done = _start()
+    assert done.returncode == 2
     assert done.stderr.startswith("There is no display here")
     assert "run.py demo" in done.stderr
+
+
+# What is open is printed once the sounds are, which come last.
+_TELLING = """
+import sys, app.main_window
+from app.__main__ import main
+
+class Telling(app.main_window.MainWindow):
+    def __init__(self, session):
+        super().__init__(session)
+        session.dataset_changed.connect(self._tell)
+
+    def _tell(self, dataset):
+        print(self._session.state.model.path, *dataset.sources, sep="\\n")
+        self.close()
+
+app.main_window.MainWindow = Telling
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_model_and_sounds_that_are_named_at_the_start_are_opened(
+    tmp_path: Path, shared_tiny_model: Path, shared_sounds_folder: Path
+) -> None:
+    folder, file = shared_sounds_folder, min(shared_sounds_folder.iterdir())
+    home = {name: str(tmp_path / name) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME")}
+    named = [os.path.relpath(shared_tiny_model, tmp_path), str(folder), str(file)]
+    done = subprocess.run(
+        [sys.executable, "-c", _TELLING, *named],
+        env={**os.environ, **home, "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    model, *sources = map(Path, done.stdout.splitlines())
+    assert model.resolve() == shared_tiny_model.resolve()
+    assert sources == [folder, file]
+
+
+def test_what_decoders_say_of_a_damaged_sound_reaches_no_terminal(
+    tmp_path: Path, shared_tiny_model: Path, sounds_folder: Path
+) -> None:
+    silent = b"\xff\xfb\x90\x64"
+    (sounds_folder / "y.mp3").write_bytes((silent + bytes(413)) * 9 + silent + b"\xaa" * 900)
+    home = {name: str(tmp_path / name) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME")}
+    done = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", _TELLING, str(shared_tiny_model), str(sounds_folder)],
+        env={**os.environ, **home, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert str(sounds_folder) in done.stdout
+    assert "mpg123" not in done.stdout + done.stderr
+    assert "Note:" not in done.stdout + done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems always have a screen")
+@pytest.mark.parametrize(
+    "variables",
+    [{"DISPLAY": ":4567"}, {"QT_QPA_PLATFORM": "wayland", "WAYLAND_DISPLAY": "gone"}, {"QT_QPA_PLATFORM": "nonsense"}],
+    ids=str,
+)
+def test_a_display_that_does_not_answer_is_named_instead_of_aborting(variables: dict[str, str]) -> None:
+    done = _start(**variables)
+    assert done.returncode == 2
+    assert done.stderr.startswith("The window ")
+    assert done.stderr.count("\n") <= 4
+    assert "missing" in done.stderr or all(value in done.stderr for value in variables.values())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems always have a screen")
+@pytest.mark.parametrize(
+    ("platform", "words"),
+    [("xcb", "DISPLAY names, and it names none"), ("bogus", "can't start that way"), ("eglfs", "can't start that way")],
+)
+def test_a_platform_that_cannot_be_is_no_display_that_does_not_answer(platform: str, words: str) -> None:
+    done = _start(QT_QPA_PLATFORM=platform)
+    assert done.returncode == 2
+    assert "missing" in done.stderr or (words in done.stderr and f"QT_QPA_PLATFORM={platform}" in done.stderr)
+    assert "nothing answers" not in done.stderr
+
+
+def _hides_files() -> bool:
+    hide = ["unshare", "--mount", "true"]
+    return bool(shutil.which("unshare")) and subprocess.run(hide, capture_output=True).returncode == 0
+
+
+@pytest.mark.skipif(not _hides_files(), reason="only root can hide a library, on Linux")
+def test_a_missing_library_is_named_by_its_package() -> None:
+    hidden = next(Path("/usr/lib").glob("*/libxcb-cursor.so.0"), None)
+    if hidden is None:
+        pytest.skip("the library is not installed here")
+    hide = f'mount --bind /dev/null "{hidden.resolve()}" && exec "$@"'
+    done = _start("unshare", "--mount", "sh", "-c", hide, "sh", DISPLAY=":4567")
+    assert done.returncode == 2
+    (line,) = [line for line in done.stderr.splitlines() if "sudo apt-get install" in line]
+    assert "libxcb-cursor0" in line.split()
 
 
 def test_without_a_place_for_the_log_the_window_starts_all_the_same(
@@ -28,5 +137,5 @@ def test_without_a_place_for_the_log_the_window_starts_all_the_same(
     monkeypatch.setattr("app.problems.log_folder", lambda: (_ for _ in ()).throw(PermissionError("read-only")))
     before = list(logging.getLogger("distill").handlers)
     start_logging()
-    assert "there is no log: read-only" in caplog.text
+    assert "going on without a log: PermissionError: read-only" in caplog.text
     assert logging.getLogger("distill").handlers == before

@@ -109,10 +109,10 @@ def test_output_goes_into_a_copy(tiny_model: Path, sounds_folder: Path, tmp_path
     [
         (["MODEL", "MISSING"], 2, "no folder"),
         (["MODEL", "EMPTY"], 2, "No sounds"),
-        (["MODEL", "MODEL"], 2, "not a folder"),
+        (["MODEL", "MODEL"], 2, "it is a model, and no sound"),
         (["MISSING", "SOUNDS"], 2, "no file"),
         (["TEXT", "SOUNDS"], 2, "not a Distill model"),
-        (["MODEL", "TEXTS"], 2, "damaged or not a sound"),
+        (["MODEL", "TEXTS"], 2, "it is text, and no sound"),
         (["MODEL", "NANS"], 2, "not numbers"),
         (["MODEL", "SOUNDS", "--epochs", "0"], 2, "max_epochs"),
         (["MODEL", "SOUNDS", "--heads", "7"], 2, "num_heads"),

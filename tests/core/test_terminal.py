@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +19,8 @@ import pytest
 import soundfile
 import torch
 
+from distill_core import read_summary
+from distill_core.cli.outbox import Outbox
 from distill_core.models.archive import read_archive
 from tests.warm_python import warm_python
 
@@ -137,3 +144,141 @@ def test_replacing_the_models_own_prior_is_told_by_whatever_name(tiny_model: Pat
     subprocess.run(command, capture_output=True, check=True)
     again = [*command, "--output", str(tiny_model), "--force", "--save-worse"]
     assert "already has a prior" in subprocess.run(again, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]], ids=["for people", "json"])
+def test_what_decoders_say_reaches_no_terminal(
+    tiny_model: Path, sounds_folder: Path, tmp_path: Path, more: list[str]
+) -> None:
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 48_000)
+    soundfile.write(tmp_path / "x.mp3", noise, 48_000, bitrate_mode="CONSTANT")
+    content = bytearray((tmp_path / "x.mp3").read_bytes())
+    content[3000:3400] = bytes(400)
+    (sounds_folder / "x.mp3").write_bytes(content)
+    silent = b"\xff\xfb\x90\x64"
+    (sounds_folder / "y.mp3").write_bytes((silent + bytes(413)) * 9 + silent + b"\xaa" * 900)
+    command = [*COLD, *TRAIN, str(tiny_model), str(sounds_folder), *more, *ONE_SMALL_EPOCH]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "mpg123" not in done.stdout + done.stderr
+    assert "Saved into" in done.stderr + done.stdout
+    if more:
+        assert _names(done.stdout)[0] == "scan"
+
+
+@needs_unix
+@pytest.mark.parametrize("command", ["inspect", "train"])
+def test_output_that_is_lost_is_told_and_the_work_is_done(tiny_model: Path, sounds_folder: Path, command: str) -> None:
+    training = [*TRAIN, str(tiny_model), str(sounds_folder), "--json", *ONE_SMALL_EPOCH]
+    arguments = training if command == "train" else [*INSPECT, str(tiny_model)]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([*warm_python(), *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 4, done.stderr
+    assert "The output could not be written: No space left on device." in done.stderr
+    assert read_summary(tiny_model).has_prior is (command == "train")
+
+
+@needs_unix
+def test_a_reader_who_leaves_is_no_failure(tiny_model: Path) -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    command = [*warm_python(), *INSPECT, str(tiny_model)]
+    done = subprocess.run(command, stdout=theirs, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(theirs)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@needs_unix
+def test_a_signal_that_was_ignored_before_stays_ignored(tiny_model: Path, sounds_folder: Path) -> None:
+    command = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *COLD, *TRAIN, str(tiny_model), str(sounds_folder)]
+    command += ["--epochs", "100000", *ONE_SMALL_EPOCH[2:], "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        epochs = 0
+        for line in process.stdout:
+            if '"event": "epoch"' not in line:
+                continue
+            epochs += 1
+            if epochs == 1:
+                process.send_signal(signal.SIGHUP)
+            elif epochs == 20:
+                process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+    assert epochs >= 20
+
+
+@needs_unix
+def test_a_second_signal_quits_also_while_a_slow_reader_reads(tiny_model: Path) -> None:
+    _rename_inside(tiny_model, "x" * 900_000)
+    command = [*warm_python(), *INSPECT, str(tiny_model), "--json"]
+    ours, theirs = os.pipe()
+    with subprocess.Popen(command, stdout=theirs, stderr=subprocess.DEVNULL) as process:
+        os.close(theirs)
+        rounds = 0
+        while process.poll() is None and rounds < 100:  # less than half of all that there is
+            time.sleep(0.1)
+            os.read(ours, 4096)
+            rounds += 1
+            if rounds in {5, 10}:
+                process.send_signal(signal.SIGINT)
+        process.kill()
+    os.close(ours)
+    assert process.returncode == 130
+
+
+@contextmanager
+def _unread_box(*, waits: bool) -> Iterator[Outbox]:
+    """Yield a box of more than its pipe holds."""
+    ours, theirs = os.pipe()
+    os.set_blocking(theirs, waits)
+    with open(theirs, "wb", buffering=0) as stream:
+        box = Outbox(stream)
+        box.write(bytes(200_000))
+        yield box
+        os.close(ours)
+        box.drain(lambda: math.inf)
+
+
+@needs_unix
+def test_those_who_read_nothing_are_waited_for_together() -> None:
+    with ExitStack() as stack:
+        boxes = [stack.enter_context(_unread_box(waits=True)) for _ in range(3)]
+        stopped_at, took = time.monotonic(), []
+        for box in boxes:
+            start = time.monotonic()
+            box.drain(lambda: stopped_at)
+            took.append(time.monotonic() - start)
+            assert box.is_behind
+    assert sum(took[1:]) < took[0] / 2
+
+
+@needs_unix
+def test_output_that_does_not_wait_is_given_up_on_without_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_thread(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("_thread.start_new_thread", no_thread)
+    with _unread_box(waits=False) as box:
+        box.drain(lambda: 0.0)
+        assert box.is_behind
+
+
+_SIGNALS_AFTER_THE_WORK = """
+import signal
+from distill_core.cli.terminal import stop_on_signals, terminal_session
+
+before = signal.getsignal(signal.SIGINT)
+with terminal_session(False) as terminal, stop_on_signals(terminal) as stop:
+    signal.raise_signal(signal.SIGINT)
+    assert stop.is_set()
+    terminal.is_done = True
+    signal.raise_signal(signal.SIGINT)
+    terminal.say("Saved")
+assert signal.getsignal(signal.SIGINT) is before
+"""
+
+
+def test_a_signal_after_the_work_loses_nothing_of_what_is_told() -> None:
+    done = subprocess.run([*COLD, "-c", _SIGNALS_AFTER_THE_WORK], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Saved" in done.stdout
