@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QMainWindow, QMenu
 
 from app.commands import Commands
 from app.help import Help
+from app.runs_list import RunsList
 from app.session import Session
 from app.state import ActionId, State, available
 from app.theme import icon
@@ -42,7 +43,7 @@ class ActionSpec:
     icon_name: str = ""
 
 
-def action_table(commands: Commands, help_menu: Help, window: QMainWindow) -> list[ActionSpec]:
+def action_table(commands: Commands, help_menu: Help, runs: RunsList, window: QMainWindow) -> list[ActionSpec]:
     """Return every action of the menus, in their order."""
     return [
         ActionSpec(
@@ -90,6 +91,14 @@ def action_table(commands: Commands, help_menu: Help, window: QMainWindow) -> li
         ),
         ActionSpec(ActionId.SHOW_IN_FOLDER, "&File", "Show in &Folder", None, commands.show_in_folder),
         ActionSpec(ActionId.TRY_DEMO, "&File", "Try the &Demo", None, commands.try_demo),
+        ActionSpec(
+            ActionId.UNFINISHED_RUNS,
+            "&File",
+            "&Unfinished Trainings…",
+            None,
+            runs.show,
+            "List the trainings that were never saved, also those whose model has moved",
+        ),
         ActionSpec(
             ActionId.CLEAR_CACHE,
             "&File",
@@ -143,7 +152,8 @@ class Actions(QObject):
         self._session, self._commands = session, commands
         self.by_id: dict[ActionId, QAction] = {}
         menus: dict[str, QMenu] = {}
-        for spec in action_table(commands, Help(commands), window):
+        self.runs = RunsList(session, commands, window)
+        for spec in action_table(commands, Help(commands), self.runs, window):
             if spec.menu not in menus:
                 menus[spec.menu] = window.menuBar().addMenu(spec.menu)
             menus[spec.menu].addAction(self._build(spec))

@@ -6,20 +6,21 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject, QStandardPaths, QUrl, Signal, Slot
+from PySide6.QtCore import QDir, QObject, QStandardPaths, QUrl, Signal, Slot
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QWidget
 
 from app import questions
 from app.demo import copy_demo
-from app.drops import Refusal, Target, route
+from app.drops import ONLY_FILES, Refusal, Target, route
 from app.problems import Problem
 from app.prompts import Prompts
 from app.session import Session
 from app.state import KEEPING, ActionId, Activity, available
 from app.unfinished import Unfinished
 from app.words import PERPLEXITY_EXPLAINED, cleared_text, shown_name
-from distill_core.errors import ModelFileError
+from distill_core.errors import DistillError
+from distill_core.text import printable
 
 if TYPE_CHECKING:
     from app.prompts import Question
@@ -35,14 +36,14 @@ def _as_it_is_now(model: ModelSummary) -> ModelSummary:
 
     try:
         return read_summary(model.path)
-    except ModelFileError:
+    except DistillError:
         return model  # the save will say what is wrong
 
 
 class Commands(QObject):
     """The flows between a click and the Session.
 
-    Signals: `refused(Refusal)` a drop or a file that is not taken; `options_wanted()`,
+    Signals: `refused(tuple[Refusal, ...])` what is not taken of a drop, or a file; `options_wanted()`,
     `inspect_wanted()` show that side; `said(str)` an event for the status bar.
     """
 
@@ -81,7 +82,7 @@ class Commands(QObject):
             self._prompts.choose_model(self._window, start, self.open_model)
 
     def browse_sounds(self) -> None:
-        """Ask for a folder of sounds and scan it."""
+        """Ask for a folder of sounds and look through it."""
         if self.can(ActionId.CHOOSE_SOUNDS):
             start = self._session.settings.last_folder("sounds")
             self._prompts.choose_folder(self._window, start, self.open_sounds)
@@ -89,7 +90,7 @@ class Commands(QObject):
     def open_model(self, path: Path) -> None:
         """Open a model; an unsaved prior is asked about first."""
         if not self.can(ActionId.OPEN_MODEL):
-            self.refused.emit(Refusal("model", self.locked_text()))
+            self._refuse("model", self.locked_text())
             return
         self.unfinished.forget()
         self._session.settings.set_last_folder("model", path.parent)
@@ -99,15 +100,18 @@ class Commands(QObject):
         """Return why neither model nor sounds can be changed now."""
         return _SAVING_TEXT if self._session.state.activity is Activity.SAVING else _LOCKED_TEXT
 
+    def _refuse(self, target: Target, message: str) -> None:
+        self.refused.emit((Refusal(target, message),))
+
     def refuse_drag(self, urls: Sequence[QUrl]) -> None:
-        """Say why nothing can be dropped now."""
-        self.said.emit(self.locked_text())
+        """Say why this cannot be dropped, or nothing can now."""
+        self.said.emit(ONLY_FILES if self.can(ActionId.OPEN_MODEL) else self.locked_text())
 
     def open_recent(self, path: Path) -> None:
         """Open a recent model; one that has moved is forgotten."""
         if not path.exists():
             self._session.settings.remove_recent_model(path)
-            self.refused.emit(Refusal("model", f"“{shown_name(path)}” has moved. Choose it again with Open Model…"))
+            self._refuse("model", f"“{shown_name(path)}” has moved. Choose it again with Open Model…")
             return
         self.open_model(path)
 
@@ -115,31 +119,30 @@ class Commands(QObject):
         """Open a copy of the bundled model and sounds."""
         if self.can(ActionId.TRY_DEMO):
             documents = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
-            folder = Path(documents or Path.home()) / "Distill Demo"
+            folder = Path(documents or QDir.homePath()) / "Distill Demo"
             try:
                 model, sounds = copy_demo(folder)
             except OSError as error:
-                self.refused.emit(Refusal("model", f"The demo can't be copied to “{folder}”: {error.strerror}."))
+                self._refuse("model", f"The demo can't be copied to “{printable(str(folder))}”: {error.strerror}.")
                 return
             self.open_model(model)
             self.open_sounds(sounds)
 
-    def open_sounds(self, folder: Path) -> None:
-        """Scan a folder of sounds."""
+    def open_sounds(self, *sources: Path) -> None:
+        """Look through folders of sounds and single ones; they take the place of those that are open."""
         if not self.can(ActionId.CHOOSE_SOUNDS):
-            self.refused.emit(Refusal("sounds", self.locked_text()))
+            self._refuse("sounds", self.locked_text())
             return
         self.unfinished.forget()
-        self._session.settings.set_last_folder("sounds", folder)
-        self._session.open_dataset(folder)
+        self._session.settings.set_last_folder("sounds", sources[0] if sources[0].is_dir() else sources[0].parent)
+        self._session.open_dataset(*sources)
 
     def take_drop(self, urls: Sequence[QUrl], target: Target) -> None:
-        """Open what was dropped, or say why not."""
+        """Open what was dropped, and say what of it is not taken."""
         drop = route(urls, target)
-        if drop.refusal is not None:
-            self.refused.emit(drop.refusal)
-        if drop.folder is not None:
-            self.open_sounds(drop.folder)
+        self.refused.emit(drop.refusals)  # also none: what was said of an earlier drop goes
+        if drop.sounds:
+            self.open_sounds(*drop.sounds, *drop.passed_over)
         if drop.model is not None:
             self.open_model(drop.model)
 

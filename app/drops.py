@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import platform
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,88 +14,157 @@ from urllib.parse import unquote_to_bytes
 from PySide6.QtCore import QUrl
 
 from app.words import shown_name
+from distill_core.audio.decoding.kinds import ARCHIVE_SUFFIXES, NEVER_SOUNDS, SOUND_SUFFIXES
 
 Target = Literal["model", "sounds", "window"]
 MODEL_SUFFIXES = (".distill", ".sda")
-_SOUND_SUFFIXES = frozenset(
-    [".wav", ".aif", ".aiff", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".caf", ".au", ".w64", ".aac", ".wma"]
-)
+ONLY_FILES = "Only files on this computer can be dropped."
+_LIKE_MODELS = frozenset({".pt", ".pth", ".ckpt", ".safetensors", ".onnx", ".bak"})
+_ENCODED = QUrl.ComponentFormattingOption.FullyEncoded
+_Kind = Literal["model", "folder", "sound", "unknown", "archive", "in_cloud", "other", "gone"]
+_TAKEN_AS_SOUNDS = ("folder", "sound", "unknown")
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a drop is not taken; `folder` is what may be offered instead."""
+    """Why something is not taken, and the card to say it on."""
 
     target: Target
     message: str
-    folder: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """What a drop means: a model, a folder, or one of each; or why not."""
+    """What a drop means: a model, sounds, or both; `passed_over` are files beside the sounds that are none."""
 
     model: Path | None = None
-    folder: Path | None = None
-    refusal: Refusal | None = None
+    sounds: tuple[Path, ...] = ()
+    passed_over: tuple[Path, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether anything of it is taken."""
+        return self.model is not None or bool(self.sounds)
+
+
+def _is_here(url: QUrl) -> bool:
+    """Tell whether a URL names a file that can be opened; some file managers name this computer in it."""
+    if not url.isLocalFile() or not url.path().startswith("/"):
+        return False
+    return os.name == "nt" or url.host() in ("", "localhost", platform.node().lower())  # there, a host is a share
 
 
 def _path(url: QUrl) -> Path:
-    """Return the file that a URL names; Qt garbles a name that is not UTF-8."""
-    text = url.toLocalFile()
-    if "\ufffd" not in text:
-        return Path(text)
-    return Path(os.fsdecode(unquote_to_bytes(url.path(QUrl.ComponentFormattingOption.FullyEncoded))))
+    """Return the file that a URL names; Qt garbles a name that is not UTF-8.
+
+    A file's URL has no query and no fragment: they are the rest of a name in which ? or # was not escaped.
+    """
+    if os.name == "nt":
+        return Path(url.toLocalFile())
+    query = f"?{url.query(_ENCODED)}" if url.hasQuery() else ""
+    fragment = f"#{url.fragment(_ENCODED)}" if url.hasFragment() else ""
+    return Path(os.fsdecode(unquote_to_bytes(f"{url.path(_ENCODED)}{query}{fragment}")))
 
 
-def _refuse(target: Target, message: str, folder: Path | None = None) -> Drop:
-    return Drop(refusal=Refusal(target, message, folder))
+def _mode(path: Path) -> int | None:
+    """Return a file's mode, 0 where it is there and that is all that can be told, None where it is not."""
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    except OSError:
+        return 0
 
 
-def _route_one(path: Path, target: Target) -> Drop:
-    if path.is_dir():
-        return Drop(folder=path)
-    suffix = path.suffix.lower()
+def _kind(path: Path) -> _Kind:
+    """Return what a file is for, by its name; its content is looked at when it is opened."""
+    mode, suffix = _mode(path), path.suffix.lower()
+    if mode is not None and stat.S_ISDIR(mode):
+        return "folder"
     if suffix in MODEL_SUFFIXES:
-        return Drop(model=path)
-    if not path.exists():
-        return _refuse(target, f"“{shown_name(path)}” is not there any more.")
-    if target != "model" and suffix in _SOUND_SUFFIXES:
-        return _sounds_refusal(path.parent)
-    where: Target = "model" if target != "sounds" else "sounds"
-    if target == "sounds":
-        return _refuse(where, f"“{shown_name(path)}” is not a folder. Drop the folder that your sounds are in.")
-    return _refuse(where, f"“{shown_name(path)}” is not a Distill model. Models end in .distill.")
+        return "model"
+    if mode is None:
+        return "gone"
+    if path.name.startswith("."):  # as in a folder: hidden files are no content, but for what iCloud leaves
+        return "in_cloud" if suffix == ".icloud" else "other"
+    if suffix in ARCHIVE_SUFFIXES:
+        return "archive"
+    if suffix in NEVER_SOUNDS:
+        return "other"
+    return "sound" if suffix in SOUND_SUFFIXES else "unknown"
 
 
-def _sounds_refusal(folder: Path) -> Drop:
-    return _refuse("sounds", "Drop the folder these sounds are in.", folder)
+def _several(left: Sequence[Path], kinds: set[_Kind], card: Target) -> str:
+    files, what = f"These {len(left):,} files", "model" if card == "model" else "folders"
+    if kinds == {"archive"}:
+        return f"{files} are archives: unpack them first, then drop the {what}."
+    if kinds == {"in_cloud"}:
+        return f"{files} are in iCloud only: download them first, then drop them."
+    if kinds == {"gone"}:
+        return f"{files} are not there any more."
+    if card == "model":
+        return f"None of these {len(left):,} files is a Distill model. Models end in .distill."
+    return f"None of these {len(left):,} files is a sound. Drop sounds, or folders of sounds."
 
 
-def _route_two(paths: Sequence[Path]) -> Drop | None:
-    folders = [path for path in paths if path.is_dir()]
-    models = [path for path in paths if not path.is_dir() and path.suffix.lower() in MODEL_SUFFIXES]
-    if len(paths) == 2 and len(folders) == len(models) == 1:
-        return Drop(model=models[0], folder=folders[0])
-    return None
+def _one(path: Path, kind: _Kind, card: Target) -> str:
+    name = f"“{shown_name(path)}”"
+    if kind == "archive":
+        return f"{name} is an archive: unpack it first, then drop the {'model' if card == 'model' else 'folder'}."
+    if kind == "in_cloud":
+        return f"{name} is in iCloud only: download it first, then drop it."
+    if kind == "gone":
+        return f"{name} is not there any more."
+    if card == "model":
+        return f"{name} is not a Distill model. Models end in .distill."
+    if path.name.startswith("."):
+        return f"{name} is a hidden file, and those are passed over."
+    return f"{name} is not a sound. Drop sounds, or folders of sounds."
+
+
+def _refuse(left: dict[Path, _Kind], target: Target) -> Refusal:
+    """Say of files that are neither a model nor sounds why they are not taken."""
+    like_models = all(path.suffix.lower() in _LIKE_MODELS for path in left)
+    card: Target = "model" if target == "model" or (target == "window" and like_models) else "sounds"
+    if len(left) > 1:
+        return Refusal(card, _several(list(left), set(left.values()), card))
+    ((path, kind),) = left.items()
+    return Refusal(card, _one(path, kind, card))
+
+
+def _can_be_told(path: Path) -> bool:
+    """Tell whether a scan counts or names a file; one that is gone and had no name of a sound would end it."""
+    return path.suffix.lower() in NEVER_SOUNDS | SOUND_SUFFIXES or path.name.startswith(".")
+
+
+def sort(paths: Sequence[Path], target: Target) -> Drop:
+    """Return what to do with files and folders; `target` is where they fell."""
+    kinds = {path: _kind(path) for path in paths}
+    models = [path for path, kind in kinds.items() if kind == "model"]
+    sounds = tuple(path for path, kind in kinds.items() if kind in _TAKEN_AS_SOUNDS)
+    if target == "model" and not models and all(kinds[path] == "unknown" for path in sounds):
+        sounds = ()  # whatever these are, they were meant as a model
+    taken = {*models, *sounds}
+    left = {path: kind for path, kind in kinds.items() if path not in taken}
+    refusals = [Refusal("model", "Drop one model at a time.")] if len(models) > 1 else []
+    if left and not sounds:
+        refusals.append(_refuse(left, "sounds" if models else target))
+    return Drop(
+        model=models[0] if len(models) == 1 else None,
+        sounds=sounds,
+        passed_over=tuple(filter(_can_be_told, left)) if sounds else (),
+        refusals=tuple(refusals),
+    )
 
 
 def route(urls: Sequence[QUrl], target: Target) -> Drop:
-    """Return what to do with dropped URLs; `target` is where they fell, and only matters for refusals."""
-    if not urls or not all(url.isLocalFile() for url in urls):
-        return _refuse(target, "Only files on this computer can be dropped.")
-    paths = [_path(url) for url in urls]
-    if len(paths) == 1:
-        return _route_one(paths[0], target)
-    both = _route_two(paths)
-    if both is not None:
-        return both
-    parents = {path.parent for path in paths}
-    if len(parents) == 1 and all(path.suffix.lower() in _SOUND_SUFFIXES and not path.is_dir() for path in paths):
-        return _sounds_refusal(parents.pop())
-    return _refuse(target, "Drop one model, one folder, or one of each.")
+    """Return what to do with dropped URLs; `target` is where they fell."""
+    if not urls or not all(map(_is_here, urls)):
+        return Drop(refusals=(Refusal(target, ONLY_FILES),))
+    return sort([_path(url) for url in urls], target)
 
 
-def can_accept(urls: Sequence[QUrl]) -> bool:
-    """Tell quickly, while something is dragged over the window, whether it looks usable."""
-    return route(urls, "window").refusal is None
+def can_accept(urls: Sequence[QUrl], target: Target) -> bool:
+    """Tell while something is dragged over a card whether a drop there would be taken."""
+    return route(urls, target).is_taken

@@ -114,7 +114,7 @@ class MainWindow(QMainWindow):
     def _on_backup(self, backup: Path) -> None:
         model = self._session.state.model
         self._on_said(
-            f"Saved into {shown_name(model.path) if model else 'the model'}. {words.backup_words(backup.name)}"
+            f"Saved into {shown_name(model.path) if model else 'the model'}. {words.backup_words(shown_name(backup))}"
         )
 
     @Slot(object)

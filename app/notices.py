@@ -12,7 +12,7 @@ from app.theme import BannerKind
 
 if TYPE_CHECKING:
     from distill_core.models.summary import ModelSummary
-    from distill_core.training.checkpoint import UnfinishedRun
+    from distill_core.training.run_facts import UnfinishedRun
     from distill_core.training.trained_prior import TrainedPrior
 
 STOP, SAVE, EXPLAIN, COPY, REPLACE = "stop", "save", "explain", "copy", "replace"
@@ -62,7 +62,7 @@ def notice(state: State, problem: Problem | None) -> Notice | None:
         if state.unsaved and state.trained is not None:
             return _of_unsaved(state, state.model, state.trained)
         if state.unfinished is not None and state.trained is None:
-            return _of_unfinished(state, state.unfinished)
+            return _of_unfinished(state, state.model, state.unfinished)
     return _of_nothing_open(state) if state.is_empty else None
 
 
@@ -86,8 +86,9 @@ def _of_unsaved(state: State, model: ModelSummary, trained: TrainedPrior) -> Not
     )
 
 
-def _of_unfinished(state: State, run: UnfinishedRun) -> Notice:
+def _of_unfinished(state: State, model: ModelSummary, run: UnfinishedRun) -> Notice:
     title, detail = words.unfinished_words(run)
+    detail = f"{detail} {words.taking_place_words(run, model.path)}"
     actions = [(CONTINUE, "Continue")] if ActionId.CONTINUE in available(state) else []
     actions += [(BEST, "Use Best"), (DISCARD, "Discard")]
     return Notice("info", title, detail, tuple(actions), actions[0][0])
@@ -97,6 +98,6 @@ def _of_nothing_open(state: State) -> Notice:
     if not state.recoverable:
         actions = ((DEMO, "Try the Demo"), (COPY_COMMAND, "Copy Command"))
         return Notice("info", "No model yet?", words.NO_MODEL_DETAIL, actions, DEMO)
-    run = state.recoverable[-1]
+    run = state.recoverable[0]
     title, _ = words.unfinished_words(run)
     return Notice("info", title, "", ((REOPEN, f"Open {words.shown_name(run.model)}"),), REOPEN)

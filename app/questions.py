@@ -14,6 +14,7 @@ from app.words import counted, shown_name
 if TYPE_CHECKING:
     from distill_core.models.summary import ModelSummary
     from distill_core.training.metrics import PriorEpochMetrics
+    from distill_core.training.run_facts import ListedRun
     from distill_core.training.trained_prior import TrainedPrior
 
 CANCEL = Choice("cancel", "Cancel", "reject")
@@ -88,6 +89,23 @@ def restore_previous(model: Path, previous: ModelSummary) -> Question:
         f"{held}The present version is kept in its place, so restoring once more brings it back.",
         (Choice("restore", "Restore"), CANCEL),
         default="restore",
+        escape="cancel",
+    )
+
+
+def discard_run(run: ListedRun) -> Question:
+    """Ask before a training that was never saved is given up."""
+    facts = run.facts
+    title, what = "Discard this training?", "It can't be read"
+    if facts is not None:
+        title = f"Discard the training into “{shown_name(facts.model)}”?"
+        what = f"It reached epoch {facts.epoch} of {facts.total_epochs}"
+    return Question(
+        "discardRunQuestion",
+        title,
+        f"{what}, and what it learned is in no model. This can't be undone.",
+        (Choice("discard", "Discard", "destroy"), CANCEL),
+        default="cancel",
         escape="cancel",
     )
 

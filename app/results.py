@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from app.state import State
+from distill_core.training.run_facts import recoverable
 
 if TYPE_CHECKING:
     from app.work import Engine, OpenedModel, Saved
+    from distill_core.training.run_facts import ListedRun
     from distill_core.training.trained_prior import TrainedPrior
 
 # The name of a signal of the Session, and what it tells.
 News: TypeAlias = tuple[
     Literal[
         "model_changed", "dataset_changed", "training_ended", "saved", "backed_up", "previous_found", "restored",
-        "device_known",
+        "runs_listed", "device_known",
     ],
     object,
 ]  # fmt: skip
@@ -43,8 +45,8 @@ def take(state: State, job: str, result: Any) -> Taken:
             return _take_restored(state, *result)
         case "engine":
             return _take_engine(state, result)
-        case "discarding":
-            return replace(state, recoverable=result), []
+        case "discarding" | "listing":
+            return _take_runs(state, result)
     raise ValueError(f"no such job: {job}")
 
 
@@ -80,6 +82,13 @@ def _take_saved(state: State, saved: Saved) -> Taken:
 def _take_restored(state: State, path: Path, opened: OpenedModel) -> Taken:
     state, news = _take_model(state, opened)
     return state, [*news, ("restored", path)]
+
+
+def _take_runs(state: State, runs: tuple[ListedRun, ...]) -> Taken:
+    """Take the list of unfinished trainings; the open model's may have been given up in it."""
+    ids = {run.facts.run_id for run in runs if run.facts is not None}
+    unfinished = state.unfinished if state.unfinished is not None and state.unfinished.run_id in ids else None
+    return replace(state, recoverable=recoverable(runs), unfinished=unfinished), [("runs_listed", runs)]
 
 
 def _take_engine(state: State, engine: Engine) -> Taken:

@@ -40,6 +40,7 @@ _ACTIVITY_OF_JOB = {
     "restoring": Activity.SAVING,
     "recovering": Activity.OPENING,
     "discarding": Activity.OPENING,
+    "listing": Activity.OPENING,
 }
 
 
@@ -51,7 +52,7 @@ class Session(QObject):
     `step_finished(PriorStepMetrics)`, `epoch_finished(PriorEpochMetrics)`, `training_ended(TrainedPrior)`;
     `saved(Path)`, `backed_up(Path)`; `previous_found(ModelSummary)` of the version before,
     `restored(Path)`; `run_not_kept(RunNotKept)`; `rolled_back(RolledBack)`; `older_state_taken(OlderStateTaken)`;
-    `device_known(str)`; `failed(job name, Problem)`; `file_skipped(SkippedFile)`.
+    `runs_listed(tuple of ListedRun)`; `device_known(str)`; `failed(job name, Problem)`; `file_skipped(SkippedFile)`.
     """
 
     state_changed = Signal(object)
@@ -69,6 +70,7 @@ class Session(QObject):
     run_not_kept = Signal(object)
     rolled_back = Signal(object)
     older_state_taken = Signal(object)
+    runs_listed = Signal(object)
     device_known = Signal(str)
     failed = Signal(str, object)
     file_skipped = Signal(object)
@@ -97,10 +99,10 @@ class Session(QObject):
         self._set(pending_model=path)
         self._runner.submit("model", work.opening(path))
 
-    def open_dataset(self, folder: Path) -> None:
-        """Scan a folder of sounds; a job under way is waited for."""
-        self._set(pending_folder=folder)
-        self._runner.submit("sounds", work.scanning(folder))
+    def open_dataset(self, *sources: Path) -> None:
+        """Scan folders of sounds and single ones; a job under way is waited for."""
+        self._set(pending_sounds=sources)
+        self._runner.submit("sounds", work.scanning(sources))
 
     def train(self, overrides: dict[str, Any]) -> None:
         """Train a prior on the open sounds; `overrides` replace single settings.
@@ -129,8 +131,18 @@ class Session(QObject):
 
     def discard_unfinished(self) -> None:
         """Remove the open model's unfinished training."""
-        self._set(unfinished=None)
-        self._submit_now("discarding", work.discarding(self._require_model().path))
+        unfinished = self._state.unfinished
+        if unfinished is not None:
+            self._set(unfinished=None)
+            self._submit_now("discarding", work.discarding(self._require_model().path, unfinished.run_id))
+
+    def list_runs(self) -> None:
+        """Look for the unfinished trainings of all models."""
+        self._submit_now("listing", work.listing)
+
+    def discard_run(self, listed_id: str) -> None:
+        """Remove one of the trainings that were listed."""
+        self._submit_now("discarding", work.discarding_listed(listed_id))
 
     def estimate_seconds(self, overrides: dict[str, Any]) -> float | None:
         """Return how long training may take at the last training's speed; None while there was none here."""
@@ -251,7 +263,7 @@ class Session(QObject):
         if name == "model" and not self._runner.has(name):
             self._state = replace(self._state, pending_model=None)
         if name == "sounds" and not self._runner.has(name):
-            self._state = replace(self._state, pending_folder=None)
+            self._state = replace(self._state, pending_sounds=())
         if outcome.error is None:
             self._take_result(name, outcome.result)
         elif not isinstance(outcome.error, Stopped):

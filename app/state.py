@@ -12,8 +12,8 @@ from distill_core.training.metrics import Keep, Verdict
 if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
     from distill_core.models.summary import ModelSummary
-    from distill_core.training.checkpoint import UnfinishedRun
     from distill_core.training.metrics import OlderStateTaken, PriorEpochMetrics
+    from distill_core.training.run_facts import UnfinishedRun
     from distill_core.training.trained_prior import TrainedPrior
 
 
@@ -48,6 +48,7 @@ class ActionId(StrEnum):
     KEEP_LAST = "keepLastAction"
     KEEP_BEFORE_MEMORIZING = "keepBeforeMemorizingAction"
     SHOW_IN_FOLDER = "showInFolderAction"
+    UNFINISHED_RUNS = "unfinishedRunsAction"
     OPTIONS = "optionsAction"
     INSPECT = "inspectAction"
     CLOSE = "closeAction"
@@ -96,8 +97,9 @@ class State:
     before its last save; `may_replace` says whether a save was refused because another program changed it.
     `is_kept` says whether the running training is on disk too; `older_state` that it comes from an older state than the
     newest, which is damaged; `sameness` says in a sentence where its sounds are all one.
-    `unfinished` is a training into the model that was never saved, `recoverable` are those of all models at the start.
-    `pending_model` and `pending_folder` are being opened; `trained` is the last result, `unsaved` until it is in a
+    `unfinished` is a training into the model that was never saved, `recoverable` are those of all models, the
+    newest first.
+    `pending_model` and `pending_sounds` are being opened; `trained` is the last result, `unsaved` until it is in a
     file; `saved_to` is the file of the last save. The epochs belong to the running or last training:
     `before_memorizing` is the best of those before one `has_memorized`.
     """
@@ -113,7 +115,7 @@ class State:
     unfinished: UnfinishedRun | None = None
     recoverable: tuple[UnfinishedRun, ...] = ()
     pending_model: Path | None = None
-    pending_folder: Path | None = None
+    pending_sounds: tuple[Path, ...] = ()
     trained: TrainedPrior | None = None
     unsaved: bool = False
     saved_to: Path | None = None
@@ -180,7 +182,7 @@ class State:
     @property
     def is_empty(self) -> bool:
         """Whether nothing is open and nothing is being opened."""
-        return self.model is None and self.dataset is None and not self.pending_model and not self.pending_folder
+        return self.model is None and self.dataset is None and not self.pending_model and not self.pending_sounds
 
     @property
     def is_ready(self) -> bool:
@@ -193,11 +195,11 @@ def available(state: State) -> frozenset[ActionId]:
     actions = set(ALWAYS)
     if state.activity in _OPENING_ACTIVITIES:
         actions |= {ActionId.OPEN_MODEL, ActionId.CHOOSE_SOUNDS, ActionId.TRY_DEMO}
-    if state.activity in (Activity.PREPARING, Activity.TRAINING) or state.pending_folder is not None:
+    if state.activity in (Activity.PREPARING, Activity.TRAINING) or state.pending_sounds:
         actions.add(ActionId.STOP)
     if state.activity is Activity.NONE:
         actions.add(ActionId.CLEAR_CACHE)
-    is_pending = state.pending_model is not None or state.pending_folder is not None
+    is_pending = state.pending_model is not None or bool(state.pending_sounds)
     if state.activity is Activity.NONE and state.is_ready and not is_pending:
         actions.add(ActionId.TRAIN)
     if state.activity in _OPENING_ACTIVITIES and state.pending_model is None:  # saving waits for a scan
@@ -213,6 +215,7 @@ def available(state: State) -> frozenset[ActionId]:
             actions.add(ActionId.CONTINUE)
     if state.activity is Activity.NONE and not is_pending:
         actions.update(state.keepable)
+        actions.add(ActionId.UNFINISHED_RUNS)
     if state.model is not None:
         actions.add(ActionId.SHOW_IN_FOLDER)
     return frozenset(actions)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QObject, Signal, Slot
 
 from app.drops import Refusal
@@ -9,9 +13,17 @@ from app.session import Session
 from app.state import ActionId, available
 from app.words import shown_name
 
+if TYPE_CHECKING:
+    from distill_core.audio.dataset import AudioDataset
+
+
+def _come_from(dataset: AudioDataset, sounds: Sequence[Path]) -> bool:
+    """Tell whether sounds were looked for in just these places."""
+    return {path.resolve() for path in dataset.sources} == {path.resolve() for path in sounds}
+
 
 class Unfinished(QObject):
-    """Goes on as far as the state allows; `refused(Refusal)` where the sounds are gone."""
+    """Goes on as far as the state allows; `refused(tuple[Refusal, ...])` where the sounds are gone."""
 
     refused = Signal(object)
 
@@ -30,14 +42,16 @@ class Unfinished(QObject):
         state = self._session.state
         if not self._can(ActionId.CONTINUE) or state.unfinished is None:
             return
-        folder, dataset = state.unfinished.sounds, state.dataset
-        if dataset is not None and (dataset.folder.resolve() == folder or not folder.is_dir()):
+        sounds, dataset = state.unfinished.sounds, state.dataset
+        gone = next((path for path in sounds if not path.exists()), None)
+        if dataset is not None and (gone is not None or _come_from(dataset, sounds)):
             self._session.resume()
-        elif folder.is_dir():
+        elif gone is None:
             self._waits_for_sounds = True
-            self._session.open_dataset(folder)
+            self._session.open_dataset(*sounds)
         else:
-            self.refused.emit(Refusal("sounds", f"“{shown_name(folder)}” has moved. Choose it again, then continue."))
+            moved = f"“{shown_name(gone)}” has moved. Choose it again, then continue."
+            self.refused.emit((Refusal("sounds", moved),))
 
     def forget(self) -> None:
         """Wait for no sounds any more: the person asked for something else."""

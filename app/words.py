@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.outcome import BY_AN_OLDER_MEASURE, finished_text, verdict_in_short
 from app.state import Activity, State
+from distill_core.text import file_name, printable
 
 if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
     from distill_core.events import JobProgress
     from distill_core.models.summary import ModelSummary
-    from distill_core.training.checkpoint import UnfinishedRun
     from distill_core.training.metrics import PriorEpochMetrics, PriorTrainingStartEvent
     from distill_core.training.prior_config import PriorConfig
+    from distill_core.training.run_facts import UnfinishedRun
 
 NO_MODEL_COMMAND = "distill train FOLDER -o MODEL.distill"
 _LONGEST_NAME = 40
@@ -25,10 +26,13 @@ NO_MODEL_DETAIL = f"Try the demo, or make one from your sounds in the terminal: 
 
 def shown_name(path: Path) -> str:
     """Return a file's name as it stands in a sentence: one line, all of it visible, its middle left out when long."""
-    name = os.fsencode(path.name or str(path)).decode("utf-8", "replace")
-    visible = "".join(letter if letter.isprintable() else "\ufffd" for letter in name)
-    half = _LONGEST_NAME // 2
-    return visible if len(visible) <= _LONGEST_NAME else f"{visible[:half]}…{visible[-half:]}"
+    return file_name(path, _LONGEST_NAME)
+
+
+def shown_sources(sources: Sequence[Path]) -> str:
+    """Return where sounds are, as it stands in a sentence: "kicks", or "kicks and 2 more"."""
+    first = shown_name(sources[0])
+    return first if len(sources) == 1 else f"{first} and {len(sources) - 1:,} more"
 
 
 def on_button(text: str) -> str:
@@ -38,7 +42,7 @@ def on_button(text: str) -> str:
 
 def as_tooltip(text: str) -> str:
     """Return a text that Qt does not take for HTML, and that wraps."""
-    return f"<p>{escape(text)}</p>" if text else ""
+    return f"<p>{escape(printable(text))}</p>" if text else ""
 
 
 def counted(count: int, noun: str) -> str:
@@ -95,7 +99,7 @@ def _prior_in_short(summary: ModelSummary) -> str:
 
 
 def sounds_line(dataset: AudioDataset) -> str:
-    """Return what the sounds card says below the folder's name."""
+    """Return what the sounds card says below their name."""
     return f"{counted(len(dataset.files), 'sound')} · {duration(dataset.total_duration_s)}"
 
 
@@ -121,9 +125,9 @@ def idle_text(state: State, estimate_s: float | None) -> str:
     if state.trained is not None:
         return finished_text(state.trained)
     if state.model is None and state.dataset is None:
-        return "Drop a Distill model and a folder of sounds to begin."
+        return "Drop a Distill model and sounds to begin."
     if state.dataset is None:
-        return "Now add the folder of sounds to learn from."
+        return "Now add the sounds to learn from."
     if state.model is None:
         return "Now add the model (.distill) to train."
     return ready_text(state.dataset, estimate_s)
@@ -143,6 +147,11 @@ def progress_text(progress: JobProgress) -> str:
     return f"Preparing {what}: {progress.done:,} of {progress.total:,}"
 
 
+def looking_text(sources: Sequence[Path]) -> str:
+    """Return what is said until the number of files is known."""
+    return f"Looking through {shown_sources(sources)}…" if sources else "Looking through…"
+
+
 def main_text(state: State, estimate_s: float | None) -> str:
     """Return the sentence beside the Train button; progress refines it while work is under way."""
     match state.activity:
@@ -151,15 +160,13 @@ def main_text(state: State, estimate_s: float | None) -> str:
         case Activity.OPENING:
             return f"Opening {shown_name(state.pending_model)}…" if state.pending_model else "Opening the model…"
         case Activity.SCANNING:
-            return (
-                f"Looking through {shown_name(state.pending_folder)}…" if state.pending_folder else "Looking through…"
-            )
+            return looking_text(state.pending_sounds)
         case Activity.PREPARING:
             return "Preparing sounds…"
         case Activity.TRAINING:
             return "Training: the first epoch is under way."
         case Activity.STOPPING:
-            return "Finishing this step…"
+            return "Stopping…"
         case Activity.SAVING:
             return "Saving…"
     return idle_text(state, estimate_s)
@@ -181,7 +188,7 @@ def cleared_text(freed_bytes: int) -> str:
 
 def unfinished_words(run: UnfinishedRun) -> tuple[str, str]:
     """Return what to say of a training that was never saved, and what can be done."""
-    reached = f"epoch {run.epoch} of {run.total_epochs}, best perplexity {run.best_perplexity:.2f}"
+    reached = f"epoch {run.epoch} of {run.total_epochs}, best perplexity {run.best:.2f}"
     if run.is_older:
         return (
             f"Unfinished training of an older Distill found: {reached} {BY_AN_OLDER_MEASURE}.",
@@ -189,7 +196,14 @@ def unfinished_words(run: UnfinishedRun) -> tuple[str, str]:
         )
     if run.has_ended:
         return f"A trained prior was never saved: {reached}.", "Use Best takes it, to be saved into the model."
-    return f"Unfinished training found: {reached}.", f"Continue goes on with the sounds in {shown_name(run.sounds)}."
+    return f"Unfinished training found: {reached}.", f"Continue goes on with the sounds in {shown_sources(run.sounds)}."
+
+
+def taking_place_words(run: UnfinishedRun, model: Path) -> str:
+    """Return what becomes of an unfinished training where another begins, or how a model that moved came by it."""
+    if run.model == model.resolve():
+        return "Train starts afresh and takes its place."
+    return f"It was into “{shown_name(run.model)}”, which is this model by another name or in another place."
 
 
 def sibling_text(event: PriorTrainingStartEvent) -> str:

@@ -5,7 +5,7 @@ The engine is imported inside, on that thread: it takes seconds, while the windo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -18,7 +18,7 @@ from distill_core.training.metrics import PriorStepMetrics
 if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
     from distill_core.models.summary import ModelSummary
-    from distill_core.training.checkpoint import UnfinishedRun
+    from distill_core.training.run_facts import ListedRun, UnfinishedRun
     from distill_core.training.trained_prior import TrainedPrior
 
 Work: TypeAlias = Callable[[OnEvent, ShouldStop], object]
@@ -100,13 +100,13 @@ def opening(path: Path) -> Work:
     return lambda on_event, should_stop: _opened(path)
 
 
-def scanning(folder: Path) -> Work:
-    """Look through a folder of sounds."""
+def scanning(sources: Sequence[Path]) -> Work:
+    """Look through folders of sounds and single ones."""
 
     def run(on_event: OnEvent, should_stop: ShouldStop) -> AudioDataset:
         from distill_core import scan
 
-        return scan(folder, on_event=on_event, should_stop=should_stop)
+        return scan(*sources, on_event=on_event, should_stop=should_stop)
 
     return run
 
@@ -159,14 +159,35 @@ def recovering(model: Path) -> Work:
     return run
 
 
-def discarding(model: Path, run_id: str | None = None) -> Work:
-    """Remove an unfinished training, or only the one of this id, and return those that there are."""
+def listing(on_event: OnEvent, should_stop: ShouldStop) -> tuple[ListedRun, ...]:
+    """Return every training that was never saved, the newest first."""
+    from distill_core.training.stored_run import listed_runs
 
-    def run(on_event: OnEvent, should_stop: ShouldStop) -> tuple[UnfinishedRun, ...]:
-        from distill_core.training.checkpoint import RunFolder, unfinished_runs
+    return tuple(listed_runs())
+
+
+def discarding(model: Path, run_id: str) -> Work:
+    """Remove the unfinished training of this id, and return those that there are."""
+
+    def run(on_event: OnEvent, should_stop: ShouldStop) -> tuple[ListedRun, ...]:
+        from distill_core.training.checkpoint import RunFolder
 
         RunFolder.of(model).discard(run_id)
-        return tuple(unfinished_runs())
+        return listing(on_event, should_stop)
+
+    return run
+
+
+def discarding_listed(listed_id: str) -> Work:
+    """Remove a listed training, readable or not, and return those that there are."""
+
+    def run(on_event: OnEvent, should_stop: ShouldStop) -> tuple[ListedRun, ...]:
+        from distill_core.errors import DistillError
+        from distill_core.training.stored_run import StoredRun
+
+        if obstacle := StoredRun.named(listed_id).discard():
+            raise DistillError(f"{obstacle} Nothing was removed.", "Try again when that has changed.")
+        return listing(on_event, should_stop)
 
     return run
 

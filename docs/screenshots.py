@@ -47,7 +47,7 @@ STATES = (
     "ready",
     "options",
     "options-wrong",
-    "wrong-drop-audio-files",
+    "wrong-drop-archive",
     "wrong-drop-several",
     "wrong-drop-on-model",
     "model-damaged",
@@ -86,6 +86,10 @@ STATES = (
     "predictable-smallest",
     "dialog-worse",
     "unfinished-older",
+    "sounds-several",
+    "sounds-several-smallest",
+    "dialog-file-list-several",
+    "dialog-runs",
 )
 
 
@@ -187,7 +191,10 @@ class Files:
         self.damaged.write_bytes(self.model.read_bytes()[:5000])
         self.empty = folder / "holiday pictures"
         self.empty.mkdir()
-        (self.empty / "beach.jpg").write_bytes(b"a picture")
+        self.picture, self.archive = self.empty / "beach.jpg", folder / "one shots.zip"
+        self.placeholder = folder / ".far away.wav.icloud"
+        for path in (self.picture, self.archive, self.placeholder):
+            path.write_bytes(b"told by its name")
         self.one = self._some("one shot", ["kick_deep.flac"])
         self.few = self._some("kicks and toms", ["kick_deep.flac", "tom_low.flac", "tom_high.flac"])
         self.drums = self._some(
@@ -244,7 +251,7 @@ class Story:
             lambda: (
                 self.session.state.activity is activity
                 and not self.session.state.pending_model
-                and not self.session.state.pending_folder
+                and not self.session.state.pending_sounds
             )
         )
 
@@ -314,11 +321,11 @@ class Story:
         self.camera.take("options-wrong")
         self.window.options.form.set_overrides({})
         self.window.commands.show_inspect()
-        drop(self.window, *sorted(self.files.sounds.iterdir())[:3])
-        self.camera.take("wrong-drop-audio-files")
-        drop(self.window, self.files.model, self.files.damaged, self.files.sounds)
+        drop(self.window, self.files.archive)
+        self.camera.take("wrong-drop-archive")
+        drop(self.window, self.files.model, self.files.damaged, self.files.picture)
         self.camera.take("wrong-drop-several")
-        drop(self.window.sources.model_card, min(self.files.sounds.iterdir()))
+        drop(self.window.sources.model_card, self.files.picture)
         self.camera.take("wrong-drop-on-model")
         self.open_demo()
         drop(self.window, self.files.damaged)
@@ -341,7 +348,19 @@ class Story:
         self.camera.take("sounds-skipped")
         self.window.sources.sounds_card.link_activated.emit("showFiles")
         self.take_dialog("dialog-file-list", "Close")
+        self.drop_from_several_places()
+        self.camera.take("sounds-several")
+        self.window.sources.sounds_card.link_activated.emit("showFiles")
+        self.take_dialog("dialog-file-list-several", "Close")
+        self.window.resize(self.window.minimumSize())
+        self.camera.take("sounds-several-smallest")
         self.close_window()
+
+    def drop_from_several_places(self) -> None:
+        """Drop folders, single sounds, and files that are none."""
+        sounds = [self.files.skipped, self.files.drums, *sorted(self.files.sounds.iterdir())[:12]]
+        drop(self.window, *sounds, self.files.picture, self.files.archive, self.files.placeholder)
+        self.wait()
 
     def tell_training(self) -> None:
         """Train, be asked while it runs, stop, train to the end, save, and save again."""
@@ -423,6 +442,7 @@ class Story:
         self.window.training.notice_banner.button("reopen").click()
         self.wait()
         self.camera.take("unfinished")
+        self.take_runs()
         self.window.resize(self.window.minimumSize())
         self.camera.take("unfinished-smallest")
         self.window.training.notice_banner.button("useBest").click()
@@ -430,6 +450,16 @@ class Story:
         self.session.save_prior()
         self.wait()
         self.close_window()
+
+    def take_runs(self) -> None:
+        """List the unfinished trainings."""
+        runs = self.window.actions_table.runs
+        runs.show()
+        wait_until(lambda: runs.dialog is not None)
+        self.wait()
+        assert runs.dialog is not None
+        self.camera.take("dialog-runs", runs.dialog)
+        runs.dialog.reject()
 
     def tell_restoring(self) -> None:
         """Ask for the version before."""
@@ -442,11 +472,15 @@ class Story:
 
     def tell_older(self) -> None:
         """Find a training that an older Distill left."""
+        import torch
+
+        from distill_core.models.archive import read_archive
         from distill_core.training.checkpoint import RunFolder
 
         folder = RunFolder.of(self.files.model).folder
         folder.mkdir(parents=True)
-        shutil.copyfile(OLDER_RUN, folder / OLDER_RUN.name)
+        values, _ = read_archive(OLDER_RUN)
+        torch.save(values | {"model_path": str(self.files.model.resolve())}, folder / OLDER_RUN.name)
         self.open_window()
         self.open_demo()
         self.camera.take("unfinished-older")

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.session import Session
 from app.widgets.inspect_view import InspectView
-from app.words import backup_words
+from app.words import backup_words, shown_name
 
 if TYPE_CHECKING:
     from distill_core.models.summary import ModelSummary
@@ -38,4 +38,4 @@ class InspectPanel(QWidget):
 
     @Slot(object)
     def _on_backup(self, backup: Path) -> None:
-        self.view.note(backup_words(backup.name))
+        self.view.note(backup_words(shown_name(backup)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Slot
@@ -19,6 +18,7 @@ from app.questions import plain
 from app.session import Session
 from app.state import ActionId, Activity, SaveObstacle, State, available
 from app.widgets.drop_card import DropCard
+from distill_core.text import LONGEST_NAME, file_name, printable
 
 if TYPE_CHECKING:
     from app.prompts import Question
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from distill_core.events import JobProgress, SkippedFile
     from distill_core.models.summary import ModelSummary
 
-_USE_FOLDER, _SHOW_FILES, _CANCEL = "useFolder", "showFiles", "cancel"
+_SHOW_FILES, _CANCEL = "showFiles", "cancel"
+_MOST_SOURCES = 6  # that a dialog names
 
 
 class SourcesPanel(QWidget):
@@ -35,7 +36,6 @@ class SourcesPanel(QWidget):
     def __init__(self, session: Session, commands: Commands) -> None:
         super().__init__()
         self._session, self._commands = session, commands
-        self._offered_folder: Path | None = None
         self._left_out: dict[str, str] = {}  # reasons by name
         self._obstacle: SaveObstacle | None = None
         self.model_card = DropCard("modelCard", "Model", "model", self)
@@ -61,8 +61,9 @@ class SourcesPanel(QWidget):
         self.model_card.dropped.connect(partial(self._commands.take_drop, target="model"))
         self.sounds_card.dropped.connect(partial(self._commands.take_drop, target="sounds"))
         self.sounds_card.link_activated.connect(self._on_link)
+        self.model_card.can_accept = partial(can_accept, target="model")
+        self.sounds_card.can_accept = partial(can_accept, target="sounds")
         for card in (self.model_card, self.sounds_card):
-            card.can_accept = can_accept
             card.drag_refused.connect(self._commands.refuse_drag)
 
     @Slot(object)
@@ -72,10 +73,10 @@ class SourcesPanel(QWidget):
         if state.pending_model is not None:
             self.model_card.clear_refusal()
             self.model_card.show_busy(f"Opening {words.shown_name(state.pending_model)}…")
-        if state.pending_folder is not None and state.activity is not Activity.SCANNING:
+        if state.pending_sounds and state.activity is not Activity.SCANNING:
             self.sounds_card.clear_refusal()
-            self.sounds_card.show_busy(f"Looking through {words.shown_name(state.pending_folder)}…")
-        elif state.pending_folder is None and self.sounds_card.is_busy():  # cancelled
+            self.sounds_card.show_busy(words.looking_text(state.pending_sounds))
+        elif not state.pending_sounds and self.sounds_card.is_busy():  # cancelled
             self._show_sounds()
         if state.obstacle != self._obstacle:
             self._show_obstacle(state.obstacle)
@@ -85,7 +86,7 @@ class SourcesPanel(QWidget):
         self._obstacle = obstacle
         if obstacle is None:
             self.model_card.clear_refusal()
-        else:
+        elif self.model_card.refusal() != obstacle.text:  # it is read out each time
             self.model_card.show_refusal(obstacle.text)
 
     @Slot()
@@ -111,12 +112,12 @@ class SourcesPanel(QWidget):
         if summary is None:
             self.model_card.show_empty("Drop a model (.distill) here", "Open Model…")
         else:
-            self.model_card.show_filled(summary.path.name, words.model_lines(summary))
+            self.model_card.show_filled(file_name(summary.path), words.model_lines(summary))
 
     def _show_sounds(self) -> None:
         dataset = self._session.state.dataset
         if dataset is None:
-            self.sounds_card.show_empty("Drop a folder of sounds here", "Choose Folder…")
+            self.sounds_card.show_empty("Drop sounds or a folder of sounds here", "Choose Folder…")
             return
         link = "all files"
         if dataset.skipped:
@@ -126,7 +127,9 @@ class SourcesPanel(QWidget):
             overrides = self._commands.overrides()
             chosen = {name: value for name, value in overrides.items() if name == "architecture"}
             lines.append(words.size_line(likely_config(model, dataset, chosen), overrides))
-        self.sounds_card.show_filled(dataset.name, lines, (_SHOW_FILES, link))
+        if dataset.passed_over:
+            lines += str(dataset.passed_over).split(", ")  # in one line a narrow card would leave its middle out
+        self.sounds_card.show_filled(printable(dataset.name, LONGEST_NAME), lines, (_SHOW_FILES, link))
 
     @Slot(object)
     def _on_file_skipped(self, file: SkippedFile) -> None:
@@ -142,13 +145,12 @@ class SourcesPanel(QWidget):
             self.sounds_card.show_busy(words.progress_text(progress), (_CANCEL, "Cancel"))
 
     @Slot(object)
-    def _on_refused(self, refusal: Refusal) -> None:
-        self._offered_folder = refusal.folder
-        action = None if refusal.folder is None else (_USE_FOLDER, f"Use “{words.shown_name(refusal.folder)}”")
-        card = self.sounds_card if refusal.target == "sounds" else self.model_card
-        for each in (self.model_card, self.sounds_card):
-            each.clear_refusal()  # what was said of an earlier drop
-        card.show_refusal(refusal.message, action)
+    def _on_refused(self, refusals: tuple[Refusal, ...]) -> None:
+        self.sounds_card.clear_refusal()  # what was said of an earlier drop
+        self._show_obstacle(self._obstacle)
+        for refusal in refusals:
+            card = self.sounds_card if refusal.target == "sounds" else self.model_card
+            card.show_refusal(refusal.message)
 
     @Slot(str, object)
     def _on_failed(self, job: str, problem: Problem) -> None:
@@ -162,9 +164,7 @@ class SourcesPanel(QWidget):
 
     @Slot(str)
     def _on_link(self, link: str) -> None:
-        if link == _USE_FOLDER and self._offered_folder is not None:
-            self._commands.open_sounds(self._offered_folder)
-        elif link == _CANCEL:
+        if link == _CANCEL:
             self._commands.stop()
         elif link == _SHOW_FILES and self._session.state.dataset is not None:
             self._commands.ask(_file_list(self._session.state.dataset), str)
@@ -175,4 +175,9 @@ def _file_list(dataset: AudioDataset) -> Question:
     used = [f"{file.name} ({file.duration_s:.1f} s){' – ' + file.note if file.note else ''}" for file in dataset.files]
     text = "\n".join([f"Skipped ({len(skipped)}):", *skipped, "", f"Used ({len(used)}):", *used])
     title = f"{words.counted(len(used), 'sound')} used, {len(skipped)} skipped"
-    return replace(plain("fileListDialog", title, str(dataset.folder), text), shows_details=True)
+    places = [printable(str(path)) for path in dataset.sources[:_MOST_SOURCES]]
+    if len(dataset.sources) > _MOST_SOURCES:
+        places.append(f"and {len(dataset.sources) - _MOST_SOURCES:,} more")
+    passed_over = [f"{dataset.passed_over}."] if dataset.passed_over else []
+    about = "\n".join([*places, *passed_over])
+    return replace(plain("fileListDialog", title, about, text), shows_details=True)

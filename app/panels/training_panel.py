@@ -222,7 +222,7 @@ class TrainingPanel(QWidget):
     def _reopen(self) -> None:
         """Open the model of the training that was never saved."""
         if runs := self._session.state.recoverable:
-            self._commands.open_model(runs[-1].model)
+            self._commands.open_model(runs[0].model)
 
 
 def _show(banner: Banner, notice: Notice | None) -> None:

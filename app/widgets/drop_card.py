@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from PySide6.QtCore import QEvent, Qt, QUrl, Signal
+from PySide6.QtCore import QEvent, QSize, Qt, QUrl, Signal
 from PySide6.QtGui import (
     QColor,
     QDragEnterEvent,
@@ -63,7 +63,6 @@ class DropCard(QFrame):
         self._icon_name, self._state, self._locked = icon_name, "empty", False
         self._drag_state: DragState = "none"
         self._shows_focus = False
-        self.setMinimumHeight(_LEAST_HEIGHT)
         self.body = DropCardBody(self)
         self.body.button.clicked.connect(self._browse)
         self.body.link_clicked.connect(self.link_activated)
@@ -93,14 +92,18 @@ class DropCard(QFrame):
         self.body.show_filled(title, lines, link, button)
         self._after_change(" · ".join([title, *lines]))
 
-    def show_refusal(self, text: str, action: Link | None = None) -> None:
+    def show_refusal(self, text: str) -> None:
         """Say below the content why something was not taken."""
-        self.body.show_refusal(text, action)
+        self.body.show_refusal(text)
         announce(self, text, urgent=True)
 
     def clear_refusal(self) -> None:
         """Take the refusal away."""
         self.body.clear_refusal()
+
+    def minimumSizeHint(self) -> QSize:
+        """Be as high as what stands there, and as a card with little on it."""
+        return super().minimumSizeHint().expandedTo(QSize(0, _LEAST_HEIGHT))
 
     def is_busy(self) -> bool:
         """Return whether it says that something is being done."""

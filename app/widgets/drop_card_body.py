@@ -61,11 +61,11 @@ class LinkButton(QPushButton):
 
 
 class _Refusal(QWidget):
-    """An icon, a sentence and perhaps a way out."""
+    """An icon and a sentence."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
-        self.icon, self.words, self.action = QLabel(self), QLabel(self), LinkButton(self)
+        self.icon, self.words = QLabel(self), QLabel(self)
         self.words.setTextFormat(Qt.TextFormat.PlainText)
         self.words.setWordWrap(True)
         self.words.setMinimumWidth(1)  # one long word must not widen the window
@@ -77,7 +77,6 @@ class _Refusal(QWidget):
         self.icon.setAlignment(Qt.AlignmentFlag.AlignCenter)
         row.addWidget(self.icon)
         row.addWidget(self.words, 1)
-        row.addWidget(self.action)
         self.hide()
 
     def recolor(self, color: QColor) -> None:
@@ -109,7 +108,6 @@ class DropCardBody(QWidget):
         self._bar.setFixedHeight(4)
         self._link, self._refusal = LinkButton(self), _Refusal(self)
         self._link.activated.connect(self.link_clicked)
-        self._refusal.action.activated.connect(self.link_clicked)
         self._lines: list[ElidedLabel] = []
         font = self._title.font()
         font.setBold(True)
@@ -188,10 +186,9 @@ class DropCardBody(QWidget):
             self._first_row.insertWidget(0, label)
         self._lines.append(label)
 
-    def show_refusal(self, text: str, action: tuple[str, str] | None) -> None:
-        """Show a sentence in the error colour, and perhaps a way out."""
+    def show_refusal(self, text: str) -> None:
+        """Show a sentence in the error colour."""
         self._refusal.words.setText(text)
-        self._refusal.action.set_link(action)
         self._refusal.show()
 
     def clear_refusal(self) -> None:
@@ -207,5 +204,4 @@ class DropCardBody(QWidget):
         """Take the colours of a palette."""
         self._icon.setPixmap(picture.pixmap(_BIG, self.devicePixelRatioF()))
         self._refusal.recolor(error)
-        for button in (self._link, self._refusal.action):
-            button.recolor(link)
+        self._link.recolor(link)

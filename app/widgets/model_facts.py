@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from app.outcome import ended_words, kept_words
 from app.widgets import stranger_values as read
 from app.words import counted, duration
+from distill_core.text import LONGEST_NAME, printable
 from distill_core.training.metrics import verdict_words
 
 if TYPE_CHECKING:
@@ -216,7 +217,8 @@ def _verdict_rows(facts: Mapping[str, Any]) -> list[Row]:
 def _validation_files(facts: Mapping[str, Any]) -> str:
     names = facts.get("validation_files")
     names = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
-    return f"{len(names):,}: {read.one_line(', '.join(names[:200]))}" if names else ""
+    shown = [printable(name, LONGEST_NAME) for name in names[:200]]
+    return f"{len(names):,}: {read.one_line(', '.join(shown))}" if names else ""
 
 
 def _training_rows(facts: Mapping[str, Any]) -> list[Row]:

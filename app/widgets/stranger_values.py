@@ -10,6 +10,8 @@ from typing import Any
 
 from PySide6.QtCore import QDateTime, QLocale
 
+from distill_core.text import printable
+
 _LARGEST = 1e19  # a seed may be anything below 2**63
 _LONGEST_TEXT = 2000
 _LAST_EPOCH = 100_000
@@ -46,10 +48,8 @@ def text(values: Mapping[str, Any], key: str) -> str:
 
 
 def one_line(value: str) -> str:
-    """Return a text on one line, without characters that are invisible or turn the writing direction."""
-    visible = "".join(letter if letter.isprintable() else " " for letter in value[: 2 * _LONGEST_TEXT])
-    line = " ".join(visible.split())
-    return line if len(line) <= _LONGEST_TEXT else line[:_LONGEST_TEXT] + "…"
+    """Return a text on one line, with U+FFFD for characters that are invisible or turn the writing direction."""
+    return printable(" ".join(value[: 2 * _LONGEST_TEXT].split()), _LONGEST_TEXT)
 
 
 def mapping(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from app.widgets.model_facts import NO_MODEL, NO_PRIOR, LevelUse, describe, leve
 from app.widgets.perplexity_plot import PerplexityPlot
 from distill_core import read_summary
 from distill_core.models.summary import ModelSummary
+from tests.core.test_text import fill_with_wild_text
 
 REFERENCE = Path(__file__).parents[1] / "data" / "ref_small_prior.distill"
 TRAINED: dict[str, Any] = {
@@ -182,7 +184,7 @@ def test_a_prior_of_a_newer_distill_is_named(reference: ModelSummary) -> None:
         ({"dataset_file_count": 1}, "Trained on", "1 sound"),
         ({"dataset_total_duration_s": 8.75}, "Trained on", "9 s"),
         ({"seed": 2**63 - 1}, "Seed", "9223372036854775807"),
-        ({"device": "two\nlines\x00 and \u202eback"}, "Device", "two lines and back"),
+        ({"device": "two\nlines\x00 and \u202eback"}, "Device", "two lines\ufffd and \ufffdback"),
         ({"dataset_name": "<b>bold</b>"}, "Folder", "<b>bold</b>"),
     ],
 )
@@ -206,6 +208,24 @@ def test_nonsense_of_a_stranger_is_left_out(view: InspectView, reference: ModelS
     bad_losses = {"train_losses": nonsense, "val_losses": [nonsense, 2.0]}
     view.show_model(with_metadata(wrong, history=bad_losses, best_epoch=7))
     assert "nan" not in view.as_text().lower()
+
+
+def test_megabytes_of_invisible_text_become_short_and_visible(
+    view: InspectView, reference: ModelSummary, tiny_model: Path
+) -> None:
+    fill_with_wild_text(tiny_model)
+    view.show_model(read_summary(tiny_model))
+    check_texts_of(view)
+    wild = "\u202e\u200b\u2066\u00ad" * 90_000
+    view.show_model(with_metadata(reference, **dict.fromkeys(TRAINED, wild) | {"validation_files": [wild] * 40}))
+    check_texts_of(view)
+
+
+def check_texts_of(view: InspectView) -> None:
+    texts = [text for label in view.findChildren(QLabel) for text in (label.text(), label.toolTip())]
+    texts += [part.accessibleName() for part in view.findChildren(QWidget)] + view.as_text().split("\n")
+    assert not [text for text in texts if any(unicodedata.category(char) in ("Cc", "Cf", "Cs") for char in text)]
+    assert max(map(len, texts)) < 3000
 
 
 def test_every_date_that_iso_8601_knows_shows_and_no_other_does() -> None:

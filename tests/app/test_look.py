@@ -68,7 +68,7 @@ def test_a_card_is_as_high_before_it_is_filled(qtbot: QtBot) -> None:
         lambda: card.show_filled("demo.distill", ["3 levels", "Prior: none yet"], ("show", "all files")),
     ):
         show()
-        heights.add(max(card.minimumHeight(), card.sizeHint().height()))
+        heights.add(max(card.minimumSizeHint().height(), card.sizeHint().height()))
     assert len(heights) == 1
 
 
@@ -109,11 +109,12 @@ def test_cancelled_scanning_leaves_the_card_as_it_was(qtbot: QtBot, window: Main
     assert not card.is_busy()
 
 
-def test_a_refusal_goes_with_the_next_drop(window: MainWindow, sounds_folder: Path, tmp_path: Path) -> None:
+def test_a_refusal_goes_with_the_next_drop(window: MainWindow, tmp_path: Path) -> None:
     from PySide6.QtCore import QUrl
 
     commands: Commands = window.commands
-    commands.take_drop([QUrl.fromLocalFile(str(next(sounds_folder.iterdir())))], "window")
+    (tmp_path / "pack.zip").touch()
+    commands.take_drop([QUrl.fromLocalFile(str(tmp_path / "pack.zip"))], "window")
     assert window.sources.sounds_card.refusal()
     commands.take_drop([QUrl("https://example.org/x.distill")], "window")
     assert window.sources.model_card.refusal()

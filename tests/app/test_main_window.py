@@ -7,13 +7,13 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, QSettings, Qt, QThread, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QLineEdit, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -28,6 +28,7 @@ from distill_core.models.archive import read_archive
 
 WAIT_MS = 30_000
 SMALL = {"hidden_size": 32, "num_layers": 1, "num_heads": 2}
+HELD = (Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
 
 
 class ScriptedPrompts:
@@ -88,16 +89,25 @@ def _wait_for(qtbot: QtBot, window: MainWindow, activity: Activity = Activity.NO
     qtbot.waitUntil(lambda: session.state.activity is activity and not session._runner.is_busy, timeout=WAIT_MS)
 
 
-def _drop(widget: QWidget, *paths: Path | str) -> bool:
-    """Drop as the desktop does: enter, then drop where the entering was taken."""
+def _dragged(paths: Sequence[Path | str]) -> QMimeData:
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(path)) if isinstance(path, Path) else QUrl(path) for path in paths])
-    where, buttons, keys = QPoint(20, 20), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    enter = QDragEnterEvent(where, Qt.DropAction.CopyAction, data, buttons, keys)
+    return data
+
+
+def _enter(widget: QWidget, *paths: Path | str) -> bool:
+    data = _dragged(paths)  # an event holds no reference to it
+    enter = QDragEnterEvent(QPoint(20, 20), Qt.DropAction.CopyAction, data, *HELD)
     QApplication.sendEvent(widget, enter)
-    if not enter.isAccepted():
+    return enter.isAccepted()
+
+
+def _drop(widget: QWidget, *paths: Path | str) -> bool:
+    """Drop as the desktop does: enter, then drop where the entering was taken."""
+    if not _enter(widget, *paths):
         return False
-    drop = QDropEvent(QPointF(where), Qt.DropAction.CopyAction, data, buttons, keys)
+    data = _dragged(paths)
+    drop = QDropEvent(QPointF(20, 20), Qt.DropAction.CopyAction, data, *HELD)
     QApplication.sendEvent(widget, drop)
     return drop.isAccepted()
 
@@ -140,7 +150,7 @@ def test_stable_names(window: MainWindow) -> None:
 
 def test_the_empty_window(window: MainWindow) -> None:
     assert not _button(window).isEnabled()
-    assert "Drop a Distill model and a folder of sounds to begin." in _texts(window)
+    assert "Drop a Distill model and sounds to begin." in _texts(window)
     assert not _action(window, ActionId.SAVE_PRIOR).isEnabled()
 
 
@@ -258,21 +268,100 @@ def test_a_click_on_a_card_browses(
     assert (state.model is not None, state.dataset is not None) == (card == "modelCard", card == "soundsCard")
 
 
-def test_wrong_drops_are_answered_in_place(
-    window: MainWindow, qtbot: QtBot, tmp_path: Path, sounds_folder: Path
-) -> None:
-    text = tmp_path / "song.wav"
-    text.write_text("x")
-    assert _drop(window.sources.model_card, text)
-    assert "“song.wav” is not a Distill model." in _texts(window.sources.model_card)
-    assert _drop(window, sorted(sounds_folder.iterdir())[0])
-    assert "Drop the folder these sounds are in." in _texts(window.sources.sounds_card)
-    offer = [button for button in window.sources.sounds_card.findChildren(QPushButton) if "Use" in button.text()]
-    offer[0].click()
+def _empty(folder: Path, *names: str) -> list[Path]:
+    """Return new files with nothing in them: what they are is in their names."""
+    paths = [folder / name for name in names]
+    for path in paths:
+        path.touch()
+    return paths
+
+
+def test_wrong_drops_are_answered_in_place(window: MainWindow, qtbot: QtBot, tmp_path: Path, tiny_model: Path) -> None:
+    model_card, sounds_card = window.sources.model_card, window.sources.sounds_card
+    picture, archive = _empty(tmp_path, "cover.jpg", "pack.zip")
+    assert _drop(model_card, picture)
+    assert "“cover.jpg” is not a Distill model." in _texts(model_card)
+    assert _drop(window, archive)
+    assert "“pack.zip” is an archive: unpack it first, then drop the folder." in _texts(sounds_card)
+    assert model_card.refusal() == ""
+    assert _drop(sounds_card, tiny_model, tiny_model.with_name("other.distill"), picture)
+    assert model_card.refusal() == "Drop one model at a time."
+    assert sounds_card.refusal() == "“cover.jpg” is not a sound. Drop sounds, or folders of sounds."
+    assert _drop(model_card, "https://example.org/x.distill")
+    assert "Only files on this computer can be dropped." in _texts(model_card)
+    assert _drop(window, tiny_model)
     _wait_for(qtbot, window)
-    assert _session(window).state.dataset is not None
-    assert _drop(window.sources.model_card, "https://example.org/x.distill")
-    assert "Only files on this computer can be dropped." in _texts(window.sources.model_card)
+    assert (model_card.refusal(), sounds_card.refusal()) == ("", "")
+    assert _session(window).state.dataset is None
+
+
+def test_what_a_drag_would_do_is_seen_before_it_is_dropped(
+    window: MainWindow, tmp_path: Path, tiny_model: Path, sounds_folder: Path
+) -> None:
+    archive, unknown = _empty(tmp_path, "pack.zip", "recording")
+    sound = min(sounds_folder.iterdir())
+    looks = [
+        ([archive], "invalid", "invalid"),
+        ([unknown], "invalid", "valid"),
+        ([sound], "valid", "valid"),
+        ([archive, sound], "valid", "valid"),
+        ([tiny_model], "valid", "valid"),
+        ([tiny_model, tiny_model.with_name("other.distill")], "invalid", "invalid"),
+    ]
+    for paths, *wanted in looks:
+        seen = []
+        for card in (window.sources.model_card, window.sources.sounds_card):
+            assert _enter(card, *paths)  # what is not taken is answered in words
+            seen.append(card.drag_state())
+            QApplication.sendEvent(card, QDragLeaveEvent())
+        assert seen == wanted, paths
+
+
+def test_sounds_come_from_several_places_in_one_drop(
+    qtbot: QtBot, window: MainWindow, prompts: ScriptedPrompts, tmp_path: Path, tiny_model: Path, sounds_folder: Path
+) -> None:
+    first, second = tmp_path / "kicks", tmp_path / "snares"
+    for folder in (first, second):
+        folder.mkdir()
+    one, two, three, *_ = sorted(sounds_folder.iterdir())
+    sources = (Path(shutil.move(one, first)).parent, Path(shutil.move(two, second)).parent, three)
+    _empty(first, "more.zip", ".far away.wav.icloud")
+    beside = _empty(tmp_path, "cover.jpg", "pack.zip")
+    assert _drop(window.sources.model_card, beside[0], sources[0], tiny_model, *sources[1:], beside[1])
+    assert "Looking through kicks and 4 more…" in _texts(window.sources.sounds_card)
+    _wait_for(qtbot, window)
+    dataset = _session(window).state.dataset
+    assert dataset.sources == sources
+    assert [file.name for file in dataset.files] == ["kicks/sound 0.wav", "snares/sound 1.flac", "sound 2.wav"]
+    cloud, others = "1 file is in iCloud only", "2 archives and 1 other file passed over"
+    assert {"kicks and 2 more", cloud, others} <= set(_texts(window.sources.sounds_card).splitlines())
+    prompts.answers["fileListDialog"] = "close"
+    window.sources.sounds_card.link_activated.emit("showFiles")
+    assert prompts.asked[-1].text.splitlines() == [*map(str, sources), f"{cloud}, {others}."]
+    assert _drop(window, sounds_folder)
+    _wait_for(qtbot, window)
+    assert _session(window).state.dataset.sources == (sounds_folder,)
+    assert "passed over" not in _texts(window.sources.sounds_card)
+    assert _session(window).settings.last_folder("sounds") == sounds_folder
+
+
+def test_a_training_has_the_sounds_of_each_place(
+    qtbot: QtBot, window: MainWindow, tiny_model: Path, sounds_folder: Path
+) -> None:
+    assert _drop(window, tiny_model, *sorted(sounds_folder.iterdir())[1:5])
+    _wait_for(qtbot, window)
+    _train(qtbot, window)
+    assert _session(window).state.trained.metadata["dataset_file_count"] == 4
+    assert _session(window).settings.last_folder("sounds") == sounds_folder
+
+
+def test_text_that_is_dragged_is_answered_for_what_it_is(window: MainWindow) -> None:
+    data = QMimeData()
+    data.setText("drums.distill")
+    for card in (window.sources.model_card, window.sources.sounds_card):
+        window.statusBar().clearMessage()
+        QApplication.sendEvent(card, QDragEnterEvent(QPoint(9, 9), Qt.DropAction.CopyAction, data, *HELD))
+        assert window.statusBar().currentMessage() == "Only files on this computer can be dropped."
 
 
 def test_files_that_cannot_be_opened_are_refused_on_their_card(
@@ -492,10 +581,10 @@ def _scan_slowly(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 
     scan, may_go_on = distill_core.scan, threading.Event()
 
-    def wait_then_scan(folder, *, on_event, should_stop):
+    def wait_then_scan(*sources, on_event, should_stop):
         while not may_go_on.wait(0.01):
             stop_point(should_stop)
-        return scan(folder, on_event=on_event, should_stop=should_stop)
+        return scan(*sources, on_event=on_event, should_stop=should_stop)
 
     monkeypatch.setattr(distill_core, "scan", wait_then_scan)
     return may_go_on

@@ -17,13 +17,13 @@ from app.words import PERPLEXITY_EXPLAINED
 from app.work import OpenedModel
 from distill_core import read_summary
 from distill_core.models.summary import ModelSummary
-from distill_core.training.checkpoint import UnfinishedRun
 from distill_core.training.metrics import Ended, FilePrior, Keep, OlderStateTaken, PriorEpochMetrics, Verdict
+from distill_core.training.run_facts import UnfinishedRun
 from distill_core.training.trained_prior import TrainedPrior
 
 Epoch = Callable[..., PriorEpochMetrics]
 Make = Callable[..., TrainedPrior]
-RUN = UnfinishedRun("an id", Path("drums.distill"), Path("kicks"), 31, 100, 29, 7.42, False)
+RUN = UnfinishedRun("an id", Path("drums.distill"), (Path("kicks"),), 31, 100, 29, 7.42, False)
 REFERENCE = Path(__file__).parents[1] / "data" / "ref_small_prior.distill"
 
 
@@ -147,9 +147,15 @@ def test_the_notice_of_a_prior_that_is_no_better_than_guessing_says_so(
 def test_what_is_offered_of_an_unfinished_training(
     model: ModelSummary, run: UnfinishedRun, title: str, detail: str, buttons: list[str]
 ) -> None:
-    shown = notice(State(model=model, unfinished=run), None)
+    shown = notice(State(model=model, unfinished=replace(run, model=model.path.resolve())), None)
     assert shown is not None
-    assert (shown.title, shown.detail, _texts(shown)) == (title, detail, buttons)
+    afresh = f"{detail} Train starts afresh and takes its place."
+    assert (shown.title, shown.detail, _texts(shown)) == (title, afresh, buttons)
+    moved = notice(State(model=model, unfinished=run), None)
+    assert moved is not None
+    assert moved.detail == (
+        f"{detail} It was into “drums.distill”, which is this model by another name or in another place."
+    )
     at_the_start = notice(State(recoverable=(run,)), None)
     assert at_the_start is not None
     assert (at_the_start.title, _texts(at_the_start)) == (title, ["Open drums.distill"])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PySide6.QtCore import QUrl
 from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
@@ -138,6 +139,10 @@ def test_a_read_only_file_is_told_at_once_and_a_copy_is_asked_for(
     ready.commands.open_model(tiny_model)
     _wait_for(qtbot, ready)
     told = "This file is read-only; you'll be asked where to save a copy."
+    assert told in _texts(ready.sources.model_card)
+    (tmp_path / "pack.zip").touch()
+    ready.commands.take_drop([QUrl.fromLocalFile(str(tmp_path / "pack.zip"))], "window")
+    assert "is an archive" in _texts(ready.sources.sounds_card)
     assert told in _texts(ready.sources.model_card)
     _train(qtbot, ready)
     assert told in _texts(ready.sources.model_card)

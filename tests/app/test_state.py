@@ -13,14 +13,14 @@ from app.outcome import verdict_in_short
 from app.state import ALWAYS, ActionId, Activity, State, available
 from distill_core import read_summary, scan
 from distill_core.events import JobProgress
-from distill_core.training.checkpoint import UnfinishedRun
 from distill_core.training.metrics import Ended, Keep, PriorEpochMetrics, Verdict
+from distill_core.training.run_facts import UnfinishedRun
 from distill_core.training.trained_prior import TrainedPrior
 
 A = ActionId
 OPENING = {A.OPEN_MODEL, A.CHOOSE_SOUNDS, A.TRY_DEMO}
-IDLE = OPENING | {A.CLEAR_CACHE}
-RUN = UnfinishedRun("an id", Path("m.distill"), Path("kicks"), 31, 100, 29, 7.42, False)
+IDLE = OPENING | {A.CLEAR_CACHE, A.UNFINISHED_RUNS}
+RUN = UnfinishedRun("an id", Path("m.distill"), (Path("kicks"),), 31, 100, 29, 7.42, False)
 OLDER, ENDED_RUN = replace(RUN, is_older=True), replace(RUN, has_ended=True)
 Epoch = Callable[..., PriorEpochMetrics]
 Make = Callable[..., TrainedPrior]
@@ -61,7 +61,7 @@ def test_what_may_be_done_in_each_state(
         (State(), IDLE),
         (State(activity=Activity.STARTING), OPENING),
         (State(activity=Activity.OPENING, pending_model=Path("m.distill")), OPENING),
-        (State(activity=Activity.SCANNING, pending_folder=Path("kicks")), OPENING | {A.STOP}),
+        (State(activity=Activity.SCANNING, pending_sounds=(Path("kicks"),)), OPENING | {A.STOP}),
         (State(model=ready.model), IDLE | folder),
         (State(dataset=ready.dataset), IDLE),
         (ready, IDLE | folder | {A.TRAIN}),
@@ -98,12 +98,16 @@ def test_what_may_be_done_in_each_state(
     [
         ({"activity": Activity.STARTING}, "Starting the engine…"),
         ({"activity": Activity.OPENING, "pending_model": Path("a/drums.distill")}, "Opening drums.distill…"),
-        ({"activity": Activity.SCANNING, "pending_folder": Path("a/kicks")}, "Looking through kicks…"),
+        ({"activity": Activity.SCANNING, "pending_sounds": (Path("a/kicks"),)}, "Looking through kicks…"),
+        (
+            {"activity": Activity.SCANNING, "pending_sounds": (Path("a/kicks"), Path("b/x.wav"))},
+            "Looking through kicks and 1 more…",
+        ),
         ({"activity": Activity.PREPARING}, "Preparing sounds…"),
-        ({"activity": Activity.STOPPING}, "Finishing this step…"),
+        ({"activity": Activity.STOPPING}, "Stopping…"),
         ({"activity": Activity.SAVING}, "Saving…"),
-        ({"model": None, "dataset": None}, "Drop a Distill model and a folder of sounds to begin."),
-        ({"dataset": None}, "Now add the folder of sounds to learn from."),
+        ({"model": None, "dataset": None}, "Drop a Distill model and sounds to begin."),
+        ({"dataset": None}, "Now add the sounds to learn from."),
         ({"model": None}, "Now add the model (.distill) to train."),
         ({}, "Ready. 6 sounds, about 6 minutes on this computer."),
     ],

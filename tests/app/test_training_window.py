@@ -101,10 +101,10 @@ def test_memorizing_offers_to_stop_and_keep_what_came_before(qtbot: QtBot, ready
     assert banner.title() == "The prior is memorizing your sounds."
     assert f"Stopping keeps epoch {kept.epoch}, perplexity {kept.val_perplexity:.2f}." in banner.detail()
     assert _button(ready).text() == f"Stop and Keep Epoch {kept.epoch}"
-    assert "Memorizing since epoch" in ready.training.plot.accessibleDescription()
     banner.button("stop").click()
     _wait_for(qtbot, ready)
     assert not banner.isVisible()
+    assert "Memorizing since epoch" in ready.training.plot.accessibleDescription()
     trained = session.state.trained
     assert trained is not None
     assert trained.kept == kept

@@ -17,9 +17,9 @@ from app.state import ActionId, Activity
 from distill_core import PriorConfig, read_summary, train_prior
 from distill_core.training.checkpoint import RunFolder
 from distill_core.training.metrics import PriorEpochMetrics
+from tests.older_runs import leave_older_run
 
 WAIT_MS = 30_000
-OLDER_RUN = Path(__file__).parents[1] / "data" / "run-format-1" / "run.distill-run"
 TINY = PriorConfig(hidden_size=32, num_layers=1, num_heads=2, max_epochs=4, batch_size=4, device="cpu")
 
 
@@ -140,6 +140,21 @@ def test_sounds_that_have_moved_are_asked_for(
     _settle(qtbot, opened)
 
 
+def test_more_sounds_than_it_had_are_not_those_it_had(
+    qtbot: QtBot, opened: MainWindow, sounds_folder: Path, tmp_path: Path
+) -> None:
+    """One source of several is the same: that is not enough."""
+    more = tmp_path / "more"
+    more.mkdir()
+    shutil.copy(min(sounds_folder.iterdir()), more / "another.wav")
+    opened.commands.open_sounds(sounds_folder, more)
+    _settle(qtbot, opened)
+    opened.training.notice_banner.button("continue").click()
+    qtbot.waitUntil(lambda: _session(opened).state.unsaved, timeout=WAIT_MS)
+    assert _session(opened).state.dataset.sources == (sounds_folder,)
+    _settle(qtbot, opened)
+
+
 def test_the_start_offers_the_model_of_a_training_that_was_never_saved(
     qtbot: QtBot, folder: RunFolder, window: MainWindow, tiny_model: Path
 ) -> None:
@@ -156,10 +171,8 @@ def test_the_start_offers_the_model_of_a_training_that_was_never_saved(
 @pytest.fixture
 def older(tiny_model: Path) -> RunFolder:
     """The run folder of a training that a Distill of the format before left, as a crash ended it."""
-    folder = RunFolder.of(tiny_model)
-    folder.folder.mkdir(parents=True)
-    shutil.copy(OLDER_RUN, folder.folder / "run.distill-run")
-    return folder
+    leave_older_run(tiny_model, version=1)
+    return RunFolder.of(tiny_model)
 
 
 def test_a_training_of_an_older_distill_is_named_and_its_best_can_be_used(
