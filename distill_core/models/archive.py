@@ -27,7 +27,8 @@ from distill_core.models.refusals import DAMAGED_HINT, DamagedFileError, damaged
 from distill_core.models.save_errors import MAX_FILE_BYTES
 from distill_core.models.tensor_facts import StorageFacts, check_storages, tensors_in
 from distill_core.models.zip_container import DATA, Container, Record, check_sums, read_container, read_pickle
-from distill_core.models.zip_writer import PlannedFile, plan_archive
+from distill_core.models.zip_writer import plan_archive, planned_file
+from distill_core.parts import PartsFile
 
 MIN_FILE_BYTES = 1024
 HASHED_WHOLE_BYTES = 16 * 1024**2  # 10 ms
@@ -196,13 +197,13 @@ class Opened:
             contents, storages = write_contents(wanted)
             data = [(f"{DATA}{number}", self.record(cast(StorageFacts, key))) for number, key in enumerate(storages)]
             plan = plan_archive(contents, data, self.container.byte_order)
-            values = _load(PlannedFile(plan, self.source), self.path.name)
+            values = _load(planned_file(plan, self.source), self.path.name)
         if not isinstance(self.source, io.BytesIO):
             self.check_unchanged(os.fstat(self.source.fileno()))
         return {key: values[key] for key in wanted}
 
 
-def _load(source: BinaryIO | PlannedFile | str, name: str, mapped: bool = False) -> dict[str, Any]:
+def _load(source: BinaryIO | PartsFile | str, name: str, mapped: bool = False) -> dict[str, Any]:
     try:
         values: dict[str, Any] = torch.load(cast(Any, source), weights_only=True, map_location="cpu", mmap=mapped)
     except Exception as error:

@@ -22,7 +22,8 @@ from distill_core.models.file_replacement import allocated_bytes
 from distill_core.models.save_errors import check_size, shown, too_large_error, unwritable_error
 from distill_core.models.tensor_facts import StorageFacts, TensorFacts, tensors_in
 from distill_core.models.zip_container import DATA, Record
-from distill_core.models.zip_writer import BLOCK_BYTES, Bytes, Part, Plan, blocks_of, plan_archive, size_of
+from distill_core.models.zip_writer import BLOCK_BYTES, Part, Plan, blocks_of, plan_archive, size_of
+from distill_core.parts import Bytes
 from distill_core.text import printable
 
 Read: TypeAlias = Callable[[Path], tuple[dict[str, Any], FileStamp]]

@@ -7,16 +7,12 @@ as a file of its own.
 from __future__ import annotations
 
 import errno
-import io
-import os
 import struct
 import sys
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import accumulate
-from typing import Any, BinaryIO, TypeAlias
+from typing import BinaryIO, TypeAlias
 from zlib import crc32
 
 from distill_core.models.zip_container import (
@@ -31,8 +27,8 @@ from distill_core.models.zip_container import (
     ZIP_MAGIC,
     Record,
 )
+from distill_core.parts import Bytes, PartsFile
 
-Bytes: TypeAlias = bytes | memoryview
 # A record that is in memory, or in the file that the plan is read from.
 Part: TypeAlias = Bytes | Record
 Plan: TypeAlias = Sequence[Part]
@@ -149,48 +145,6 @@ def blocks_of(part: Part, source: BinaryIO | None) -> Iterator[Bytes]:
         yield block
 
 
-class PlannedFile(io.RawIOBase):
-    """A plan as a file that can be read, without having been written."""
-
-    def __init__(self, plan: Plan, source: BinaryIO) -> None:
-        self._plan, self._source = plan, source
-        self._starts = [0, *accumulate(map(size_of, plan))]
-        self._place = 0
-
-    def seekable(self) -> bool:
-        """Return that it is."""
-        return True
-
-    def readable(self) -> bool:
-        """Return that it is."""
-        return True
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a place in the file."""
-        self._place = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._starts[-1]}[whence]
-        return self._place
-
-    def tell(self) -> int:
-        """Return the place in the file."""
-        return self._place
-
-    def readinto(self, buffer: Any) -> int:
-        """Fill a buffer, as far as there are bytes."""
-        left = memoryview(buffer)
-        while left and (size := self._read_part(left)):
-            self._place += size
-            left = left[size:]
-        return len(buffer) - len(left)
-
-    def _read_part(self, buffer: memoryview) -> int:
-        """Fill the start of a buffer, up to the end of the part that the place is in."""
-        number = bisect_right(self._starts, self._place) - 1
-        if number == len(self._plan):
-            return 0
-        part, offset = self._plan[number], self._place - self._starts[number]
-        size = min(len(buffer), size_of(part) - offset)
-        if not isinstance(part, Record):
-            buffer[:size] = part[offset : offset + size]
-            return size
-        self._source.seek(part.start + offset)
-        return self._source.readinto(buffer[:size])  # type: ignore[attr-defined, no-any-return]
+def planned_file(plan: Plan, source: BinaryIO) -> PartsFile:
+    """Return a plan as a file that can be read, without having been written."""
+    return PartsFile(source, [(part.start, part.size) if isinstance(part, Record) else part for part in plan])

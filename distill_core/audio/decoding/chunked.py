@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Literal, TypeAlias
 
-from distill_core.audio.decoding.parts import Part
+from distill_core.parts import Part
 
 Order: TypeAlias = Literal["little", "big"]
 

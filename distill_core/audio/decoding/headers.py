@@ -22,8 +22,8 @@ from distill_core.audio.decoding.chunked import (
     sample_bytes,
 )
 from distill_core.audio.decoding.mpeg import id3_bytes
-from distill_core.audio.decoding.parts import Part
 from distill_core.audio.decoding.wave import wave_header
+from distill_core.parts import Part
 
 # Bytes of a sample where AIFC's compression fixes them; 0: as many as its bits need.
 _AIFC_BYTES = {b"NONE": 0, b"twos": 0, b"sowt": 0, b"in24": 3, b"in32": 4, b"fl32": 4, b"FL32": 4, b"fl64": 8}

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import BinaryIO, TypeAlias
 
-from distill_core.audio.decoding.parts import Span
 from distill_core.events import ShouldStop, never, stop_point
+from distill_core.parts import Span
 
 _HEADER_BYTES = 4
 _ID3V2_BYTES, _ID3V1_BYTES = 10, 128

@@ -8,7 +8,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import BinaryIO
 
-from distill_core.audio.decoding.parts import Span
+from distill_core.parts import Span
 
 MAGIC = b"OggS"
 _PAGE_HEADER_BYTES, _FLAGS, _SEGMENTS = 27, 5, 26

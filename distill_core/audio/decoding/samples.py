@@ -12,8 +12,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import soundfile
 
-from distill_core.audio.decoding.parts import Part, PartsFile
 from distill_core.memory import is_short_of_memory
+from distill_core.parts import Part, PartsFile
 
 Samples: TypeAlias = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -54,7 +54,7 @@ def read_blocks_of(sound: soundfile.SoundFile) -> Iterator[Samples]:
 
 def _feed(content: PartsFile, entrance: int) -> None:
     """Write a file into a pipe, until all is in it or nobody reads it any more."""
-    with content, suppress(OSError):
+    with suppress(OSError):
         try:
             while piece := content.read(_PIPE_BYTES):
                 while piece:
@@ -66,7 +66,7 @@ def _feed(content: PartsFile, entrance: int) -> None:
 @contextmanager
 def open_parts(path: Path, parts: Sequence[Part]) -> Iterator[soundfile.SoundFile]:
     """Open what a file's parts are in a row."""
-    with PartsFile(path, parts) as content, ForwardReader(content) as sound:
+    with path.open("rb") as file, ForwardReader(PartsFile(file, parts)) as sound:
         yield sound
 
 
@@ -85,13 +85,15 @@ def open_path(path: Path) -> Iterator[soundfile.SoundFile]:
 @contextmanager
 def open_piped(path: Path, parts: Sequence[Part]) -> Iterator[soundfile.SoundFile]:
     """Open what a file's parts are in a row through a pipe, whose length is unknown: it is read to its end."""
-    content = PartsFile(path, parts)
-    leaving, entering = os.pipe()
-    feeder = threading.Thread(target=_feed, args=(content, entering), name="sound feeder", daemon=True)
-    feeder.start()
-    try:
-        with ForwardReader(leaving, closefd=False) as sound:
-            yield sound
-    finally:
-        os.close(leaving)
-        feeder.join()
+    with path.open("rb") as file:
+        leaving, entering = os.pipe()
+        feeder = threading.Thread(
+            target=_feed, args=(PartsFile(file, parts), entering), name="sound feeder", daemon=True
+        )
+        feeder.start()
+        try:
+            with ForwardReader(leaving, closefd=False) as sound:
+                yield sound
+        finally:
+            os.close(leaving)
+            feeder.join()

@@ -22,10 +22,10 @@ from distill_core.audio.decoding.headers import READERS
 from distill_core.audio.decoding.kinds import MPEG, UNKNOWN, Kind, UnreadableSoundError, is_in_the_cloud, kind_of
 from distill_core.audio.decoding.mpeg import walk_mpeg
 from distill_core.audio.decoding.ogg import links_of
-from distill_core.audio.decoding.parts import Span
 from distill_core.audio.decoding.samples import Samples, open_parts, open_path, open_piped, read_blocks_of
 from distill_core.events import ShouldStop, never
 from distill_core.memory import is_short_of_memory
+from distill_core.parts import Span
 
 _UNKNOWN_FRAMES = 2**63 - 1
 _UNREAD = (0, 0, 0.0)

@@ -18,7 +18,7 @@ from distill_core.audio.decoding.chunked import (
     number_at,
     sample_bytes,
 )
-from distill_core.audio.decoding.parts import Span
+from distill_core.parts import Span
 
 _LARGEST_SIZE = 2**32 - 1
 _PLAIN_TAGS = (1, 3, 6, 7, 0xFFFE)  # PCM, float, A-law, µ-law, extensible: frames of one size
