@@ -74,7 +74,7 @@ def load_engine(on_event: OnEvent, should_stop: ShouldStop) -> Engine:
 def _save_obstacle(path: Path, *, probe: bool) -> SaveObstacle | None:
     """Return what would keep a prior from being saved into the file; `probe` makes a file there for an instant."""
     from distill_core.errors import ReadOnlyError, SaveError
-    from distill_core.models.save_check import check_can_save
+    from distill_core.files.save_check import check_can_save
 
     try:
         check_can_save(path, probe=probe)
@@ -196,8 +196,8 @@ def saving(model: ModelSummary, trained: TrainedPrior, output: Path | None, *, t
     """Save a trained prior into the model file or into a copy; what the run folder kept is not needed any more."""
 
     def run(on_event: OnEvent, should_stop: ShouldStop) -> Saved:
+        from distill_core.files.backup import backup_of
         from distill_core.models import persistence
-        from distill_core.models.backup import backup_of
         from distill_core.training.checkpoint import RunFolder
 
         if trained.prior is None:

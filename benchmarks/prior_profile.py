@@ -23,8 +23,8 @@ from distill_core.audio.chunks import read_file
 from distill_core.events import never
 from distill_core.generation.sampling import SamplingSettings, sample_codes
 from distill_core.models.architectures import Prior
+from distill_core.models.flat import CodePrior
 from distill_core.models.frames import FramesPrior
-from distill_core.models.prior import CodePrior
 from distill_core.training.codes import SplitCodes, extract_code_sequences
 from distill_core.training.optimizers import build_optimizer
 from distill_core.training.prior_config import PriorConfig, get_adaptive_prior_config

@@ -24,8 +24,8 @@ from torch.nn import functional
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import AdamW, Optimizer
 
+from distill_core.models.flat import flatten_codes
 from distill_core.models.frames import FramesPrior
-from distill_core.models.prior import flatten_codes
 from distill_core.training.codes import SplitCodes
 from distill_core.training.optimizers import build_optimizer
 from distill_core.training.prior_config import PriorConfig

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
         SaveError,
         TrainingError,
     )
+    from distill_core.files.save_check import check_can_save
     from distill_core.generation.sampling import SamplingSettings, sample_codes
+    from distill_core.models.flat import CodePrior, flatten_codes, unflatten_codes
     from distill_core.models.persistence import (
         LoadedVQModel,
         load_model_v2,
@@ -33,8 +35,6 @@ if TYPE_CHECKING:
         save_model_v2,
         save_prior_to_model,
     )
-    from distill_core.models.prior import CodePrior, flatten_codes, unflatten_codes
-    from distill_core.models.save_check import check_can_save
     from distill_core.models.summary import ModelSummary
     from distill_core.models.vqvae import ConvVQVAE
     from distill_core.training.codes import extract_code_sequences

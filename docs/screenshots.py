@@ -474,7 +474,7 @@ class Story:
         """Find a training that an older Distill left."""
         import torch
 
-        from distill_core.models.archive import read_archive
+        from distill_core.files.archive import read_archive
         from distill_core.training.checkpoint import RunFolder
 
         folder = RunFolder.of(self.files.model).folder
@@ -523,7 +523,7 @@ class Story:
 
     def tell_the_rest(self) -> None:
         """A stranger's model, and the dialogs that no work opens."""
-        from distill_core.models.archive import read_archive
+        from distill_core.files.archive import read_archive
 
         self.open_window()
         self.open_demo(self.files.few, max_epochs=2)

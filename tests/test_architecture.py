@@ -79,7 +79,7 @@ def test_one_module_unpickles_and_only_weights() -> None:
         assert "allow_pickle" not in path.read_text(), path
         if "torch.load" in _calls(tree):
             assert path.name == "archive.py"
-    source = (ROOT / "distill_core/models/archive.py").read_text()
+    source = (ROOT / "distill_core/files/archive.py").read_text()
     loads = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
     loads = [node for node in loads if ast.unparse(node.func) == "torch.load"]
     assert len(loads) == 1

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from distill_core import save_prior_to_model, scan, train_prior
-from distill_core.models.archive import read_archive
+from distill_core.files.archive import read_archive
 from tests.warm_python import warm_python
 
 

@@ -11,7 +11,7 @@ from distill_core.errors import ChangedOnDiskError, DistillError, ModelFileError
 from distill_core.text import file_name
 
 if TYPE_CHECKING:
-    from distill_core.models.archive import FileStamp
+    from distill_core.files.archive import FileStamp
     from distill_core.models.summary import ModelSummary
     from distill_core.training.checkpoint import RunFolder
     from distill_core.training.trained_prior import TrainedPrior
@@ -121,7 +121,7 @@ class PriorSaving:
         return save_prior_to_model(self.summary.path, *prior, output=output, expected=expected)
 
     def _say_backup(self, before: str | None, trained: TrainedPrior, saved_to: Path) -> None:
-        from distill_core.models.backup import backup_of
+        from distill_core.files.backup import backup_of
         from distill_core.models.persistence import ends_opening_in_the_ancestor
 
         if before is not None and ends_opening_in_the_ancestor(before, trained.config["architecture"]):

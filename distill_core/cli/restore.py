@@ -33,7 +33,7 @@ def restore(
 
 
 def _say_restored(terminal: Terminal, path: Path, summary: ModelSummary, was_there: bool) -> None:
-    from distill_core.models.backup import backup_of
+    from distill_core.files.backup import backup_of
 
     kept = backup_of(path)
     terminal.emit("restored", path=path, backup=kept, has_prior=summary.has_prior, **_prior_facts(summary))

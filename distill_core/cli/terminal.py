@@ -290,7 +290,7 @@ def check_writable(path: Path) -> None:
     Raises:
         SaveError: the folder is missing or not writable, the file is read-only, or there is no room.
     """
-    from distill_core.models.save_check import check_can_save
+    from distill_core.files.save_check import check_can_save
 
     try:
         check_can_save(path)

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from distill_core.models.architectures import Prior
+from distill_core.models.flat import Block, CodePrior
 from distill_core.models.frames import FramesPrior, TrunkBlock
-from distill_core.models.prior import Block, CodePrior
 
 
 class KeyValueCache:

@@ -19,7 +19,7 @@ from distill_core.errors import ConfigError
 from distill_core.events import OnEvent, ProgressReporter, ShouldStop, ignore, never, stop_point
 from distill_core.generation.decoding import Decoder, decoder_of, ready_for_decoding
 from distill_core.models.architectures import Prior
-from distill_core.models.prior import unflatten_codes
+from distill_core.models.flat import unflatten_codes
 
 _LARGEST_SHARE = 1 - 2.0**-20
 

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from distill_core.files.tensor_facts import Shape
 from distill_core.models.fused import rms_norm, squared_relu
-from distill_core.models.tensor_facts import Shape
 
 ARCHITECTURE = "frames"
 _ROPE_BASE = 10_000.0

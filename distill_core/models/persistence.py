@@ -16,14 +16,14 @@ from torch import Tensor
 
 from distill_core.audio.spectrogram import AudioSpectrogram, SpectrogramConfig
 from distill_core.errors import DistillError, ModelFileError
+from distill_core.files.archive import FileStamp, Opened, open_archive, read_archive, read_facts
+from distill_core.files.archive_writer import clean_up, saving_into, write_archive
+from distill_core.files.backup import backup_of, swap_with_backup
+from distill_core.files.replacing import real_path
+from distill_core.files.save_errors import changed_error, other_codec_error, shown, swap_error
 from distill_core.memory import memory_in_words
-from distill_core.models import prior as flat
-from distill_core.models import schema
+from distill_core.models import flat, schema
 from distill_core.models.architectures import PRIOR_CLASSES, Prior
-from distill_core.models.archive import FileStamp, Opened, open_archive, read_archive, read_facts
-from distill_core.models.archive_writer import clean_up, real_path, saving_into, write_archive
-from distill_core.models.backup import backup_of, swap_with_backup
-from distill_core.models.save_errors import changed_error, other_codec_error, shown, swap_error
 from distill_core.models.summary import ModelSummary, prior_facts, summarize
 from distill_core.models.vqvae import ConvVQVAE, codec_digest, grid_of
 

@@ -10,11 +10,10 @@ from torch import Tensor
 
 from distill_core.audio.spectrogram import SpectrogramConfig
 from distill_core.errors import ModelFileError
-from distill_core.models import frames
-from distill_core.models import prior as flat
+from distill_core.files.refusals import damaged
+from distill_core.files.tensor_facts import DTYPES, Shape, TensorFacts
+from distill_core.models import flat, frames
 from distill_core.models.architectures import PRIOR_CLASSES, architecture_of
-from distill_core.models.refusals import damaged
-from distill_core.models.tensor_facts import DTYPES, Shape, TensorFacts
 from distill_core.models.value_reader import MAX_NAME, ValueReader
 from distill_core.models.vqvae import ConvVQVAE, grid_of
 

@@ -12,9 +12,9 @@ from typing import Any
 from torch import Tensor
 
 from distill_core.audio.spectrogram import SpectrogramConfig
+from distill_core.files.archive import FileStamp
+from distill_core.files.tensor_facts import TensorFacts
 from distill_core.models import schema
-from distill_core.models.archive import FileStamp
-from distill_core.models.tensor_facts import TensorFacts
 from distill_core.models.vqvae import grid_of
 
 # Which codes a prior's perplexity is over: 2 leaves padding out. Files of before have no such mark.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from distill_core.errors import ModelFileError
-from distill_core.models.refusals import DAMAGED_HINT
+from distill_core.files.refusals import DAMAGED_HINT
 
 MAX_NAME = 64
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from distill_core.audio.spectrogram import FRAMES_PER_STEP, padded_length
-from distill_core.models.tensor_facts import Shape
+from distill_core.files.tensor_facts import Shape
 
 CHANNELS = (1, 32, 64, 128, 256)
 CONFIG_KEYS = (

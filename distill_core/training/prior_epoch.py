@@ -16,8 +16,8 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from distill_core.events import OnEvent, ShouldStop, Stopped, ignore, never, stop_point
 from distill_core.models.architectures import Prior
+from distill_core.models.flat import flatten_codes, unflatten_codes
 from distill_core.models.frames import FramesPrior
-from distill_core.models.prior import flatten_codes, unflatten_codes
 from distill_core.training.metrics import PriorStepMetrics
 from distill_core.training.number_format import BFLOAT16, number_format
 from distill_core.training.optimizers import JointOptimizer

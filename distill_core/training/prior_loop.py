@@ -19,9 +19,9 @@ from distill_core.events import OnEvent, ShouldStop, Stopped, ignore, never
 from distill_core.memory import memory_in_words
 from distill_core.models import frames
 from distill_core.models.architectures import Prior
+from distill_core.models.flat import CodePrior
 from distill_core.models.frames import FramesPrior
 from distill_core.models.persistence import LoadedVQModel, load_model_v2
-from distill_core.models.prior import CodePrior
 from distill_core.models.schema import LONGEST_SEQUENCE, check_seq_len
 from distill_core.models.vqvae import codec_digest
 from distill_core.training.checkpoint import RunFolder

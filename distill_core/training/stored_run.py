@@ -16,13 +16,13 @@ from filelock import FileLock, Timeout
 
 from distill_core.errors import DistillError, ModelFileError
 from distill_core.events import OnEvent, ShouldStop, ignore, never
+from distill_core.files.archive import FileStamp, read_archive, read_facts
+from distill_core.files.archive_writer import clean_up, saving_into, write_archive
+from distill_core.files.backup import backup_of
+from distill_core.files.save_errors import save_error
+from distill_core.files.temporaries import lock_path
 from distill_core.folders import lock_folder, run_folders
-from distill_core.models.archive import FileStamp, read_archive, read_facts
-from distill_core.models.archive_writer import clean_up, saving_into, write_archive
-from distill_core.models.backup import backup_of
 from distill_core.models.persistence import read_codec_digest
-from distill_core.models.save_errors import save_error
-from distill_core.models.saving_lock import lock_path
 from distill_core.training.metrics import OlderStateTaken
 from distill_core.training.run_facts import Kind, ListedRun, RunState, UnfinishedRun
 from distill_core.training.run_format import FORMAT, LATEST_MOMENT, VERSION, NewerRunError

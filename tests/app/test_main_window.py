@@ -24,7 +24,7 @@ from app.session import Session
 from app.state import ActionId, Activity
 from distill_core import load_model_v2, read_summary
 from distill_core.events import stop_point
-from distill_core.models.archive import read_archive
+from distill_core.files.archive import read_archive
 
 WAIT_MS = 30_000
 SMALL = {"hidden_size": 32, "num_layers": 1, "num_heads": 2}

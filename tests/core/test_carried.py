@@ -27,10 +27,10 @@ from distill_core import (
     read_summary,
     save_prior_to_model,
 )
-from distill_core.models.archive import open_archive, read_archive
-from distill_core.models.archive_writer import saving_into, write_archive
-from distill_core.models.contents_writer import write_contents
-from distill_core.models.zip_writer import blocks_of, plan_archive
+from distill_core.files.archive import open_archive, read_archive
+from distill_core.files.archive_writer import saving_into, write_archive
+from distill_core.files.contents_writer import write_contents
+from distill_core.files.zip_writer import blocks_of, plan_archive
 from tests.warm_python import warm_python
 
 CONFIG = {"hidden_size": 32, "num_layers": 1, "num_heads": 2}
@@ -191,7 +191,7 @@ def test_numbers_of_another_machine_are_turned_round(
     """Write a file as a machine would whose numbers have their greatest byte first."""
     values = torch.load(tiny_model, weights_only=True) | {"future": torch.arange(7, dtype=torch.int32)}
     if not can_map:
-        monkeypatch.setattr("distill_core.models.archive._is_unicode", lambda path: False)
+        monkeypatch.setattr("distill_core.files.archive._is_unicode", lambda path: False)
     contents, _ = write_contents(values)
     found: dict[int, torch.Tensor] = {}
     for tensor in [*values["model_state_dict"].values(), values["future"]]:

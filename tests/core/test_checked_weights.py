@@ -14,8 +14,8 @@ import soundfile
 import torch
 
 from distill_core import CodePrior, ModelFileError, load_model_v2, read_summary, save_prior_to_model, train_prior
+from distill_core.files.archive import read_facts
 from distill_core.models import schema
-from distill_core.models.archive import read_facts
 from distill_core.models.frames import FramesPrior
 from distill_core.models.vqvae import ConvVQVAE
 

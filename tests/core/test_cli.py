@@ -19,7 +19,7 @@ from typer.testing import CliRunner, Result
 
 from distill_core import load_model_v2, read_summary
 from distill_core.cli import app
-from distill_core.models.archive import read_archive
+from distill_core.files.archive import read_archive
 from tests.warm_python import warm_python
 
 COLD = [sys.executable]

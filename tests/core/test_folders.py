@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 
 from distill_core import read_summary
 from distill_core.cli import app
+from distill_core.files.archive_writer import saving_into
 from distill_core.folders import NOWHERE, convenience
-from distill_core.models.archive_writer import saving_into
 
 ROOT = Path(__file__).parents[2]
 NOBODY = 61_183

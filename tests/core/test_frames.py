@@ -25,7 +25,7 @@ from distill_core import (
     unflatten_codes,
     validate_prior_epoch,
 )
-from distill_core.models.archive import read_archive
+from distill_core.files.archive import read_archive
 from distill_core.models.frames import FramesPrior
 from distill_core.training.optimizers import build_optimizer
 

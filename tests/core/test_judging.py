@@ -23,8 +23,8 @@ from distill_core import (
     load_model_v2,
     train_prior,
 )
+from distill_core.models.flat import CodePrior
 from distill_core.models.persistence import read_summary, save_prior_to_model
-from distill_core.models.prior import CodePrior
 from distill_core.training.checkpoint import RunFolder
 from distill_core.training.metrics import FilePrior, Keep, PriorStepMetrics, PriorTrainingStartEvent, RolledBack
 from distill_core.training.prior_loop import load_best

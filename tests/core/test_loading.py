@@ -21,11 +21,11 @@ from typer.testing import CliRunner, Result
 from distill_core import ModelFileError, load_model_v2, read_summary
 from distill_core.audio.spectrogram import AudioSpectrogram, SpectrogramConfig
 from distill_core.cli import app
-from distill_core.models.archive import HASHED_WHOLE_BYTES, read_archive, read_facts
-from distill_core.models.pickle_opcodes import MAX_DEPTH, read_contents
-from distill_core.models.refusals import CodeInFileError, DamagedFileError
-from distill_core.models.tensor_facts import TensorFacts
-from distill_core.models.zip_container import check_sums, read_container
+from distill_core.files.archive import HASHED_WHOLE_BYTES, read_archive, read_facts
+from distill_core.files.pickle_opcodes import MAX_DEPTH, read_contents
+from distill_core.files.refusals import CodeInFileError, DamagedFileError
+from distill_core.files.tensor_facts import TensorFacts
+from distill_core.files.zip_container import check_sums, read_container
 from tests.soak.specimen import Specimen, pack, read_specimen, text
 from tests.warm_python import warm_python
 

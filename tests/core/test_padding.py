@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from distill_core import PriorTrainingStartEvent, load_model_v2, scan, train_prior
 from distill_core.audio.spectrogram import SpectrogramConfig
 from distill_core.audio.variants import VARIANTS, sound_samples, steps_of, total_steps
-from distill_core.models.prior import CodePrior
+from distill_core.models.flat import CodePrior
 from distill_core.training.codes import encode_and_split
 from distill_core.training.prior_config import PriorConfig
 from distill_core.training.prior_epoch import as_windows, train_step, validate

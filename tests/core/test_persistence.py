@@ -24,7 +24,7 @@ from distill_core import (
     save_prior_to_model,
 )
 from distill_core.audio.spectrogram import SpectrogramConfig
-from distill_core.models.archive import HASHED_WHOLE_BYTES, read_archive
+from distill_core.files.archive import HASHED_WHOLE_BYTES, read_archive
 
 REFERENCE = Path(__file__).parents[1] / "data" / "ref_small_prior.distill"
 PRIOR_KEYS = {"has_prior", "prior_state_dict", "prior_config", "prior_metadata"}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from distill_core import CodePrior, flatten_codes, load_model_v2, unflatten_codes
-from distill_core.models.archive import read_archive
+from distill_core.files.archive import read_archive
 
 REFERENCE = Path(__file__).parents[1] / "data" / "ref_small_prior.distill"
 

@@ -19,7 +19,7 @@ from distill_core import (
     restore_previous_version,
 )
 from distill_core.cli import app
-from distill_core.models.archive import read_archive
+from distill_core.files.archive import read_archive
 from distill_core.models.persistence import has_previous_version
 from distill_core.training import prior_loop
 
@@ -91,7 +91,7 @@ def test_no_room_is_told_before_training(
 ) -> None:
     usage = os.statvfs(tiny_model)
     too_much = usage.f_bavail * usage.f_frsize + 10**9
-    monkeypatch.setattr("distill_core.models.save_check.MARGIN_BYTES", too_much)
+    monkeypatch.setattr("distill_core.files.save_check.MARGIN_BYTES", too_much)
     run = _distill("train-prior", tiny_model, sounds_folder, *SMALL)
     assert run.exit_code == 4
     assert "Not enough space to save “tiny.distill” (needs " in run.output

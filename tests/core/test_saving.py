@@ -29,10 +29,9 @@ from distill_core import (
     restore_previous_version,
     save_prior_to_model,
 )
-from distill_core.models import saving_lock
-from distill_core.models.archive import read_archive
-from distill_core.models.archive_writer import saving_into, write_archive
-from distill_core.models.temporaries import leftovers, second_name, swap_name
+from distill_core.files.archive import read_archive
+from distill_core.files.archive_writer import saving_into, write_archive
+from distill_core.files.temporaries import leftovers, second_name, swap_name
 from tests.warm_python import warm_python
 
 CONFIG = {"hidden_size": 32, "num_layers": 1, "num_heads": 2}
@@ -272,7 +271,7 @@ def test_two_savers_never_overwrite_what_the_other_saved(tiny_model: Path) -> No
 
 
 HOLD = """
-from distill_core.models.saving_lock import saving_lock
+from distill_core.files.temporaries import saving_lock
 with saving_lock(Path(sys.argv[1]).resolve()):
     print("held", flush=True)
     sys.stdin.readline()
@@ -287,7 +286,7 @@ def test_a_saver_waits_for_another_then_says_so_and_a_dead_one_holds_nothing(
     assert other.stdout is not None
     assert other.stdin is not None
     assert other.stdout.readline() == "held\n"
-    monkeypatch.setattr(saving_lock, "WAIT_S", 0.2)
+    monkeypatch.setattr(temporaries, "WAIT_S", 0.2)
     temporary = second_name(tiny_model)
     temporary.write_bytes(b"of the other saver")
     with pytest.raises(SaveError, match="Another Distill is saving"):
@@ -305,7 +304,7 @@ def test_a_saver_waits_for_another_then_says_so_and_a_dead_one_holds_nothing(
 
 
 DIE_IN_THE_SAVE = """
-import distill_core.models.archive_writer as writer
+import distill_core.files.archive_writer as writer
 writer.flush_file = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)
 _save(Path(sys.argv[1]), 1)
 """
@@ -436,7 +435,7 @@ def test_a_disk_without_room_is_told_before_and_during_the_save(
     (small_disk / "full").write_bytes(bytes(small_disk_free(small_disk) - 100_000))
     with pytest.raises(SaveError, match=r"Not enough space .* MB free"):
         _save(model, 1)
-    monkeypatch.setattr("distill_core.models.archive_writer.check_room", lambda *_: None)  # as if others fill it now
+    monkeypatch.setattr("distill_core.files.archive_writer.check_room", lambda *_: None)  # as if others fill it now
     with pytest.raises(SaveError, match=r"Not enough space .* unchanged"):
         _save(model, 1)
     assert model.read_bytes() == before
@@ -552,7 +551,7 @@ def test_a_new_file_has_the_mode_of_new_files_and_the_process_keeps_its_own(
 
 def test_room_is_asked_for_what_is_in_lists(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    monkeypatch.setattr("distill_core.models.archive_writer.check_room", lambda path, size: asked.append(size))
+    monkeypatch.setattr("distill_core.files.archive_writer.check_room", lambda path, size: asked.append(size))
     values = {"states": [{"step": torch.zeros(1000)}, (torch.zeros(500),)]}
     with saving_into(tiny_model) as target:
         write_archive(target, values, read_archive)
@@ -561,7 +560,7 @@ def test_room_is_asked_for_what_is_in_lists(tiny_model: Path, monkeypatch: pytes
 
 def test_room_is_asked_once_for_what_shares_its_storage(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    monkeypatch.setattr("distill_core.models.archive_writer.check_room", lambda path, size: asked.append(size))
+    monkeypatch.setattr("distill_core.files.archive_writer.check_room", lambda path, size: asked.append(size))
     numbers = torch.zeros(10_000)
     with saving_into(tiny_model) as target:
         write_archive(target, {"best": numbers, "last": numbers, "half": numbers[5_000:]}, read_archive)
@@ -571,7 +570,7 @@ def test_room_is_asked_once_for_what_shares_its_storage(tiny_model: Path, monkey
 def test_what_would_be_larger_than_any_model_is_told_as_such(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = tiny_model.read_bytes()
     check_can_save(tiny_model)
-    monkeypatch.setattr("distill_core.models.save_errors.MAX_FILE_BYTES", len(before) + 20_000)
+    monkeypatch.setattr("distill_core.files.save_errors.MAX_FILE_BYTES", len(before) + 20_000)
     for door in (check_can_save, _save):
         with pytest.raises(SaveError, match="larger than 4 GB"):
             door(tiny_model)

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from distill_core import read_summary
 from distill_core.cli import app
-from distill_core.models.archive import read_archive
+from distill_core.files.archive import read_archive
 from distill_core.models.summary import unigram_of
 
 DATA = Path(__file__).parents[1] / "data"

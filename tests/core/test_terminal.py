@@ -21,7 +21,7 @@ import torch
 
 from distill_core import read_summary
 from distill_core.cli.outbox import Outbox
-from distill_core.models.archive import read_archive
+from distill_core.files.archive import read_archive
 from tests.warm_python import warm_python
 
 COLD = [sys.executable]

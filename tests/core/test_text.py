@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distill_core.errors import DistillError
-from distill_core.models.archive import read_archive
+from distill_core.files.archive import read_archive
 from distill_core.text import LONGEST_LINE, LONGEST_NAME, file_name, printable
 from tests.warm_python import warm_python
 

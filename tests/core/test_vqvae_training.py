@@ -17,8 +17,8 @@ from distill_core import ConfigError, ConvVQVAE, DatasetError, SaveError, Traini
 from distill_core.audio.spectrogram import SpectrogramConfig
 from distill_core.cli import app
 from distill_core.events import JobProgress
+from distill_core.files.archive import read_archive
 from distill_core.models import schema
-from distill_core.models.archive import read_archive
 from distill_core.training import vqvae_run
 from distill_core.training.augmentation import augment, resample_linearly, tilt
 from distill_core.training.metrics import (

@@ -21,7 +21,8 @@ from unittest.mock import patch
 import torch
 
 from distill_core import ModelFileError
-from distill_core.models import archive, pickle_opcodes, schema, zip_container
+from distill_core.files import archive, pickle_opcodes, zip_container
+from distill_core.models import schema
 from tests.soak.attacks import attacks
 from tests.soak.specimen import read_specimen, write_small_model
 from tests.soak.warm_process import (

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from distill_core import DistillError, read_summary
-from distill_core.models.archive import FileStamp
+from distill_core.files.archive import FileStamp
 from tests.soak.result import Moments, Result
 from tests.soak.saver import Saver, save_seconds
 from tests.soak.subject import NEW, OLD, OTHER, Subject, judge_backup, judge_leftovers

@@ -13,9 +13,9 @@ from zlib import crc32
 import torch
 
 from distill_core.audio.spectrogram import SpectrogramConfig
-from distill_core.models.backup import backup_of
+from distill_core.files.backup import backup_of
+from distill_core.models.flat import CodePrior
 from distill_core.models.persistence import save_model_v2, save_prior_to_model
-from distill_core.models.prior import CodePrior
 from distill_core.models.vqvae import ConvVQVAE
 
 CODES, LEVELS, SEQ_LEN = 2, 1, 48

@@ -24,8 +24,8 @@ from distill_core import (
     save_prior_to_model,
 )
 from distill_core.audio.spectrogram import AudioSpectrogram, SpectrogramConfig
+from distill_core.files.archive import FileStamp
 from distill_core.models.architectures import Prior
-from distill_core.models.archive import FileStamp
 from distill_core.models.frames import FramesPrior
 
 OLD, NEW, OTHER, EARLIER = 0, 1, 2, 3  # the last is in the backup before a save

@@ -17,7 +17,7 @@ def test_a_save_that_keeps_another_version_than_the_one_before_is_seen(
     subject.save(NEW)
     assert judge(subject, "saved", OLD, NEW) == []
     subject.put()
-    monkeypatch.setattr("distill_core.models.archive_writer.keeping_previous", lambda path: nullcontext())
+    monkeypatch.setattr("distill_core.files.archive_writer.keeping_previous", lambda path: nullcontext())
     subject.save(NEW)
     wrong = f"The backup is not the version before after “saved”: prior {EARLIER}"
     assert judge(subject, "saved", OLD, NEW) == [wrong]

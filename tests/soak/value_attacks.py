@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
+from distill_core.files.archive import read_archive
 from distill_core.models import schema
-from distill_core.models.archive import read_archive
 from distill_core.models.frames import FramesPrior
 from tests.soak.specimen import CODES, LEVELS, SEQ_LEN
 

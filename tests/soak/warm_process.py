@@ -24,8 +24,8 @@ import torch
 import distill_core.device  # noqa: F401  (before torch computes anything)
 from distill_core import ModelFileError, load_model_v2, read_summary
 from distill_core.cli.inspect import _facts
+from distill_core.files.zip_container import read_container
 from distill_core.models.persistence import LoadedVQModel
-from distill_core.models.zip_container import read_container
 from tests.soak.attacks import attacks
 from tests.soak.mutations import Mutator
 from tests.soak.specimen import read_specimen, write_small_model

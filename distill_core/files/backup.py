@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from distill_core.models.file_replacement import copy_attributes, flush_file, flush_folder, replace_file
-from distill_core.models.temporaries import leftovers, older_name, second_name, swap_name, temporary_beside
+from distill_core.files.replacing import copy_attributes, flush_file, flush_folder, replace_file
+from distill_core.files.temporaries import leftovers, older_name, second_name, swap_name, temporary_beside
 
 
 def backup_of(path: Path) -> Path:

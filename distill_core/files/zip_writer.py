@@ -15,7 +15,7 @@ from hashlib import sha256
 from typing import BinaryIO, TypeAlias
 from zlib import crc32
 
-from distill_core.models.zip_container import (
+from distill_core.files.zip_container import (
     BYTE_ORDER,
     DESCRIPTOR,
     END,

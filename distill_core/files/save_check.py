@@ -8,12 +8,11 @@ import stat
 from pathlib import Path
 
 from distill_core.errors import SaveError
-from distill_core.models.archive_writer import real_path
-from distill_core.models.backup import backup_of
-from distill_core.models.file_replacement import allocated_bytes
-from distill_core.models.save_errors import check_room, check_size, read_only, save_error, shown
-from distill_core.models.temporaries import temporary_beside
-from distill_core.models.zip_container import ZIP_MAGIC
+from distill_core.files.backup import backup_of
+from distill_core.files.replacing import allocated_bytes, real_path
+from distill_core.files.save_errors import check_room, check_size, read_only, save_error, shown
+from distill_core.files.temporaries import temporary_beside
+from distill_core.files.zip_container import ZIP_MAGIC
 
 MARGIN_BYTES = 32 * 1024**2  # for a prior that is larger than the one in the file, or the first
 

@@ -15,28 +15,27 @@ from typing import Any
 
 from distill_core.errors import SaveError
 from distill_core.events import ShouldStop, never, stop_point
-from distill_core.memory import is_short_of_memory, let_go
-from distill_core.models.archive import Opened
-from distill_core.models.backup import backup_of, has_leftovers, keeping_previous, remove_leftovers
-from distill_core.models.file_replacement import (
+from distill_core.files.archive import Opened
+from distill_core.files.backup import backup_of, has_leftovers, keeping_previous, remove_leftovers
+from distill_core.files.packed_archive import PackedArchive, Read
+from distill_core.files.replacing import (
     copy_attributes,
     flush_file,
     flush_folder,
     new_file_mode,
+    real_path,
     replace_file,
 )
-from distill_core.models.packed_archive import PackedArchive, Read
-from distill_core.models.save_errors import (
+from distill_core.files.save_errors import (
     changed_error,
     check_room,
     memory_error,
     read_only,
     save_error,
-    shown,
     unsure_error,
 )
-from distill_core.models.saving_lock import saving_lock
-from distill_core.models.temporaries import second_name, temporary_beside
+from distill_core.files.temporaries import saving_lock, second_name, temporary_beside
+from distill_core.memory import is_short_of_memory, let_go
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +65,6 @@ def _status_if_there(path: Path) -> os.stat_result | None:
         return path.stat()
     except FileNotFoundError:
         return None
-
-
-def real_path(path: Path) -> Path:
-    """Return the target of a link.
-
-    Raises:
-        SaveError: no file can be there, or what is there is no file: a rename would replace a device.
-    """
-    try:
-        path = path.resolve()
-        is_other = path.exists() and not path.is_file()
-    except (OSError, RuntimeError, ValueError) as error:  # too long; a link to itself; a zero in it
-        raise SaveError(f"{shown(path)} can't be saved: no file can be there.", "Choose another name.") from error
-    if is_other:
-        raise SaveError(f"{shown(path)} is not a file; nothing was written.", "Choose another name.")
-    return path
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from distill_core.models.refusals import DamagedFileError, require
+from distill_core.files.refusals import DamagedFileError, require
 from distill_core.text import LONGEST_NAME, printable
 
 ZIP_MAGIC = b"PK\x03\x04"

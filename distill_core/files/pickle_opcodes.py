@@ -13,8 +13,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
-from distill_core.models.refusals import NONSENSE, CodeInFileError, DamagedFileError, require
-from distill_core.models.tensor_facts import DTYPES, StorageFacts, TensorFacts
+from distill_core.files.refusals import NONSENSE, CodeInFileError, DamagedFileError, require
+from distill_core.files.tensor_facts import DTYPES, StorageFacts, TensorFacts
 
 MAX_OPCODES = 160_000  # up to ten microseconds each until all is built; 64 layers with their optimizer have 135,000
 MAX_VALUES = 160_000  # counted as often as they are referred to

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from distill_core.models.pickle_opcodes import MAX_DEPTH
-from distill_core.models.tensor_facts import DTYPES, StorageFacts, TensorFacts
+from distill_core.files.pickle_opcodes import MAX_DEPTH
+from distill_core.files.tensor_facts import DTYPES, StorageFacts, TensorFacts
 
 Storage: TypeAlias = torch.UntypedStorage | StorageFacts
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import torch
 
-from distill_core.models.refusals import require
+from distill_core.files.refusals import require
 
 DTYPES = {
     "torch DoubleStorage": torch.float64,

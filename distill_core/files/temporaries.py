@@ -1,4 +1,4 @@
-"""Files beside a model that last only as long as a save: names that tell whose they are, and who may remove them.
+"""What lasts only as long as a save: its lock, and files beside the model whose names tell who may remove them.
 
 A saver holds the model's lock. Whoever holds it next therefore knows that what bears its own mark was left by a
 process that died. Marks differ between computers and between users, who do not share locks.
@@ -6,6 +6,7 @@ process that died. Marks differ between computers and between users, who do not 
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 import tempfile
@@ -16,8 +17,14 @@ from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
 
+from filelock import FileLock, Timeout
+
+from distill_core.errors import SaveError
+from distill_core.files.save_errors import shown
 from distill_core.folders import lock_folder
 
+logger = logging.getLogger("distill")
+WAIT_S = 30.0  # a save of some hundred megabytes to a slow disk
 _NAME_PART = 40  # of the file's name: with all of a long one, the name would be longer than names can be
 _SUFFIX = ".tmp"
 
@@ -78,3 +85,37 @@ def leftovers(path: Path) -> list[Path]:
     with os.scandir(path.parent) as entries:
         names = [entry.name for entry in entries if entry.name.startswith(prefix) and entry.name.endswith(_SUFFIX)]
     return [path.with_name(name) for name in names]
+
+
+def lock_path(path: Path) -> Path:
+    """Return the lock of the file whose real path this is."""
+    return lock_folder() / f"{sha256(os.fsencode(os.path.normcase(path))).hexdigest()[:32]}.lock"
+
+
+@contextmanager
+def saving_lock(path: Path, wait_s: float | None = None) -> Iterator[None]:
+    """Hold the lock of the file whose real path this is; where none can be made, go on without one.
+
+    It lies in the cache folder and not beside the model, where it would litter and could not be made on every disk.
+    It keeps out what this user runs on this computer; against all others there is the comparison before a replacement.
+
+    Raises:
+        SaveError: another Distill kept it for longer than `wait_s`, by default `WAIT_S`.
+    """
+    lock: FileLock | None = None
+    try:
+        lock = FileLock(lock_path(path), timeout=WAIT_S if wait_s is None else wait_s)
+        lock.acquire()
+    except Timeout as error:
+        raise SaveError(
+            f"Another Distill is saving into {shown(path)}; nothing was written by this one.",
+            "Wait until it is done, then save again.",
+        ) from error
+    except (OSError, NotImplementedError) as error:  # there is no place for it, or the file system has no locks
+        logger.info("saving without a lock: %s", error)
+    try:
+        yield
+    finally:
+        if lock is not None:
+            with suppress(OSError):  # what was saved is saved, and the lock ends with the process
+                lock.release()

@@ -20,14 +20,14 @@ from typing import Any, BinaryIO, TypeAlias, cast
 import torch
 
 from distill_core.errors import ModelFileError
+from distill_core.files.contents_writer import write_contents
+from distill_core.files.pickle_opcodes import Contents, read_contents
+from distill_core.files.refusals import DAMAGED_HINT, DamagedFileError, damaged, refusals_told
+from distill_core.files.save_errors import MAX_FILE_BYTES
+from distill_core.files.tensor_facts import StorageFacts, check_storages, tensors_in
+from distill_core.files.zip_container import DATA, Container, Record, check_sums, read_container, read_pickle
+from distill_core.files.zip_writer import plan_archive, planned_file
 from distill_core.memory import is_short_of_memory, memory_in_words
-from distill_core.models.contents_writer import write_contents
-from distill_core.models.pickle_opcodes import Contents, read_contents
-from distill_core.models.refusals import DAMAGED_HINT, DamagedFileError, damaged, refusals_told
-from distill_core.models.save_errors import MAX_FILE_BYTES
-from distill_core.models.tensor_facts import StorageFacts, check_storages, tensors_in
-from distill_core.models.zip_container import DATA, Container, Record, check_sums, read_container, read_pickle
-from distill_core.models.zip_writer import plan_archive, planned_file
 from distill_core.parts import PartsFile
 
 MIN_FILE_BYTES = 1024

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from distill_core.models.tensor_facts import Shape
+from distill_core.files.tensor_facts import Shape
 
 ARCHITECTURE = "flat"
 

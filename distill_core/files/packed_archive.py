@@ -16,13 +16,13 @@ from torch import Tensor
 
 from distill_core.errors import ModelFileError, SaveError
 from distill_core.events import ShouldStop, stop_point, unless_stopped
-from distill_core.models.archive import FileStamp, Opened, read_records
-from distill_core.models.contents_writer import Storage, write_contents
-from distill_core.models.file_replacement import allocated_bytes
-from distill_core.models.save_errors import check_size, shown, too_large_error, unwritable_error
-from distill_core.models.tensor_facts import StorageFacts, TensorFacts, tensors_in
-from distill_core.models.zip_container import DATA, Record
-from distill_core.models.zip_writer import BLOCK_BYTES, Part, Plan, blocks_of, plan_archive, size_of
+from distill_core.files.archive import FileStamp, Opened, read_records
+from distill_core.files.contents_writer import Storage, write_contents
+from distill_core.files.replacing import allocated_bytes
+from distill_core.files.save_errors import check_size, shown, too_large_error, unwritable_error
+from distill_core.files.tensor_facts import StorageFacts, TensorFacts, tensors_in
+from distill_core.files.zip_container import DATA, Record
+from distill_core.files.zip_writer import BLOCK_BYTES, Part, Plan, blocks_of, plan_archive, size_of
 from distill_core.parts import Bytes
 from distill_core.text import printable
 

@@ -10,11 +10,30 @@ from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
 
+from distill_core.errors import SaveError
+from distill_core.files.save_errors import shown
+
 _WINDOWS_BUSY = (5, 32, 33)  # access denied, sharing violation, lock violation: a virus scanner is looking
 _WINDOWS_WAIT_S, _WINDOWS_PAUSE_S = 10.0, 0.1
 _UNSUPPORTED = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF)
 _NEW_FILE_MODE = 0o666
 _STATUS_BLOCK_BYTES = 512  # what `st_blocks` counts, whatever the disk's blocks are
+
+
+def real_path(path: Path) -> Path:
+    """Return the target of a link.
+
+    Raises:
+        SaveError: no file can be there, or what is there is no file: a rename would replace a device.
+    """
+    try:
+        path = path.resolve()
+        is_other = path.exists() and not path.is_file()
+    except (OSError, RuntimeError, ValueError) as error:  # too long; a link to itself; a zero in it
+        raise SaveError(f"{shown(path)} can't be saved: no file can be there.", "Choose another name.") from error
+    if is_other:
+        raise SaveError(f"{shown(path)} is not a file; nothing was written.", "Choose another name.")
+    return path
 
 
 def allocated_bytes(status: os.stat_result) -> int:
