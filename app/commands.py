@@ -273,7 +273,7 @@ class Commands(QObject):
     def clear_cache(self) -> None:
         """Remove the codes kept on disk, and say how much that freed."""
         if self.can(ActionId.CLEAR_CACHE):
-            from distill_core.training.code_cache import clear_code_cache
+            from distill_core.training.data.code_cache import clear_code_cache
 
             self.said.emit(cleared_text(clear_code_cache()))
 

@@ -17,7 +17,7 @@ from app.theme import resource_path
 if TYPE_CHECKING:
     from app.main_window import MainWindow
     from app.session import Session
-    from distill_core.training.metrics import PriorEpochMetrics
+    from distill_core.training.prior.events import PriorEpochMetrics
 
 _PAINT_MS = 300
 

@@ -8,13 +8,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from distill_core.errors import ConfigError
-from distill_core.training.prior_config import PriorConfig, config_for_sounds
+from distill_core.training.prior.config import PriorConfig, config_for_sounds
 
 if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset, AudioFile
     from distill_core.audio.spectrogram import SpectrogramConfig
     from distill_core.models.summary import ModelSummary
-    from distill_core.training.metrics import PriorEpochMetrics
+    from distill_core.training.prior.events import PriorEpochMetrics
 
 _PACE_EPOCHS = 20
 

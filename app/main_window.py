@@ -32,7 +32,9 @@ from app.widgets.drop_card import accept_copy
 from app.words import shown_name
 
 if TYPE_CHECKING:
-    from distill_core.training.metrics import OlderStateTaken, PriorEpochMetrics, RolledBack, RunNotKept
+    from distill_core.training.events import OlderStateTaken, RolledBack, RunNotKept
+
+    from distill_core.training.prior.events import PriorEpochMetrics
 
 _EVENT_MS = 5000
 _MINIMUM_SIZE = (760, 560)

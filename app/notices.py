@@ -12,8 +12,8 @@ from app.theme import BannerKind
 
 if TYPE_CHECKING:
     from distill_core.models.summary import ModelSummary
-    from distill_core.training.run_facts import UnfinishedRun
-    from distill_core.training.trained_prior import TrainedPrior
+    from distill_core.training.prior.trained import TrainedPrior
+    from distill_core.training.run_folder.facts import UnfinishedRun
 
 STOP, SAVE, EXPLAIN, COPY, REPLACE = "stop", "save", "explain", "copy", "replace"
 CONTINUE, BEST, DISCARD, REOPEN = "continue", "useBest", "discard", "reopen"

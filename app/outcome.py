@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from distill_core.training.metrics import ENDED_WORDS, KEPT_WORDS, Ended, Keep, perplexity, verdict_words
+from distill_core.training.events import ENDED_WORDS, Ended
+
+from distill_core.training.prior.events import KEPT_WORDS, Keep, perplexity, verdict_words
 
 if TYPE_CHECKING:
-    from distill_core.training.metrics import PriorEpochMetrics
-    from distill_core.training.trained_prior import TrainedPrior
+    from distill_core.training.prior.events import PriorEpochMetrics
+    from distill_core.training.prior.trained import TrainedPrior
 
 BY_AN_OLDER_MEASURE = "by an older measure"
 _FINISHED = {Ended.LAST_EPOCH: "Finished", Ended.STOPPED: "Stopped"}

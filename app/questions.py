@@ -13,9 +13,9 @@ from app.words import counted, shown_name
 
 if TYPE_CHECKING:
     from distill_core.models.summary import ModelSummary
-    from distill_core.training.metrics import PriorEpochMetrics
-    from distill_core.training.run_facts import ListedRun
-    from distill_core.training.trained_prior import TrainedPrior
+    from distill_core.training.prior.events import PriorEpochMetrics
+    from distill_core.training.prior.trained import TrainedPrior
+    from distill_core.training.run_folder.facts import ListedRun
 
 CANCEL = Choice("cancel", "Cancel", "reject")
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from app.state import State
-from distill_core.training.run_facts import recoverable
+from distill_core.training.run_folder.facts import recoverable
 
 if TYPE_CHECKING:
     from app.work import Engine, OpenedModel, Saved
-    from distill_core.training.run_facts import ListedRun
-    from distill_core.training.trained_prior import TrainedPrior
+    from distill_core.training.prior.trained import TrainedPrior
+    from distill_core.training.run_folder.facts import ListedRun
 
 # The name of a signal of the Session, and what it tells.
 News: TypeAlias = tuple[

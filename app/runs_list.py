@@ -15,7 +15,7 @@ from app.state import ActionId
 from app.widgets.runs_dialog import RunsDialog
 
 if TYPE_CHECKING:
-    from distill_core.training.run_facts import ListedRun
+    from distill_core.training.run_folder.facts import ListedRun
 
 
 class RunsList(QObject):

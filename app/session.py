@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from distill_core.training.events import OlderStateTaken, RolledBack, RunNotKept
 from PySide6.QtCore import QObject, Signal, Slot
 
 from app import results, work
@@ -15,20 +16,13 @@ from app.problems import problem_from
 from app.settings import Settings
 from app.state import Activity, State
 from distill_core.events import JobProgress, SkippedFile, Stopped
-from distill_core.training.metrics import (
-    OlderStateTaken,
-    PriorEpochMetrics,
-    PriorStepMetrics,
-    PriorTrainingStartEvent,
-    RolledBack,
-    RunNotKept,
-)
+from distill_core.training.prior.events import PriorEpochMetrics, PriorStepMetrics, PriorTrainingStartEvent
 
 if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
     from distill_core.models.summary import ModelSummary
-    from distill_core.training.metrics import Keep
-    from distill_core.training.trained_prior import TrainedPrior
+    from distill_core.training.prior.events import Keep
+    from distill_core.training.prior.trained import TrainedPrior
 
 _ACTIVITY_OF_JOB = {
     "engine": Activity.STARTING,
@@ -277,7 +271,7 @@ class Session(QObject):
 
     def _look_for_unfinished(self) -> None:
         """Offer what a training that failed had reached."""
-        from distill_core.training.checkpoint import RunFolder
+        from distill_core.training.run_folder.folder import RunFolder
 
         self._set(unfinished=RunFolder.of(self._require_model().path).unfinished())
 

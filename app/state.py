@@ -7,14 +7,16 @@ from enum import Enum, StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from distill_core.training.metrics import Keep, Verdict
+from distill_core.training.prior.events import Keep, Verdict
 
 if TYPE_CHECKING:
+    from distill_core.training.events import OlderStateTaken
+
     from distill_core.audio.dataset import AudioDataset
     from distill_core.models.summary import ModelSummary
-    from distill_core.training.metrics import OlderStateTaken, PriorEpochMetrics
-    from distill_core.training.run_facts import UnfinishedRun
-    from distill_core.training.trained_prior import TrainedPrior
+    from distill_core.training.prior.events import PriorEpochMetrics
+    from distill_core.training.prior.trained import TrainedPrior
+    from distill_core.training.run_folder.facts import UnfinishedRun
 
 
 class Activity(Enum):

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
     from distill_core.events import JobProgress
     from distill_core.models.summary import ModelSummary
-    from distill_core.training.metrics import PriorEpochMetrics, PriorTrainingStartEvent
-    from distill_core.training.prior_config import PriorConfig
-    from distill_core.training.run_facts import UnfinishedRun
+    from distill_core.training.prior.config import PriorConfig
+    from distill_core.training.prior.events import PriorEpochMetrics, PriorTrainingStartEvent
+    from distill_core.training.run_folder.facts import UnfinishedRun
 
 NO_MODEL_COMMAND = "distill train FOLDER -o MODEL.distill"
 _LONGEST_NAME = 40

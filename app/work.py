@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from app.state import SaveObstacle
 from distill_core.events import OnEvent, ShouldStop
-from distill_core.training.metrics import PriorStepMetrics
+from distill_core.training.prior.events import PriorStepMetrics
 
 if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
     from distill_core.models.summary import ModelSummary
-    from distill_core.training.run_facts import ListedRun, UnfinishedRun
-    from distill_core.training.trained_prior import TrainedPrior
+    from distill_core.training.prior.trained import TrainedPrior
+    from distill_core.training.run_folder.facts import ListedRun, UnfinishedRun
 
 Work: TypeAlias = Callable[[OnEvent, ShouldStop], object]
 
@@ -64,9 +64,9 @@ class SaveChecked:
 def load_engine(on_event: OnEvent, should_stop: ShouldStop) -> Engine:
     """Import what takes seconds."""
     import distill_core.models.persistence
-    import distill_core.training.prior_loop  # noqa: F401
+    import distill_core.training.prior.train  # noqa: F401
     from distill_core.device import describe_device, resolve_device
-    from distill_core.training.checkpoint import unfinished_runs
+    from distill_core.training.run_folder.folder import unfinished_runs
 
     return Engine(describe_device(resolve_device("auto")), tuple(unfinished_runs()))
 
@@ -87,7 +87,7 @@ def _save_obstacle(path: Path, *, probe: bool) -> SaveObstacle | None:
 
 def _opened(path: Path) -> OpenedModel:
     from distill_core.models.persistence import has_previous_version, read_summary
-    from distill_core.training.checkpoint import RunFolder
+    from distill_core.training.run_folder.folder import RunFolder
 
     summary = read_summary(path)
     return OpenedModel(
@@ -131,7 +131,7 @@ def training(model: Path, dataset: AudioDataset, overrides: Mapping[str, Any], *
 
     def run(on_event: OnEvent, should_stop: ShouldStop) -> TrainedPrior:
         from distill_core import train_prior
-        from distill_core.training.checkpoint import RunFolder
+        from distill_core.training.run_folder.folder import RunFolder
 
         on_event(SaveChecked(_save_obstacle(model, probe=True)))
         return train_prior(
@@ -151,8 +151,8 @@ def recovering(model: Path) -> Work:
     """Take the best prior of an unfinished training."""
 
     def run(on_event: OnEvent, should_stop: ShouldStop) -> TrainedPrior:
-        from distill_core.training.checkpoint import RunFolder
-        from distill_core.training.prior_loop import load_best
+        from distill_core.training.prior.train import load_best
+        from distill_core.training.run_folder.folder import RunFolder
 
         return load_best(RunFolder.of(model), on_event)
 
@@ -161,7 +161,7 @@ def recovering(model: Path) -> Work:
 
 def listing(on_event: OnEvent, should_stop: ShouldStop) -> tuple[ListedRun, ...]:
     """Return every training that was never saved, the newest first."""
-    from distill_core.training.stored_run import listed_runs
+    from distill_core.training.run_folder.stored import listed_runs
 
     return tuple(listed_runs())
 
@@ -170,7 +170,7 @@ def discarding(model: Path, run_id: str) -> Work:
     """Remove the unfinished training of this id, and return those that there are."""
 
     def run(on_event: OnEvent, should_stop: ShouldStop) -> tuple[ListedRun, ...]:
-        from distill_core.training.checkpoint import RunFolder
+        from distill_core.training.run_folder.folder import RunFolder
 
         RunFolder.of(model).discard(run_id)
         return listing(on_event, should_stop)
@@ -183,7 +183,7 @@ def discarding_listed(listed_id: str) -> Work:
 
     def run(on_event: OnEvent, should_stop: ShouldStop) -> tuple[ListedRun, ...]:
         from distill_core.errors import DistillError
-        from distill_core.training.stored_run import StoredRun
+        from distill_core.training.run_folder.stored import StoredRun
 
         if obstacle := StoredRun.named(listed_id).discard():
             raise DistillError(f"{obstacle} Nothing was removed.", "Try again when that has changed.")
@@ -198,7 +198,7 @@ def saving(model: ModelSummary, trained: TrainedPrior, output: Path | None, *, t
     def run(on_event: OnEvent, should_stop: ShouldStop) -> Saved:
         from distill_core.files.backup import backup_of
         from distill_core.models import persistence
-        from distill_core.training.checkpoint import RunFolder
+        from distill_core.training.run_folder.folder import RunFolder
 
         if trained.prior is None:
             raise ValueError("there is no prior to save")

@@ -43,10 +43,10 @@ from benchmarks.rivals import (
     is_installed,
     whole_batch,
 )
-from distill_core.training.baselines import unigram_perplexities
-from distill_core.training.codes import SplitCodes
-from distill_core.training.number_format import processor_name
-from distill_core.training.prior_config import get_adaptive_prior_config
+from distill_core.training.data.codes import SplitCodes
+from distill_core.training.prior.baselines import unigram_perplexities
+from distill_core.training.prior.config import get_adaptive_prior_config
+from distill_core.training.prior.number_format import processor_name
 
 DEMO = Path(__file__).resolve().parents[1] / "resources/demo"
 SAMPLE_BATCHES = (1, 8, 32)

@@ -25,11 +25,11 @@ from distill_core.generation.sampling import SamplingSettings, sample_codes
 from distill_core.models.architectures import Prior
 from distill_core.models.flat import CodePrior
 from distill_core.models.frames import FramesPrior
-from distill_core.training.codes import SplitCodes, extract_code_sequences
-from distill_core.training.optimizers import build_optimizer
-from distill_core.training.prior_config import PriorConfig, get_adaptive_prior_config
-from distill_core.training.prior_epoch import as_windows, train_step, validate
-from distill_core.training.sound_codes import first_codes
+from distill_core.training.data.codes import SplitCodes, extract_code_sequences
+from distill_core.training.data.sound_codes import first_codes
+from distill_core.training.prior.config import PriorConfig, get_adaptive_prior_config
+from distill_core.training.prior.epoch import as_windows, train_step, validate
+from distill_core.training.prior.optimizers import build_optimizer
 
 SIZES = ((128, 2), (256, 4))
 SAMPLE_BATCHES = (1, 32)

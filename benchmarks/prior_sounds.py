@@ -11,11 +11,11 @@ import torch
 from distill_core.audio.dataset import AudioDataset, scan
 from distill_core.audio.variants import total_steps
 from distill_core.models.persistence import LoadedVQModel, load_model_v2
-from distill_core.training.codes import Layout, SplitCodes, encode_and_split
-from distill_core.training.number_format import number_format
-from distill_core.training.prior_config import PriorConfig, prior_config_for
+from distill_core.training.data.codes import Layout, SplitCodes, encode_and_split
+from distill_core.training.data.sound_codes import SoundCodes
+from distill_core.training.prior.config import PriorConfig, prior_config_for
+from distill_core.training.prior.number_format import number_format
 from distill_core.training.settings import val_fraction_for
-from distill_core.training.sound_codes import SoundCodes
 
 
 @dataclass(frozen=True)

@@ -26,12 +26,12 @@ from torch.optim import AdamW, Optimizer
 
 from distill_core.models.flat import flatten_codes
 from distill_core.models.frames import FramesPrior
-from distill_core.training.codes import SplitCodes
-from distill_core.training.optimizers import build_optimizer
-from distill_core.training.prior_config import PriorConfig
-from distill_core.training.prior_epoch import as_windows, train_step
-from distill_core.training.sound_codes import SoundCodes
-from distill_core.training.windows import Batch, CodeWindows
+from distill_core.training.data.codes import SplitCodes
+from distill_core.training.data.sound_codes import SoundCodes
+from distill_core.training.data.windows import Batch, CodeWindows
+from distill_core.training.prior.config import PriorConfig
+from distill_core.training.prior.epoch import as_windows, train_step
+from distill_core.training.prior.optimizers import build_optimizer
 
 OURS = "frames"
 RIVALS = ("stock", "nanogpt", "x_transformers")

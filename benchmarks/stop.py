@@ -31,9 +31,9 @@ from distill_core import PriorEpochMetrics, load_model_v2, scan, train_prior
 from distill_core.audio.dataset import AudioDataset
 from distill_core.device import training_threads
 from distill_core.events import JobProgress, OnEvent, ShouldStop, ignore, never
-from distill_core.training.checkpoint import RunFolder
-from distill_core.training.metrics import PriorStepMetrics, PriorTrainingStartEvent
-from distill_core.training.number_format import processor_name
+from distill_core.training.prior.events import PriorStepMetrics, PriorTrainingStartEvent
+from distill_core.training.prior.number_format import processor_name
+from distill_core.training.run_folder.folder import RunFolder
 
 DEMO = Path(__file__).parents[1] / "resources/demo/demo.distill"
 SIZES = {"hidden_size": 512, "num_layers": 6, "num_heads": 8}

@@ -23,7 +23,7 @@ from app.application import DistillApplication
 from app.demo import copy_demo
 from app.main_window import MainWindow
 from app.session import Session
-from distill_core.training.metrics import PriorStepMetrics
+from distill_core.training.prior.events import PriorStepMetrics
 
 TIMER_MS = 16
 OPTIONS = {"hidden_size": 256, "num_layers": 4, "num_heads": 4, "max_epochs": 10_000}

@@ -37,18 +37,18 @@ if TYPE_CHECKING:
     )
     from distill_core.models.summary import ModelSummary
     from distill_core.models.vqvae import ConvVQVAE
-    from distill_core.training.codes import extract_code_sequences
-    from distill_core.training.memorization import check_memorization
-    from distill_core.training.metrics import (
+    from distill_core.training.data.codes import extract_code_sequences
+    from distill_core.training.prior.config import PriorConfig, get_adaptive_prior_config, prior_config_for
+    from distill_core.training.prior.epoch import train_prior_epoch, validate_prior_epoch
+    from distill_core.training.prior.events import (
         PriorEpochMetrics,
         PriorStepMetrics,
         PriorTrainingCompleteEvent,
         PriorTrainingStartEvent,
     )
-    from distill_core.training.prior_config import PriorConfig, get_adaptive_prior_config, prior_config_for
-    from distill_core.training.prior_epoch import train_prior_epoch, validate_prior_epoch
-    from distill_core.training.prior_loop import train_prior
-    from distill_core.training.trained_prior import TrainedPrior
+    from distill_core.training.prior.memorization import check_memorization
+    from distill_core.training.prior.train import train_prior
+    from distill_core.training.prior.trained import TrainedPrior
 
 _HOMES = {
     "audio.dataset": ("AudioDataset", "scan"),
@@ -73,22 +73,22 @@ _HOMES = {
         "save_model_v2",
         "save_prior_to_model",
     ),
-    "models.save_check": ("check_can_save",),
-    "models.prior": ("CodePrior", "flatten_codes", "unflatten_codes"),
+    "files.save_check": ("check_can_save",),
+    "models.flat": ("CodePrior", "flatten_codes", "unflatten_codes"),
     "models.summary": ("ModelSummary",),
     "models.vqvae": ("ConvVQVAE",),
-    "training.codes": ("extract_code_sequences",),
-    "training.memorization": ("check_memorization",),
-    "training.metrics": (
+    "training.data.codes": ("extract_code_sequences",),
+    "training.prior.memorization": ("check_memorization",),
+    "training.prior.events": (
         "PriorEpochMetrics",
         "PriorStepMetrics",
         "PriorTrainingCompleteEvent",
         "PriorTrainingStartEvent",
     ),
-    "training.prior_config": ("PriorConfig", "get_adaptive_prior_config", "prior_config_for"),
-    "training.prior_epoch": ("train_prior_epoch", "validate_prior_epoch"),
-    "training.prior_loop": ("train_prior",),
-    "training.trained_prior": ("TrainedPrior",),
+    "training.prior.config": ("PriorConfig", "get_adaptive_prior_config", "prior_config_for"),
+    "training.prior.epoch": ("train_prior_epoch", "validate_prior_epoch"),
+    "training.prior.train": ("train_prior",),
+    "training.prior.trained": ("TrainedPrior",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

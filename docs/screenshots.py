@@ -475,7 +475,7 @@ class Story:
         import torch
 
         from distill_core.files.archive import read_archive
-        from distill_core.training.checkpoint import RunFolder
+        from distill_core.training.run_folder.folder import RunFolder
 
         folder = RunFolder.of(self.files.model).folder
         folder.mkdir(parents=True)

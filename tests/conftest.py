@@ -108,7 +108,7 @@ def _measured(_shared_caches: Path) -> Path | None:
         return None
     import torch
 
-    from distill_core.training.number_format import number_format
+    from distill_core.training.prior.number_format import number_format
 
     number_format("auto", torch.device("cpu"))
     return _shared_caches / "distill" / "number_format"

@@ -15,7 +15,7 @@ def leave_older_run(model: Path, version: int) -> None:
     import torch
 
     from distill_core.models.persistence import read_codec_digest
-    from distill_core.training.checkpoint import RunFolder
+    from distill_core.training.run_folder.folder import RunFolder
 
     folder = RunFolder.of(model).folder
     folder.mkdir(parents=True)

@@ -12,7 +12,7 @@ from app.estimate import likely_config
 from app.session import Session
 from app.state import State
 from app.widgets.settings_form import SettingsForm
-from distill_core.training.prior_config import PriorConfig
+from distill_core.training.prior.config import PriorConfig
 
 
 class OptionsPanel(QWidget):

@@ -23,7 +23,7 @@ from app.widgets.perplexity_plot import PerplexityPlot
 if TYPE_CHECKING:
     from distill_core.events import JobProgress
     from distill_core.models.summary import ModelSummary
-    from distill_core.training.metrics import PriorEpochMetrics, PriorStepMetrics, PriorTrainingStartEvent
+    from distill_core.training.prior.events import PriorEpochMetrics, PriorStepMetrics, PriorTrainingStartEvent
 
 _BAR_STEPS = 1000
 _BAR_HEIGHT, _BUTTON_HEIGHT = 10, 36  # the button is as high as bar and sentence, so that the bar moves nothing

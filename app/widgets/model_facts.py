@@ -10,7 +10,7 @@ from app.outcome import ended_words, kept_words
 from app.widgets import stranger_values as read
 from app.words import counted, duration
 from distill_core.text import LONGEST_NAME, printable
-from distill_core.training.metrics import verdict_words
+from distill_core.training.prior.events import verdict_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

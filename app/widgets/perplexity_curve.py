@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from distill_core.training.metrics import PriorEpochMetrics, Verdict, perplexity
+from distill_core.training.prior.events import PriorEpochMetrics, Verdict, perplexity
 
 _ROUNDING = 1e-9  # a perplexity and the loss it came from differ by as much
 _NICE_ENDS = (10, 20, 30, 50, 75, 100, 150, 200, 300, 500, 750, 1000)

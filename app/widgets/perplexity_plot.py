@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 from app.widgets.announce import announce
 from app.widgets.perplexity_curve import Curve
 from app.widgets.plot_legend import PlotLegend
-from distill_core.training.metrics import PriorEpochMetrics
+from distill_core.training.prior.events import PriorEpochMetrics
 
 if TYPE_CHECKING:
     from app.widgets.perplexity_canvas import PerplexityCanvas

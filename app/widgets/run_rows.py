@@ -7,7 +7,7 @@ from pathlib import Path
 from app.widgets.model_facts import size_in_words
 from app.widgets.stranger_values import local_date
 from app.words import shown_name, shown_sources
-from distill_core.training.run_facts import STATE_WORDS, Kind, ListedRun, RunState
+from distill_core.training.run_folder.facts import STATE_WORDS, Kind, ListedRun, RunState
 
 TITLES = ("Model", "Sounds", "Epoch", "Best", "State", "Size", "Written")
 NO_RUNS = "There is no unfinished training."

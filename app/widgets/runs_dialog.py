@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 
 from app.widgets import run_rows
 from app.words import as_tooltip
-from distill_core.training.run_facts import ListedRun, RunState
+from distill_core.training.run_folder.facts import ListedRun, RunState
 
 _SIZE = (960, 360)
 _WIDEST_COLUMN = 220

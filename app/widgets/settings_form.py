@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QPushButton, QToolButton, QVBoxLayout, QWidget
 from app.widgets.setting_row import ChoiceRow, NotANumber, SettingRow, TextRow, YesNoRow
 from distill_core.device import DEVICE_NAMES
 from distill_core.errors import ConfigError
-from distill_core.training.prior_config import ARCHITECTURES, PRECISIONS, PriorConfig
+from distill_core.training.prior.config import ARCHITECTURES, PRECISIONS, PriorConfig
 from distill_core.training.settings import setting_docs
 
 IN_VIEW = (

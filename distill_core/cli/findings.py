@@ -11,7 +11,7 @@ import typer
 from distill_core.cli.progress import TrainingProgress
 from distill_core.cli.terminal import Terminal
 from distill_core.events import ShouldStop
-from distill_core.training.metrics import Ended
+from distill_core.training.events import Ended
 
 if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset

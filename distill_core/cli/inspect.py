@@ -10,7 +10,8 @@ import typer
 
 from distill_core.cli.terminal import Terminal, terminal_session
 from distill_core.text import LONGEST_NAME, printable
-from distill_core.training.metrics import ENDED_WORDS, KEPT_WORDS, VERDICT_WORDS
+from distill_core.training.events import ENDED_WORDS
+from distill_core.training.prior.events import KEPT_WORDS, VERDICT_WORDS
 
 if TYPE_CHECKING:
     from distill_core.models.summary import ModelSummary

@@ -13,8 +13,8 @@ from distill_core.text import file_name
 if TYPE_CHECKING:
     from distill_core.files.archive import FileStamp
     from distill_core.models.summary import ModelSummary
-    from distill_core.training.checkpoint import RunFolder
-    from distill_core.training.trained_prior import TrainedPrior
+    from distill_core.training.prior.trained import TrainedPrior
+    from distill_core.training.run_folder.folder import RunFolder
 
 
 @dataclass(frozen=True, slots=True)

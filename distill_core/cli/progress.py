@@ -11,19 +11,19 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from distill_core.cli.terminal import Terminal, say_settings
 from distill_core.events import JobProgress, SkippedFile
-from distill_core.training.metrics import (
-    FilePrior,
-    OlderStateTaken,
-    PriorEpochMetrics,
-    PriorStepMetrics,
-    PriorTrainingCompleteEvent,
-    PriorTrainingStartEvent,
-    RolledBack,
-    RunNotKept,
+from distill_core.training.codec.events import (
     VQVAEEpochMetrics,
     VQVAEStepMetrics,
     VQVAETrainingCompleteEvent,
     VQVAETrainingStartEvent,
+)
+from distill_core.training.events import OlderStateTaken, RolledBack, RunNotKept
+from distill_core.training.prior.events import (
+    FilePrior,
+    PriorEpochMetrics,
+    PriorStepMetrics,
+    PriorTrainingCompleteEvent,
+    PriorTrainingStartEvent,
     verdict_words,
 )
 

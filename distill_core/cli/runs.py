@@ -13,10 +13,10 @@ from rich.cells import cell_len
 from distill_core.cli.terminal import Terminal, check_output, check_writable, terminal_session
 from distill_core.errors import ConfigError, DistillError
 from distill_core.text import printable
-from distill_core.training.run_facts import STATE_WORDS, Kind, ListedRun
+from distill_core.training.run_folder.facts import STATE_WORDS, Kind, ListedRun
 
 if TYPE_CHECKING:
-    from distill_core.training.stored_run import StoredRun
+    from distill_core.training.run_folder.stored import StoredRun
 
 _TITLES = ("ID", "Kind", "Model", "Sounds", "Epoch", "Best", "State", "Size", "Written")
 _FEWEST_ID_LETTERS, _LONGEST_NAME = 8, 28
@@ -42,7 +42,7 @@ def runs(
     """
     with terminal_session(json) as terminal:
         _check_flags(discard, save, output, force)
-        from distill_core.training.stored_run import listed_runs
+        from distill_core.training.run_folder.stored import listed_runs
 
         listed = listed_runs()
         if discard is not None:
@@ -84,7 +84,7 @@ def _named(listed: Sequence[ListedRun], start: str, flag: str) -> ListedRun:
 
 
 def _stored(run: ListedRun) -> StoredRun:
-    from distill_core.training.stored_run import StoredRun
+    from distill_core.training.run_folder.stored import StoredRun
 
     return StoredRun.named(run.id)
 
@@ -111,7 +111,7 @@ def _save(terminal: Terminal, run: ListedRun, output: Path | None, force: bool) 
         ModelFileError: the training can't be read.
     """
     from distill_core.cli.progress import TrainingProgress
-    from distill_core.training.vqvae_loop import load_best_codec
+    from distill_core.training.codec.train import load_best_codec
 
     if run.facts is not None and run.facts.kind is not Kind.CODEC:
         raise ConfigError(

@@ -20,14 +20,14 @@ from distill_core.cli.terminal import (
 )
 from distill_core.errors import SaveError
 from distill_core.events import ShouldStop, Stopped
-from distill_core.training.metrics import VQVAETrainingCompleteEvent
-from distill_core.training.run_facts import Kind
+from distill_core.training.codec.config import VQVAEConfig, get_adaptive_vqvae_config
+from distill_core.training.codec.events import VQVAETrainingCompleteEvent
+from distill_core.training.run_folder.facts import Kind
 from distill_core.training.settings import setting_docs
-from distill_core.training.vqvae_config import VQVAEConfig, get_adaptive_vqvae_config
 
 if TYPE_CHECKING:
-    from distill_core.training.checkpoint import RunFolder
-    from distill_core.training.vqvae_loop import TrainedVQVAE
+    from distill_core.training.codec.train import TrainedVQVAE
+    from distill_core.training.run_folder.folder import RunFolder
 
 _DOCS = setting_docs(VQVAEConfig)
 
@@ -80,8 +80,8 @@ def _run(
     get_adaptive_vqvae_config(1, **overrides)  # a setting that cannot be is told before any work
     check_output(output, force)
     check_writable(output)
-    from distill_core.training.checkpoint import RunFolder
-    from distill_core.training.vqvae_loop import train_vqvae
+    from distill_core.training.codec.train import train_vqvae
+    from distill_core.training.run_folder.folder import RunFolder
 
     run_folder = RunFolder.of(output, Kind.CODEC)
     _look_for_unfinished(terminal, run_folder)

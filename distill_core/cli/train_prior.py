@@ -16,15 +16,16 @@ from distill_core.cli.terminal import Terminal, check_output, check_writable, st
 from distill_core.errors import ConfigError
 from distill_core.events import ShouldStop, Stopped
 from distill_core.text import LONGEST_NAME, file_name, printable
-from distill_core.training.metrics import ENDED_WORDS, Ended, Keep, verdict_words
-from distill_core.training.prior_config import PriorConfig, config_for_sounds
+from distill_core.training.events import ENDED_WORDS, Ended
+from distill_core.training.prior.config import PriorConfig, config_for_sounds
+from distill_core.training.prior.events import Keep, verdict_words
 
 if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
     from distill_core.models.summary import ModelSummary
-    from distill_core.training.checkpoint import RunFolder
-    from distill_core.training.run_facts import UnfinishedRun
-    from distill_core.training.trained_prior import TrainedPrior
+    from distill_core.training.prior.trained import TrainedPrior
+    from distill_core.training.run_folder.facts import UnfinishedRun
+    from distill_core.training.run_folder.folder import RunFolder
 
 _SHORT = {"max_epochs": "epochs", "num_layers": "layers", "num_heads": "heads", "learning_rate": "lr"}
 _SHORT |= {"context_s": "context", "time_limit_min": "time-limit"}
@@ -93,8 +94,8 @@ class _Job:
 def _run(job: _Job, overrides: dict[str, Any], should_stop: ShouldStop) -> None:
     config_for_sounds(1, 1, overrides)  # a setting that cannot be is told before any work
     from distill_core.models.persistence import read_summary
-    from distill_core.training.checkpoint import RunFolder
-    from distill_core.training.prior_loop import load_best
+    from distill_core.training.prior.train import load_best
+    from distill_core.training.run_folder.folder import RunFolder
 
     summary, run_folder = read_summary(job.model), RunFolder.of(job.model)
     _look_for_unfinished(job, run_folder, overrides)
@@ -121,8 +122,8 @@ def _train(
     progress: TrainingProgress,
     should_stop: ShouldStop,
 ) -> TrainedPrior:
-    from distill_core.training.prior_loop import train_prior as train
-    from distill_core.training.trained_prior import TrainedPrior
+    from distill_core.training.prior.train import train_prior as train
+    from distill_core.training.prior.trained import TrainedPrior
 
     try:
         dataset = scan_sounds(job.sounds, progress, should_stop)
@@ -148,7 +149,7 @@ def _look_for_unfinished(job: _Job, run_folder: RunFolder, overrides: dict[str, 
     Raises:
         ConfigError: it cannot.
     """
-    from distill_core.training.run_format import comparable, older_run
+    from distill_core.training.run_folder.format import comparable, older_run
 
     found, name = run_folder.unfinished(), file_name(job.model)
     wants_it, flag = job.resume or job.use_best, "--use-best" if job.use_best else "--resume"

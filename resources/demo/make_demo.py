@@ -12,10 +12,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from distill_core.training.codec.events import VQVAEEpochMetrics, VQVAETrainingCompleteEvent, VQVAETrainingStartEvent
+
 from distill_core.audio.dataset import scan
-from distill_core.training.metrics import VQVAEEpochMetrics, VQVAETrainingCompleteEvent, VQVAETrainingStartEvent
-from distill_core.training.vqvae_config import get_adaptive_vqvae_config
-from distill_core.training.vqvae_loop import TrainedVQVAE, train_vqvae
+from distill_core.training.codec.config import get_adaptive_vqvae_config
+from distill_core.training.codec.train import TrainedVQVAE, train_vqvae
 
 HERE = Path(__file__).parent
 # Eighteen clean sounds of three instruments: there the small set's default dropout of 0.4 costs more than it gives, and

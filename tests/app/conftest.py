@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from distill_core.training.events import Ended
 from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QApplication
 
-from distill_core.training.metrics import Ended, FilePrior, PriorEpochMetrics
+from distill_core.training.prior.events import FilePrior, PriorEpochMetrics
 
 if TYPE_CHECKING:
-    from distill_core.training.trained_prior import TrainedPrior
+    from distill_core.training.prior.trained import TrainedPrior
 
 
 def _palette(window: str, text: str, base: str, button: str) -> QPalette:
@@ -73,9 +74,9 @@ def an_epoch() -> Callable[..., PriorEpochMetrics]:
 def make_trained() -> Callable[..., TrainedPrior]:
     """Return `make_trained(epochs, ended=…, file_prior=…, **metadata)`: what training returns after such epochs."""
     from distill_core import CodePrior
-    from distill_core.training.prior_loop import KEPT_UNASKED
-    from distill_core.training.safeguards import KeptWeights, copy_of
-    from distill_core.training.trained_prior import TrainedPrior, choices
+    from distill_core.training.loop import KeptWeights, copy_of
+    from distill_core.training.prior.train import KEPT_UNASKED
+    from distill_core.training.prior.trained import TrainedPrior, choices
 
     def make(
         epochs: Sequence[PriorEpochMetrics],

@@ -11,7 +11,7 @@ from app.estimate import epoch_work, likely_config
 from distill_core import PriorConfig, read_summary, scan, train_prior
 from distill_core.audio.dataset import AudioDataset
 from distill_core.models.summary import ModelSummary
-from distill_core.training.metrics import PriorTrainingStartEvent
+from distill_core.training.prior.events import PriorTrainingStartEvent
 
 _ALL = {"val_fraction": 0.01, "batch_size": 1, "hidden_size": 32, "num_heads": 2, "num_layers": 1}
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from distill_core.training.events import Ended, OlderStateTaken
 
 from app import questions
 from app.notices import Notice, notice, warning
@@ -17,9 +18,9 @@ from app.words import PERPLEXITY_EXPLAINED
 from app.work import OpenedModel
 from distill_core import read_summary
 from distill_core.models.summary import ModelSummary
-from distill_core.training.metrics import Ended, FilePrior, Keep, OlderStateTaken, PriorEpochMetrics, Verdict
-from distill_core.training.run_facts import UnfinishedRun
-from distill_core.training.trained_prior import TrainedPrior
+from distill_core.training.prior.events import FilePrior, Keep, PriorEpochMetrics, Verdict
+from distill_core.training.prior.trained import TrainedPrior
+from distill_core.training.run_folder.facts import UnfinishedRun
 
 Epoch = Callable[..., PriorEpochMetrics]
 Make = Callable[..., TrainedPrior]

@@ -19,7 +19,7 @@ from app.widgets.perplexity_canvas import PerplexityCanvas
 from app.widgets.perplexity_curve import Curve, clock, in_words
 from app.widgets.perplexity_plot import NO_CURVE_YET, PerplexityPlot
 from app.widgets.plot_labels import PlotLabel
-from distill_core.training.metrics import PriorEpochMetrics
+from distill_core.training.prior.events import PriorEpochMetrics
 
 
 def _loss(perplexity: float) -> float:

@@ -19,10 +19,10 @@ from app.state import ActionId, Activity
 from app.widgets import run_rows
 from app.widgets.runs_dialog import RunsDialog
 from distill_core import PriorConfig, train_prior
-from distill_core.training.checkpoint import RunFolder
-from distill_core.training.metrics import PriorEpochMetrics
-from distill_core.training.run_facts import Kind, ListedRun, RunState, UnfinishedRun
-from distill_core.training.stored_run import StoredRun, listed_runs
+from distill_core.training.prior.events import PriorEpochMetrics
+from distill_core.training.run_folder.facts import Kind, ListedRun, RunState, UnfinishedRun
+from distill_core.training.run_folder.folder import RunFolder
+from distill_core.training.run_folder.stored import StoredRun, listed_runs
 
 WAIT_MS = 30_000
 TINY = PriorConfig(hidden_size=32, num_layers=1, num_heads=2, max_epochs=4, batch_size=4, device="cpu")

@@ -14,7 +14,7 @@ from pytestqt.qtbot import QtBot
 from app.theme import error_color
 from app.widgets.setting_row import SettingRow
 from app.widgets.settings_form import IN_VIEW, SettingsForm
-from distill_core.training.prior_config import PriorConfig, get_adaptive_prior_config, setting_docs
+from distill_core.training.prior.config import PriorConfig, get_adaptive_prior_config, setting_docs
 from distill_core.training.settings import setting
 
 WINDOW_DARK = "#2b2b2b"

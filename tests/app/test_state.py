@@ -7,15 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from distill_core.training.events import Ended
 
 from app import words
 from app.outcome import verdict_in_short
 from app.state import ALWAYS, ActionId, Activity, State, available
 from distill_core import read_summary, scan
 from distill_core.events import JobProgress
-from distill_core.training.metrics import Ended, Keep, PriorEpochMetrics, Verdict
-from distill_core.training.run_facts import UnfinishedRun
-from distill_core.training.trained_prior import TrainedPrior
+from distill_core.training.prior.events import Keep, PriorEpochMetrics, Verdict
+from distill_core.training.prior.trained import TrainedPrior
+from distill_core.training.run_folder.facts import UnfinishedRun
 
 A = ActionId
 OPENING = {A.OPEN_MODEL, A.CHOOSE_SOUNDS, A.TRY_DEMO}

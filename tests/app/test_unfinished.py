@@ -15,8 +15,8 @@ from app.main_window import MainWindow
 from app.session import Session
 from app.state import ActionId, Activity
 from distill_core import PriorConfig, read_summary, train_prior
-from distill_core.training.checkpoint import RunFolder
-from distill_core.training.metrics import PriorEpochMetrics
+from distill_core.training.prior.events import PriorEpochMetrics
+from distill_core.training.run_folder.folder import RunFolder
 from tests.older_runs import leave_older_run
 
 WAIT_MS = 30_000
@@ -36,7 +36,7 @@ def _crash_after_two(event: object) -> None:
 def folder(tiny_model: Path, sounds_folder: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
     """The run folder of a training that a crash ended after its second epoch."""
     folder = RunFolder.of(tiny_model)
-    monkeypatch.setattr("distill_core.training.prior_keeper.PAUSE_IN_WRITING_TIMES", 0)
+    monkeypatch.setattr("distill_core.training.prior.keeper.PAUSE_IN_WRITING_TIMES", 0)
     with pytest.raises(_Crash):
         train_prior(tiny_model, sounds_folder, TINY, on_event=_crash_after_two, run_folder=folder)
     return folder

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from distill_core.training.baselines import NEAR_COPIES, sameness, sibling_agreement, unigram_perplexities
-from distill_core.training.sound_codes import SoundCodes
+from distill_core.training.data.sound_codes import SoundCodes
+from distill_core.training.prior.baselines import NEAR_COPIES, sameness, sibling_agreement, unigram_perplexities
 
 
 def _sound(codes_WHQ: Tensor) -> SoundCodes:

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from distill_core.training.events import OlderStateTaken, RunNotKept
 
 from distill_core import ConfigError, PriorConfig, TrainedPrior, scan, train_prior
 from distill_core.errors import ModelFileError
-from distill_core.training.checkpoint import RunFolder, unfinished_runs
-from distill_core.training.metrics import OlderStateTaken, PriorEpochMetrics, PriorStepMetrics, RunNotKept
-from distill_core.training.prior_loop import load_best
+from distill_core.training.prior.events import PriorEpochMetrics, PriorStepMetrics
+from distill_core.training.prior.train import load_best
+from distill_core.training.run_folder.folder import RunFolder, unfinished_runs
 from tests.warm_python import warm_python
 
 TINY = PriorConfig(hidden_size=32, num_layers=1, num_heads=2, max_epochs=5, batch_size=4, patience=0, device="cpu")
@@ -26,7 +27,7 @@ TINY = PriorConfig(hidden_size=32, num_layers=1, num_heads=2, max_epochs=5, batc
 
 @pytest.fixture(autouse=True)
 def _each_epoch_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("distill_core.training.prior_keeper.PAUSE_IN_WRITING_TIMES", 0)
+    monkeypatch.setattr("distill_core.training.prior.keeper.PAUSE_IN_WRITING_TIMES", 0)
 
 
 class _Crash(BaseException):
@@ -165,7 +166,7 @@ def test_a_save_leaves_a_run_that_it_cannot_read(
 def test_each_best_is_kept_however_short_the_epochs_are(
     tiny_model: Path, sounds_folder: Path, folder: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("distill_core.training.prior_keeper.PAUSE_IN_WRITING_TIMES", 1e9)
+    monkeypatch.setattr("distill_core.training.prior.keeper.PAUSE_IN_WRITING_TIMES", 1e9)
     bests, others = [0], 0
 
     def on_event(event: object) -> None:

@@ -16,8 +16,8 @@ from distill_core import PriorConfig, load_model_v2, save_prior_to_model, scan, 
 from distill_core.audio.dataset import AudioDataset, AudioFile
 from distill_core.events import JobProgress, SkippedFile
 from distill_core.models.vqvae import ConvVQVAE
-from distill_core.training.code_cache import CodeCache, clear_code_cache, open_code_cache
-from distill_core.training.codes import SplitCodes, encode_and_split
+from distill_core.training.data.code_cache import CodeCache, clear_code_cache, open_code_cache
+from distill_core.training.data.codes import SplitCodes, encode_and_split
 
 CONFIG = PriorConfig(hidden_size=32, num_layers=1, num_heads=2, max_epochs=3, patience=0, device="cpu")
 SOUND = AudioFile(Path("kick.wav"), "kick.wav", 1.0, 48_000, 1, "a digest")
@@ -201,7 +201,7 @@ def test_a_write_that_fails_leaves_nothing_behind(
     def no_space(source: str, target: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("distill_core.training.code_cache.os.replace", no_space)
+    monkeypatch.setattr("distill_core.training.data.code_cache.os.replace", no_space)
     cache.save(SOUND, CODES_NSQ)
     monkeypatch.undo()
     assert not list((tmp_path / "codes").iterdir())

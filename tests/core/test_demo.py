@@ -10,8 +10,8 @@ from torch import Tensor
 
 from distill_core import LoadedVQModel, PriorTrainingStartEvent, load_model_v2, read_summary, scan, train_prior
 from distill_core.events import ignore, never
-from distill_core.training.sounds import SplitSounds, read_and_split
-from distill_core.training.vqvae_quality import codebook_health, mean_frame_l1
+from distill_core.training.codec.quality import codebook_health, mean_frame_l1
+from distill_core.training.data.chunks import SplitSounds, read_and_split
 
 DEMO = Path(__file__).parents[2] / "resources" / "demo"
 MODEL, SOUNDS = DEMO / "demo.distill", DEMO / "sounds"

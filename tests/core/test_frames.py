@@ -27,7 +27,7 @@ from distill_core import (
 )
 from distill_core.files.archive import read_archive
 from distill_core.models.frames import FramesPrior
-from distill_core.training.optimizers import build_optimizer
+from distill_core.training.prior.optimizers import build_optimizer
 
 GRIDS = [(8, 6, 3), (1, 47, 8), (3, 2, 1)]
 SMALL = PriorConfig(hidden_size=32, num_layers=1, num_heads=2, max_epochs=3, precision="float32", device="cpu")

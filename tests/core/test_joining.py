@@ -10,10 +10,10 @@ import torch
 
 from distill_core import PriorConfig, PriorEpochMetrics, TrainedPrior, load_model_v2, scan, train_prior
 from distill_core.events import JobProgress, SkippedFile
-from distill_core.training.checkpoint import RunFolder
-from distill_core.training.codes import SoundEncoder
-from distill_core.training.metrics import PriorStepMetrics
-from distill_core.training.prior_state import codes_digest
+from distill_core.training.data.codes import SoundEncoder
+from distill_core.training.prior.events import PriorStepMetrics
+from distill_core.training.prior.state import codes_digest
+from distill_core.training.run_folder.folder import RunFolder
 
 TINY = PriorConfig(
     hidden_size=32,
@@ -30,7 +30,7 @@ TINY = PriorConfig(
 
 @pytest.fixture(autouse=True)
 def _each_epoch_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("distill_core.training.prior_keeper.PAUSE_IN_WRITING_TIMES", 0)
+    monkeypatch.setattr("distill_core.training.prior.keeper.PAUSE_IN_WRITING_TIMES", 0)
 
 
 def _same(one: TrainedPrior, other: TrainedPrior) -> bool:
@@ -158,6 +158,6 @@ def test_a_fault_of_our_own_while_a_run_is_read_is_no_damaged_file(
     def fail(codes: object) -> str:
         raise KeyError("a bug")
 
-    monkeypatch.setattr("distill_core.training.prior_state.codes_digest", fail)
+    monkeypatch.setattr("distill_core.training.prior.state.codes_digest", fail)
     with pytest.raises(KeyError, match="a bug"):
         train_prior(tiny_model, sounds_folder, run_folder=folder, resume=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from distill_core.training.events import RolledBack
 
 from distill_core import (
     ModelFileError,
@@ -25,9 +26,9 @@ from distill_core import (
 )
 from distill_core.models.flat import CodePrior
 from distill_core.models.persistence import read_summary, save_prior_to_model
-from distill_core.training.checkpoint import RunFolder
-from distill_core.training.metrics import FilePrior, Keep, PriorStepMetrics, PriorTrainingStartEvent, RolledBack
-from distill_core.training.prior_loop import load_best
+from distill_core.training.prior.events import FilePrior, Keep, PriorStepMetrics, PriorTrainingStartEvent
+from distill_core.training.prior.train import load_best
+from distill_core.training.run_folder.folder import RunFolder
 from tests.older_runs import leave_older_run
 from tests.warm_python import warm_python
 

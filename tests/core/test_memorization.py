@@ -8,14 +8,8 @@ import pytest
 import torch
 
 from distill_core import check_memorization
-from distill_core.training.memorization import (
-    Evidence,
-    memorization_message,
-    standard_error,
-    verdict_on,
-    worst,
-)
-from distill_core.training.metrics import VERDICT_WORDS, Verdict, verdict_words
+from distill_core.training.prior.events import VERDICT_WORDS, Verdict, verdict_words
+from distill_core.training.prior.memorization import Evidence, memorization_message, standard_error, verdict_on, worst
 
 
 def _evidence(

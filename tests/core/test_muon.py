@@ -7,7 +7,7 @@ import copy
 import pytest
 import torch
 
-from distill_core.training.muon import Muon, orthogonalized
+from distill_core.training.prior.muon import Muon, orthogonalized
 
 
 @pytest.mark.parametrize("shape", [(48, 8), (8, 48)])

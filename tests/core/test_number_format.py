@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from distill_core.training import number_format as module
-from distill_core.training.number_format import bfloat16_gain, number_format, processor_name
+from distill_core.training.prior import number_format as module
+from distill_core.training.prior.number_format import bfloat16_gain, number_format, processor_name
 
 CPU = torch.device("cpu")
 

@@ -15,10 +15,10 @@ from distill_core import PriorTrainingStartEvent, load_model_v2, scan, train_pri
 from distill_core.audio.spectrogram import SpectrogramConfig
 from distill_core.audio.variants import VARIANTS, sound_samples, steps_of, total_steps
 from distill_core.models.flat import CodePrior
-from distill_core.training.codes import encode_and_split
-from distill_core.training.prior_config import PriorConfig
-from distill_core.training.prior_epoch import as_windows, train_step, validate
-from distill_core.training.sound_codes import SoundCodes, first_codes
+from distill_core.training.data.codes import encode_and_split
+from distill_core.training.data.sound_codes import SoundCodes, first_codes
+from distill_core.training.prior.config import PriorConfig
+from distill_core.training.prior.epoch import as_windows, train_step, validate
 
 DATA = Path(__file__).parents[1] / "data"
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from distill_core import ConfigError, PriorConfig, check_memorization, get_adaptive_prior_config, prior_config_for
-from distill_core.training.prior_config import config_for_sounds, setting_docs
+from distill_core.training.prior.config import config_for_sounds, setting_docs
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ from distill_core import (
     validate_prior_epoch,
 )
 from distill_core.events import Stopped
-from distill_core.training.prior_epoch import as_windows
+from distill_core.training.prior.epoch import as_windows
 
 TINY = PriorConfig(
     architecture="flat",
@@ -92,7 +92,7 @@ def test_the_start_event_comes_before_any_step(trained_with_events: tuple[Traine
 def test_the_result_is_what_the_best_epoch_was(tiny_model: Path, sounds_folder: Path) -> None:
     trained = train_prior(tiny_model, sounds_folder, replace(TINY, max_epochs=6, learning_rate=0.05))
     from distill_core import scan
-    from distill_core.training.codes import encode_and_split
+    from distill_core.training.data.codes import encode_and_split
 
     codes = encode_and_split(load_model_v2(tiny_model), scan(sounds_folder), TINY.val_fraction, TINY.seed)
     assert trained.prior is not None

@@ -16,20 +16,22 @@ from typing import Any
 
 import pytest
 import torch
+from distill_core.training.codec.events import VQVAEEpochMetrics
+from distill_core.training.events import OlderStateTaken, RunNotKept
 from typer.testing import CliRunner, Result
 
 from distill_core import ConfigError, PriorConfig, load_model_v2, save_prior_to_model, train_prior
 from distill_core.audio.dataset import AudioDataset
 from distill_core.cli import app
 from distill_core.errors import ModelFileError
-from distill_core.training.checkpoint import RunFolder, unfinished_runs
-from distill_core.training.metrics import OlderStateTaken, PriorEpochMetrics, RunNotKept, VQVAEEpochMetrics
-from distill_core.training.prior_loop import load_best
-from distill_core.training.run_facts import Kind, RunState
-from distill_core.training.run_format import sounds_of, thinned
-from distill_core.training.stored_run import StoredRun, listed_runs
-from distill_core.training.vqvae_config import VQVAEConfig
-from distill_core.training.vqvae_loop import load_best_codec, train_vqvae
+from distill_core.training.codec.config import VQVAEConfig
+from distill_core.training.codec.train import load_best_codec, train_vqvae
+from distill_core.training.prior.events import PriorEpochMetrics
+from distill_core.training.prior.train import load_best
+from distill_core.training.run_folder.facts import Kind, RunState
+from distill_core.training.run_folder.folder import RunFolder, unfinished_runs
+from distill_core.training.run_folder.format import sounds_of, thinned
+from distill_core.training.run_folder.stored import StoredRun, listed_runs
 from tests.older_runs import leave_older_run
 from tests.warm_python import warm_python
 
@@ -39,7 +41,7 @@ TINY = PriorConfig(hidden_size=32, num_layers=1, num_heads=2, max_epochs=4, batc
 
 @pytest.fixture(autouse=True)
 def _each_epoch_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("distill_core.training.prior_keeper.PAUSE_IN_WRITING_TIMES", 0)
+    monkeypatch.setattr("distill_core.training.prior.keeper.PAUSE_IN_WRITING_TIMES", 0)
 
 
 class _Crash(BaseException):
@@ -307,7 +309,7 @@ def test_a_run_that_the_version_before_left_is_replaced_and_discarded_as_any(
 
 SECOND_TRAINING = """
 import sys
-from distill_core.training.checkpoint import RunFolder
+from distill_core.training.run_folder.folder import RunFolder
 
 with RunFolder.of(sys.argv[1]).in_use(wait_s=0.5) as obstacle:
     print(obstacle)
@@ -757,7 +759,7 @@ def test_the_best_codec_is_the_one_that_was_kept(sounds_folder: Path, tmp_path: 
 def test_each_new_best_codec_is_kept_where_epochs_are_long(
     sounds_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("distill_core.training.vqvae_keeper.PAUSE_IN_WRITING_S", 0.0)
+    monkeypatch.setattr("distill_core.training.codec.keeper.PAUSE_IN_WRITING_S", 0.0)
     run_id = _leave_codec(tmp_path / "new.distill", sounds_folder, epoch=3)
     facts = StoredRun.named(run_id).look()
     assert facts is not None

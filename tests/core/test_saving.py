@@ -29,6 +29,7 @@ from distill_core import (
     restore_previous_version,
     save_prior_to_model,
 )
+from distill_core.files import temporaries
 from distill_core.files.archive import read_archive
 from distill_core.files.archive_writer import saving_into, write_archive
 from distill_core.files.temporaries import leftovers, second_name, swap_name

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from distill_core.training.codec.events import VQVAEEpochMetrics
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from distill_core import CodePrior, PriorConfig, PriorEpochMetrics, TrainedPrior, load_model_v2, scan, train_prior
@@ -18,15 +19,15 @@ from distill_core.events import Stopped
 from distill_core.folders import run_folders
 from distill_core.models.architectures import Prior
 from distill_core.models.frames import FramesPrior
-from distill_core.training.checkpoint import RunFolder
-from distill_core.training.codes import encode_and_split
-from distill_core.training.metrics import PriorStepMetrics, VQVAEEpochMetrics
-from distill_core.training.optimizers import build_optimizer, warm_up_and_cosine
-from distill_core.training.prior_epoch import as_windows, train_step
-from distill_core.training.sound_codes import SoundCodes
-from distill_core.training.vqvae_config import get_adaptive_vqvae_config
-from distill_core.training.vqvae_loop import train_vqvae
-from distill_core.training.vqvae_run import take_step
+from distill_core.training.codec.config import get_adaptive_vqvae_config
+from distill_core.training.codec.run import take_step
+from distill_core.training.codec.train import train_vqvae
+from distill_core.training.data.codes import encode_and_split
+from distill_core.training.data.sound_codes import SoundCodes
+from distill_core.training.prior.epoch import as_windows, train_step
+from distill_core.training.prior.events import PriorStepMetrics
+from distill_core.training.prior.optimizers import build_optimizer, warm_up_and_cosine
+from distill_core.training.run_folder.folder import RunFolder
 
 SIZES = {"hidden_size": 32, "num_layers": 3, "num_heads": 2}
 ARCHITECTURES = ["frames", "flat"]

@@ -12,10 +12,10 @@ from distill_core import load_model_v2, scan
 from distill_core.audio.spectrogram import SpectrogramConfig
 from distill_core.audio.variants import ORIGINAL, VARIANTS, Variant, read_variant
 from distill_core.events import never
-from distill_core.training.code_cache import open_code_cache
-from distill_core.training.codes import encode_and_split
-from distill_core.training.prior_config import MOST_VARIANTS
-from distill_core.training.sound_codes import SoundCodes
+from distill_core.training.data.code_cache import open_code_cache
+from distill_core.training.data.codes import encode_and_split
+from distill_core.training.data.sound_codes import SoundCodes
+from distill_core.training.prior.config import MOST_VARIANTS
 
 CONFIG = SpectrogramConfig()
 

@@ -10,6 +10,12 @@ from typing import Any
 
 import pytest
 import torch
+from distill_core.training.codec.events import (
+    VQVAEEpochMetrics,
+    VQVAEStepMetrics,
+    VQVAETrainingCompleteEvent,
+    VQVAETrainingStartEvent,
+)
 from torch import Tensor
 from typer.testing import CliRunner, Result
 
@@ -19,18 +25,12 @@ from distill_core.cli import app
 from distill_core.events import JobProgress
 from distill_core.files.archive import read_archive
 from distill_core.models import schema
-from distill_core.training import vqvae_run
-from distill_core.training.augmentation import augment, resample_linearly, tilt
-from distill_core.training.metrics import (
-    VQVAEEpochMetrics,
-    VQVAEStepMetrics,
-    VQVAETrainingCompleteEvent,
-    VQVAETrainingStartEvent,
-)
-from distill_core.training.sounds import VariantBatches
-from distill_core.training.vqvae_config import VQVAEConfig, get_adaptive_vqvae_config
-from distill_core.training.vqvae_loop import TrainedVQVAE, train_vqvae
-from distill_core.training.vqvae_quality import codebook_health, mean_frame_l1, reconstruction_loss
+from distill_core.training.codec import run as vqvae_run
+from distill_core.training.codec.config import VQVAEConfig, get_adaptive_vqvae_config
+from distill_core.training.codec.quality import codebook_health, mean_frame_l1, reconstruction_loss
+from distill_core.training.codec.train import TrainedVQVAE, train_vqvae
+from distill_core.training.data.augmentation import augment, resample_linearly, tilt
+from distill_core.training.data.chunks import VariantBatches
 
 SIZES: dict[str, Any] = {"codebook_dim": 16, "codebook_size": 16, "num_quantizers": 2}
 TINY: dict[str, Any] = {**SIZES, "max_epochs": 2, "batch_size": 4, "augmentation": 2, "val_fraction": 0.4}

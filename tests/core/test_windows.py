@@ -10,10 +10,10 @@ from torch import Tensor
 
 from distill_core import PriorConfig, validate_prior_epoch
 from distill_core.models.frames import FramesPrior
-from distill_core.training.optimizers import build_optimizer
-from distill_core.training.prior_epoch import as_windows, train_step, validate
-from distill_core.training.sound_codes import SoundCodes
-from distill_core.training.windows import Batch, CodeWindows, whole_row
+from distill_core.training.data.sound_codes import SoundCodes
+from distill_core.training.data.windows import Batch, CodeWindows, whole_row
+from distill_core.training.prior.epoch import as_windows, train_step, validate
+from distill_core.training.prior.optimizers import build_optimizer
 
 
 def _rows(lengths: list[int], unit: int) -> list[Tensor]:

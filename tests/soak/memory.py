@@ -32,7 +32,7 @@ import torch
 
 from distill_core import DistillError, PriorEpochMetrics, load_model_v2, train_prior
 from distill_core.cli import main
-from distill_core.training.checkpoint import RunFolder
+from distill_core.training.run_folder.folder import RunFolder
 from tests.soak.result import Result, not_run
 from tests.soak.subject import write_model
 

@@ -16,16 +16,17 @@ from distill_core.errors import ConfigError
 from distill_core.events import ShouldStop, never, stop_point
 from distill_core.models.architectures import PRIOR_CLASSES, architecture_of
 from distill_core.models.persistence import now_utc
-from distill_core.training.codes import SplitCodes
-from distill_core.training.metrics import Ended, Keep, PriorEpochMetrics
-from distill_core.training.optimizer_state import check_optimizer, check_schedule
-from distill_core.training.prior_facts import kept_epochs, kept_facts, prior_metadata
-from distill_core.training.prior_run import PriorRun
-from distill_core.training.run_facts import Kind
-from distill_core.training.run_format import damaged_run, ended_of, reading_a_run, sounds_of
-from distill_core.training.run_kinds import file_prior_of, history_of
-from distill_core.training.safeguards import KeptWeights, Weights
-from distill_core.training.trained_prior import TrainedPrior, choices
+from distill_core.training.data.codes import SplitCodes
+from distill_core.training.events import Ended
+from distill_core.training.loop import KeptWeights, Weights
+from distill_core.training.prior.events import Keep, PriorEpochMetrics
+from distill_core.training.prior.facts import kept_epochs, kept_facts, prior_metadata
+from distill_core.training.prior.optimizer_state import check_optimizer, check_schedule
+from distill_core.training.prior.run import PriorRun
+from distill_core.training.prior.trained import TrainedPrior, choices
+from distill_core.training.run_folder.facts import Kind
+from distill_core.training.run_folder.format import damaged_run, ended_of, reading_a_run, sounds_of
+from distill_core.training.run_folder.kinds import file_prior_of, history_of
 
 
 def codes_digest(codes: SplitCodes) -> str:

@@ -1,4 +1,4 @@
-"""The events that training sends: frozen, plain values, safe to hand to another thread."""
+"""The events that the training of a prior sends: frozen, plain values, safe to hand to another thread."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from distill_core.training.prior_config import PriorConfig
+    from distill_core.training.prior.config import PriorConfig
 
 
 _MAX_LOSS = 20.0  # exp(20) is 485 million: beyond it perplexity says nothing more
@@ -17,25 +17,6 @@ _MAX_LOSS = 20.0  # exp(20) is 485 million: beyond it perplexity says nothing mo
 def perplexity(loss: float) -> float:
     """Return exp of a mean cross-entropy in nats, bounded so that it never overflows."""
     return math.exp(min(loss, _MAX_LOSS))
-
-
-class Ended(StrEnum):
-    """How a training ended."""
-
-    LAST_EPOCH = "last_epoch"
-    NO_BETTER = "no_better"
-    STOPPED = "stopped"
-    DIVERGED = "diverged"
-    TIME_LIMIT = "time_limit"
-
-
-ENDED_WORDS = {
-    Ended.LAST_EPOCH: "after its last epoch",
-    Ended.NO_BETTER: "because it got no better",
-    Ended.STOPPED: "because it was stopped",
-    Ended.DIVERGED: "because it diverged again and again",
-    Ended.TIME_LIMIT: "at its time limit",
-}
 
 
 class Verdict(StrEnum):
@@ -155,49 +136,6 @@ class PriorEpochMetrics:
 
 
 @dataclass(frozen=True, slots=True)
-class RolledBack:
-    """An epoch diverged; training goes on from an earlier one, with half the learning rate."""
-
-    epoch: int
-    to_epoch: int
-    reason: str
-
-    @property
-    def sentence(self) -> str:
-        """What to tell a person."""
-        return (
-            f"Epoch {self.epoch} diverged ({self.reason}): training goes on from epoch {self.to_epoch} with half the "
-            "learning rate."
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class RunNotKept:
-    """The training goes on, but what it reaches is not on disk until it is saved; `reason` says why."""
-
-    reason: str
-
-    @property
-    def sentence(self) -> str:
-        """What to tell a person."""
-        return f"Not kept on disk until it is saved: {self.reason}"
-
-
-@dataclass(frozen=True, slots=True)
-class OlderStateTaken:
-    """The newest state of an unfinished training is damaged, or missing; the one before it, of `epoch`, is taken."""
-
-    epoch: int
-    is_missing: bool = False
-
-    @property
-    def sentence(self) -> str:
-        """What to tell a person."""
-        what = "missing" if self.is_missing else "damaged"
-        return f"The newest state of the unfinished training is {what}; the one of epoch {self.epoch} is taken."
-
-
-@dataclass(frozen=True, slots=True)
 class PriorTrainingCompleteEvent:
     """The end of training; the final values are those of the last epoch.
 
@@ -212,67 +150,3 @@ class PriorTrainingCompleteEvent:
     was_memorizing: bool
     ended: str = ""
     run_verdict: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class VQVAETrainingStartEvent:
-    """What codec training works on.
-
-    `augmentation` is how often each chunk is heard in an epoch; `mean_frame_l1` is the error of answering each held-out
-    chunk with its own mean frame: a useful codec lies below.
-    """
-
-    train_files: int
-    validation_files: int
-    chunks: int
-    augmentation: int
-    mean_frame_l1: float
-    seed: int
-    threads: int
-    total_epochs: int
-
-
-@dataclass(frozen=True, slots=True)
-class VQVAEStepMetrics:
-    """One optimizer step."""
-
-    epoch: int
-    step: int
-    total_steps: int
-    train_loss: float
-    learning_rate: float
-    step_time_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class VQVAEEpochMetrics:
-    """One epoch of codec training, counted from 1.
-
-    `train_loss` includes `commit_loss`; `val_loss` is the reconstruction's on held-out sounds, `val_l1` the mean
-    absolute error of their log-mel, `codebook_use` the share of the first level's codes that they use.
-    """
-
-    epoch: int
-    total_epochs: int
-    train_loss: float
-    commit_loss: float
-    val_loss: float
-    best_val_loss: float
-    val_l1: float
-    codebook_use: float
-    epoch_time_s: float
-    learning_rate: float
-
-
-@dataclass(frozen=True, slots=True)
-class VQVAETrainingCompleteEvent:
-    """The end of codec training; `val_l1` and `codebook_use` (on training sounds) are those of the best epoch."""
-
-    final_train_loss: float
-    final_val_loss: float
-    best_val_loss: float
-    best_epoch: int
-    val_l1: float
-    mean_frame_l1: float
-    codebook_use: float
-    epochs_trained: int

@@ -9,10 +9,11 @@ from distill_core.audio.dataset import AudioDataset
 from distill_core.errors import NotEnoughMemoryError, SaveError
 from distill_core.events import OnEvent, ShouldStop, never
 from distill_core.memory import memory_in_words
-from distill_core.training.checkpoint import RunFolder
-from distill_core.training.metrics import Ended, PriorEpochMetrics, RunNotKept
-from distill_core.training.prior_run import PriorRun
-from distill_core.training.prior_state import state_of
+from distill_core.training.events import Ended, RunNotKept
+from distill_core.training.prior.events import PriorEpochMetrics
+from distill_core.training.prior.run import PriorRun
+from distill_core.training.prior.state import state_of
+from distill_core.training.run_folder.folder import RunFolder
 
 PAUSE_IN_WRITING_TIMES = 5  # so that keeping epochs that are no best takes a sixth of the time at most
 

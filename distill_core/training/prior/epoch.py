@@ -18,14 +18,14 @@ from distill_core.events import OnEvent, ShouldStop, Stopped, ignore, never, sto
 from distill_core.models.architectures import Prior
 from distill_core.models.flat import flatten_codes, unflatten_codes
 from distill_core.models.frames import FramesPrior
-from distill_core.training.metrics import PriorStepMetrics
-from distill_core.training.number_format import BFLOAT16, number_format
-from distill_core.training.optimizers import JointOptimizer
-from distill_core.training.prior_config import PriorConfig
-from distill_core.training.safeguards import BAD_STEPS_IN_A_ROW, diverged
-from distill_core.training.sound_codes import SoundCodes
+from distill_core.training.data.sound_codes import SoundCodes
+from distill_core.training.data.windows import Batch, CodeWindows, Row, row_of, whole_row
+from distill_core.training.loop import BAD_STEPS_IN_A_ROW, diverged
+from distill_core.training.prior.config import PriorConfig
+from distill_core.training.prior.events import PriorStepMetrics
+from distill_core.training.prior.number_format import BFLOAT16, number_format
+from distill_core.training.prior.optimizers import JointOptimizer
 from distill_core.training.stop_points import all_or_nothing, stopping_inside
-from distill_core.training.windows import Batch, CodeWindows, Row, row_of, whole_row
 
 _IGNORED = -100  # cross-entropy passes over such a target
 

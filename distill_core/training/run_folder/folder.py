@@ -18,9 +18,9 @@ from distill_core.errors import ModelFileError, SaveError
 from distill_core.events import OnEvent, ShouldStop, ignore, never
 from distill_core.folders import run_folders
 from distill_core.text import printable
-from distill_core.training.run_facts import Kind, UnfinishedRun, recoverable
-from distill_core.training.run_format import comparable, is_older, older_run
-from distill_core.training.stored_run import (
+from distill_core.training.run_folder.facts import Kind, UnfinishedRun, recoverable
+from distill_core.training.run_folder.format import comparable, is_older, older_run
+from distill_core.training.run_folder.stored import (
     LOOKING_S,
     WAIT_S,
     StoredRun,

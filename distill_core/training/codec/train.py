@@ -16,24 +16,19 @@ from distill_core.events import OnEvent, ShouldStop, Stopped, ignore, never
 from distill_core.memory import memory_in_words
 from distill_core.models.persistence import save_model_v2
 from distill_core.models.vqvae import CONFIG_KEYS, ConvVQVAE
-from distill_core.training.checkpoint import RunFolder
-from distill_core.training.codes import extract_code_sequences
-from distill_core.training.metrics import (
-    Ended,
-    RunNotKept,
-    VQVAEEpochMetrics,
-    VQVAETrainingCompleteEvent,
-    VQVAETrainingStartEvent,
-)
-from distill_core.training.run_format import ended_of
-from distill_core.training.run_kinds import codec_history_of
-from distill_core.training.safeguards import train_epochs
-from distill_core.training.sounds import read_and_split
-from distill_core.training.vqvae_config import VQVAEConfig, get_adaptive_vqvae_config
-from distill_core.training.vqvae_keeper import CodecKeeper
-from distill_core.training.vqvae_quality import codebook_health
-from distill_core.training.vqvae_run import VQVAERun
-from distill_core.training.vqvae_state import loss_curves, metadata, training_config
+from distill_core.training.codec.config import VQVAEConfig, get_adaptive_vqvae_config
+from distill_core.training.codec.events import VQVAEEpochMetrics, VQVAETrainingCompleteEvent, VQVAETrainingStartEvent
+from distill_core.training.codec.keeper import CodecKeeper
+from distill_core.training.codec.quality import codebook_health
+from distill_core.training.codec.run import VQVAERun
+from distill_core.training.codec.state import loss_curves, metadata, training_config
+from distill_core.training.data.chunks import read_and_split
+from distill_core.training.data.codes import extract_code_sequences
+from distill_core.training.events import Ended, RunNotKept
+from distill_core.training.loop import train_epochs
+from distill_core.training.run_folder.folder import RunFolder
+from distill_core.training.run_folder.format import ended_of
+from distill_core.training.run_folder.kinds import codec_history_of
 
 # About a second of work, and a quarter of that after a stop: whoever stops waits for the save.
 _MOST_CHUNKS_FOR_HEALTH, _MOST_ONCE_STOPPED = 250, 64

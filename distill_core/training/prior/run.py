@@ -15,23 +15,23 @@ import torch
 from distill_core.errors import DatasetError, ModelFileError
 from distill_core.events import OnEvent, ShouldStop, never, stop_point
 from distill_core.models.architectures import Prior
-from distill_core.training.baselines import sibling_agreement, unigram_perplexities
-from distill_core.training.codes import SplitCodes
-from distill_core.training.memorization import (
+from distill_core.training.data.codes import SplitCodes
+from distill_core.training.data.sound_codes import SoundCodes, by_step, first_codes
+from distill_core.training.data.windows import CodeWindows
+from distill_core.training.loop import MAX_ROLL_BACKS, Diverged, KeptWeights, copy_of, diverged
+from distill_core.training.prior.baselines import sibling_agreement, unigram_perplexities
+from distill_core.training.prior.config import PriorConfig
+from distill_core.training.prior.epoch import CodeLosses, as_windows, train_prior_epoch, validate
+from distill_core.training.prior.events import FilePrior, PriorEpochMetrics, Verdict, perplexity
+from distill_core.training.prior.memorization import (
     Evidence,
     check_memorization,
     memorization_message,
     standard_error,
     verdict_on,
 )
-from distill_core.training.metrics import FilePrior, PriorEpochMetrics, Verdict, perplexity
-from distill_core.training.number_format import number_format
-from distill_core.training.optimizers import build_optimizer, warm_up_and_cosine, warm_up_steps
-from distill_core.training.prior_config import PriorConfig
-from distill_core.training.prior_epoch import CodeLosses, as_windows, train_prior_epoch, validate
-from distill_core.training.safeguards import MAX_ROLL_BACKS, Diverged, KeptWeights, copy_of, diverged
-from distill_core.training.sound_codes import SoundCodes, by_step, first_codes
-from distill_core.training.windows import CodeWindows
+from distill_core.training.prior.number_format import number_format
+from distill_core.training.prior.optimizers import build_optimizer, warm_up_and_cosine, warm_up_steps
 
 _MIN_EPOCH_STEPS = 4
 # So far above guessing a loss is no learner's any more, once the learning rate has been at its height for a while.

@@ -8,10 +8,11 @@ from distill_core.audio.dataset import AudioDataset
 from distill_core.errors import NotEnoughMemoryError, SaveError
 from distill_core.events import OnEvent
 from distill_core.memory import memory_in_words
-from distill_core.training.checkpoint import RunFolder
-from distill_core.training.metrics import Ended, RunNotKept, VQVAEEpochMetrics
-from distill_core.training.vqvae_run import VQVAERun
-from distill_core.training.vqvae_state import state_of
+from distill_core.training.codec.events import VQVAEEpochMetrics
+from distill_core.training.codec.run import VQVAERun
+from distill_core.training.codec.state import state_of
+from distill_core.training.events import Ended, RunNotKept
+from distill_core.training.run_folder.folder import RunFolder
 
 PAUSE_IN_WRITING_S = 60.0  # a codec gets better in most epochs: a crash costs a minute, and the epoch under way
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from distill_core.errors import TrainingError
 from distill_core.events import OnEvent, ShouldStop, Stopped, stop_point
-from distill_core.training.metrics import Ended, RolledBack
+from distill_core.training.events import Ended, RolledBack
 
 BAD_STEPS_IN_A_ROW = 3
 MAX_ROLL_BACKS = 3

@@ -29,8 +29,8 @@ from distill_core.events import (
 )
 from distill_core.models.persistence import LoadedVQModel
 from distill_core.models.vqvae import ConvVQVAE
-from distill_core.training.code_cache import CodeCache
-from distill_core.training.sound_codes import SoundCodes, by_step
+from distill_core.training.data.code_cache import CodeCache
+from distill_core.training.data.sound_codes import SoundCodes, by_step
 from distill_core.training.stop_points import stopping_inside
 
 Layout: TypeAlias = Literal["chunks", "rows"]

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from distill_core.models import schema
-from distill_core.training.metrics import FilePrior, PriorEpochMetrics, Verdict, VQVAEEpochMetrics
-from distill_core.training.prior_config import MOST_VARIANTS, NUMBER_FORMATS, PriorConfig
-from distill_core.training.run_facts import Kind, UnfinishedRun
-from distill_core.training.run_format import (
+from distill_core.training.codec.events import VQVAEEpochMetrics
+from distill_core.training.loop import MAX_ROLL_BACKS
+from distill_core.training.prior.config import MOST_VARIANTS, NUMBER_FORMATS, PriorConfig
+from distill_core.training.prior.events import FilePrior, PriorEpochMetrics, Verdict
+from distill_core.training.run_folder.facts import Kind, UnfinishedRun
+from distill_core.training.run_folder.format import (
     VERSION,
     KeyTypes,
     are_finite,
@@ -23,7 +25,6 @@ from distill_core.training.run_format import (
     reading_a_run,
     require,
 )
-from distill_core.training.safeguards import MAX_ROLL_BACKS
 
 _LARGEST = 1e12  # no loss, rate, time or perplexity comes near it
 _MOST_STEPS = 10**15

@@ -10,18 +10,18 @@ from distill_core.audio.dataset import AudioDataset
 from distill_core.device import describe_device, training_threads
 from distill_core.models.persistence import now_utc
 from distill_core.models.summary import MEASURE
-from distill_core.training.baselines import sameness
-from distill_core.training.memorization import memorization_limit, worst
-from distill_core.training.metrics import (
-    Ended,
+from distill_core.training.events import Ended
+from distill_core.training.prior.baselines import sameness
+from distill_core.training.prior.events import (
     Keep,
     PriorEpochMetrics,
     PriorTrainingCompleteEvent,
     PriorTrainingStartEvent,
     Verdict,
 )
-from distill_core.training.prior_run import PriorRun
-from distill_core.training.run_format import thinned
+from distill_core.training.prior.memorization import memorization_limit, worst
+from distill_core.training.prior.run import PriorRun
+from distill_core.training.run_folder.format import thinned
 
 
 def start_event(run: PriorRun) -> PriorTrainingStartEvent:

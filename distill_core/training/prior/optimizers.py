@@ -12,9 +12,9 @@ from torch.optim.lr_scheduler import LambdaLR
 from distill_core.events import ShouldStop, never, stop_point
 from distill_core.models.architectures import Prior
 from distill_core.models.frames import FramesPrior
-from distill_core.training.muon import Muon
-from distill_core.training.number_format import dtype_of, number_format
-from distill_core.training.prior_config import PriorConfig
+from distill_core.training.prior.config import PriorConfig
+from distill_core.training.prior.muon import Muon
+from distill_core.training.prior.number_format import dtype_of, number_format
 
 _WARM_UP_SHARE = 0.02
 _FRAMES_BETAS = (0.9, 0.98)

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from distill_core.events import ShouldStop, never, unless_stopped
-from distill_core.training.metrics import perplexity
-from distill_core.training.sound_codes import SoundCodes
+from distill_core.training.data.sound_codes import SoundCodes
+from distill_core.training.prior.events import perplexity
 
 _MOST_SOUNDS_COMPARED = 256  # a sound's comparison with an hour of others takes about ten milliseconds
 # From this agreement on, held-out sounds say nothing about new ones, and a set is one sound.

@@ -18,12 +18,12 @@ from torch.optim.lr_scheduler import LambdaLR
 from distill_core.audio.spectrogram import AudioSpectrogram
 from distill_core.events import OnEvent, ShouldStop, never, stop_point, unless_stopped
 from distill_core.models.vqvae import ConvVQVAE, grid_of
-from distill_core.training.metrics import VQVAEEpochMetrics, VQVAEStepMetrics
-from distill_core.training.safeguards import BAD_STEPS_IN_A_ROW, MAX_ROLL_BACKS, KeptWeights, copy_of, diverged
-from distill_core.training.sounds import SplitSounds, VariantBatches
+from distill_core.training.codec.config import VQVAEConfig
+from distill_core.training.codec.events import VQVAEEpochMetrics, VQVAEStepMetrics
+from distill_core.training.codec.quality import mean_frame_l1, reconstruction_loss
+from distill_core.training.data.chunks import SplitSounds, VariantBatches
+from distill_core.training.loop import BAD_STEPS_IN_A_ROW, MAX_ROLL_BACKS, KeptWeights, copy_of, diverged
 from distill_core.training.stop_points import all_or_nothing, stopping_inside
-from distill_core.training.vqvae_config import VQVAEConfig
-from distill_core.training.vqvae_quality import mean_frame_l1, reconstruction_loss
 
 _VECTORS_PER_CODE = 4  # that k-means wants to see
 _MOST_CHUNKS_FOR_K_MEANS = 128

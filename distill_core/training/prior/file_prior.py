@@ -9,11 +9,11 @@ from distill_core.events import ShouldStop
 from distill_core.models import frames
 from distill_core.models.architectures import Prior
 from distill_core.models.persistence import LoadedVQModel
-from distill_core.training.codes import SplitCodes
-from distill_core.training.metrics import FilePrior, perplexity
-from distill_core.training.prior_config import PriorConfig
-from distill_core.training.prior_epoch import as_windows, validate
-from distill_core.training.sound_codes import SoundCodes
+from distill_core.training.data.codes import SplitCodes
+from distill_core.training.data.sound_codes import SoundCodes
+from distill_core.training.prior.config import PriorConfig
+from distill_core.training.prior.epoch import as_windows, validate
+from distill_core.training.prior.events import FilePrior, perplexity
 
 _BATCH_SECONDS = 32
 

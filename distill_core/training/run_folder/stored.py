@@ -23,10 +23,10 @@ from distill_core.files.save_errors import save_error
 from distill_core.files.temporaries import lock_path
 from distill_core.folders import lock_folder, run_folders
 from distill_core.models.persistence import read_codec_digest
-from distill_core.training.metrics import OlderStateTaken
-from distill_core.training.run_facts import Kind, ListedRun, RunState, UnfinishedRun
-from distill_core.training.run_format import FORMAT, LATEST_MOMENT, VERSION, NewerRunError
-from distill_core.training.run_kinds import check_run, check_run_tensors, facts_of
+from distill_core.training.events import OlderStateTaken
+from distill_core.training.run_folder.facts import Kind, ListedRun, RunState, UnfinishedRun
+from distill_core.training.run_folder.format import FORMAT, LATEST_MOMENT, VERSION, NewerRunError
+from distill_core.training.run_folder.kinds import check_run, check_run_tensors, facts_of
 
 _FILE = "run.distill-run"
 # Whoever only looks at a run holds its lock for an instant; for that a training waits longer than one who looks.

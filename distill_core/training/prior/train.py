@@ -24,19 +24,20 @@ from distill_core.models.frames import FramesPrior
 from distill_core.models.persistence import LoadedVQModel, load_model_v2
 from distill_core.models.schema import LONGEST_SEQUENCE, check_seq_len
 from distill_core.models.vqvae import codec_digest
-from distill_core.training.checkpoint import RunFolder
-from distill_core.training.code_cache import open_code_cache
-from distill_core.training.codes import Layout, SoundEncoder, SplitCodes
-from distill_core.training.file_prior import measure_file_prior
-from distill_core.training.metrics import Ended, Keep, RunNotKept
-from distill_core.training.prior_config import PriorConfig, config_for_sounds
-from distill_core.training.prior_facts import complete_event, prior_metadata, start_event
-from distill_core.training.prior_keeper import Keeper
-from distill_core.training.prior_run import PriorRun, refuse_one_code, refuse_too_little
-from distill_core.training.prior_state import restore, trained_of
-from distill_core.training.run_kinds import config_of
-from distill_core.training.safeguards import TimeLimit, train_epochs
-from distill_core.training.trained_prior import TrainedPrior, choices
+from distill_core.training.data.code_cache import open_code_cache
+from distill_core.training.data.codes import Layout, SoundEncoder, SplitCodes
+from distill_core.training.events import Ended, RunNotKept
+from distill_core.training.loop import TimeLimit, train_epochs
+from distill_core.training.prior.config import PriorConfig, config_for_sounds
+from distill_core.training.prior.events import Keep
+from distill_core.training.prior.facts import complete_event, prior_metadata, start_event
+from distill_core.training.prior.file_prior import measure_file_prior
+from distill_core.training.prior.keeper import Keeper
+from distill_core.training.prior.run import PriorRun, refuse_one_code, refuse_too_little
+from distill_core.training.prior.state import restore, trained_of
+from distill_core.training.prior.trained import TrainedPrior, choices
+from distill_core.training.run_folder.folder import RunFolder
+from distill_core.training.run_folder.kinds import config_of
 
 # The best epoch, or where the prior began to memorize before it, the best before that.
 KEPT_UNASKED = Keep.BEFORE_MEMORIZING

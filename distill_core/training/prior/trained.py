@@ -8,9 +8,10 @@ from typing import Any
 
 from distill_core.models.architectures import Prior
 from distill_core.models.summary import ModelSummary, unigram_of
-from distill_core.training.metrics import KEPT_WORDS, Ended, FilePrior, Keep, PriorEpochMetrics
-from distill_core.training.prior_facts import kept_facts
-from distill_core.training.safeguards import KeptWeights
+from distill_core.training.events import Ended
+from distill_core.training.loop import KeptWeights
+from distill_core.training.prior.events import KEPT_WORDS, FilePrior, Keep, PriorEpochMetrics
+from distill_core.training.prior.facts import kept_facts
 
 _ROUNDING = 1.001  # what another batching may change when the same prior is measured again
 

@@ -17,8 +17,10 @@ from torch import Tensor
 from distill_core.audio.dataset import AudioDataset
 from distill_core.errors import ConfigError, ModelFileError
 from distill_core.memory import is_short_of_memory
-from distill_core.training.metrics import Ended, PriorEpochMetrics, VQVAEEpochMetrics
-from distill_core.training.run_facts import Kind
+from distill_core.training.codec.events import VQVAEEpochMetrics
+from distill_core.training.events import Ended
+from distill_core.training.prior.events import PriorEpochMetrics
+from distill_core.training.run_folder.facts import Kind
 
 FORMAT, VERSION = "distill_run", 3
 UNMASKED_VERSION = 1  # counted padding: it cannot be gone on with

@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from distill_core.training.muon import Muon
-from distill_core.training.optimizers import JointOptimizer
-from distill_core.training.run_format import is_count, is_within, require
+from distill_core.training.prior.muon import Muon
+from distill_core.training.prior.optimizers import JointOptimizer
+from distill_core.training.run_folder.format import is_count, is_within, require
 
 _MOMENTS: dict[type[Optimizer], set[str]] = {AdamW: {"step", "exp_avg", "exp_avg_sq"}, Muon: {"momentum_buffer"}}
 _NUMBERS = {"lr", "initial_lr", "betas", "eps", "weight_decay"}

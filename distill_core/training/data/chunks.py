@@ -12,7 +12,7 @@ from distill_core.audio.chunks import read_chunks, split_in_time
 from distill_core.audio.dataset import AudioDataset, AudioFile, split_files
 from distill_core.audio.spectrogram import SpectrogramConfig
 from distill_core.events import OnEvent, ProgressReporter, ShouldStop, never
-from distill_core.training.augmentation import augment
+from distill_core.training.data.augmentation import augment
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,11 @@ from typing import Any
 from distill_core.audio.dataset import AudioDataset
 from distill_core.device import describe_device, training_threads
 from distill_core.models.persistence import now_utc
-from distill_core.training.metrics import Ended, VQVAEEpochMetrics
-from distill_core.training.run_facts import Kind
-from distill_core.training.run_format import MOST_CURVE_POINTS, sounds_of, thinned
-from distill_core.training.vqvae_run import VQVAERun
+from distill_core.training.codec.events import VQVAEEpochMetrics
+from distill_core.training.codec.run import VQVAERun
+from distill_core.training.events import Ended
+from distill_core.training.run_folder.facts import Kind
+from distill_core.training.run_folder.format import MOST_CURVE_POINTS, sounds_of, thinned
 
 
 def training_config(run: VQVAERun) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Sounds as training takes them: codes, chunks, windows and their cache."""

@@ -1,0 +1,1 @@
+"""What a training reached, on disk until its result is saved."""
