@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 from typing import Callable, Sequence
 
-from app.screen import apt_line, has_screen, missing_packages
+from app.desktop.screen import apt_line, has_screen, missing_packages
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"

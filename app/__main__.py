@@ -9,7 +9,7 @@ import signal
 import sys
 from pathlib import Path
 
-from app.screen import can_open, has_screen, why_not
+from app.desktop.screen import can_open, has_screen, why_not
 from distill_core.errors import DistillError
 
 _NO_DISPLAY = "There is no display here to open the window on."
@@ -39,7 +39,7 @@ def _check_pyside() -> None:
 
 
 def _register(remove: bool) -> int:
-    from app.desktop_entry import register_command
+    from app.desktop.desktop_entry import register_command
 
     try:
         print(register_command(remove=remove))  # noqa: T201 - the command's answer
@@ -57,10 +57,10 @@ def _refuse(why: str) -> int:
 def _run_window(options: argparse.Namespace) -> int:
     from PySide6.QtCore import QSettings, QTimer
 
-    from app.application import DistillApplication
+    from app.desktop.application import DistillApplication
     from app.main_window import MainWindow
-    from app.problems import ExceptionHook, keep_streams, start_logging
     from app.session import Session
+    from app.session.problems import ExceptionHook, keep_streams, start_logging
 
     application = DistillApplication(["distill"])  # X11 takes the window's class from it
     keep_streams()

@@ -1,8 +1,7 @@
-"""The bundled demo: a copy to try things on, and the main job done by itself in the real window."""
+"""The main job done by itself, with the bundled demo, in the real window."""
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, QTimer, Slot
 from PySide6.QtWidgets import QApplication
 
-from app.problems import Problem
-from app.theme import resource_path
+from app.flows.demo_files import copy_demo
+from app.session.problems import Problem
 
 if TYPE_CHECKING:
     from app.main_window import MainWindow
@@ -20,17 +19,6 @@ if TYPE_CHECKING:
     from distill_core.training.prior.events import PriorEpochMetrics
 
 _PAINT_MS = 300
-
-
-def copy_demo(folder: Path) -> tuple[Path, Path]:
-    """Copy the bundled model and sounds into a folder, unless they are there, and return both paths."""
-    model, sounds = folder / "demo.distill", folder / "sounds"
-    if not model.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(resource_path("demo", "demo.distill"), model)
-    if not sounds.exists():
-        shutil.copytree(resource_path("demo", "sounds"), sounds)
-    return model, sounds
 
 
 class DemoRun(QObject):

@@ -17,23 +17,22 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QApplication, QLabel, QMainWindow, QTabWidget, QVBoxLayout, QWidget
 
 from app import words
-from app.actions import Actions
-from app.awake import Awake
-from app.closing import Closing
-from app.commands import Commands
+from app.desktop.awake import Awake
+from app.flows.actions import Actions
+from app.flows.closing import Closing
+from app.flows.commands import Commands
+from app.flows.prompts import Prompts, QtPrompts
 from app.panels.inspect_panel import InspectPanel
 from app.panels.options_panel import OptionsPanel
 from app.panels.sources_panel import SourcesPanel
 from app.panels.training_panel import TrainingPanel
-from app.prompts import Prompts, QtPrompts
 from app.session import Session
-from app.state import ActionId, State
-from app.widgets.drop_card import accept_copy
+from app.session.state import ActionId, State
+from app.widgets.card.card import accept_copy
 from app.words import shown_name
 
 if TYPE_CHECKING:
     from distill_core.training.events import OlderStateTaken, RolledBack, RunNotKept
-
     from distill_core.training.prior.events import PriorEpochMetrics
 
 _EVENT_MS = 5000

@@ -19,8 +19,8 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 from PySide6.QtCore import QEventLoop, QObject, QSettings, Qt, QTimer, Slot
 
-from app.application import DistillApplication
-from app.demo import copy_demo
+from app.desktop.application import DistillApplication
+from app.flows.demo_files import copy_demo
 from app.main_window import MainWindow
 from app.session import Session
 from distill_core.training.prior.events import PriorStepMetrics

@@ -25,11 +25,11 @@ from PySide6.QtCore import QEvent, QMimeData, QObject, QPoint, QPointF, QSetting
 from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QPainter, QPalette, QPixmap  # noqa: E402
 from PySide6.QtWidgets import QApplication, QMessageBox, QPushButton, QScrollArea, QWidget  # noqa: E402
 
-from app.application import DistillApplication  # noqa: E402
+from app.desktop.application import DistillApplication  # noqa: E402
 from app.main_window import MainWindow  # noqa: E402
-from app.problems import problem_from  # noqa: E402
 from app.session import Session  # noqa: E402
-from app.state import Activity, State  # noqa: E402
+from app.session.problems import problem_from  # noqa: E402
+from app.session.state import Activity, State  # noqa: E402
 
 DEMO = ROOT / "resources" / "demo"
 OLDER_RUN = ROOT / "tests" / "data" / "run-format-1" / "run.distill-run"

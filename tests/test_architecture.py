@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 
 import distill_core
@@ -93,3 +95,16 @@ def test_nothing_builds_a_shell_string_or_talks_to_a_network() -> None:
         assert not forbidden & _imports(tree), path
         assert not {"os.system", "os.popen", "eval", "exec"} & _calls(tree), path
         assert "shell=True" not in path.read_text(), path
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    """Imports for types count as well: who reads one file of a circle has to read them all."""
+    graph = grimp.build_graph("app", "distill_core", cache_dir=None)
+    imported = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    assert len(imported) > 150
+    TopologicalSorter(imported).prepare()  # a CycleError names the files
+
+
+@pytest.mark.parametrize("statement", ["from app.session import Session", "from app.main_window import MainWindow"])
+def test_the_windows_two_doors_stay_where_they_are(statement: str) -> None:
+    assert "app" in _loaded_by(statement)

@@ -9,7 +9,7 @@ from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.session import Session
-from app.widgets.inspect_view import InspectView
+from app.widgets.facts.inspect_view import InspectView
 from app.words import backup_words, shown_name
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from typing import Any
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
-from app.estimate import likely_config
 from app.session import Session
-from app.state import State
-from app.widgets.settings_form import SettingsForm
+from app.session.estimate import likely_config
+from app.session.state import State
+from app.widgets.settings.form import SettingsForm
 from distill_core.training.prior.config import PriorConfig
 
 

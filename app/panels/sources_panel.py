@@ -10,18 +10,19 @@ from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from app import words
-from app.commands import Commands
-from app.drops import Refusal, can_accept
-from app.estimate import likely_config
-from app.problems import Problem
-from app.questions import plain
+from app.flows.commands import Commands
+from app.flows.drops import Refusal, can_accept
+from app.flows.questions import plain
+from app.presentation import status
 from app.session import Session
-from app.state import ActionId, Activity, SaveObstacle, State, available
-from app.widgets.drop_card import DropCard
+from app.session.estimate import likely_config
+from app.session.problems import Problem
+from app.session.state import ActionId, Activity, SaveObstacle, State, available
+from app.widgets.card.card import DropCard
 from distill_core.text import LONGEST_NAME, file_name, printable
 
 if TYPE_CHECKING:
-    from app.prompts import Question
+    from app.flows.prompts import Question
     from distill_core.audio.dataset import AudioDataset
     from distill_core.events import JobProgress, SkippedFile
     from distill_core.models.summary import ModelSummary
@@ -75,7 +76,7 @@ class SourcesPanel(QWidget):
             self.model_card.show_busy(f"Opening {words.shown_name(state.pending_model)}…")
         if state.pending_sounds and state.activity is not Activity.SCANNING:
             self.sounds_card.clear_refusal()
-            self.sounds_card.show_busy(words.looking_text(state.pending_sounds))
+            self.sounds_card.show_busy(status.looking_text(state.pending_sounds))
         elif not state.pending_sounds and self.sounds_card.is_busy():  # cancelled
             self._show_sounds()
         if state.obstacle != self._obstacle:
@@ -142,7 +143,7 @@ class SourcesPanel(QWidget):
     @Slot(object)
     def _on_progress(self, progress: JobProgress) -> None:
         if progress.phase == "scan":
-            self.sounds_card.show_busy(words.progress_text(progress), (_CANCEL, "Cancel"))
+            self.sounds_card.show_busy(status.progress_text(progress), (_CANCEL, "Cancel"))
 
     @Slot(object)
     def _on_refused(self, refusals: tuple[Refusal, ...]) -> None:

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSplitter, QVBoxLayout, QWidget
 
-from app import notices, words
-from app.commands import Commands
-from app.estimate import seconds_left
-from app.notices import Notice
-from app.problems import Problem
+from app import words
+from app.flows.commands import Commands
+from app.presentation import notices, status
+from app.presentation.notices import Notice
 from app.session import Session
-from app.state import KEEPING, ActionId, Activity, State, available
+from app.session.estimate import seconds_left
+from app.session.problems import Problem
+from app.session.state import KEEPING, ActionId, Activity, State, available
 from app.theme import set_primary
 from app.widgets.banner import Banner
-from app.widgets.perplexity_plot import PerplexityPlot
+from app.widgets.plot.plot import PerplexityPlot
 
 if TYPE_CHECKING:
     from distill_core.events import JobProgress
@@ -138,11 +139,11 @@ class TrainingPanel(QWidget):
 
     def _sentence_for(self, state: State) -> str:
         if state.activity is Activity.TRAINING and state.last_epoch is not None and state.best_epoch is not None:
-            return words.training_text(state.last_epoch, state.best_epoch, seconds_left(self._epochs))
+            return status.training_text(state.last_epoch, state.best_epoch, seconds_left(self._epochs))
         if state.is_idle and not self._options_are_valid:
             return "One of the options cannot be used; it is marked under Options."
         estimate = self._session.estimate_seconds(self._commands.overrides()) if state.is_idle else None
-        return words.main_text(state, estimate)
+        return status.main_text(state, estimate)
 
     def _show_button(self, state: State) -> None:
         actions = available(state)
@@ -175,7 +176,7 @@ class TrainingPanel(QWidget):
             self.bar.setRange(0, progress.total)
             self.bar.setValue(progress.done)
         if activity in (Activity.PREPARING, Activity.SCANNING, Activity.TRAINING):  # between epochs: variants
-            self.sentence.setText(words.progress_text(progress))
+            self.sentence.setText(status.progress_text(progress))
 
     @Slot(object)
     def _on_ended(self, trained: object) -> None:

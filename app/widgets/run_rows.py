@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from app.widgets.model_facts import size_in_words
-from app.widgets.stranger_values import local_date
+from app.widgets.facts.model_facts import size_in_words
+from app.widgets.facts.stranger_values import local_date
 from app.words import shown_name, shown_sources
 from distill_core.training.run_folder.facts import STATE_WORDS, Kind, ListedRun, RunState
 

@@ -8,7 +8,7 @@ import pytest
 from PySide6.QtCore import QObject
 from pytestqt.qtbot import QtBot
 
-from app.awake import Awake
+from app.desktop.awake import Awake
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="systemd-inhibit is Linux's way")

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from app import desktop_entry
-from app.desktop_entry import DESKTOP_ENTRY, MIME_TYPE, register, register_command, unregister
+from app.desktop import desktop_entry
+from app.desktop.desktop_entry import DESKTOP_ENTRY, MIME_TYPE, register, register_command, unregister
 from app.theme import resource_path
 from distill_core.errors import DistillError, SaveError
 

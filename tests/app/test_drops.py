@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 from PySide6.QtCore import QMimeData, QUrl
 
-from app.drops import ONLY_FILES, Drop, Refusal, can_accept, route, sort
+from app.flows.drops import ONLY_FILES, Drop, Refusal, can_accept, route, sort
 
 NOT_A_MODEL, NOT_A_SOUND = "is not a Distill model. Models end in .distill.", "is not a sound. Drop sounds, or folders"
 ONE_MODEL = ("model", "Drop one model at a time.")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.estimate import epoch_work, likely_config
+from app.session.estimate import epoch_work, likely_config
 from distill_core import PriorConfig, read_summary, scan, train_prior
 from distill_core.audio.dataset import AudioDataset
 from distill_core.models.summary import ModelSummary

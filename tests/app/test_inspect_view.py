@@ -15,12 +15,12 @@ from PySide6.QtGui import QColor, QGuiApplication, QImage, QPalette
 from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QScrollArea, QWidget
 from pytestqt.qtbot import QtBot
 
-from app.widgets import stranger_values
-from app.widgets.codebook_bars import UseBar
-from app.widgets.fact_list import FactLabel
-from app.widgets.inspect_view import InspectView
-from app.widgets.model_facts import NO_MODEL, NO_PRIOR, LevelUse, describe, level_uses, saved_curve
-from app.widgets.perplexity_plot import PerplexityPlot
+from app.widgets.facts import stranger_values
+from app.widgets.facts.codebook_bars import UseBar
+from app.widgets.facts.fact_list import FactLabel
+from app.widgets.facts.inspect_view import InspectView
+from app.widgets.facts.model_facts import NO_MODEL, NO_PRIOR, LevelUse, describe, level_uses, saved_curve
+from app.widgets.plot.plot import PerplexityPlot
 from distill_core import read_summary
 from distill_core.models.summary import ModelSummary
 from tests.core.test_text import fill_with_wild_text

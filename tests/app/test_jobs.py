@@ -8,8 +8,8 @@ import pytest
 from PySide6.QtCore import QCoreApplication, QObject, QThread, Slot
 from pytestqt.qtbot import QtBot
 
-from app.jobs import JobOutcome, JobRunner
-from app.problems import problem_from
+from app.session.jobs import JobOutcome, JobRunner
+from app.session.problems import problem_from
 from distill_core.errors import DatasetError
 
 

@@ -11,14 +11,14 @@ from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QApplication, QLabel, QMessageBox, QPushButton, QTextEdit
 from pytestqt.qtbot import QtBot
 
-from app.commands import Commands
+from app.flows.commands import Commands
+from app.flows.prompts import QtPrompts
+from app.flows.questions import plain
 from app.main_window import MainWindow
-from app.prompts import QtPrompts
-from app.questions import plain
 from app.session import Session
-from app.state import Activity
+from app.session.state import Activity
 from app.theme import set_primary
-from app.widgets.drop_card import DropCard
+from app.widgets.card.card import DropCard
 
 WAIT_MS = 30_000
 

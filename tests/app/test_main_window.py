@@ -17,11 +17,11 @@ from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QLineEdit, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
+from app.flows.prompts import Question
 from app.main_window import MainWindow
-from app.problems import Problem
-from app.prompts import Question
 from app.session import Session
-from app.state import ActionId, Activity
+from app.session.problems import Problem
+from app.session.state import ActionId, Activity
 from distill_core import load_model_v2, read_summary
 from distill_core.events import stop_point
 from distill_core.files.archive import read_archive
@@ -707,7 +707,7 @@ def test_a_file_dropped_on_any_part_is_opened(qtbot: QtBot, window: MainWindow, 
 
 def test_a_demo_that_cannot_be_copied_is_refused_in_words(window: MainWindow, tmp_path: Path, monkeypatch) -> None:
     (tmp_path / "home").write_text("a file where a folder should be")
-    monkeypatch.setattr("app.commands.QStandardPaths.writableLocation", lambda kind: str(tmp_path / "home"))
+    monkeypatch.setattr("app.flows.commands.QStandardPaths.writableLocation", lambda kind: str(tmp_path / "home"))
     window.commands.try_demo()
     assert "The demo can't be copied" in _texts(window.sources.model_card)
 

@@ -7,17 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from distill_core.training.events import Ended, OlderStateTaken
 
-from app import questions
-from app.notices import Notice, notice, warning
-from app.problems import Problem
-from app.results import take
-from app.state import Activity, State
+from app.flows import questions
+from app.presentation.notices import Notice, notice, warning
+from app.session.problems import Problem
+from app.session.results import take
+from app.session.state import Activity, State
+from app.session.work import OpenedModel
 from app.words import PERPLEXITY_EXPLAINED
-from app.work import OpenedModel
 from distill_core import read_summary
 from distill_core.models.summary import ModelSummary
+from distill_core.training.events import Ended, OlderStateTaken
 from distill_core.training.prior.events import FilePrior, Keep, PriorEpochMetrics, Verdict
 from distill_core.training.prior.trained import TrainedPrior
 from distill_core.training.run_folder.facts import UnfinishedRun

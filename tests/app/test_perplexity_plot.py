@@ -14,11 +14,11 @@ from PySide6.QtWidgets import QApplication, QLabel
 from pytestqt.qtbot import QtBot
 
 from app.theme import plot_colors
-from app.widgets.perplexity_axis import epoch_ticks, log_ticks, plain
-from app.widgets.perplexity_canvas import PerplexityCanvas
-from app.widgets.perplexity_curve import Curve, clock, in_words
-from app.widgets.perplexity_plot import NO_CURVE_YET, PerplexityPlot
-from app.widgets.plot_labels import PlotLabel
+from app.widgets.plot.axis import epoch_ticks, log_ticks, plain
+from app.widgets.plot.canvas import PerplexityCanvas
+from app.widgets.plot.curve import Curve, clock, in_words
+from app.widgets.plot.labels import PlotLabel
+from app.widgets.plot.plot import NO_CURVE_YET, PerplexityPlot
 from distill_core.training.prior.events import PriorEpochMetrics
 
 
@@ -127,7 +127,7 @@ def test_the_epoch_axis_grows_up_to_the_epochs_planned() -> None:
 def test_nothing_heavy_is_imported_before_build() -> None:
     program = (
         "import sys; from PySide6.QtWidgets import QApplication; app = QApplication([])\n"
-        "from app.widgets.perplexity_plot import PerplexityPlot; plot = PerplexityPlot()\n"
+        "from app.widgets.plot.plot import PerplexityPlot; plot = PerplexityPlot()\n"
         "plot.start(10, 143.0, 2.0); plot.show()\n"
         "assert not {'pyqtgraph', 'numpy', 'torch'} & set(sys.modules)\n"
         "plot.build(); assert 'pyqtgraph' in sys.modules and 'torch' not in sys.modules"

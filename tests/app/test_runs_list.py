@@ -12,10 +12,10 @@ from PySide6.QtCore import QSettings
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
+from app.flows.prompts import QtPrompts, Question
 from app.main_window import MainWindow
-from app.prompts import QtPrompts, Question
 from app.session import Session
-from app.state import ActionId, Activity
+from app.session.state import ActionId, Activity
 from app.widgets import run_rows
 from app.widgets.runs_dialog import RunsDialog
 from distill_core import PriorConfig, train_prior

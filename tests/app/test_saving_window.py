@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
 from app.main_window import MainWindow
-from app.state import ActionId
+from app.session.state import ActionId
 from distill_core import read_summary
 from distill_core.files.archive import read_archive
 from tests.app.test_main_window import (  # noqa: F401 - fixtures

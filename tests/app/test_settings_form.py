@@ -12,8 +12,8 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QLineEdit, QPushButt
 from pytestqt.qtbot import QtBot
 
 from app.theme import error_color
-from app.widgets.setting_row import SettingRow
-from app.widgets.settings_form import IN_VIEW, SettingsForm
+from app.widgets.settings.form import IN_VIEW, SettingsForm
+from app.widgets.settings.row import SettingRow
 from distill_core.training.prior.config import PriorConfig, get_adaptive_prior_config, setting_docs
 from distill_core.training.settings import setting
 

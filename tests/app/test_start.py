@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from app.problems import start_logging
+from app.session.problems import start_logging
 
 ROOT = Path(__file__).parents[2]
 
@@ -134,7 +134,7 @@ def test_a_missing_library_is_named_by_its_package() -> None:
 def test_without_a_place_for_the_log_the_window_starts_all_the_same(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("app.problems.log_folder", lambda: (_ for _ in ()).throw(PermissionError("read-only")))
+    monkeypatch.setattr("app.session.problems.log_folder", lambda: (_ for _ in ()).throw(PermissionError("read-only")))
     before = list(logging.getLogger("distill").handlers)
     start_logging()
     assert "going on without a log: PermissionError: read-only" in caplog.text

@@ -7,13 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from distill_core.training.events import Ended
 
 from app import words
 from app.outcome import verdict_in_short
-from app.state import ALWAYS, ActionId, Activity, State, available
+from app.presentation import status
+from app.session.state import ALWAYS, ActionId, Activity, State, available
 from distill_core import read_summary, scan
 from distill_core.events import JobProgress
+from distill_core.training.events import Ended
 from distill_core.training.prior.events import Keep, PriorEpochMetrics, Verdict
 from distill_core.training.prior.trained import TrainedPrior
 from distill_core.training.run_folder.facts import UnfinishedRun
@@ -114,7 +115,7 @@ def test_what_may_be_done_in_each_state(
     ],
 )
 def test_the_main_sentence(ready: State, changes: dict[str, object], text: str) -> None:
-    assert words.main_text(replace(ready, **changes), 350.0) == text
+    assert status.main_text(replace(ready, **changes), 350.0) == text
 
 
 @pytest.mark.parametrize(
@@ -131,7 +132,7 @@ def test_how_a_training_ended_in_words(
     ready: State, make_trained: Make, an_epoch: Epoch, ended: Ended, how: str
 ) -> None:
     done = replace(ready, trained=make_trained([an_epoch(3, 8.17), an_epoch(4, 9.0)], ended))
-    assert words.main_text(done, None) == f"{how}perplexity 8.17 at epoch 3, the best."
+    assert status.main_text(done, None) == f"{how}perplexity 8.17 at epoch 3, the best."
 
 
 def test_the_sentence_is_of_the_weights_that_are_kept(ready: State, memorized: TrainedPrior) -> None:
@@ -140,29 +141,29 @@ def test_the_sentence_is_of_the_weights_that_are_kept(ready: State, memorized: T
         Keep.BEST: "Finished: perplexity 4.50 at epoch 12, the best.",
         Keep.LAST: "Finished: perplexity 4.60 at epoch 13, the last.",
     }
-    assert words.main_text(replace(ready, trained=memorized), None) == kept[Keep.BEFORE_MEMORIZING]
+    assert status.main_text(replace(ready, trained=memorized), None) == kept[Keep.BEFORE_MEMORIZING]
     for which, text in kept.items():
-        assert words.main_text(replace(ready, trained=memorized.keeping(which)), None) == text
+        assert status.main_text(replace(ready, trained=memorized.keeping(which)), None) == text
 
 
 def test_other_sentences_without_a_training_under_way(
     ready: State, make_trained: Make, an_epoch: Epoch, trained: TrainedPrior
 ) -> None:
     nothing = replace(ready, trained=TrainedPrior.none(Ended.STOPPED))
-    assert words.main_text(nothing, None) == "Stopped before the first epoch: nothing to save."
-    assert words.main_text(ready, None) == "Ready. 6 sounds. The first epoch will show how long it takes."
+    assert status.main_text(nothing, None) == "Stopped before the first epoch: nothing to save."
+    assert status.main_text(ready, None) == "Ready. 6 sounds. The first epoch will show how long it takes."
     guessing = replace(ready, trained=make_trained([an_epoch(1, 30.0)]))
-    assert words.main_text(guessing, None).endswith(
+    assert status.main_text(guessing, None).endswith(
         "The prior is no better than guessing by frequency (perplexity 30.00 against 24.30)."
     )
     older = replace(trained, metadata={key: value for key, value in trained.metadata.items() if key != "measure"})
-    assert "perplexity 8.17 by an older measure at epoch 3" in words.main_text(replace(ready, trained=older), None)
+    assert "perplexity 8.17 by an older measure at epoch 3" in status.main_text(replace(ready, trained=older), None)
 
 
 def test_files_that_are_one_sound_are_told_before_training(ready: State) -> None:
     assert ready.dataset is not None
     copies = replace(ready.dataset, files=(ready.dataset.files[0],) * 12)
-    assert words.main_text(replace(ready, dataset=copies), None).endswith(f"it takes. {copies.sameness}")
+    assert status.main_text(replace(ready, dataset=copies), None).endswith(f"it takes. {copies.sameness}")
     assert "All 12 files are one sound" in copies.sameness
 
 
@@ -213,7 +214,7 @@ def test_verdicts_in_short() -> None:
     ],
 )
 def test_progress_in_words(progress: JobProgress, text: str) -> None:
-    assert words.progress_text(progress) == text
+    assert status.progress_text(progress) == text
 
 
 @pytest.mark.parametrize(

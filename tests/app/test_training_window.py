@@ -6,13 +6,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-from distill_core.training.events import Ended
 from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
 from app.main_window import MainWindow
-from app.state import ActionId
+from app.session.state import ActionId
 from distill_core import read_summary, save_prior_to_model, train_prior
+from distill_core.training.events import Ended
 from distill_core.training.run_folder.folder import RunFolder
 from tests.app.test_main_window import (  # noqa: F401 - fixtures
     SMALL,

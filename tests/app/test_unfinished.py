@@ -13,7 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from app.main_window import MainWindow
 from app.session import Session
-from app.state import ActionId, Activity
+from app.session.state import ActionId, Activity
 from distill_core import PriorConfig, read_summary, train_prior
 from distill_core.training.prior.events import PriorEpochMetrics
 from distill_core.training.run_folder.folder import RunFolder

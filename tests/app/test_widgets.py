@@ -14,10 +14,10 @@ from pytestqt.qtbot import QtBot
 
 from app.theme import BannerKind, banner_colors, error_color, icon, is_dark, link_color, plot_colors, resource_path
 from app.widgets import banner as banner_module
-from app.widgets import drop_card as drop_card_module
 from app.widgets.banner import Banner
-from app.widgets.drop_card import DropCard
-from app.widgets.elided_label import ElidedLabel
+from app.widgets.card import card as drop_card_module
+from app.widgets.card.body import ElidedLabel
+from app.widgets.card.card import DropCard
 
 KINDS: tuple[BannerKind, ...] = ("warning", "error", "info")
 DROP = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier

@@ -89,14 +89,14 @@ def _loaded_with_the_window() -> set[Path]:
 
 def test_nothing_heavy_is_imported_with_the_window() -> None:
     modules = _loaded_with_the_window()
-    assert {APP / "main_window.py", APP / "desktop_entry.py", APP / "widgets/perplexity_plot.py"} <= modules
+    assert {APP / "main_window.py", APP / "desktop/desktop_entry.py", APP / "widgets/plot/plot.py"} <= modules
     heavy = {path: _names(_run_at_import(_tree(path).body)) for path in modules}
     assert not {(path.name, name) for path in heavy for name in heavy[path] if name.partition(".")[0] in HEAVY}
 
 
 @pytest.mark.parametrize("name", ["session.py", "jobs.py"])
 def test_session_and_jobs_know_only_qtcore(name: str) -> None:
-    qt = {name for name in _names(ast.walk(_tree(APP / name))) if name.partition(".")[0] == "PySide6"}
+    qt = {name for name in _names(ast.walk(_tree(APP / "session" / name))) if name.partition(".")[0] == "PySide6"}
     assert qt
     assert all(name.startswith("PySide6.QtCore") for name in qt), qt
 

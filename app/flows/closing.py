@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEventLoop, QObject, QTimer, Signal, Slot
 
-from app import questions
-from app.commands import Commands
+from app.flows import questions
+from app.flows.commands import Commands
 from app.session import Session
-from app.state import Activity
+from app.session.state import Activity
 
 _CLOSE_WAIT_MS = 1500
 _DESKTOP_END_WAIT_MS = 8000

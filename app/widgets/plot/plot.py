@@ -19,12 +19,12 @@ from PySide6.QtWidgets import (
 )
 
 from app.widgets.announce import announce
-from app.widgets.perplexity_curve import Curve
-from app.widgets.plot_legend import PlotLegend
+from app.widgets.plot.curve import Curve
+from app.widgets.plot.labels import PlotLegend
 from distill_core.training.prior.events import PriorEpochMetrics
 
 if TYPE_CHECKING:
-    from app.widgets.perplexity_canvas import PerplexityCanvas
+    from app.widgets.plot.canvas import PerplexityCanvas
 
 NO_CURVE_YET = "The curve appears after the first epoch."
 _AXIS_NAME = "epoch"
@@ -72,7 +72,7 @@ class PerplexityPlot(QWidget):
         """Import pyqtgraph and put the plot in; a second call does nothing."""
         if self._canvas is not None:
             return
-        from app.widgets.perplexity_canvas import PerplexityCanvas
+        from app.widgets.plot.canvas import PerplexityCanvas
 
         self._canvas = PerplexityCanvas(self)
         self._canvas.restyle(self.palette())

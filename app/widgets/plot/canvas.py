@@ -12,12 +12,12 @@ from PySide6.QtGui import QBrush, QColor, QMouseEvent, QPalette, QPen, QResizeEv
 from PySide6.QtWidgets import QGraphicsRectItem, QWidget
 
 from app.theme import PlotColors, plot_colors
-from app.widgets.perplexity_axis import EpochAxis, PerplexityAxis
-from app.widgets.perplexity_curve import Curve, in_words, log10_or_nan
-from app.widgets.plot_labels import Placement, PlotLabel, along_line, around_point, place_labels
+from app.widgets.plot.axis import EpochAxis, PerplexityAxis
+from app.widgets.plot.curve import Curve, in_words, log10_or_nan
+from app.widgets.plot.labels import Placement, PlotLabel, along_line, around_point, place_labels
 
 if TYPE_CHECKING:
-    from app.widgets.plot_labels import Points
+    from app.widgets.plot.labels import Points
 
 _MOST_DOTS = 150  # with more epochs the dots would be a band
 _STAR = 15  # px

@@ -11,7 +11,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from app.state import SaveObstacle
+from app.session.state import SaveObstacle
 from distill_core.events import OnEvent, ShouldStop
 from distill_core.training.prior.events import PriorStepMetrics
 

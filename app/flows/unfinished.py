@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from app.drops import Refusal
+from app.flows.drops import Refusal
 from app.session import Session
-from app.state import ActionId, available
+from app.session.state import ActionId, available
 from app.words import shown_name
 
 if TYPE_CHECKING:

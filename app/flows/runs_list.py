@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtWidgets import QWidget
 
-from app import questions
-from app.commands import Commands
-from app.problems import Problem
+from app.flows import questions
+from app.flows.commands import Commands
 from app.session import Session
-from app.state import ActionId
+from app.session.problems import Problem
+from app.session.state import ActionId
 from app.widgets.runs_dialog import RunsDialog
 
 if TYPE_CHECKING:

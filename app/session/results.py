@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from app.state import State
+from app.session.state import State
 from distill_core.training.run_folder.facts import recoverable
 
 if TYPE_CHECKING:
-    from app.work import Engine, OpenedModel, Saved
+    from app.session.work import Engine, OpenedModel, Saved
     from distill_core.training.prior.trained import TrainedPrior
     from distill_core.training.run_folder.facts import ListedRun
 

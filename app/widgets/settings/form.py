@@ -9,7 +9,7 @@ from typing import Any
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QPushButton, QToolButton, QVBoxLayout, QWidget
 
-from app.widgets.setting_row import ChoiceRow, NotANumber, SettingRow, TextRow, YesNoRow
+from app.widgets.settings.row import ChoiceRow, NotANumber, SettingRow, TextRow, YesNoRow
 from distill_core.device import DEVICE_NAMES
 from distill_core.errors import ConfigError
 from distill_core.training.prior.config import ARCHITECTURES, PRECISIONS, PriorConfig

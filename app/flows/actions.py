@@ -10,11 +10,11 @@ from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMainWindow, QMenu
 
-from app.commands import Commands
-from app.help import Help
-from app.runs_list import RunsList
+from app.flows.commands import Commands
+from app.flows.help import Help
+from app.flows.runs_list import RunsList
 from app.session import Session
-from app.state import ActionId, State, available
+from app.session.state import ActionId, State, available
 from app.theme import icon
 from app.words import as_tooltip, on_button, shown_name
 

@@ -8,8 +8,8 @@ from importlib import metadata
 from PySide6.QtCore import QObject, QUrl
 from PySide6.QtGui import QDesktopServices
 
-from app.commands import Commands
-from app.questions import plain
+from app.flows.commands import Commands
+from app.flows.questions import plain
 from distill_core.errors import DistillError
 from distill_core.folders import convenience, log_folder
 
@@ -30,7 +30,7 @@ class Help(QObject):
 
     def register(self) -> None:
         """Add Distill to the applications menu and tie .distill files to it."""
-        from app.desktop_entry import register_command
+        from app.desktop.desktop_entry import register_command
 
         try:
             text = register_command(remove=False)

@@ -9,7 +9,7 @@ import sys
 
 from PySide6.QtCore import QObject, QProcess, Slot
 
-from app.problems import logger
+from app.session.problems import logger
 
 _ES_CONTINUOUS, _ES_SYSTEM_REQUIRED = 0x80000000, 0x00000001
 _END_WAIT_MS = 1000

@@ -10,20 +10,20 @@ from PySide6.QtCore import QDir, QObject, QStandardPaths, QUrl, Signal, Slot
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QWidget
 
-from app import questions
-from app.demo import copy_demo
-from app.drops import ONLY_FILES, Refusal, Target, route
-from app.problems import Problem
-from app.prompts import Prompts
+from app.flows import questions
+from app.flows.demo_files import copy_demo
+from app.flows.drops import ONLY_FILES, Refusal, Target, route
+from app.flows.prompts import Prompts
+from app.flows.unfinished import Unfinished
 from app.session import Session
-from app.state import KEEPING, ActionId, Activity, available
-from app.unfinished import Unfinished
+from app.session.problems import Problem
+from app.session.state import KEEPING, ActionId, Activity, available
 from app.words import PERPLEXITY_EXPLAINED, cleared_text, shown_name
 from distill_core.errors import DistillError
 from distill_core.text import printable
 
 if TYPE_CHECKING:
-    from app.prompts import Question
+    from app.flows.prompts import Question
     from distill_core.models.summary import ModelSummary
 
 _LOCKED_TEXT = "Stop training to change the model or the sounds."

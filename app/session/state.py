@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 from distill_core.training.prior.events import Keep, Verdict
 
 if TYPE_CHECKING:
-    from distill_core.training.events import OlderStateTaken
-
     from distill_core.audio.dataset import AudioDataset
     from distill_core.models.summary import ModelSummary
+    from distill_core.training.events import OlderStateTaken
     from distill_core.training.prior.events import PriorEpochMetrics
     from distill_core.training.prior.trained import TrainedPrior
     from distill_core.training.run_folder.facts import UnfinishedRun

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.outcome import ended_words, kept_words
-from app.widgets import stranger_values as read
+from app.widgets.facts import stranger_values as read
 from app.words import counted, duration
 from distill_core.text import LONGEST_NAME, printable
 from distill_core.training.prior.events import verdict_words

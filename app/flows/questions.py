@@ -6,9 +6,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from app.flows.prompts import Choice, Question
 from app.outcome import BY_AN_OLDER_MEASURE
-from app.problems import Problem
-from app.prompts import Choice, Question
+from app.session.problems import Problem
 from app.words import counted, shown_name
 
 if TYPE_CHECKING:

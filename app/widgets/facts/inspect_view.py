@@ -9,10 +9,10 @@ from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFrame, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
-from app.widgets import model_facts
-from app.widgets.codebook_bars import CodebookBars
-from app.widgets.fact_list import FactLabel, FactList, FactSection
-from app.widgets.perplexity_plot import PerplexityPlot
+from app.widgets.facts import model_facts
+from app.widgets.facts.codebook_bars import CodebookBars
+from app.widgets.facts.fact_list import FactLabel, FactList, FactSection
+from app.widgets.plot.plot import PerplexityPlot
 
 if TYPE_CHECKING:
     from distill_core.models.summary import ModelSummary

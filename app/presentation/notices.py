@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app import outcome, words
-from app.problems import Problem
-from app.state import ActionId, Activity, State, available
+from app.session.problems import Problem
+from app.session.state import ActionId, Activity, State, available
 from app.theme import BannerKind
 
 if TYPE_CHECKING:

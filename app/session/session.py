@@ -6,16 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from distill_core.training.events import OlderStateTaken, RolledBack, RunNotKept
 from PySide6.QtCore import QObject, Signal, Slot
 
-from app import results, work
-from app.estimate import epoch_work, likely_config, training_seconds
-from app.jobs import Job, JobOutcome, JobRunner
-from app.problems import problem_from
-from app.settings import Settings
-from app.state import Activity, State
+from app.session import results, work
+from app.session.estimate import epoch_work, likely_config, training_seconds
+from app.session.jobs import Job, JobOutcome, JobRunner
+from app.session.problems import problem_from
+from app.session.settings import Settings
+from app.session.state import Activity, State
 from distill_core.events import JobProgress, SkippedFile, Stopped
+from distill_core.training.events import OlderStateTaken, RolledBack, RunNotKept
 from distill_core.training.prior.events import PriorEpochMetrics, PriorStepMetrics, PriorTrainingStartEvent
 
 if TYPE_CHECKING:

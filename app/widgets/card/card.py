@@ -24,7 +24,7 @@ from PySide6.QtWidgets import QFrame, QWidget
 
 from app.theme import error_color, icon, link_color
 from app.widgets.announce import announce
-from app.widgets.drop_card_body import DropCardBody
+from app.widgets.card.body import DropCardBody
 
 DragState = Literal["none", "valid", "invalid"]
 Link = tuple[str, str]  # id, text

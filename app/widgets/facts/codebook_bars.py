@@ -8,8 +8,8 @@ from PySide6.QtCore import QRectF, QSize
 from PySide6.QtGui import QPainter, QPaintEvent, QPalette, QPen
 from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
-from app.widgets.fact_list import FactLabel, FactSection
-from app.widgets.model_facts import USE_TITLE, LevelUse
+from app.widgets.facts.fact_list import FactLabel, FactSection
+from app.widgets.facts.model_facts import USE_TITLE, LevelUse
 
 _HEIGHT = 12
 

@@ -1,0 +1,1 @@
+"""What a click does: asks where something could be lost, then calls the Session."""

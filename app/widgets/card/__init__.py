@@ -1,0 +1,1 @@
+"""The card that takes clicks and drops."""

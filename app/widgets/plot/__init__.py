@@ -1,0 +1,1 @@
+"""The perplexity plot."""
