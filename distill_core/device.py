@@ -1,4 +1,4 @@
-"""Which processor computes, and on how many threads."""
+"""The processor that computes, and its threads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from distill_core.errors import ConfigError
 if TYPE_CHECKING:
     import torch
 
-# OpenMP reads this once, when torch is imported. Its default spins while waiting, which made training
+# OpenMP reads this once, when torch is imported. By default its threads spin while they wait, which made training
 # 2.5 times slower on a busy laptop.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
@@ -18,7 +18,7 @@ DEVICE_NAMES = ("auto", "cpu", "cuda", "mps")
 
 
 def training_threads() -> int:
-    """Return how many threads training uses: one core is left to the window."""
+    """Return the number of threads for training: all cores but one, which the window keeps."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, cores - 1)
 
@@ -32,7 +32,7 @@ def use_training_threads() -> int:
 
 
 def resolve_device(name: str) -> torch.device:
-    """Turn "auto", "cpu", "cuda" or "mps" into a device that is present.
+    """Return the device that "auto", "cpu", "cuda" or "mps" stands for.
 
     Raises:
         ConfigError: the name is unknown, or this computer has no such device.

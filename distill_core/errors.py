@@ -1,23 +1,25 @@
-"""The errors a person can expect: what happened, and what to do next."""
+"""The errors that a person can expect, as sentences: the event, then the next thing to do."""
 
 from __future__ import annotations
 
 from distill_core.text import printable
 
+BUG_MESSAGE = "Something went wrong inside Distill; your files are unchanged."
+
 
 class DistillError(Exception):
-    """An expected failure, told in two sentences.
+    """An expected failure in two sentences.
 
     Attributes:
-        message: what happened, and that nothing is lost.
-        hint: what to do next; empty when there is nothing to do.
-        exit_code: what the terminal program exits with.
+        message: the event, and that nothing is lost.
+        hint: the next thing to do, "" for none.
+        exit_code: the exit code of the terminal program.
     """
 
     exit_code = 1
 
     def __init__(self, message: str, hint: str = "") -> None:
-        self.message, self.hint = printable(message), printable(hint)  # names in them may come from strangers
+        self.message, self.hint = printable(message), printable(hint)  # both may hold a stranger's names
         super().__init__(self.message)
 
 
@@ -34,7 +36,7 @@ class DatasetError(DistillError):
 
 
 class ConfigError(DistillError):
-    """A setting that cannot be.
+    """An impossible setting.
 
     Attributes:
         field: the name of the setting.
@@ -54,7 +56,7 @@ class TrainingError(DistillError):
 
 
 class NotEnoughMemoryError(TrainingError):
-    """Too little memory: for training most often, but also for opening a file that nothing is wrong with."""
+    """Too little memory, for training or for opening a file, which may be undamaged."""
 
 
 class SaveError(DistillError):
@@ -64,12 +66,12 @@ class SaveError(DistillError):
 
 
 class ReadOnlyError(SaveError):
-    """A file, or the folder it is in, that may be read and not be written; a copy elsewhere can be saved."""
+    """A file or folder that can be read but not written; a copy can be saved elsewhere."""
 
 
 class ChangedOnDiskError(SaveError):
-    """A file that another program changed since it was opened; it can be replaced, for a backup keeps the change."""
+    """A file that another program has changed since it was opened; replacing it keeps the change as a backup."""
 
 
 class WorsePriorError(SaveError):
-    """A prior that is worse than the one in the file, or only guesses, and so does not replace it unasked."""
+    """A prior that is worse than the file's, or only guesses: it replaces that one only on request."""

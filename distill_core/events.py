@@ -1,9 +1,10 @@
-"""How long work talks to whoever started it: `on_event(event)` and `should_stop()`."""
+"""The two callables through which long work talks to its caller: `on_event(event)` and `should_stop()`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from time import monotonic
 from typing import TypeAlias, TypeVar
 
@@ -15,20 +16,20 @@ _PROGRESS_INTERVAL_S = 0.1
 
 
 class Stopped(Exception):
-    """`should_stop()` turned true: no failure, the caller turns it into a result."""
+    """The end of work because `should_stop()` turned true: the caller makes a result of it, not a failure."""
 
 
 def ignore(event: object) -> None:
-    """Take an event and do nothing."""
+    """Drop an event."""
 
 
 def never() -> bool:
-    """Answer that work should go on."""
+    """Return False: work goes on."""
     return False
 
 
 def stop_point(should_stop: ShouldStop) -> None:
-    """Leave the work here when asked to.
+    """Stop the work here on request.
 
     Raises:
         Stopped: `should_stop()` is true.
@@ -48,27 +49,39 @@ def unless_stopped(items: Iterable[_Item], should_stop: ShouldStop) -> Iterator[
         yield item
 
 
+class Phase(StrEnum):
+    """The phases of work that report their progress in numbers."""
+
+    SCAN = "scan"
+    READ = "read"
+    ENCODE = "encode"
+    VARIANTS = "variants"
+    CODES = "codes"
+    FIT = "fit"
+    SAMPLE = "sample"
+
+
 @dataclass(frozen=True, slots=True)
 class JobProgress:
-    """How far a phase has come; `total` is 0 while it is unknown."""
+    """The progress of a phase; `total` is 0 while it is unknown."""
 
-    phase: str
+    phase: Phase
     done: int
     total: int
 
 
 @dataclass(frozen=True, slots=True)
 class SkippedFile:
-    """A file that is not used, and why."""
+    """A file that is left out, and the reason."""
 
     name: str
     reason: str
 
 
 class ProgressReporter:
-    """Sends `JobProgress` at most ten times a second, and always at the end of a phase."""
+    """A sender of `JobProgress`: at most ten times a second, and always at the end of a phase."""
 
-    def __init__(self, phase: str, total: int, on_event: OnEvent) -> None:
+    def __init__(self, phase: Phase, total: int, on_event: OnEvent) -> None:
         self._phase, self._total, self._on_event = phase, total, on_event
         self._next_at = 0.0
 

@@ -1,4 +1,4 @@
-"""Where Distill keeps what is its own: logs, caches, locks and unfinished trainings."""
+"""Distill's own folders: logs, caches, locks and unfinished trainings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from platformdirs import user_cache_path, user_data_path, user_log_path, user_runtime_path
 
-# A folder that nothing can be in: whoever wants to write there is refused as on a full disk.
+# A folder that can hold nothing: writing into it fails as on a full disk.
 NOWHERE = Path(os.devnull, "distill")
 
 logger = logging.getLogger("distill")
@@ -22,22 +22,22 @@ logger = logging.getLogger("distill")
 
 @contextmanager
 def convenience(what: str) -> Iterator[None]:
-    """Go on without something that is only convenient, whatever is raised, and log why."""
+    """Log any exception in the body and go on: `what` is only convenient."""
     try:
         yield
-    except Exception as error:  # noqa: BLE001 - it fails in more ways than anybody could list
+    except Exception as error:  # noqa: BLE001 - nobody could list its ways to fail
         logger.info("going on without %s: %s: %s", what, type(error).__name__, error)
 
 
 def _of_this_user(find: Callable[..., Path]) -> Path:
-    """Return a folder of this user, `NOWHERE` where there is none: no HOME, and nobody of this number is known."""
+    """Return a folder of this user, or `NOWHERE` if there is none: no HOME, and a user number that nobody knows."""
     with convenience("a folder of this user"):
         return find("distill", appauthor=False)
     return NOWHERE
 
 
 def log_folder() -> Path:
-    """Return the folder of the log files, made if need be.
+    """Return the folder of the log files, which it makes if need be.
 
     Raises:
         OSError: it can't be made.
@@ -48,26 +48,26 @@ def log_folder() -> Path:
 
 
 def cache_folder() -> Path:
-    """Return the folder of what may be deleted at any time; it need not exist."""
+    """Return the folder for files that may be deleted at any time; it need not exist."""
     return _of_this_user(user_cache_path)
 
 
 def run_folders() -> Path:
-    """Return the folder that holds the run folders, one a model; it need not exist."""
+    """Return the folder of the run folders, one for each model; it need not exist."""
     return _of_this_user(user_data_path) / "runs"
 
 
 def _runtime_folder() -> Path:
-    with warnings.catch_warnings():  # it warns where it has to make do with a temporary folder
+    with warnings.catch_warnings():  # platformdirs warns when it falls back on a temporary folder
         warnings.simplefilter("ignore")
         return user_runtime_path("distill", appauthor=False)
 
 
 def _temporary_folder() -> Path:
-    """Return a folder of this user alone in the one that everybody may write into.
+    """Return a folder of this user's own in the system's temporary folder.
 
     Raises:
-        OSError: it can't be made, or is somebody else's.
+        OSError: it can't be made, or belongs to somebody else.
     """
     folder = Path(tempfile.gettempdir()) / f"distill-{os.getuid() if hasattr(os, 'getuid') else ''}"
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -78,13 +78,10 @@ def _temporary_folder() -> Path:
 
 
 def lock_folder() -> Path:
-    """Return the folder of the locks that savers hold, made if need be.
+    """Return the folder of the locks that savers hold, which it makes if need be.
 
-    It is in the cache, or where that can't be written, where the system keeps what lasts until it is switched off, or
-    in the temporary folder.
-
-    Raises:
-        OSError: none can be made.
+    It lies in the first of these that can be written: the cache, the system's runtime folder, the temporary folder; in
+    `NOWHERE` if none can.
     """
     for place in (cache_folder, _runtime_folder, _temporary_folder):
         with convenience(f"locks in {place.__name__}"):

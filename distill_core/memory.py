@@ -1,4 +1,4 @@
-"""Too little memory, told from everything else that the exception of a library can mean."""
+"""Too little memory: recognized in the exceptions of all libraries, and put into a sentence."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _WORDS = re.compile(
     r"|bad_alloc|DefaultCPUAllocator|malloc *\(\) failed|paging file is too small|failed to map segment",
     re.IGNORECASE,
 )
-_NAMES = re.compile(r"'[^']*'|\"[^\"]*\"|“[^”]*”|<[^>]*>")  # a file may have any of those words as its name
-_WINDOWS_CODES = (8, 14, 1455)
+_NAMES = re.compile(r"'[^']*'|\"[^\"]*\"|“[^”]*”|<[^>]*>")  # a file's name may hold any of those words
+_WINDOWS_CODES = (8, 14, 1455)  # not enough memory, out of memory, paging file too small
 
 
 def is_short_of_memory(error: BaseException) -> bool:
-    """Tell whether an exception, whoever raised it, says that there is not enough memory."""
+    """Tell whether an exception of any library means that memory is short."""
     if isinstance(error, DistillError):
         return isinstance(error, NotEnoughMemoryError)
     if isinstance(error, OSError):
@@ -31,22 +31,22 @@ def is_short_of_memory(error: BaseException) -> bool:
 
 
 def let_go(error: BaseException) -> None:
-    """Have the frames that an exception left give up what they hold: telling of it needs memory, too."""
+    """Free the variables of the frames that an exception left: its report needs memory, too."""
     traceback.clear_frames(error.__traceback__)
 
 
 def not_enough_memory(error: BaseException, to_do: str = "go on", hint: str = CLOSE_PROGRAMS) -> NotEnoughMemoryError:
-    """Return the words for an exception that `is_short_of_memory`."""
+    """Return the error for an exception that `is_short_of_memory`, whose frames it frees."""
     let_go(error)
     return NotEnoughMemoryError(f"There is not enough memory to {to_do}. Your files are unchanged.", hint)
 
 
 @contextmanager
 def memory_in_words(to_do: str, hint: str = CLOSE_PROGRAMS) -> Iterator[None]:
-    """Turn running out of memory into a sentence about what was to be done; who knows it better may do so inside.
+    """Turn a lack of memory in the body into a sentence about the work; an inner sentence passes as it is.
 
     Raises:
-        NotEnoughMemoryError: with `hint` as what to do next.
+        NotEnoughMemoryError: names `to_do`, and `hint` as the next thing to do.
     """
     try:
         yield

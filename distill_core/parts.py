@@ -1,4 +1,4 @@
-"""A file as a reader should see it: parts of one on disk, and bytes in their place."""
+"""A file made of parts in a row: bytes, and spans of a file on disk."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _length(part: Part) -> int:
 
 
 class PartsFile(io.RawIOBase):
-    """A file to read and seek in, made of parts in a row, whose spans lie in an open file; nothing is copied."""
+    """A readable, seekable file made of parts in a row; their spans lie in an open file and are not copied."""
 
     def __init__(self, source: BinaryIO, parts: Sequence[Part]) -> None:
         self._source, self._parts = source, parts
@@ -45,7 +45,7 @@ class PartsFile(io.RawIOBase):
         return self._place
 
     def readinto(self, buffer: Any, /) -> int:
-        """Fill a buffer, as far as there are bytes, and return how many it got."""
+        """Fill a buffer as far as the bytes go, and return their number."""
         left = memoryview(buffer).cast("B")
         total = len(left)
         while left and (size := self._read_part(left)):
@@ -54,7 +54,7 @@ class PartsFile(io.RawIOBase):
         return total - len(left)
 
     def _read_part(self, buffer: memoryview) -> int:
-        """Fill the start of a buffer, up to the end of the part that the place is in."""
+        """Fill the start of a buffer from the part at the place, up to that part's end, and return the bytes read."""
         number = bisect_right(self._starts, self._place) - 1
         if number == len(self._parts):
             return 0

@@ -1,4 +1,4 @@
-"""What C libraries print past Python: decoders tell of damaged files on the file descriptors 1 and 2."""
+"""Standard output and error below Python: C decoders report damaged files on the file descriptors 1 and 2."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import IO
 
 
 def file_number(stream: IO[str] | None) -> int | None:
-    """Return a stream's file descriptor; None where it has none: closed, no console, or the stand-in of a test."""
+    """Return a stream's file descriptor, None without one: closed, no console, or a test's stand-in."""
     try:
         return None if stream is None else stream.fileno()
     except (OSError, ValueError):
@@ -15,10 +15,7 @@ def file_number(stream: IO[str] | None) -> int | None:
 
 
 def send_nowhere(stream: IO[str]) -> None:
-    """Send nowhere what others write into a stream until the process ends.
-
-    The C library may write what it holds back only then.
-    """
+    """Discard all writes to a stream until the process ends: the C library may flush its buffer only then."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)

@@ -1,1 +1,1 @@
-"""Files from strangers, and files that are never lost; knows no network and no format."""
+"""Safe reading of strangers' files, and safe replacement of files; this package knows no network and no format."""

@@ -1,7 +1,7 @@
 """Bytes of a `.distill` file to values: the one place that unpickles.
 
-A file comes from strangers as often as from oneself. So the zip and its list of contents are checked in full before
-torch reads them, and then only with `weights_only=True`.
+Many files come from strangers. So the zip and its list of contents are checked in full before torch reads them, and
+torch reads them only with `weights_only=True`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import torch
 from distill_core.errors import ModelFileError
 from distill_core.files.contents_writer import write_contents
 from distill_core.files.pickle_opcodes import Contents, read_contents
-from distill_core.files.refusals import DAMAGED_HINT, DamagedFileError, damaged, refusals_told
+from distill_core.files.refusals import DAMAGED_HINT, DamagedFileError, damaged, refusals_in_words
 from distill_core.files.save_errors import MAX_FILE_BYTES
 from distill_core.files.tensor_facts import StorageFacts, check_storages, tensors_in
 from distill_core.files.zip_container import DATA, Container, Record, check_sums, read_container, read_pickle
@@ -32,20 +32,20 @@ from distill_core.parts import PartsFile
 
 MIN_FILE_BYTES = 1024
 HASHED_WHOLE_BYTES = 16 * 1024**2  # 10 ms
-# A FIFO without a writer would hang `open`; neither flag is known everywhere.
+# `open` would hang on a FIFO without a writer; no system has all of these flags.
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
-# Takes the values with facts in place of tensors, and the file's name; raises ModelFileError.
+# A check of the values, with facts in place of tensors, and of the file's name; it raises ModelFileError.
 Check: TypeAlias = Callable[[dict[str, Any], str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class FileStamp:
-    """What a file was when it was opened; a save compares it to find changes by others.
+    """The state of a file when it was opened, from which a save sees changes by others.
 
-    `sha256` is that of the whole file up to 16 MB. Of a larger one it is that of its list of contents and its
-    directory, which holds the CRC-32 of every tensor: a changed file differs in them, and a file whose tensors do not
-    match them is damaged, which a full reading finds.
+    `sha256` is that of a whole file up to 16 MB, and of a larger one that of its list of contents and its directory.
+    The directory holds the CRC-32 of every tensor: a changed file has others, and a full reading finds tensors that do
+    not match theirs.
     """
 
     path: str
@@ -64,14 +64,14 @@ def _check_status(path: Path, status: os.stat_result) -> None:
 def _status(path: Path) -> os.stat_result:
     try:
         return path.stat()
-    except ValueError as error:  # a zero in it, or letters that names here cannot have
+    except ValueError as error:  # a null character, or letters that names cannot have here
         raise ModelFileError("There can be no file of that name.", "Check the name; it may have moved.") from error
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[BinaryIO, os.stat_result]]:
     try:
-        _check_status(path, _status(path))  # opening a device can already do something
+        _check_status(path, _status(path))  # before `open`, which can make a device act
         with open(os.open(path, _OPEN_FLAGS), "rb") as file:
             status = os.fstat(file.fileno())
             _check_status(path, status)
@@ -91,7 +91,7 @@ def _opening(path: Path) -> Iterator[tuple[BinaryIO, os.stat_result]]:
 
 
 def _checked_contents(file: BinaryIO, size: int) -> tuple[Container, Contents]:
-    """Return where a file's records are, and its contents, whose value is a dict with facts in place of tensors."""
+    """Return a file's container and its contents, a dict with facts in place of tensors, both checked."""
     container = read_container(file, size)
     contents = read_contents(read_pickle(file, container))
     records = {name.removeprefix(DATA): part.size for name, part in container.records.items() if name.startswith(DATA)}
@@ -119,21 +119,21 @@ def read_facts(path: Path) -> tuple[dict[str, Any], FileStamp]:
     """Return a file's values with `TensorFacts` in place of tensors, whose bytes are not read, and its stamp.
 
     Raises:
-        ModelFileError: it is missing, unreadable, damaged, no model file, or holds anything but data.
-        NotEnoughMemoryError: nothing is wrong with it that was seen.
+        ModelFileError: it is missing, unreadable, damaged, no model file, or holds more than data.
+        NotEnoughMemoryError: memory is short; the file may be good.
     """
-    with _opening(path) as (file, status), refusals_told(path.name):
+    with _opening(path) as (file, status), refusals_in_words(path.name):
         container, contents = _checked_contents(file, status.st_size)
         return contents.value, _stamp(path, status, _sha256(file, status.st_size, container))
 
 
 def read_records(path: Path) -> dict[str, Record]:
-    """Return where a file's records are, with their checksums as the file tells them.
+    """Return a file's records by name, with the checksums that the file states.
 
     Raises:
         ModelFileError: it is missing, unreadable or damaged.
     """
-    with _opening(path) as (file, status), refusals_told(path.name):
+    with _opening(path) as (file, status), refusals_in_words(path.name):
         return read_container(file, status.st_size).records
 
 
@@ -142,8 +142,8 @@ def _accept(values: dict[str, Any], name: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """An open file that passed all checks: its values with facts in place of tensors, and where their bytes are."""
+class OpenArchive:
+    """An open file that passed all checks: its values, with facts in place of tensors, and its container."""
 
     path: Path
     values: dict[str, Any]
@@ -152,10 +152,10 @@ class Opened:
     container: Container
 
     def check_unchanged(self, now: os.stat_result) -> None:
-        """Check that a file is still of the size and the time that this one was opened with.
+        """Check that a file has the size and the time that this one had when it was opened.
 
         Raises:
-            ModelFileError: it is not.
+            ModelFileError: it has others.
         """
         if self._differs_from(now):
             raise damaged(self.path.name, "it changed while it was read")
@@ -164,26 +164,26 @@ class Opened:
         return (now.st_size, now.st_mtime_ns) != (self.stamp.size, self.stamp.mtime_ns)
 
     def has_changed(self) -> bool:
-        """Tell whether a program writes into the file while it is read from; a small one was read at once."""
+        """Tell whether a program has written into the file since it was opened; a small one was read at once."""
         if self.source.closed or isinstance(self.source, io.BytesIO):
             return False
         return self._differs_from(os.fstat(self.source.fileno()))
 
     def close(self) -> None:
-        """Let go of the file, before another takes its place: Windows replaces none that is open."""
+        """Close the file before another takes its place: Windows replaces no open file."""
         self.source.close()
 
     @property
     def is_native(self) -> bool:
-        """Whether its numbers are in this machine's order of bytes."""
+        """Whether its numbers have this machine's byte order."""
         return self.container.byte_order == sys.byteorder
 
     def record(self, storage: StorageFacts) -> Record:
-        """Return where a storage's bytes are."""
+        """Return the record with a storage's bytes."""
         return self.container.records[DATA + storage.key]
 
     def build(self, keys: Collection[str]) -> dict[str, Any]:
-        """Return the values under these keys with their tensors built; the bytes of others are not read.
+        """Return the values under these keys with their tensors built; other tensors are not read.
 
         Raises:
             ModelFileError: torch cannot read them.
@@ -192,18 +192,18 @@ class Opened:
         records = {DATA + tensor.storage.key for tensor in tensors_in(wanted)}
         if records >= {name for name in self.container.records if name.startswith(DATA)}:
             self.source.seek(0)
-            values = _load(self.source, self.path.name)
+            values = _unpickle(self.source, self.path.name)
         else:
             contents, storages = write_contents(wanted)
             data = [(f"{DATA}{number}", self.record(cast(StorageFacts, key))) for number, key in enumerate(storages)]
             plan = plan_archive(contents, data, self.container.byte_order)
-            values = _load(planned_file(plan, self.source), self.path.name)
+            values = _unpickle(planned_file(plan, self.source), self.path.name)
         if not isinstance(self.source, io.BytesIO):
             self.check_unchanged(os.fstat(self.source.fileno()))
         return {key: values[key] for key in wanted}
 
 
-def _load(source: BinaryIO | PartsFile | str, name: str, mapped: bool = False) -> dict[str, Any]:
+def _unpickle(source: BinaryIO | PartsFile | str, name: str, mapped: bool = False) -> dict[str, Any]:
     try:
         values: dict[str, Any] = torch.load(cast(Any, source), weights_only=True, map_location="cpu", mmap=mapped)
     except Exception as error:
@@ -214,40 +214,40 @@ def _load(source: BinaryIO | PartsFile | str, name: str, mapped: bool = False) -
 
 
 @contextmanager
-def open_archive(path: Path, check: Check = _accept, *, without: Collection[str] = ()) -> Iterator[Opened]:
-    """Open a file whose values pass `check` and whose parts match their checksums; no tensor is built.
+def open_archive(path: Path, check: Check = _accept, *, without: Collection[str] = ()) -> Iterator[OpenArchive]:
+    """Open a file whose values pass `check` and whose records match their checksums; no tensor is built.
 
-    Under the keys in `without` stands None; what only they hold is not compared with its checksum.
+    The values under the keys in `without` are None, and records that only they use are not compared.
 
     Raises:
-        ModelFileError: see `read_facts`; also where a part does not match its checksum, or raised by `check`.
+        ModelFileError: see `read_facts`; also if a record does not match its checksum, or raised by `check`.
         NotEnoughMemoryError: see `read_facts`.
     """
     with _opening(path) as (file, status):
         source: BinaryIO = file
         is_large = status.st_size > HASHED_WHOLE_BYTES
-        if not is_large:  # a small file is read once, a large one twice rather than be in memory
+        if not is_large:  # a small file is read once; a large one twice, to save memory
             source = io.BytesIO(file.read(status.st_size))
             file.close()
         size = status.st_size if is_large else source.seek(0, os.SEEK_END)
-        with refusals_told(path.name):
+        with refusals_in_words(path.name):
             container, contents = _checked_contents(source, size)
             check(contents.value, path.name)
             values = {key: None if key in without else value for key, value in contents.value.items()}
             needed = {DATA + tensor.storage.key for tensor in tensors_in(values)}
             check_sums(source, [name for name in container.records if name.startswith(DATA) and name not in needed])
-        yield Opened(path, values, _stamp(path, status, _sha256(source, size, container)), source, container)
+        yield OpenArchive(path, values, _stamp(path, status, _sha256(source, size, container)), source, container)
 
 
 def _is_unicode(path: Path) -> bool:
-    """Tell whether torch can open the file by its name, as it has to for a mapping."""
+    """Tell whether torch can open the file by its name, which a mapping needs."""
     return os.fsencode(path).decode("utf-8", "replace") == str(path)
 
 
-def _map(path: Path, opened: Opened, build: Collection[str]) -> dict[str, Any]:
+def _map(path: Path, opened: OpenArchive, build: Collection[str]) -> dict[str, Any]:
     try:
-        values = _load(os.fspath(path), path.name, mapped=True)
-    except ModelFileError:  # not every disk lets its files be mapped
+        values = _unpickle(os.fspath(path), path.name, mapped=True)
+    except ModelFileError:  # some disks allow no mapping
         return opened.values | opened.build(build)
     opened.check_unchanged(path.stat())
     return values
@@ -256,10 +256,10 @@ def _map(path: Path, opened: Opened, build: Collection[str]) -> dict[str, Any]:
 def read_archive(
     path: Path, check: Check = _accept, *, mapped: bool = False, build: Collection[str] | None = None
 ) -> tuple[dict[str, Any], FileStamp]:
-    """Return a file's values and its stamp, both from one reading; `check` sees the facts before a tensor is built.
+    """Return a file's values and its stamp, both from one reading; `check` gets the facts before a tensor is built.
 
-    With `build`, only tensors under those keys are built, and facts stand for the others. With `mapped`, all tensors
-    stay in the file where that can be: for one that nobody else writes while they are used.
+    With `build`, only tensors under these keys are built, and others remain facts. With `mapped`, all tensors stay in
+    the file if it can be mapped; nobody else may write into it while they are in use.
 
     Raises:
         ModelFileError, NotEnoughMemoryError: see `open_archive`.

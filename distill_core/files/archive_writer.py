@@ -1,7 +1,7 @@
-"""Values into a `.distill` file: a new one takes the old one's place in a single step.
+"""Values into a `.distill` file: a new file takes the old one's place in a single step.
 
-The file is precious, so that step comes after the new one was written, flushed, and read back through the loader's
-door; and the old one stays as the backup.
+The file is precious, so that step comes last, after the new file was written, flushed, and read back as the loader
+reads it; the old file stays as the backup.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from distill_core.errors import SaveError
 from distill_core.events import ShouldStop, never, stop_point
-from distill_core.files.archive import Opened
+from distill_core.files.archive import OpenArchive
 from distill_core.files.backup import backup_of, has_leftovers, keeping_previous, remove_leftovers
 from distill_core.files.packed_archive import PackedArchive, Read
 from distill_core.files.replacing import (
@@ -40,13 +40,13 @@ from distill_core.memory import is_short_of_memory, let_go
 
 @dataclass(frozen=True, slots=True)
 class SaveTarget:
-    """Where to save: a real path, under its lock, and what was there when the lock was taken (None: nothing)."""
+    """The target of a save: a locked real path, and its status when the lock was taken (None: no file)."""
 
     path: Path
     status: os.stat_result | None
 
     def check_unchanged(self) -> None:
-        """Check that the file is the one that was there when the lock was taken.
+        """Check that the file is as it was when the lock was taken.
 
         Raises:
             ChangedOnDiskError: a program that does not know the lock has changed it.
@@ -69,7 +69,7 @@ def _status_if_there(path: Path) -> os.stat_result | None:
 
 @contextmanager
 def saving_into(path: Path) -> Iterator[SaveTarget]:
-    """Hold the lock of the file at `path` (a link's target), with what savers that died left there cleaned up.
+    """Hold the lock of the file at `path` (a link's target), after removing the remains of savers that died.
 
     Raises:
         SaveError: no file can be written there, or another Distill is saving into it.
@@ -81,7 +81,7 @@ def saving_into(path: Path) -> Iterator[SaveTarget]:
                 remove_leftovers(path)
             status = _status_if_there(path)
             if status is not None and not os.access(path, os.W_OK):
-                raise read_only(path)  # a rename would get around that, which nobody who set it wants
+                raise read_only(path)  # a rename would work, but nobody who protects a file wants that
             yield SaveTarget(path, status)
     except Exception as error:
         if is_short_of_memory(error):
@@ -93,8 +93,8 @@ def saving_into(path: Path) -> Iterator[SaveTarget]:
 
 
 def clean_up(path: Path) -> None:
-    """Remove what savers that died left beside the file, unless one is at work or nothing can be removed there."""
-    with suppress(OSError, RuntimeError, ValueError, SaveError):  # a name with a null byte is a ValueError
+    """Remove the remains of dead savers beside the file, unless a saver is at work or the folder is read-only."""
+    with suppress(OSError, RuntimeError, ValueError, SaveError):  # ValueError: a name with a null byte
         path = path.resolve()
         if has_leftovers(path):
             with saving_lock(path, wait_s=0):
@@ -105,18 +105,19 @@ def write_archive(
     target: SaveTarget,
     values: dict[str, Any],
     read: Read,
-    opened: Opened | None = None,
+    opened: OpenArchive | None = None,
     should_stop: ShouldStop = never,
 ) -> Path:
-    """Put `values` into the target's file in one step, keep what was there as its backup, and return the real path.
+    """Put `values` into the target's file in one step, keep the old file as its backup, and return the real path.
 
-    `read` is the loader's door: what it refuses is not saved. The bytes of tensors that were not built come from
-    `opened`, which is closed before the new file takes its place. When this returns, it outlasts a power cut.
+    `read` reads the new file as the loader does; a file that it refuses is not saved. The bytes of tensors that are not
+    built come from `opened`, which is closed before the new file takes its place. On return, the new file outlasts a
+    power cut.
 
     Raises:
         ChangedOnDiskError: another program changed the file meanwhile; it is as that program left it.
-        SaveError: it could not be written, or would not open again; whatever was there is unchanged.
-        Stopped: `should_stop()` turned true before the new file was in its place; whatever was there is unchanged.
+        SaveError: it could not be written, or would not open again; the old file is unchanged.
+        Stopped: `should_stop()` turned true before the new file was in its place; the old file is unchanged.
     """
     path = target.path
     try:

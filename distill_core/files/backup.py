@@ -1,4 +1,4 @@
-"""The version before: every file that is replaced is kept as `FILE.bak`, and can change places with it again."""
+"""The version before: a replaced file is kept as `FILE.bak`, and can change places with its successor."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from distill_core.files.temporaries import leftovers, older_name, second_name, s
 
 
 def backup_of(path: Path) -> Path:
-    """Return where the version before the one at `path` (its real path) is kept."""
+    """Return the path of the backup of the file at `path` (its real path)."""
     return path.with_name(f"{path.name}.bak")
 
 
@@ -28,7 +28,7 @@ def _copy(source: Path, target: Path, model: Path) -> None:
 
 
 def _keep_also_as(source: Path, target: Path) -> None:
-    """Have the file under a second name, in place of what bears it: a link where the disk knows links, else a copy."""
+    """Give a file a second name, taken from any file that has it: by a link, or by a copy on a disk without links."""
     link = second_name(source)
     try:
         os.link(source, link)
@@ -38,11 +38,11 @@ def _keep_also_as(source: Path, target: Path) -> None:
     try:
         replace_file(link, target)
     finally:
-        link.unlink(missing_ok=True)  # of two names of one file, a rename keeps both
+        link.unlink(missing_ok=True)  # a rename between two names of one file keeps both
 
 
 def _finish_save(path: Path) -> None:
-    """Bring the backup of before back where a save ended before the new file was in its place."""
+    """Restore the older backup if a save ended before the new file was in its place; else remove it."""
     backup, older = backup_of(path), older_name(path)
     if not os.path.lexists(older):
         return
@@ -54,10 +54,10 @@ def _finish_save(path: Path) -> None:
 
 @contextmanager
 def keeping_previous(path: Path) -> Iterator[None]:
-    """Keep the file as it is as its backup while the block puts another in its place; an older backup goes then.
+    """Keep the file as its backup while the body puts another in its place; an older backup is removed after that.
 
-    Where the block fails, or the process dies in it, the older one is there again; without links on the disk it is not.
-    The caller holds the lock.
+    If the body fails or the process dies in it, the older backup is restored, unless the disk has no links. The caller
+    holds the lock.
 
     Raises:
         OSError: the backup could not be made; nothing else changed.
@@ -75,19 +75,18 @@ def keeping_previous(path: Path) -> Iterator[None]:
         if not had_backup:
             backup.unlink(missing_ok=True)
         raise
-    with suppress(OSError):  # the new file is in its place: this is no failure any more, and the next save tidies up
+    with suppress(OSError):  # no failure: the new file is in its place, and the next save tidies up
         older.unlink(missing_ok=True)
 
 
 def swap_with_backup(path: Path) -> None:
-    """Let a file and its backup change places; without a file, a copy of the backup takes its place.
+    """Swap a file with its backup; without a file, a copy of the backup takes its place.
 
-    The caller holds the lock. Of a backup that is a link the contents are copied: what it leads to is someone's
-    archive, and stays as it is.
-    A crash between the steps loses neither: `finish_swap` ends what it began.
+    The caller holds the lock. A backup that is a link is copied: the link's target is someone's archive, and stays as
+    it is. A crash in the middle loses neither file: `finish_swap` ends the swap.
 
     Raises:
-        OSError: it could not be done; both are there, under one name or the other.
+        OSError: the swap failed; both files are there, under one name or the other.
     """
     backup, waiting = backup_of(path), swap_name(path)
     if not path.exists():
@@ -104,26 +103,26 @@ def swap_with_backup(path: Path) -> None:
 
 
 def finish_swap(path: Path) -> None:
-    """End a change of places that a crash interrupted. The caller holds the lock."""
+    """End a swap that a crash interrupted; the caller holds the lock."""
     backup, waiting = backup_of(path), swap_name(path)
     if not waiting.exists():
         return
-    if backup.exists():  # the file itself is still in its place
+    if backup.exists():  # the file is still in its place
         waiting.unlink()
     else:
         replace_file(waiting, backup)
 
 
 def has_leftovers(path: Path) -> bool:
-    """Tell whether something beside the file is, or was, part of a save."""
+    """Tell whether a file beside this one belongs to a save, finished or not."""
     return swap_name(path).exists() or os.path.lexists(older_name(path)) or bool(leftovers(path))
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove what savers that died left beside the file. The caller holds the lock.
+    """Remove the remains of dead savers beside the file; the caller holds the lock.
 
     Raises:
-        OSError: something could not be removed.
+        OSError: a file could not be removed.
     """
     finish_swap(path)
     _finish_save(path)

@@ -1,6 +1,7 @@
-"""Plain values and tensors to a list of contents (`data.pkl`): the same opcodes that `pickle_opcodes` reads.
+"""Plain values and tensors to a list of contents (`data.pkl`), in the opcodes that `pickle_opcodes` reads.
 
-As `torch.save` writes it, but for tensors that were not built: `TensorFacts` come out as the tensors that they tell of.
+The bytes are those of `torch.save`, but tensors need not be built: `TensorFacts` are written as the tensors that they
+describe.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ class _Writer:
     def __init__(self) -> None:
         self.out = bytearray(b"\x80\x02")
         self.storages: list[Storage] = []
-        self._places: dict[object, int] = {}  # of what was written, by its identity
-        self._kept: list[object] = []  # so that no identity is given twice
+        self._places: dict[object, int] = {}  # of written values, by their identities
+        self._kept: list[object] = []  # alive, so that no identity is given twice
         self._keys: dict[object, str] = {}
         self._depth = 0
 
@@ -146,7 +147,7 @@ class _Writer:
         self._remember(object())
 
     def _reduce(self, tuple_opcode: bytes, opcode: bytes = b"R") -> None:
-        """Close a tuple, and let what is below it on the stack take it."""
+        """Close a tuple, and hand it to the item below it on the stack."""
         self.out += tuple_opcode
         self._remember(object())
         self.out += opcode
@@ -173,7 +174,7 @@ class _Writer:
             self._storage(tensor.storage, tensor.storage, tensor.dtype, tensor.storage.numel)
             places = (tensor.offset, tensor.shape, tensor.stride)
         else:
-            _check_plain(tensor)
+            _check_tensor(tensor)
             storage = tensor.untyped_storage()
             self._storage(storage, storage._cdata, tensor.dtype, storage.nbytes() // tensor.itemsize)
             places = (int(tensor.storage_offset()), tuple(tensor.shape), tensor.stride())
@@ -204,7 +205,7 @@ _KINDS: dict[type, Callable[[_Writer, Any], None]] = {
 }
 
 
-def _check_plain(tensor: Tensor) -> None:
+def _check_tensor(tensor: Tensor) -> None:
     if tensor.layout is not torch.strided or tensor.is_quantized or tensor.is_meta or tensor.is_neg():
         raise TypeError("a model holds plain tensors only")
     if tensor.dtype not in _STORAGES:
@@ -215,7 +216,7 @@ def write_contents(value: Any) -> tuple[bytes, list[Storage]]:
     """Return the bytes of a `data.pkl`, and the storages in the order of their keys, which count from "0".
 
     Raises:
-        TypeError, ValueError: it holds what a model does not.
+        TypeError, ValueError: a value of a kind that models do not hold.
     """
     writer = _Writer()
     writer.write(value)

@@ -1,4 +1,4 @@
-"""Values as the bytes of a new `.distill` file: planned, written, and compared with what is read back."""
+"""Values as the bytes of a new `.distill` file: planned, written, read back and compared."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from torch import Tensor
 
 from distill_core.errors import ModelFileError, SaveError
 from distill_core.events import ShouldStop, stop_point, unless_stopped
-from distill_core.files.archive import FileStamp, Opened, read_records
+from distill_core.files.archive import FileStamp, OpenArchive, read_records
 from distill_core.files.contents_writer import Storage, write_contents
 from distill_core.files.replacing import allocated_bytes
 from distill_core.files.save_errors import check_size, shown, too_large_error, unwritable_error
 from distill_core.files.tensor_facts import StorageFacts, TensorFacts, tensors_in
 from distill_core.files.zip_container import DATA, Record
-from distill_core.files.zip_writer import BLOCK_BYTES, Part, Plan, blocks_of, plan_archive, size_of
+from distill_core.files.zip_writer import BLOCK_BYTES, Plan, PlannedPart, blocks_of, plan_archive, size_of
 from distill_core.parts import Bytes
 from distill_core.text import printable
 
@@ -32,7 +32,7 @@ _INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 _ZEROS = bytes(BLOCK_BYTES)
 
 
-def _part(storage: Storage, opened: Opened | None) -> Part:
+def _part(storage: Storage, opened: OpenArchive | None) -> PlannedPart:
     if isinstance(storage, StorageFacts):
         if opened is None:
             raise ValueError("what is carried comes from a file")
@@ -41,7 +41,7 @@ def _part(storage: Storage, opened: Opened | None) -> Part:
 
 
 def _write(descriptor: int, data: Bytes) -> None:
-    """Write all of a buffer, in as many pieces as the system takes it."""
+    """Write all of a buffer; the system may take it in pieces."""
     left = memoryview(data)
     while left:
         written = os.write(descriptor, left)
@@ -50,14 +50,14 @@ def _write(descriptor: int, data: Bytes) -> None:
         left = left[written:]
 
 
-def _contents(part: Part) -> tuple[int, int]:
+def _contents(part: PlannedPart) -> tuple[int, int]:
     return size_of(part), part.crc if isinstance(part, Record) else crc32(part)
 
 
 def _is_same(written: Any, read: Any, should_stop: ShouldStop) -> bool:
-    """Tell whether a value came back bit for bit; numbers that are not numbers are the same as themselves here.
+    """Tell whether a value was read back bit for bit; a NaN counts as the same.
 
-    Of a tensor that one side has not built only the layout is compared: whoever asks compares the checksums.
+    If one side has not built a tensor, only the layout is compared: the caller compares the checksums.
     """
     if isinstance(written, TensorFacts) or (isinstance(written, Tensor) and isinstance(read, TensorFacts)):
         return isinstance(read, Tensor | TensorFacts) and _layout(written) == _layout(read)
@@ -82,12 +82,12 @@ def _is_same(written: Any, read: Any, should_stop: ShouldStop) -> bool:
 
 
 def _bits(tensor: Tensor) -> Tensor:
-    """Return the numbers as integers of their size, which are equal only if all bits are."""
+    """Return the numbers as integers of the same size, to compare all bits."""
     return tensor.detach().contiguous().reshape(-1).view(_INTEGERS[tensor.itemsize])
 
 
 def _layout(tensor: Tensor | TensorFacts) -> tuple[Any, ...]:
-    """Return how a tensor's numbers lie in its storage."""
+    """Return the layout of a tensor's numbers in its storage."""
     offset = tensor.offset if isinstance(tensor, TensorFacts) else tensor.storage_offset()
     stride = tensor.stride if isinstance(tensor, TensorFacts) else tensor.stride()
     return tensor.dtype, tuple(tensor.shape), stride, offset
@@ -95,16 +95,18 @@ def _layout(tensor: Tensor | TensorFacts) -> tuple[Any, ...]:
 
 @dataclass(frozen=True, slots=True)
 class PackedArchive:
-    """Values on their way into a file; the bytes of those that were not built are carried over from `opened`."""
+    """Values on their way into a file; tensors that are not built are carried over from `opened` as bytes."""
 
     values: dict[str, Any]
-    opened: Opened | None
-    data: dict[str, Part]
+    opened: OpenArchive | None
+    data: dict[str, PlannedPart]
     plan: Plan
 
     @classmethod
-    def of(cls, values: dict[str, Any], opened: Opened | None, path: Path, should_stop: ShouldStop) -> PackedArchive:
-        """Plan a file for what will be at `path`.
+    def of(
+        cls, values: dict[str, Any], opened: OpenArchive | None, path: Path, should_stop: ShouldStop
+    ) -> PackedArchive:
+        """Plan the file that will be at `path`.
 
         Raises:
             SaveError: a model's file cannot hold these values.
@@ -124,16 +126,16 @@ class PackedArchive:
         return cls(values, opened, data, plan)
 
     def needed_bytes(self) -> int:
-        """Return how much room it takes; of what is carried no more than it takes now, for there may be holes in it."""
+        """Return the room that it takes; carried bytes take no more than in their file, which may have holes."""
         carried = sum(part.size for part in self.plan if isinstance(part, Record))
         new = sum(map(size_of, self.plan)) - carried
         return new if self.opened is None else new + min(carried, allocated_bytes(self.opened.path.stat()))
 
     def write(self, descriptor: int, should_stop: ShouldStop) -> None:
-        """Write it; zeros that are carried over become holes, as they may have been in their file.
+        """Write all parts; carried zeros become holes, as they may have been in their file.
 
         Raises:
-            OSError: it could not be written, or what is carried could not be read.
+            OSError: a part could not be written, or a carried one could not be read.
             Stopped: `should_stop()` turned true.
         """
         source = None if self.opened is None else self.opened.source
@@ -145,13 +147,13 @@ class PackedArchive:
                     _write(descriptor, block)
 
     def verify(self, temporary: Path, read: Read, path: Path, should_stop: ShouldStop) -> None:
-        """Load the new file by its name, as it will be loaded, and compare.
+        """Read the new file as the loader will, and compare it with the values.
 
-        What was carried over, or not built again, is compared by its checksum, which the loader compares with the
-        bytes.
+        Tensors that were carried over, or are not built again, are compared by checksums, which the loader compares
+        with the bytes.
 
         Raises:
-            SaveError: it would not open again, or is not what was written.
+            SaveError: it would not open again, or differs from the values.
             Stopped: `should_stop()` turned true.
         """
         try:

@@ -1,7 +1,7 @@
-"""The list of contents (`data.pkl`) opcode by opcode into plain values, without building or calling anything in it.
+"""The list of contents (`data.pkl`), opcode by opcode to plain values; nothing in it is built or called.
 
-Tensors come out as what the file says of them. Only what `torch.save` emits for plain values is known here, so a list
-that passes is one that torch's own restricted reader takes in the same way, at a cost in proportion to its length.
+Tensors become facts. Only the opcodes that `torch.save` writes for plain values are known here, so torch's own
+restricted reader takes a list that passes in the same way, at a cost in proportion to its length.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from typing import Any, NoReturn
 from distill_core.files.refusals import NONSENSE, CodeInFileError, DamagedFileError, require
 from distill_core.files.tensor_facts import DTYPES, StorageFacts, TensorFacts
 
-MAX_OPCODES = 160_000  # up to ten microseconds each until all is built; 64 layers with their optimizer have 135,000
-MAX_VALUES = 160_000  # counted as often as they are referred to
+MAX_OPCODES = 160_000  # up to ten microseconds each; 64 layers with their optimizer have 135,000
+MAX_VALUES = 160_000  # each counted as often as it is referred to
 MAX_DEPTH = 32
 MAX_TEXT = 1024**2
-MAX_UNFOLDED_TEXT = 16 * 1024**2  # of all texts together, each counted as often as it is referred to
+MAX_UNFOLDED_TEXT = 16 * 1024**2  # letters of all texts, each counted as often as it is referred to
 _MAX_BITS = 64
 _ORDERED_DICT = "collections OrderedDict"
 _TENSOR = "torch._utils _rebuild_tensor_v2"
 _PARAMETER = "torch._utils _rebuild_parameter"
 _GLOBALS = {_ORDERED_DICT, _TENSOR, _PARAMETER, *DTYPES}
 _OTHER_TENSORS = re.compile(r"torch\._utils _rebuild_\w+|torch(\.storage)? \w*Storage")
-# What Python's own kinds of values look like in a list of contents: no danger, and nothing that a model holds.
+# Python's own kinds of values in a list of contents: harmless, but models hold none.
 _OTHER_VALUES = {"torch Size", "_codecs encode", *(f"__builtin__ {kind}" for kind in ("set", "frozenset", "complex"))}
 _OTHER_VALUES |= {"__builtin__ bytes", "__builtin__ bytearray", "torch device", "torch.serialization _get_layout"}
 _CODE_OPCODES = {"STACK_GLOBAL", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4", "PERSID"}
@@ -42,16 +42,16 @@ class _Global:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """The value in a list of contents, and all tensors that it mentions."""
+    """The value in a list of contents, and all its tensors."""
 
     value: Any
     tensors: tuple[TensorFacts, ...]
 
 
-def _check_plain(values: list[Any], plain: tuple[type, ...], refused: Collection[int] = ()) -> None:
-    """Refuse stand-ins left over, and what is deep, refers to itself or unfolds into more than it takes in the file.
+def _check_values(values: list[Any], plain: tuple[type, ...], refused: Collection[int] = ()) -> None:
+    """Refuse stand-ins that are left, and values that are too deep, hold themselves, or unfold beyond the limits.
 
-    `plain` are the kinds of single values that may be there; `refused` are ids of values that may not.
+    `plain` are the allowed kinds of single values; `refused` are ids of forbidden ones.
     """
     pending, left, letters = [(value, 0) for value in values], MAX_VALUES, MAX_UNFOLDED_TEXT
     while pending:
@@ -74,7 +74,7 @@ def _check_plain(values: list[Any], plain: tuple[type, ...], refused: Collection
 
 
 class _Machine:
-    """The unpickling machine for protocol 2, as in the standard library's `pickle.py`, with stand-ins for objects."""
+    """The unpickling machine of protocol 2, as in the standard library's `pickle.py`, with stand-ins for objects."""
 
     def __init__(self) -> None:
         self.stack: list[Any] = []
@@ -140,7 +140,7 @@ class _Machine:
         target = self.stack[-1]
         require(type(target) in (dict, OrderedDict) and len(items) % 2 == 0)
         for key, value in zip(items[::2], items[1::2], strict=True):
-            # Nothing else is ever hashed: a deep tuple would overflow the C stack, chosen numbers would all collide.
+            # Before the hash: a deep tuple would overflow the C stack, and chosen numbers would all collide.
             require(type(key) is str or (type(key) is int and 0 <= key < 2**31), "it names a value with no name")
             target[key] = value
 
@@ -186,7 +186,7 @@ class _Machine:
     def build(self, _: None) -> None:
         state = self.stack.pop()
         require(type(self.stack[-1]) is OrderedDict, "it sets something up that models do not have")
-        # What torch adds to a state dict. Any other name could hide one of the dict's own methods.
+        # torch adds this to a state dict. Any other name could hide one of the dict's own methods.
         require(type(state) is dict and list(state) == ["_metadata"])
         self.built.append((self.stack[-1], state["_metadata"]))
 
@@ -200,16 +200,16 @@ class _Machine:
     def result(self) -> Contents:
         require(len(self.stack) == 1 and not self.below)
         require(not any(self.hooks))
-        # Dicts of weights have metadata beside their items, where nobody looks: numbers and texts, no weights, no such
-        # dict, which could have metadata of its own without end.
-        _check_plain([metadata for _, metadata in self.built], _NUMBERS, {id(target) for target, _ in self.built})
-        _check_plain([self.stack[0]], (*_NUMBERS, TensorFacts))
+        # Metadata of a dict of weights lies beside its items, where no check looks: it may hold numbers and texts, but
+        # no weights and no such dict, which could have metadata of its own without end.
+        _check_values([metadata for _, metadata in self.built], _NUMBERS, {id(target) for target, _ in self.built})
+        _check_values([self.stack[0]], (*_NUMBERS, TensorFacts))
         for target, metadata in self.built:
-            vars(target)["_metadata"] = metadata  # where torch keeps it, too: it is written again
+            vars(target)["_metadata"] = metadata  # as in torch, so that it is written again
         return Contents(self.stack[0], tuple(self.tensors))
 
 
-_STEPS: dict[str, Callable[[_Machine, Any], None]] = {
+_ACTIONS: dict[str, Callable[[_Machine, Any], None]] = {
     "NONE": lambda machine, _: machine.push(None),
     "NEWTRUE": lambda machine, _: machine.push(True),
     "NEWFALSE": lambda machine, _: machine.push(False),
@@ -253,9 +253,9 @@ def _run(content: bytes) -> _Machine:
     machine = _Machine()
     for count, (opcode, argument, position) in enumerate(pickletools.genops(content[len(_PROTOCOL_2) :])):
         require(count < MAX_OPCODES, "its list of contents is too long")
-        step = _STEPS.get(opcode.name)
-        if step is not None:
-            step(machine, argument)
+        act = _ACTIONS.get(opcode.name)
+        if act is not None:
+            act(machine, argument)
         elif opcode.name == "STOP":
             require(position == len(content) - len(_PROTOCOL_2) - 1, "something follows its list of contents")
         else:
@@ -264,11 +264,11 @@ def _run(content: bytes) -> _Machine:
 
 
 def read_contents(content: bytes) -> Contents:
-    """Return what the bytes of a `data.pkl` stand for.
+    """Return the contents of a `data.pkl`.
 
     Raises:
-        DamagedFileError: it is none, or is deeper, longer or odder than those that `torch.save` writes.
-        CodeInFileError: it asks for a function or a class that a model does not need.
+        DamagedFileError: it is none, or deeper, longer or odder than `torch.save` writes them.
+        CodeInFileError: it asks for a function or a class that models do not need.
     """
     try:
         return _run(content).result()

@@ -1,4 +1,4 @@
-"""Why a model file is not opened, in words: the readers below give the reason, the door above tells it with a name."""
+"""The refusals of a model file in words: readers give a reason, and the door adds the file's name."""
 
 from __future__ import annotations
 
@@ -12,28 +12,32 @@ DAMAGED_HINT = "Nothing was changed. Open another copy of it, for example from a
 
 
 class DamagedFileError(Exception):
-    """The bytes are not those of a model; the message is the reason, a clause without its full stop."""
+    """Bytes that are not those of a model; the message is the reason, a clause without a full stop."""
 
 
 class CodeInFileError(Exception):
-    """The file asks for more than data: for something to be called or built."""
+    """A file that asks for more than data: for a call, or for an object to be built."""
 
 
 def require(condition: bool, reason: str = NONSENSE) -> None:
-    """Refuse a file for that reason unless the condition holds."""
+    """Raise `DamagedFileError` with a reason unless the condition holds."""
     if not condition:
         raise DamagedFileError(reason)
 
 
 def damaged(name: str, reason: str = "") -> ModelFileError:
-    """Return the answer to a file that is damaged or none of ours."""
+    """Return the error for a file that is damaged or no model."""
     why = f"{reason[:1].upper()}{reason[1:]}. " if reason else ""
     return ModelFileError(f"“{name}” can't be opened: it is damaged or not a Distill model.", f"{why}{DAMAGED_HINT}")
 
 
 @contextmanager
-def refusals_told(name: str) -> Iterator[None]:
-    """Turn the readers' reasons into the one error that people see, with the file's name."""
+def refusals_in_words(name: str) -> Iterator[None]:
+    """Turn a reader's reason in the body into a sentence with the file's name.
+
+    Raises:
+        ModelFileError: in place of `DamagedFileError` and `CodeInFileError`.
+    """
     try:
         yield
     except DamagedFileError as error:

@@ -1,4 +1,4 @@
-"""What the operating systems ask for so that a file is replaced whole, and for good."""
+"""The replacement of a file, in one step and for good, on each operating system."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from time import monotonic, sleep
 from distill_core.errors import SaveError
 from distill_core.files.save_errors import shown
 
-_WINDOWS_BUSY = (5, 32, 33)  # access denied, sharing violation, lock violation: a virus scanner is looking
+_WINDOWS_BUSY = (5, 32, 33)  # access denied, sharing violation, lock violation: by a virus scanner, for example
 _WINDOWS_WAIT_S, _WINDOWS_PAUSE_S = 10.0, 0.1
 _UNSUPPORTED = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF)
 _NEW_FILE_MODE = 0o666
-_STATUS_BLOCK_BYTES = 512  # what `st_blocks` counts, whatever the disk's blocks are
+_STATUS_BLOCK_BYTES = 512  # the unit of `st_blocks` on every disk
 
 
 def real_path(path: Path) -> Path:
-    """Return the target of a link.
+    """Return a path with its links resolved.
 
     Raises:
-        SaveError: no file can be there, or what is there is no file: a rename would replace a device.
+        SaveError: no file can be there, or a device or folder is, which a rename would replace.
     """
     try:
         path = path.resolve()
         is_other = path.exists() and not path.is_file()
-    except (OSError, RuntimeError, ValueError) as error:  # too long; a link to itself; a zero in it
+    except (OSError, RuntimeError, ValueError) as error:  # too long, a link to itself, a null character
         raise SaveError(f"{shown(path)} can't be saved: no file can be there.", "Choose another name.") from error
     if is_other:
         raise SaveError(f"{shown(path)} is not a file; nothing was written.", "Choose another name.")
@@ -37,15 +37,15 @@ def real_path(path: Path) -> Path:
 
 
 def allocated_bytes(status: os.stat_result) -> int:
-    """Return how much room a file takes, which is less than its size if there are holes in it."""
+    """Return the room that a file takes, which is less than its size if it has holes."""
     blocks = getattr(status, "st_blocks", None)
     return status.st_size if blocks is None else min(status.st_size, blocks * _STATUS_BLOCK_BYTES)
 
 
 def flush_file(descriptor: int) -> None:
-    """Have a file on the disk itself. Once: after a failure, the system may call lost pages clean.
+    """Write a file through to the disk, in one attempt: after a failure, the system may call lost pages clean.
 
-    macOS keeps the data in the drive's cache unless it is asked for more.
+    macOS leaves the data in the drive's cache unless it gets F_FULLFSYNC.
     """
     if sys.platform == "darwin":
         import fcntl
@@ -53,14 +53,14 @@ def flush_file(descriptor: int) -> None:
         try:
             fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
             return
-        except OSError as error:  # network disks know only the other one
+        except OSError as error:  # network disks know only fsync
             if error.errno not in (*_UNSUPPORTED, errno.ENOTTY):
                 raise
     os.fsync(descriptor)
 
 
 def flush_folder(folder: Path) -> None:
-    """Make renames in a folder last through a power cut; Windows and some network disks cannot and need not."""
+    """Make renames in a folder outlast a power cut; Windows and some network disks cannot and need not."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -74,7 +74,7 @@ def flush_folder(folder: Path) -> None:
 
 
 def replace_file(source: Path, target: Path) -> None:
-    """Put `source` in the place of `target` in one step; on Windows, wait for programs that are looking at it."""
+    """Put `source` in the place of `target` in one step; on Windows, wait for programs that have it open."""
     give_up_at = monotonic() + _WINDOWS_WAIT_S
     while True:
         try:
@@ -87,9 +87,9 @@ def replace_file(source: Path, target: Path) -> None:
 
 
 def new_file_mode(unused: Path) -> int:
-    """Return the mode that new files have there, seen on one of an unused name, which is gone again.
+    """Return the mode of new files, from one that is made under an unused name and removed.
 
-    Asking for the process's mask would set it for a moment, for every thread.
+    The process's mask can only be read by setting it for a moment, for all threads.
     """
     descriptor = os.open(unused, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _NEW_FILE_MODE)
     try:
@@ -106,12 +106,12 @@ def _copy_owner(source: os.stat_result, descriptor: int) -> None:
     try:
         os.chown(descriptor, source.st_uid, source.st_gid)
     except OSError:
-        with suppress(OSError):  # a group may be given by those who are in it
+        with suppress(OSError):  # members of a group may set it
             os.chown(descriptor, -1, source.st_gid)
 
 
 def _copy_extended(source: Path, descriptor: int) -> None:
-    """Copy extended attributes, access lists among them, where Python knows them: on Linux."""
+    """Copy extended attributes, access lists among them; Python knows them on Linux only."""
     if sys.platform != "linux":
         return
     with suppress(OSError):
@@ -121,7 +121,7 @@ def _copy_extended(source: Path, descriptor: int) -> None:
 
 
 def copy_attributes(source: Path, descriptor: int) -> None:
-    """Give an open file the owner, mode and extended attributes of another; what the disk refuses is left out."""
+    """Give an open file the owner, mode and extended attributes of another, as far as the disk allows."""
     status = source.stat()
     if os.name == "nt":
         return

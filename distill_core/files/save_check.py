@@ -1,4 +1,4 @@
-"""Whether a file can be saved later: asked before hours of training, not after."""
+"""The check that a file can be saved, made before hours of training and not after."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from distill_core.files.save_errors import check_room, check_size, read_only, sa
 from distill_core.files.temporaries import temporary_beside
 from distill_core.files.zip_container import ZIP_MAGIC
 
-MARGIN_BYTES = 32 * 1024**2  # for a prior that is larger than the one in the file, or the first
+MARGIN_BYTES = 32 * 1024**2  # for a first prior, or one that is larger than the file's
 
 
 def _may_be_a_model(backup: Path) -> bool:
     try:
         with backup.open("rb") as file:
             return file.read(len(ZIP_MAGIC)) == ZIP_MAGIC
-    except OSError:  # someone else's
+    except OSError:  # it is someone else's
         return True
 
 
@@ -49,14 +49,14 @@ def _check_backup(path: Path) -> None:
 
 
 def check_can_save(path: str | Path, *, probe: bool = True) -> None:
-    """Check that the file at `path` (a link's target) can be replaced, or made, and its version before kept.
+    """Check that the file at `path` (a link's target) can be replaced or made, and its version before kept.
 
-    With `probe`, a file is made beside it and removed; without, as when it is only opened, the system's word is taken.
-    There has to be room for the old file and a new one of twice its size together, and `MARGIN_BYTES`.
+    With `probe`, a file is made beside it and removed; without, the system's permissions are believed, which does for
+    opening a file. The room has to suffice for twice the file's size and `MARGIN_BYTES`.
 
     Raises:
-        ReadOnlyError: the file or its folder takes no writing; a copy elsewhere can be saved.
-        SaveError: there is no such folder, no room, something else that is no file, or a model near 4 GB.
+        ReadOnlyError: the file or its folder cannot be written; a copy can be saved elsewhere.
+        SaveError: no such folder, no room, no file at that path, or a model near 4 GB.
     """
     path = real_path(Path(path))
     folder = path.parent

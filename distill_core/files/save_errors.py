@@ -1,4 +1,4 @@
-"""What can go wrong while a file is written, in words: what happened, that nothing is lost, what to do next."""
+"""The errors of saving in words: the event, that nothing is lost, and the next thing to do."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ ELSEWHERE = "Save a copy in a folder of your own."
 
 
 def shown(path: Path) -> str:
-    """Return a file's name in quotes, as it stands in a sentence."""
+    """Return a file's name in quotes, fit for a sentence."""
     return f"“{file_name(path)}”"
 
 
 def read_only(path: Path) -> ReadOnlyError:
-    """Return the words for a place that takes no file."""
+    """Return the error for a place that cannot be written."""
     return ReadOnlyError(f"{shown(path)} can't be written here; what was there is unchanged.", ELSEWHERE)
 
 
 def save_error(error: OSError, path: Path) -> SaveError:
-    """Turn a failed write into words, for as long as the file at `path` has not been replaced."""
+    """Return the error for a failed write, before the file at `path` is replaced."""
     if error.errno in NO_ROOM:
         return SaveError(
             f"Not enough space to save {shown(path)}; what was there is unchanged.",
@@ -42,12 +42,12 @@ def save_error(error: OSError, path: Path) -> SaveError:
 
 
 def memory_error(path: Path) -> SaveError:
-    """Return the words for a save that there is not enough memory for; whoever ran out of it let go of nothing."""
+    """Return the error for a save without enough memory."""
     return SaveError(f"There is not enough memory to save {shown(path)}; nothing was lost.", CLOSE_PROGRAMS)
 
 
 def unwritable_error(path: Path) -> SaveError:
-    """Return the words for values that cannot be put into a file; the loader takes none such, so this is a bug."""
+    """Return the error for values that cannot be written; the loader accepts no such values, so this is a bug."""
     return SaveError(
         f"{shown(path)} could not be saved: it holds something that can't be written; what was there is unchanged.",
         "Save the prior into another copy of the model that it was trained for.",
@@ -55,7 +55,7 @@ def unwritable_error(path: Path) -> SaveError:
 
 
 def too_large_error(path: Path) -> SaveError:
-    """Return the words for a file that would be larger than any model's can be."""
+    """Return the error for a file that would exceed the largest size of a model's."""
     return SaveError(
         f"{shown(path)} can't be saved: it would be larger than 4 GB, more than Distill opens; "
         "what was there is unchanged.",
@@ -64,7 +64,7 @@ def too_large_error(path: Path) -> SaveError:
 
 
 def check_size(path: Path, size: int) -> None:
-    """Check that a file of that many bytes can be opened again.
+    """Check that a file of `size` bytes can be opened again.
 
     Raises:
         SaveError: it is larger than 4 GB.
@@ -74,7 +74,7 @@ def check_size(path: Path, size: int) -> None:
 
 
 def unsure_error(error: OSError, path: Path, backup: Path) -> SaveError:
-    """Return the words for a failure after the new file took its place, but before the disk confirmed that."""
+    """Return the error for a failure after the new file took its place, but before the disk confirmed it."""
     kept = f"; {shown(backup)} is as it was before" if backup.exists() else ""
     return SaveError(
         f"{shown(path)} was written, but the disk did not confirm it ({error.strerror or error}){kept}.",
@@ -83,7 +83,7 @@ def unsure_error(error: OSError, path: Path, backup: Path) -> SaveError:
 
 
 def swap_error(error: OSError, path: Path, backup: Path) -> SaveError:
-    """Return the words for a file and its backup that did not change places, or not for good."""
+    """Return the error for a swap of a file and its backup that failed, or was not confirmed."""
     return SaveError(
         f"{shown(path)} could not be restored ({error.strerror or error}); both versions are still there.",
         f"Look at both: distill inspect {shown(path)} and {shown(backup)}.",
@@ -91,7 +91,7 @@ def swap_error(error: OSError, path: Path, backup: Path) -> SaveError:
 
 
 def changed_error(path: Path) -> ChangedOnDiskError:
-    """Return the words for a file that is not what was opened."""
+    """Return the error for a file that has changed since it was opened."""
     return ChangedOnDiskError(
         f"{shown(path)} was changed by another program since it was opened; nothing was overwritten.",
         "Save a copy, or replace it: a backup then keeps the change.",
@@ -99,7 +99,7 @@ def changed_error(path: Path) -> ChangedOnDiskError:
 
 
 def other_codec_error(path: Path) -> SaveError:
-    """Return the words for a file whose VQ-VAE is not the one that a prior was trained for."""
+    """Return the error for a file with another VQ-VAE than the one that a prior was trained for."""
     return SaveError(
         f"{shown(path)} holds another VQ-VAE than the one that this prior was trained for; nothing was overwritten.",
         "Put the model that it was trained for back, then save again.",
@@ -111,11 +111,11 @@ def _megabytes(size: int) -> str:
 
 
 def check_room(path: Path, needed_bytes: int) -> None:
-    """Check that a new file of that size fits beside the one at `path`.
+    """Check that a new file of `needed_bytes` fits beside the one at `path`.
 
     Raises:
-        SaveError: it does not; tells both sizes.
-        OSError: the file system does not tell.
+        SaveError: it does not; names both sizes.
+        OSError: the file system does not report its free space.
     """
     free = shutil.disk_usage(path.parent).free
     if free < needed_bytes:

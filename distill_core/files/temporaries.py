@@ -1,7 +1,7 @@
-"""What lasts only as long as a save: its lock, and files beside the model whose names tell who may remove them.
+"""The lock and the temporary files of a save; the files' names show who may remove them.
 
-A saver holds the model's lock. Whoever holds it next therefore knows that what bears its own mark was left by a
-process that died. Marks differ between computers and between users, who do not share locks.
+A saver holds the model's lock. Its next holder therefore knows that files with its own mark were left by a process that
+died. Marks differ between computers and between users, who do not share locks.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from distill_core.files.save_errors import shown
 from distill_core.folders import lock_folder
 
 logger = logging.getLogger("distill")
-WAIT_S = 30.0  # a save of some hundred megabytes to a slow disk
-_NAME_PART = 40  # of the file's name: with all of a long one, the name would be longer than names can be
+WAIT_S = 30.0  # as long as a save of some hundred megabytes to a slow disk
+_NAME_PART = 40  # characters of the file's name: all of a long one would exceed the longest name of a file
 _SUFFIX = ".tmp"
 
 
 @dataclass(slots=True)
 class Temporary:
-    """A new file beside another one, open for writing; `descriptor` is -1 once it is closed."""
+    """A new file beside another one, open for writing; `descriptor` is -1 after it is closed."""
 
     path: Path
     descriptor: int
 
     def close(self) -> None:
-        """Close it: Windows renames no open file, and some systems tell of a failed write only now."""
+        """Close the file: Windows renames no open file, and some systems report a failed write only now."""
         if self.descriptor >= 0:
             descriptor, self.descriptor = self.descriptor, -1
             os.close(descriptor)
@@ -50,23 +50,23 @@ def _prefix(path: Path, kind: str) -> str:
 
 
 def second_name(path: Path) -> Path:
-    """Return an unused name beside a file, under which it, or another, can wait to be renamed."""
+    """Return an unused name beside a file, for itself or another file that waits for its rename."""
     return path.with_name(f"{_prefix(path, 'save')}-{os.getpid()}-{uuid4().hex[:8]}{_SUFFIX}")
 
 
 def swap_name(path: Path) -> Path:
-    """Return the one name under which a file waits while it changes places with its backup."""
+    """Return the one name under which a file waits during the swap with its backup."""
     return path.with_name(f"{_prefix(path, 'swap')}{_SUFFIX}")
 
 
 def older_name(path: Path) -> Path:
-    """Return the one name under which a file's backup waits until a save has put a newer one in its place."""
+    """Return the one name under which a file's older backup waits until a save has replaced it."""
     return path.with_name(f"{_prefix(path, 'older')}{_SUFFIX}")
 
 
 @contextmanager
 def temporary_beside(path: Path) -> Iterator[Temporary]:
-    """Make an empty file, readable by its owner only, in the folder of `path`, and remove it unless it was renamed."""
+    """Make an empty file, readable by its owner only, in the folder of `path`; remove it unless the body renames it."""
     prefix = f"{_prefix(path, 'save')}-{os.getpid()}-"
     descriptor, name = tempfile.mkstemp(prefix=prefix, suffix=_SUFFIX, dir=path.parent)
     temporary = Temporary(Path(name), descriptor)
@@ -80,7 +80,7 @@ def temporary_beside(path: Path) -> Iterator[Temporary]:
 
 
 def leftovers(path: Path) -> list[Path]:
-    """Return what saves of this model by this user on this computer have, or have left, in its folder."""
+    """Return the temporary files in its folder of saves of this model, by this user on this computer."""
     prefix = f"{_prefix(path, 'save')}-"
     with os.scandir(path.parent) as entries:
         names = [entry.name for entry in entries if entry.name.startswith(prefix) and entry.name.endswith(_SUFFIX)]
@@ -88,19 +88,19 @@ def leftovers(path: Path) -> list[Path]:
 
 
 def lock_path(path: Path) -> Path:
-    """Return the lock of the file whose real path this is."""
+    """Return the path of the lock of a file, given its real path."""
     return lock_folder() / f"{sha256(os.fsencode(os.path.normcase(path))).hexdigest()[:32]}.lock"
 
 
 @contextmanager
 def saving_lock(path: Path, wait_s: float | None = None) -> Iterator[None]:
-    """Hold the lock of the file whose real path this is; where none can be made, go on without one.
+    """Hold the lock of a file, given its real path; go on without one if none can be made.
 
-    It lies in the cache folder and not beside the model, where it would litter and could not be made on every disk.
-    It keeps out what this user runs on this computer; against all others there is the comparison before a replacement.
+    It lies in the cache folder: beside the model it would litter, and could not be made on every disk. It keeps out
+    this user's programs on this computer; the comparison before a replacement finds changes by all others.
 
     Raises:
-        SaveError: another Distill kept it for longer than `wait_s`, by default `WAIT_S`.
+        SaveError: another Distill held it for longer than `wait_s`, by default `WAIT_S`.
     """
     lock: FileLock | None = None
     try:
@@ -111,11 +111,11 @@ def saving_lock(path: Path, wait_s: float | None = None) -> Iterator[None]:
             f"Another Distill is saving into {shown(path)}; nothing was written by this one.",
             "Wait until it is done, then save again.",
         ) from error
-    except (OSError, NotImplementedError) as error:  # there is no place for it, or the file system has no locks
+    except (OSError, NotImplementedError) as error:  # no place for it, or a file system without locks
         logger.info("saving without a lock: %s", error)
     try:
         yield
     finally:
         if lock is not None:
-            with suppress(OSError):  # what was saved is saved, and the lock ends with the process
+            with suppress(OSError):  # the save is done, and the lock ends with the process
                 lock.release()

@@ -1,4 +1,4 @@
-"""What a file says of its tensors, checked against the bytes that are there, before any of them is built."""
+"""The facts that a file states of its tensors, checked against its bytes before any of them is built."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ DTYPES = {
 Shape: TypeAlias = tuple[tuple[int, ...], torch.dtype]
 MAX_DIMENSIONS = 8
 _LARGEST = 2**40
-# A tensor may be tied to another one, and may be so in full; more would let a small file ask for much memory.
+# Two tensors may share all of their numbers; more would let a small file ask for much memory.
 MAX_SHARING = 2
 
 
 @dataclass(frozen=True, slots=True)
 class StorageFacts:
-    """Numbers of one kind in a row: the record `data/KEY`."""
+    """The facts of a storage, numbers of one type in a row: the record `data/KEY`."""
 
     key: str
     dtype: torch.dtype
@@ -45,9 +45,9 @@ def _are_sizes(values: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class TensorFacts:
-    """A tensor that was not built; answers what its users ask a tensor before they touch its numbers.
+    """The facts of a tensor that is not built, under the names that a tensor itself has for them.
 
-    `parameter` is whether one of a network has a gradient, None for a tensor that is no `Parameter`.
+    `parameter` tells whether a network's `Parameter` has a gradient, None for a tensor that is none.
     """
 
     storage: StorageFacts
@@ -59,14 +59,15 @@ class TensorFacts:
 
     @classmethod
     def checked(cls, storage: StorageFacts, offset: Any, shape: Any, stride: Any, gradient: bool) -> TensorFacts:
-        """Return a tensor that lies within its storage and unfolds into no more numbers than that holds.
+        """Return the facts of a tensor that lies within its storage and has no more numbers than it.
 
         Raises:
             DamagedFileError: it does not.
         """
         require(_are_sizes(shape) and _are_sizes(stride) and _are_sizes((offset,)), "a tensor's size can't be")
         require(len(shape) == len(stride) <= MAX_DIMENSIONS, "a tensor has too many dimensions")
-        require(prod(size for size in shape if size) < _LARGEST, "a tensor's size can't be")  # torch multiplies first
+        # Without zeros, because torch multiplies the sizes before it finds one.
+        require(prod(size for size in shape if size) < _LARGEST, "a tensor's size can't be")
         reach = sum((size - 1) * step for size, step in zip(shape, stride, strict=True)) + 1 if all(shape) else 0
         require(offset + reach <= storage.numel, "a tensor is larger than its data")
         repeated = any(size > 1 and step == 0 for size, step in zip(shape, stride, strict=True))
@@ -75,24 +76,24 @@ class TensorFacts:
 
     @property
     def dtype(self) -> torch.dtype:
-        """The kind of its numbers."""
+        """The type of its numbers."""
         return self.storage.dtype
 
     @property
     def nbytes(self) -> int:
-        """How many bytes its numbers take."""
+        """The size of its numbers in bytes."""
         return self.numel() * self.dtype.itemsize
 
     def numel(self) -> int:
-        """Return how many numbers it has."""
+        """Return the number of its numbers."""
         return prod(self.shape)
 
 
 def check_storages(tensors: Iterable[TensorFacts], record_bytes: Mapping[str, int], file_bytes: int) -> None:
-    """Check that storages and records match one to one, and that all tensors together are no more than the file.
+    """Check that storages and records match one to one, and that the tensors are not larger than the file.
 
     Raises:
-        DamagedFileError: they do not, or are.
+        DamagedFileError: a storage without a match, or tensors that are larger.
     """
     storages: dict[str, StorageFacts] = {}
     total = 0
@@ -106,7 +107,7 @@ def check_storages(tensors: Iterable[TensorFacts], record_bytes: Mapping[str, in
 
 
 def tensors_in(value: Any) -> Iterator[TensorFacts]:
-    """Yield the tensors in a file's value that were not built, each as often as it is referred to."""
+    """Yield the unbuilt tensors in a file's value, each as often as it is referred to."""
     if isinstance(value, TensorFacts):
         yield value
         return

@@ -1,7 +1,7 @@
-"""The zip around a model: only what `torch.save` writes, each byte accounted for, before anything in it is read.
+"""The zip around a model: checked to be as `torch.save` writes it, byte by byte, before a record is read.
 
-Python's reader and torch's could disagree about an odd file, and then the one would check what the other does not
-read. So every structure that they find in their own ways has to be where both look.
+Python's reader and torch's could disagree about an odd file, so that the one checks other bytes than the other reads.
+So each structure has to be in the one place where both look for it.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ END64 = struct.Struct("<4sQ2H2L4Q")
 LOCATOR64 = struct.Struct("<4sLQL")
 END = struct.Struct("<4s4H2LH")
 _ENTRY_BYTES, _NAME_SIZE = 46, slice(28, 30)
-_TORN = (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, struct.error)  # what `zipfile` answers with
+_TORN = (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, struct.error)  # the errors of `zipfile`
 _TAIL_BYTES = END64.size + LOCATOR64.size + END.size
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Where one stored file's bytes are."""
+    """The place of a stored file's bytes, and their checksum."""
 
     start: int
     size: int
@@ -49,7 +49,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A zip's records by their names without the root, where its directory starts, and the order of numbers' bytes."""
+    """A zip's records by their names without the root, the start of its directory, and the byte order of numbers."""
 
     records: dict[str, Record]
     directory_start: int
@@ -64,7 +64,7 @@ def _read_at(file: BinaryIO, start: int, size: int) -> bytes:
 
 
 def _directory_span(file: BinaryIO, size: int) -> tuple[int, int, int]:
-    """Return the directory's start, its end and its number of entries, told alike by all of the records behind it."""
+    """Return the directory's start, end and number of entries, on which all records behind it agree."""
     tail = _read_at(file, size - _TAIL_BYTES, _TAIL_BYTES)
     magic, disk, first_disk, here, entries, length, start, comment = END.unpack(tail[-END.size :])
     require(magic == b"PK\x05\x06" and comment == 0, "its end is missing, or something follows it")
@@ -72,10 +72,10 @@ def _directory_span(file: BinaryIO, size: int) -> tuple[int, int, int]:
     end = size - END.size
     if tail[END64.size :].startswith(b"PK\x06\x07"):
         end = size - _TAIL_BYTES
-        _, disk, told_end, disks = LOCATOR64.unpack(tail[END64.size : -END.size])
+        _, disk, stated_end, disks = LOCATOR64.unpack(tail[END64.size : -END.size])
         magic, own, _, _, *disks64, here64, entries64, length64, start64 = END64.unpack(tail[: END64.size])
         require(magic == b"PK\x06\x06" and own == END64.size - 12, "its directory is torn")
-        require(told_end == end and disk == 0 and disks == 1 and not any(disks64), "its directory is torn")
+        require(stated_end == end and disk == 0 and disks == 1 and not any(disks64), "its directory is torn")
         same = start in (start64, 2**32 - 1) and length in (length64, 2**32 - 1) and entries in (entries64, 2**16 - 1)
         require(same and here64 == entries64, "it tells two things about its directory")
         start, length, entries = start64, length64, entries64
@@ -97,18 +97,18 @@ def _raw_name(entry: zipfile.ZipInfo) -> bytes:
 
 
 def _check_directory(directory: bytes, entries: list[zipfile.ZipInfo]) -> None:
-    """Check that the names fill the directory; Python's reader takes a name that is shorter than told."""
+    """Check that the names fill the directory; Python's reader accepts a name that is shorter than stated."""
     start = 0
     for entry in entries:
         length = len(_raw_name(entry))
-        told = directory[start : start + _ENTRY_BYTES][_NAME_SIZE]
-        require(told == length.to_bytes(2, "little"), "its directory is torn")
+        stated_size = directory[start : start + _ENTRY_BYTES][_NAME_SIZE]
+        require(stated_size == length.to_bytes(2, "little"), "its directory is torn")
         start += _ENTRY_BYTES + length
     require(start == len(directory), "its directory is torn")
 
 
 def _local_start(file: BinaryIO, entry: zipfile.ZipInfo) -> int:
-    """Return where an entry's bytes start, as its own header tells."""
+    """Return the start of an entry's bytes, by its own header."""
     header = _read_at(file, entry.header_offset, LOCAL.size)
     magic, _, flags, method, _, _, crc, packed, unpacked, name_size, extra_size = LOCAL.unpack(header)
     require(magic == ZIP_MAGIC and flags == entry.flag_bits and method == zipfile.ZIP_STORED, "a part has no header")
@@ -120,7 +120,7 @@ def _local_start(file: BinaryIO, entry: zipfile.ZipInfo) -> int:
 
 
 def _located(file: BinaryIO, entries: list[zipfile.ZipInfo], directory_start: int) -> dict[str, Record]:
-    """Return all records by their full names; from the first byte to the directory, each byte belongs to one."""
+    """Return all records by their full names; each byte before the directory belongs to one of them."""
     records, expected = {}, 0
     for entry in sorted(entries, key=lambda entry: entry.header_offset):
         gap = entry.header_offset - expected
@@ -161,7 +161,7 @@ def _content(file: BinaryIO, record: Record) -> bytes:
 
 
 def read_container(file: BinaryIO, size: int) -> Container:
-    """Return where a file's records are, having checked all of the zip but its checksums.
+    """Check all of a zip but its checksums, and return its container.
 
     Raises:
         DamagedFileError: it is not a zip as `torch.save` writes it.
@@ -191,7 +191,7 @@ def read_pickle(file: BinaryIO, container: Container) -> bytes:
 
 
 def check_sums(file: BinaryIO, gaps: Collection[str] = ()) -> None:
-    """Compare every record with its CRC-32, but for the gaps (names without the root): 0.3 s for 600 MB.
+    """Compare all records but the gaps (names without the root) with their CRC-32: 0.3 s for 600 MB.
 
     Raises:
         DamagedFileError: one differs.
@@ -202,7 +202,7 @@ def check_sums(file: BinaryIO, gaps: Collection[str] = ()) -> None:
             for name in archive.namelist():
                 if name.partition("/")[2] not in gaps:
                     _read_through(archive, name)
-    except _TORN as error:  # also a disk that fails meanwhile
+    except _TORN as error:  # or the disk fails meanwhile
         raise DamagedFileError(
             f"a part of it ({printable(name, LONGEST_NAME)}) does not match its checksum, or can't be read"
         ) from error

@@ -1,7 +1,6 @@
 """The zip around a model as `torch.save` lays it out, planned before a byte of it is written.
 
-What is already in another file is only pointed at. So a plan takes no memory, whether it is written to a disk or read
-as a file of its own.
+A plan refers to the bytes in another file and takes no memory for them; it can be written to a disk, or read as a file.
 """
 
 from __future__ import annotations
@@ -29,17 +28,17 @@ from distill_core.files.zip_container import (
 )
 from distill_core.parts import Bytes, PartsFile
 
-# A record that is in memory, or in the file that the plan is read from.
-Part: TypeAlias = Bytes | Record
-Plan: TypeAlias = Sequence[Part]
+# Bytes in memory, or a record in the file that the plan is read from.
+PlannedPart: TypeAlias = Bytes | Record
+Plan: TypeAlias = Sequence[PlannedPart]
 
 _ROOT = "archive"
-_ALIGNMENT = 64  # of each record's first byte: a tensor can be used where it is in a mapped file
+_ALIGNMENT = 64  # of each record's first byte: so a tensor can be used in a mapped file
 _NOTES = {".format_version": b"1", ".storage_alignment": str(_ALIGNMENT).encode()}
 _VERSION = ("version", b"3\n")
 _ENTRY = struct.Struct("<4s6H3L5H2L")
 _DESCRIPTOR = struct.Struct("<4s3L")
-_ZIP64 = (45, 0x031E)  # the version of the format that has END64, and who made the file: as torch says
+_ZIP64 = (45, 0x031E)  # the version of the format with END64, and the maker of the file, as torch writes them
 BLOCK_BYTES = 1024**2
 
 
@@ -59,7 +58,7 @@ class _Entry:
 
 
 def _padding(start: int) -> bytes:
-    """Return an extra field after which the bytes of a record are aligned."""
+    """Return an extra field that aligns the record after it."""
     size = -(start + 4) % _ALIGNMENT
     return struct.pack("<2sH", b"FB", size) + b"Z" * size
 
@@ -70,8 +69,8 @@ def _local(entry: _Entry) -> bytes:
     return header + entry.name + extra
 
 
-def _identity(entries: Iterable[_Entry]) -> bytes:
-    """Return what tells one file's contents from another's, as torch has it: forty digits."""
+def _serialization_id(entries: Iterable[_Entry]) -> bytes:
+    """Return a file's identity in torch's form: forty digits."""
     known = b"".join(b"%b %d " % (entry.name, entry.crc) for entry in entries)
     return b"%040d" % (int.from_bytes(sha256(known).digest()) % 10**40)
 
@@ -88,44 +87,44 @@ def _directory(entries: Sequence[_Entry], start: int) -> bytes:
     return found + found64 + locator + END.pack(b"PK\x05\x06", 0, 0, count, count, len(found), start, 0)
 
 
-def size_of(part: Part) -> int:
-    """Return how many bytes a part has."""
+def size_of(part: PlannedPart) -> int:
+    """Return a part's size in bytes."""
     return part.size if isinstance(part, Record) else len(part)
 
 
 class _Layout:
-    """Records behind one another, each with its header before it and its descriptor after it."""
+    """Records in a row, each between its header and its descriptor."""
 
     def __init__(self) -> None:
-        self.parts: list[Part] = []
+        self.parts: list[PlannedPart] = []
         self.entries: list[_Entry] = []
         self.end = 0
 
-    def add(self, name: str, part: Part) -> None:
+    def add(self, name: str, part: PlannedPart) -> None:
         crc = part.crc if isinstance(part, Record) else crc32(part)
         entry = _Entry(f"{_ROOT}/{name}".encode(), self.end, size_of(part), crc)
         after = _DESCRIPTOR.pack(b"PK\x07\x08", *entry.facts()) if entry.size else b""
-        pieces: tuple[Part, ...] = (_local(entry), part, after)
+        pieces: tuple[PlannedPart, ...] = (_local(entry), part, after)
         self.entries.append(entry)
         self.parts.extend(pieces)
         self.end += sum(map(size_of, pieces))
 
 
-def plan_archive(contents: bytes, data: Iterable[tuple[str, Part]], byte_order: str = sys.byteorder) -> Plan:
-    """Return the parts of a file with this list of contents and these records, whose names start with `data/`.
+def plan_archive(contents: bytes, data: Iterable[tuple[str, PlannedPart]], byte_order: str = sys.byteorder) -> Plan:
+    """Return the plan of a file with these contents and these records, whose names start with `data/`.
 
     Raises:
-        struct.error: it would be larger than 4 GB.
+        struct.error: the file would be larger than 4 GB.
     """
     layout = _Layout()
     for name, part in ((PICKLE, contents), *_NOTES.items(), (BYTE_ORDER, byte_order.encode()), *data, _VERSION):
         layout.add(name, part)
-    layout.add(".data/serialization_id", _identity(layout.entries))
+    layout.add(".data/serialization_id", _serialization_id(layout.entries))
     return [*layout.parts, _directory(layout.entries, layout.end)]
 
 
-def blocks_of(part: Part, source: BinaryIO | None) -> Iterator[Bytes]:
-    """Yield a part's bytes, those of a record in blocks of a megabyte.
+def blocks_of(part: PlannedPart, source: BinaryIO | None) -> Iterator[Bytes]:
+    """Yield a part's bytes, a record's in blocks of a megabyte.
 
     Raises:
         OSError: the record's file has become shorter, or cannot be read.
@@ -146,5 +145,5 @@ def blocks_of(part: Part, source: BinaryIO | None) -> Iterator[Bytes]:
 
 
 def planned_file(plan: Plan, source: BinaryIO) -> PartsFile:
-    """Return a plan as a file that can be read, without having been written."""
+    """Return a plan as a file that can be read without being written."""
     return PartsFile(source, [(part.start, part.size) if isinstance(part, Record) else part for part in plan])
