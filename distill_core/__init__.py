@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     )
     from distill_core.files.save_check import check_can_save
     from distill_core.generation.sampling import SamplingSettings, sample_codes
-    from distill_core.models.flat import CodePrior, flatten_codes, unflatten_codes
+    from distill_core.models.flat import CodePrior
     from distill_core.models.persistence import (
         LoadedVQModel,
         load_model_v2,
-        read_previous_version,
         read_summary,
-        restore_previous_version,
         save_model_v2,
         save_prior_to_model,
     )
+    from distill_core.models.previous_version import read_previous_version, restore_previous_version
+    from distill_core.models.prior import flatten_codes, unflatten_codes
     from distill_core.models.summary import ModelSummary
     from distill_core.models.vqvae import ConvVQVAE
     from distill_core.training.data.codes import extract_code_sequences
@@ -67,14 +67,14 @@ _HOMES = {
     "models.persistence": (
         "LoadedVQModel",
         "load_model_v2",
-        "read_previous_version",
         "read_summary",
-        "restore_previous_version",
         "save_model_v2",
         "save_prior_to_model",
     ),
+    "models.previous_version": ("read_previous_version", "restore_previous_version"),
     "files.save_check": ("check_can_save",),
-    "models.flat": ("CodePrior", "flatten_codes", "unflatten_codes"),
+    "models.flat": ("CodePrior",),
+    "models.prior": ("flatten_codes", "unflatten_codes"),
     "models.summary": ("ModelSummary",),
     "models.vqvae": ("ConvVQVAE",),
     "training.data.codes": ("extract_code_sequences",),

@@ -1,4 +1,4 @@
-"""Sounds from folders and files: which are usable, which are not and why, and which are kept for validation."""
+"""The sounds of folders and files: the usable ones, the others with a reason, and the split for validation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from distill_core.audio.decoding.kinds import UnreadableSoundError
 from distill_core.audio.measure import measure_sound
 from distill_core.audio.search import NOTHING_PASSED_OVER, PassedOver, readable, search
 from distill_core.errors import DatasetError
-from distill_core.events import OnEvent, ProgressReporter, ShouldStop, SkippedFile, ignore, never, stop_point
+from distill_core.events import OnEvent, Phase, ProgressReporter, ShouldStop, SkippedFile, ignore, never, stop_point
 
 FORMAT_HINT = (
     "Distill reads WAV, AIFF, FLAC, MP3, OGG, Opus and whatever else libsndfile knows; AAC, ALAC, WMA and the sound of "
@@ -27,11 +27,10 @@ Stamp: TypeAlias = tuple[int, int, int, int]  # device, inode, bytes, nanosecond
 
 @dataclass(frozen=True, slots=True)
 class AudioFile:
-    """A usable sound: its path, its name inside the folder, and what decoding it showed.
+    """A usable sound: its path, its name inside the folder, and the findings of decoding it.
 
-    `channel` is the one to take where the mean of all cancels out; `note` says what a person should know;
-    `digest` is the same for files that hold the same sound; `stamp` changes with the file, and is taken before it is
-    decoded.
+    `channel` is the one to take if the mean of all cancels out; `note` is for a person to read; `digest` is the same
+    for files with the same sound; `stamp` changes with the file, and is taken before decoding.
     """
 
     path: Path
@@ -56,12 +55,12 @@ class AudioDataset:
 
     @property
     def folder(self) -> Path:
-        """The folder, where there is one; the first source of several."""
+        """The folder, or the first of several sources."""
         return self.sources[0]
 
     @property
     def name(self) -> str:
-        """The folder's name, or how much there is, as text that can be shown and saved."""
+        """The first source's name and the number of others, as text that can be shown and saved."""
         first = readable(self.sources[0].resolve().name)
         return first if len(self.sources) == 1 else f"{first} and {len(self.sources) - 1} more"
 
@@ -72,14 +71,14 @@ class AudioDataset:
 
     @property
     def sameness(self) -> str:
-        """What to know of files that all hold one sound, in a sentence, or ""."""
+        """A sentence about files that all hold one sound, "" if they do not."""
         if len(self.files) < 2 or len({file.digest for file in self.files}) > 1:
             return ""
         return f"All {len(self.files)} files are one sound, so a low perplexity will say nothing about new sound."
 
     @property
     def whole_seconds(self) -> int:
-        """Seconds that `flat` computes with: each sound is filled with silence to whole ones."""
+        """Seconds that `flat` computes with: silence fills each sound to whole ones."""
         return sum(math.ceil(file.duration_s) for file in self.files)
 
 
@@ -91,7 +90,7 @@ def _examine(path: Path, name: str, should_stop: ShouldStop) -> AudioFile:
 
 
 def _stamp(path: Path) -> Stamp | None:
-    """Return what changes with a file, None where nothing tells."""
+    """Return a value that changes with the file, None if it can't be asked."""
     with suppress(OSError):
         status = path.stat()
         return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
@@ -99,10 +98,10 @@ def _stamp(path: Path) -> Stamp | None:
 
 
 def check_unchanged(file: AudioFile, should_stop: ShouldStop = never) -> None:
-    """Compare a file to what the scan found; one whose stamp is another is read again.
+    """Check that a file is as the scan found it; only one with another stamp is read again.
 
     Raises:
-        UnreadableSoundError: it cannot be used any more, or holds another sound now.
+        UnreadableSoundError: it can no longer be used, or holds another sound now.
         Stopped: `should_stop()` turned true.
     """
     if file.stamp is not None and _stamp(file.path) == file.stamp:
@@ -132,7 +131,7 @@ def _no_sounds(name: str, skipped: Sequence[SkippedFile], passed_over: PassedOve
 
 
 def scan(*places: str | Path, on_event: OnEvent = ignore, should_stop: ShouldStop = never) -> AudioDataset:
-    """Decode every sound in folders, and below them, and in files once and say which are usable.
+    """Decode once each sound in the folders, below them and among the files, and return the usable ones.
 
     Raises:
         DatasetError: a source is missing or cannot be read, or there is no usable sound in any.
@@ -142,7 +141,7 @@ def scan(*places: str | Path, on_event: OnEvent = ignore, should_stop: ShouldSto
         raise DatasetError("There is nowhere to look for sounds.", "Name a folder, or files.")
     wanted = tuple(dict.fromkeys(map(Path, places)))
     found = search(wanted, should_stop)
-    progress = ProgressReporter("scan", len(found.found), on_event)
+    progress = ProgressReporter(Phase.SCAN, len(found.found), on_event)
     files = []
     for done, (path, name) in enumerate(sorted(found.found.items()), start=1):
         stop_point(should_stop)
@@ -160,8 +159,8 @@ def scan(*places: str | Path, on_event: OnEvent = ignore, should_stop: ShouldSto
 
 
 def _groups_that_fit(groups: Sequence[list[int]], wanted: int) -> list[list[int]]:
-    """Return groups with `wanted` members together, or as many below as there can be; early ones are preferred."""
-    reachable = [1]  # after each group: bit n is set where some of the groups so far have n members together
+    """Return groups with `wanted` members in all, or the nearest number below; early groups are preferred."""
+    reachable = [1]  # after each group: bit n is set if some of the groups so far have n members together
     for group in groups:
         reachable.append((reachable[-1] | reachable[-1] << len(group)) & ((2 << wanted) - 1))
     total = reachable[-1].bit_length() - 1
@@ -193,6 +192,6 @@ def split_files(
     random.Random(seed).shuffle(groups)
     chosen = {index for group in _groups_that_fit(groups, wanted) for index in group}
     left = (index for group in groups for index in group if index not in chosen)
-    chosen.update(islice(left, wanted - len(chosen)))  # only where copies cannot be kept together
+    chosen.update(islice(left, wanted - len(chosen)))  # only if copies cannot stay together
     validation = tuple(file for index, file in enumerate(files) if index in chosen)
     return tuple(file for index, file in enumerate(files) if index not in chosen), validation

@@ -1,4 +1,4 @@
-"""Decoded sounds as mono waveforms at the model's rate, and cut into chunks."""
+"""Decoded sounds as mono waveforms at the model's rate, whole or cut into chunks."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from distill_core.audio.decoding.sound import open_sound
 from distill_core.audio.torchaudio_import import Resample
 from distill_core.events import ShouldStop, never, unless_stopped
 
-SILENCE_PEAK = 1e-4  # −80 dBFS: what a 16-bit file's dither reaches is no sound
-# torchaudio's resampling kernel has as many rows as the reduced target rate: 44,101 Hz to 48,000 Hz would ask for
-# 17 GB. Rates whose ratio needs larger numbers than this go to the nearest small ratio, off by less than one cent.
+SILENCE_PEAK = 1e-4  # −80 dBFS, the level of a 16-bit file's dither
+# torchaudio's resampling kernel has one line for each unit of the reduced target rate: 44,101 Hz to 48,000 Hz would
+# take 17 GB. A ratio of larger numbers than this is replaced by the nearest small one, off by less than one cent.
 _LARGEST_RATIO_TERM = 1000
-# torchaudio's sinc is six zero crossings wide on either side, at 0.99 of the lower rate: less than seven periods.
+# torchaudio's sinc is six zero crossings wide on either side, at 0.99 of the lower rate: under seven periods.
 _CONTEXT_PERIODS = 7
 _CHUNKS_AT_ONCE = 32
 
 
 def to_mono(block: Samples, channel: int | None) -> Samples:
-    """Return the mean of the channels `[frames]`, or one of them where the mean would cancel out."""
+    """Return one channel `[frames]`, or the mean of all for None."""
     mono: Samples = block.mean(axis=0) if channel is None else block[channel].copy()
     return mono
 
 
 def _small_ratio(source_rate: int, target_rate: int) -> tuple[int, int]:
-    """Return the nearest ratio of two numbers that are small enough for the resampler."""
+    """Return the nearest ratio of numbers that are small enough for the resampler."""
     ratio = Fraction(source_rate, target_rate)
     nearest = ratio.limit_denominator(_LARGEST_RATIO_TERM // max(1, math.ceil(ratio)))
     return nearest.numerator, nearest.denominator
@@ -41,7 +41,7 @@ def _small_ratio(source_rate: int, target_rate: int) -> tuple[int, int]:
 
 @lru_cache(maxsize=32)
 def _resampler(entering: int, leaving: int) -> Callable[[Tensor], Tensor]:
-    """Return torchaudio's resampler; making its kernel takes a third of the time that a short sound takes in all."""
+    """Return torchaudio's resampler; its kernel alone takes a third of a short sound's time."""
     resample: Callable[[Tensor], Tensor] = Resample(entering, leaving)
     return resample
 
@@ -49,7 +49,7 @@ def _resampler(entering: int, leaving: int) -> Callable[[Tensor], Tensor]:
 def resample_blocks(blocks: Iterable[Tensor], source_rate: int, target_rate: int) -> Iterator[Tensor]:
     """Yield a waveform's blocks `[t]` at another rate (windowed sinc, torchaudio's defaults).
 
-    Together they are what resampling the whole waveform would give; memory does not grow with its length.
+    Together they equal the whole waveform resampled at once; memory does not grow with its length.
     """
     entering, leaving = _small_ratio(source_rate, target_rate)
     if entering == leaving:
@@ -58,13 +58,13 @@ def resample_blocks(blocks: Iterable[Tensor], source_rate: int, target_rate: int
     resample = _resampler(entering, leaving)
     context, skipped = _CONTEXT_PERIODS * entering, _CONTEXT_PERIODS * leaving
     periods = max(1, BLOCK_FRAMES // entering)
-    step = periods * entering
+    advance = periods * entering
     waiting_T = torch.zeros(context)
     for block_T in blocks:
         waiting_T = torch.cat([waiting_T, block_T])
-        while len(waiting_T) >= step + 2 * context:
-            yield resample(waiting_T[: step + 2 * context])[skipped : skipped + periods * leaving]
-            waiting_T = waiting_T[step:]
+        while len(waiting_T) >= advance + 2 * context:
+            yield resample(waiting_T[: advance + 2 * context])[skipped : skipped + periods * leaving]
+            waiting_T = waiting_T[advance:]
     yield resample(waiting_T)[skipped:]
 
 
@@ -77,10 +77,10 @@ def read_blocks(
 ) -> Iterator[Tensor]:
     """Decode a file and yield its mono float32 waveform at `sample_rate` Hz, a block `[t]` at a time.
 
-    `speed` is how many times as fast it is played.
+    `speed` is the factor by which it is played faster.
 
     Raises:
-        UnreadableSoundError: the file cannot be opened (any more).
+        UnreadableSoundError: the file cannot be opened, or no longer.
         Stopped: `should_stop()` turned true.
     """
     with open_sound(path, should_stop) as sound:
@@ -93,7 +93,7 @@ def read_mono(path: Path, sample_rate: int, channel: int | None = None) -> Tenso
     """Decode a file to mono float32 `[T]` at `sample_rate` Hz.
 
     Raises:
-        UnreadableSoundError: the file gives no sound (any more).
+        UnreadableSoundError: the file gives no sound, or no longer.
     """
     waveform_T = torch.cat([torch.zeros(0), *read_blocks(path, sample_rate, channel)])
     if not len(waveform_T):
@@ -112,12 +112,12 @@ def _cut(waveform_T: Tensor, chunk_samples: int) -> Tensor:
 
 
 def split_into_chunks(waveform_T: Tensor, chunk_samples: int) -> Tensor:
-    """Return `[N, chunk_samples]`: the last one zero-padded, each divided by its peak if that exceeds −80 dBFS."""
+    """Return chunks `[N, chunk_samples]`, the last zero-padded, each divided by its peak if that exceeds −80 dBFS."""
     return _divided_by_peaks(_cut(waveform_T, chunk_samples))
 
 
 def cut_blocks(blocks: Iterable[Tensor], chunk_samples: int) -> Iterator[Tensor]:
-    """Yield a waveform's chunks `[n, chunk_samples]` as they are, up to 32 or so at a time; the last is zero-padded."""
+    """Yield a waveform's chunks `[n, chunk_samples]` as they are, about 32 at a time; the last is zero-padded."""
     enough = _CHUNKS_AT_ONCE * chunk_samples
     waiting_T = torch.zeros(0)
     for block_T in blocks:
@@ -131,5 +131,5 @@ def cut_blocks(blocks: Iterable[Tensor], chunk_samples: int) -> Iterator[Tensor]
 
 
 def chunks_of_blocks(blocks: Iterable[Tensor], chunk_samples: int) -> Iterator[Tensor]:
-    """Yield a waveform's chunks, up to 32 or so at a time, as `split_into_chunks` would return them all."""
+    """Yield the chunks that `split_into_chunks` would return, about 32 at a time."""
     return map(_divided_by_peaks, cut_blocks(blocks, chunk_samples))

@@ -1,4 +1,4 @@
-"""Decodes one sound from beginning to end and says what it holds, or why it cannot be used."""
+"""The facts of one sound, from decoding it to its end, or the reason why it cannot be used."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from distill_core.audio.io import SILENCE_PEAK, to_mono
 from distill_core.events import ShouldStop, stop_point
 
 MAX_CHANNELS = 64
-# Outside these a header is wrong or the data no sound: a "second" of it could become days of samples.
+# Rates beyond these come of a wrong header or of other data: a "second" could become days of samples.
 MIN_RATE, MAX_RATE = 1_000, 1_000_000
 _MIN_DURATION_S = 0.001
 _LARGEST_VALUE = 1e15
 _CONSTANT_SWING = 1e-6
-# A mono sum 40 dB below its loudest channel has cancelled out.
+# A mean 40 dB below the loudest channel has cancelled out.
 _CANCELLED_ENERGY_RATIO = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What decoding a sound showed; the names mean what they mean in `AudioFile`."""
+    """The facts of a decoded sound, under the names of `AudioFile`."""
 
     duration_s: float
     sample_rate: int
@@ -39,9 +39,10 @@ class Measured:
 
 @dataclass(slots=True)
 class _Pass:
-    """What one pass over a sound's samples tells; `swing` is how far they get from the first one.
+    """The sums of one pass over a sound's samples.
 
-    `channel_peaks` and `mono_peak` are the largest absolute values of each channel and of their mean.
+    `swing` is the largest distance from the first sample; `channel_peaks` and `mono_peak` are the largest absolute
+    values of each channel and of their mean.
     """
 
     frames: int = 0
@@ -56,7 +57,7 @@ class _Pass:
 
     def add(self, block: Samples) -> None:
         self.frames += block.shape[1]
-        self.is_sound = self.is_sound and bool(np.abs(block).max() < _LARGEST_VALUE)  # False for NaN, too
+        self.is_sound = self.is_sound and bool(np.abs(block).max() < _LARGEST_VALUE)  # NaN fails the comparison
         if not self.is_sound:
             return
         self.first = block[:, :1].copy() if self.first is None else self.first
@@ -69,7 +70,7 @@ class _Pass:
         self.digest.update(block.tobytes())
 
     def uncancelled_channel(self) -> int | None:
-        """Return the loudest channel if the channels' mean cancels out, else None."""
+        """Return the loudest channel if the mean of all cancels out, else None."""
         loudest = int(np.argmax(self.channel_energy))
         energies = np.atleast_1d(self.channel_energy)
         return loudest if self.mono_energy < _CANCELLED_ENERGY_RATIO * energies[loudest] else None
@@ -86,10 +87,10 @@ def _refuse_unusable(seen: _Pass, sound: Sound) -> None:
         raise UnreadableSoundError("it holds values that are not numbers (NaN or infinity) or too large to be sound")
     if seen.frames < 2 or seen.frames / sound.sample_rate < _MIN_DURATION_S:
         raise UnreadableSoundError("it is shorter than a millisecond")
-    level = min(seen.peak(seen.uncancelled_channel()), seen.swing)  # a constant is no sound, however high
+    level = min(seen.peak(seen.uncancelled_channel()), seen.swing)  # a constant has a level, but is no sound
     if level <= _CONSTANT_SWING:
         raise UnreadableSoundError("it is silent")
-    if level <= SILENCE_PEAK:  # what is there is the noise of its number format
+    if level <= SILENCE_PEAK:  # the noise of its number format
         raise UnreadableSoundError(f"it is nearly silent (peak {20 * math.log10(level):.0f} dB)".replace("-", "−"))
 
 
@@ -107,7 +108,7 @@ def _read_through(sound: Sound, should_stop: ShouldStop) -> _Pass:
 
 
 def _length_note(duration_s: float, sound: Sound) -> str:
-    """Return what to know of a sound whose file says another length than it has, or ""."""
+    """Return a note on a sound whose length is not the one that its file states, "" if it is."""
     if sound.expected_s is None or abs(duration_s - sound.expected_s) <= sound.slack_s:
         return ""
     if duration_s < sound.expected_s:
@@ -116,7 +117,7 @@ def _length_note(duration_s: float, sound: Sound) -> str:
 
 
 def measure_sound(path: Path, should_stop: ShouldStop) -> Measured:
-    """Decode a file once.
+    """Decode a file once and return its facts.
 
     Raises:
         UnreadableSoundError: it cannot be used; says why.

@@ -1,4 +1,4 @@
-"""Where sounds are looked for: folders and single files, what is opened there and what is passed over."""
+"""The search for sounds in folders and among single files: the files to open, and those passed over by name."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _counted(number: int, noun: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PassedOver:
-    """How many files were not used, nor named: those that are in iCloud only, archives, and others."""
+    """The number of files neither used nor named: in iCloud only, archives, and others."""
 
     in_cloud: int = 0
     archives: int = 0
@@ -37,7 +37,7 @@ class PassedOver:
         return bool(self.in_cloud or self.archives or self.others)
 
     def __str__(self) -> str:
-        """Return it in one line of words, "" for none."""
+        """Return the numbers in a line of words, "" for none."""
         kinds = [(self.archives, "archive"), (self.others, "other file")]
         passed = " and ".join(_counted(number, noun) for number, noun in kinds if number)
         cloud = f"{_counted(self.in_cloud, 'file')} {'is' if self.in_cloud == 1 else 'are'} in iCloud only"
@@ -49,10 +49,10 @@ NOTHING_PASSED_OVER = PassedOver()
 
 @dataclass(slots=True)
 class Search:
-    """What was found: files to open with their names, folders that could not be listed, and counts of the rest."""
+    """The findings of a search: files to open, by name, folders that could not be listed, and counts of the rest."""
 
     should_stop: ShouldStop
-    sources: list[Path] = field(default_factory=list)  # but for those that are passed over
+    sources: list[Path] = field(default_factory=list)  # without those passed over
     found: dict[Path, str] = field(default_factory=dict)
     skipped: list[SkippedFile] = field(default_factory=list)
     _counts: Counter[str] = field(default_factory=Counter)  # by the names of `PassedOver`
@@ -60,7 +60,7 @@ class Search:
 
     @property
     def passed_over(self) -> PassedOver:
-        """What is passed over so far."""
+        """The files passed over so far."""
         return PassedOver(**self._counts)
 
     def look_through(self, folder: Path, label: str) -> None:
@@ -84,9 +84,9 @@ class Search:
             self.found[path] = readable(name)
 
     def passes_over(self, path: Path) -> bool:
-        """Count a file that by its name is no sound, and return whether it is one."""
+        """Tell whether a file is no sound by its name, and count it then."""
         suffix = path.suffix.lower()
-        if path.name.startswith("."):  # hidden files are no content, but for what iCloud leaves in a file's place
+        if path.name.startswith("."):  # hidden files are no content, except for iCloud's placeholders
             self._counts["in_cloud"] += path.name.endswith(".icloud")
         elif suffix in NEVER_SOUNDS:
             self._counts["archives" if suffix in ARCHIVE_SUFFIXES else "others"] += 1
@@ -95,12 +95,12 @@ class Search:
         return True
 
     def add_file(self, path: Path, name: str) -> None:
-        """Find a file that was named itself, unless it lies in a folder that was looked through."""
+        """Add a file that was itself named, unless a folder that was searched holds it."""
         if _identity(str(path.parent)) not in self._entered:
             self.found[path] = readable(name)
 
     def count_if_no_sound(self, path: Path) -> bool:
-        """Count an unreadable file that neither by its suffix nor by its bytes is meant to be a sound."""
+        """Tell whether an unreadable file is no sound by its suffix and by its bytes, and count it then."""
         if path.suffix.lower() in SOUND_SUFFIXES:
             return False
         try:
@@ -114,10 +114,10 @@ class Search:
 
 
 def _identity(folder: str) -> object:
-    """Return what is the same for a folder by whatever links it was reached."""
+    """Return a value that is the same for a folder on every way to it through links."""
     try:
         status = os.stat(folder)
-    except OSError:  # it vanished while it was listed
+    except OSError:  # it has vanished since it was listed
         return folder
     return status.st_dev, status.st_ino
 
@@ -127,7 +127,7 @@ def _why_not_listed(failure: OSError) -> str:
 
 
 def _labels(sources: Sequence[Path]) -> dict[Path, str]:
-    """Return each source's name, with as much of the way to it as tells it from the others."""
+    """Return each source's name, with as much of its path as sets it apart from the others."""
     parts = {source: source.absolute().parts for source in sources}
     labels: dict[Path, str] = {}
     for length in range(1, 1 + max(map(len, parts.values()), default=0)):
@@ -154,7 +154,7 @@ def _is_sound_by_name(source: Path) -> bool:
 
 
 def _is_folder(source: Path) -> bool:
-    """Tell whether there is a folder; a name that none can have is none."""
+    """Tell whether there is a folder of that name, which may be an impossible one."""
     try:
         return stat.S_ISDIR(source.stat().st_mode)
     except (OSError, ValueError):
@@ -162,10 +162,10 @@ def _is_folder(source: Path) -> bool:
 
 
 def search(sources: Sequence[Path], should_stop: ShouldStop) -> Search:
-    """Return what there is in folders, and below them, and among single files.
+    """Search folders, all folders below them, and single files.
 
-    With several sources, names begin with that of their source, files that by their names are no sounds are counted,
-    and a sound that is gone is skipped.
+    With several sources, names begin with their source's name, single files that are no sounds by their names are
+    counted, and a sound that is gone is left for the scan to skip.
 
     Raises:
         DatasetError: a source is missing or cannot be read.

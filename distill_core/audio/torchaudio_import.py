@@ -1,7 +1,7 @@
-"""Imports torchaudio also beside a torch that its compiled extension was not built for.
+"""The import of torchaudio, which works also beside a torch that its compiled extension was not built for.
 
-The wheel's extension is linked against CUDA and refuses a CPU-only torch. The mel, Griffin-Lim and resampling code
-that Distill uses is plain Python on top of torch, so the extension is left out where it does not load.
+The wheel's extension is linked against CUDA and refuses a CPU-only torch. Distill uses only mel, Griffin-Lim and
+resampling, plain Python on top of torch, so it does without an extension that does not load.
 """
 
 from __future__ import annotations
@@ -32,6 +32,6 @@ try:
 except (OSError, RuntimeError, ImportError):
     _import_without_extension()
 
-from torchaudio.transforms import MelSpectrogram, Resample  # noqa: E402
+from torchaudio.transforms import GriffinLim, InverseMelScale, MelSpectrogram, Resample  # noqa: E402
 
-__all__ = ["MelSpectrogram", "Resample"]
+__all__ = ["GriffinLim", "InverseMelScale", "MelSpectrogram", "Resample"]

@@ -1,1 +1,1 @@
-"""How what was learned is heard."""
+"""New sounds from a prior."""

@@ -1,1 +1,1 @@
-"""What is learned: the VQ-VAE and the prior, and the file that holds them."""
+"""The codecs, the priors, and the file that holds them."""

@@ -1,21 +1,90 @@
-"""The priors by the names that the file gives them."""
+"""The tables of prior architectures and codecs, by the names in files; a network is imported on first use.
+
+This module imports no torch: settings and the window need the names at once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, TypeAlias
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from distill_core.models import flat, frames
-from distill_core.models.flat import CodePrior
-from distill_core.models.frames import FramesPrior
+from distill_core.errors import ConfigError
 
-Prior: TypeAlias = CodePrior | FramesPrior
-PRIOR_CLASSES: dict[str, type[CodePrior] | type[FramesPrior]] = {
-    flat.ARCHITECTURE: CodePrior,
-    frames.ARCHITECTURE: FramesPrior,
+if TYPE_CHECKING:
+    from distill_core.models.codec import Codec
+    from distill_core.models.prior import Prior
+
+NAMELESS = "flat"  # the architecture of a file that names none
+
+
+@dataclass(frozen=True, slots=True)
+class PriorRow:
+    """A prior architecture: its class, imported late, and the facts that settings need before that.
+
+    `is_transformer`: it has a width, layers and heads, which the settings of the same names are.
+    `follows_files`: sizes follow from the number of files, as in the ancestor, and not from the number of codes.
+    `needs_even_heads`: the width of a head has to be even.
+    """
+
+    load: Callable[[], type[Prior]]
+    is_transformer: bool = True
+    follows_files: bool = False
+    needs_even_heads: bool = False
+
+
+def _frames() -> type[Prior]:
+    from distill_core.models.frames import FramesPrior
+
+    return FramesPrior
+
+
+def _flat() -> type[Prior]:
+    from distill_core.models.flat import CodePrior
+
+    return CodePrior
+
+
+PRIORS: dict[str, PriorRow] = {
+    "frames": PriorRow(_frames, needs_even_heads=True),
+    "flat": PriorRow(_flat, follows_files=True),
 }
 
 
 def architecture_of(prior_config: Mapping[str, Any]) -> str:
-    """Return the architecture that a file's settings name; without a name it is the format's."""
-    return str(prior_config.get("architecture", flat.ARCHITECTURE))
+    """Return the name of a file's prior architecture, the format's own if its settings name none."""
+    return str(prior_config.get("architecture", NAMELESS))
+
+
+def prior_row(architecture: object) -> PriorRow:
+    """Return the row of a prior architecture.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    if not isinstance(architecture, str) or architecture not in PRIORS:
+        raise ConfigError(
+            "architecture", f"architecture cannot be {architecture!r}.", f"It must be one of {', '.join(PRIORS)}."
+        )
+    return PRIORS[architecture]
+
+
+@dataclass(frozen=True, slots=True)
+class CodecRow:
+    """A codec: its class, imported late."""
+
+    load: Callable[[], type[Codec]]
+
+
+def _conv_vqvae() -> type[Codec]:
+    from distill_core.models.vqvae import ConvVQVAE
+
+    return ConvVQVAE
+
+
+CODECS: dict[str, CodecRow] = {"": CodecRow(_conv_vqvae)}
+
+
+def codec_of(vqvae_config: Mapping[str, Any]) -> type[Codec]:
+    """Return the class of a file's codec, the format's VQ-VAE if its settings name none."""
+    return CODECS[vqvae_config.get("architecture") or ""].load()

@@ -1,9 +1,9 @@
-"""The sole owner of `.distill` files: read the facts, load the models, save a model, save a prior into one."""
+"""The door to model files: read the facts, load the networks, save a model, save a prior into one."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, is_dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -14,30 +14,31 @@ from uuid import uuid4
 import torch
 from torch import Tensor
 
+from distill_core.audio.geometry import Geometry
 from distill_core.audio.spectrogram import AudioSpectrogram, SpectrogramConfig
-from distill_core.errors import DistillError, ModelFileError
-from distill_core.files.archive import FileStamp, Opened, open_archive, read_archive, read_facts
-from distill_core.files.archive_writer import clean_up, saving_into, write_archive
-from distill_core.files.backup import backup_of, swap_with_backup
-from distill_core.files.replacing import real_path
-from distill_core.files.save_errors import changed_error, other_codec_error, shown, swap_error
+from distill_core.errors import DistillError
+from distill_core.files.archive import FileStamp, OpenArchive, open_archive, read_archive
+from distill_core.files.archive_writer import saving_into, write_archive
+from distill_core.files.save_errors import changed_error, other_codec_error
 from distill_core.memory import memory_in_words
-from distill_core.models import flat, schema
-from distill_core.models.architectures import PRIOR_CLASSES, Prior
-from distill_core.models.summary import ModelSummary, prior_facts, summarize
-from distill_core.models.vqvae import ConvVQVAE, codec_digest, grid_of
+from distill_core.models import schema
+from distill_core.models.architectures import NAMELESS, codec_of
+from distill_core.models.codec import Codec, codec_digest
+from distill_core.models.model_file import WEIGHT_KEYS, check_facts, read_checked, read_mapped, summary_of_file
+from distill_core.models.previous_version import naming_previous_version
+from distill_core.models.prior import Prior
+from distill_core.models.summary import ModelSummary, prior_facts
 
 _PRIOR_KEYS = ("has_prior", "prior_state_dict", "prior_config", "prior_metadata")
-_WEIGHT_KEYS = ("model_state_dict", "prior_state_dict")
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedVQModel:
-    """A model file's networks in eval mode; `prior` is None without one or when a newer Distill made it."""
+    """A model file's networks in eval mode; `prior` is None without one, or with one of a newer Distill."""
 
     path: Path
     stamp: FileStamp
-    model: ConvVQVAE
+    model: Codec
     spectrogram: AudioSpectrogram
     metadata: dict[str, Any]
     vqvae_config: dict[str, Any]
@@ -51,94 +52,39 @@ class LoadedVQModel:
         return self.prior_config is not None
 
     @property
-    def grid(self) -> tuple[int, int]:
-        """(bands, steps) of positions in one second."""
-        return grid_of(self.spectrogram.config.n_mels, self.spectrogram.config.chunk_frames)
-
-    @property
-    def codes_a_step(self) -> int:
-        """Codes in one of the codec's steps."""
-        return self.grid[0] * self.model.num_quantizers
-
-    @property
-    def seq_len(self) -> int:
-        """Codes in one second."""
-        return self.grid[1] * self.codes_a_step
-
-
-def _check_facts(values: Mapping[str, Any], name: str) -> None:
-    schema.check_header(values, name)
-    schema.check_shapes(values, name)
+    def geometry(self) -> Geometry:
+        """The codec's division of sound."""
+        return self.model.geometry(self.vqvae_config, self.spectrogram.config)
 
 
 def read_summary(path: str | Path) -> ModelSummary:
-    """Return the facts of a model file, in milliseconds: its tensors are not read, and their checksums not compared.
+    """Return the facts of a model file within milliseconds: tensors are not read, and their checksums not compared.
 
     Raises:
         ModelFileError: the file cannot be opened; says why.
-        NotEnoughMemoryError: nothing is wrong with it that was seen.
+        NotEnoughMemoryError: memory is short; the file may be good.
     """
     path = Path(path)
-    with memory_in_words(f"open “{path.name}”"):
-        clean_up(path)
-        with _naming_version_before(path):
-            return _read_summary(path)
-
-
-def _read_summary(path: Path) -> ModelSummary:
-    values, stamp = read_facts(path)
-    _check_facts(values, path.name)
-    return summarize(values, path, stamp)
-
-
-@contextmanager
-def _naming_version_before(path: Path) -> Iterator[None]:
-    """Add to a refusal's hint that there is a version before that opens, if `restore_previous_version` could use it."""
-    try:
-        yield
-    except ModelFileError as error:
-        with suppress(DistillError):
-            if has_previous_version(path):
-                backup = backup_of(real_path(path))
-                _read_summary(backup)
-                error.hint += f" {shown(backup)} holds the version before: distill restore {shown(path)}"
-        raise
-
-
-def _read_checked(path: Path) -> tuple[dict[str, Any], FileStamp]:
-    """Read and check all of a file, and build the weights alone: nothing else is ever computed with."""
-    values, stamp = read_archive(path, _check_facts, build=_WEIGHT_KEYS)
-    schema.check_numbers(values, path.name)
-    return values, stamp
-
-
-def _read_mapped(path: Path, build: Collection[str] | None = None) -> tuple[dict[str, Any], FileStamp]:
-    """Read as the loader does, but leave the tensors in the file, which has to be this save's own.
-
-    A process that touches a mapped file after another program has cut it short is ended by the system. Where nothing
-    can be mapped, tensors under the keys in `build` (None: all) are built.
-    """
-    values, stamp = read_archive(path, _check_facts, mapped=True, build=build)
-    schema.check_numbers(values, path.name)
-    return values, stamp
+    with memory_in_words(f"open “{path.name}”"), naming_previous_version(path):
+        return summary_of_file(path)
 
 
 def read_codec_digest(path: str | Path) -> str:
-    """Return the digest of a file's VQ-VAE, whose weights alone are read: what it is, whatever the file is called.
+    """Return the digest of a file's codec, whose weights alone are read: it outlasts a new name of the file.
 
     Raises:
         ModelFileError: the file cannot be opened; says why.
     """
-    values, _ = read_archive(Path(path), _check_facts, build=("model_state_dict",))
+    values, _ = read_archive(Path(path), check_facts, build=("model_state_dict",))
     return codec_digest(values["model_state_dict"])
 
 
 def load_model_v2(path: str | Path, device: str | torch.device = "cpu") -> LoadedVQModel:
-    """Build a file's VQ-VAE and its prior in eval mode on a device.
+    """Build a file's codec and its prior in eval mode on a device.
 
     Raises:
         ModelFileError: the file cannot be opened; says why.
-        NotEnoughMemoryError: nothing is wrong with it that was seen.
+        NotEnoughMemoryError: memory is short; the file may be good.
     """
     path = Path(path)
     with memory_in_words(f"open “{path.name}”"):
@@ -146,21 +92,20 @@ def load_model_v2(path: str | Path, device: str | torch.device = "cpu") -> Loade
 
 
 def _load(path: Path, device: str | torch.device) -> LoadedVQModel:
-    clean_up(path)
-    with _naming_version_before(path):
-        values, stamp = _read_checked(path)
+    with naming_previous_version(path):
+        values, stamp = read_checked(path)
     vqvae_config, facts = dict(values["vqvae_config"]), prior_facts(values)
-    model = ConvVQVAE.from_state(vqvae_config, dict(values["model_state_dict"]))
+    spectrogram = AudioSpectrogram(SpectrogramConfig(**values["spectrogram_config"]), device)
+    model = codec_of(vqvae_config).from_state(vqvae_config, spectrogram, dict(values["model_state_dict"]))
     prior = None
-    if facts["prior_is_readable"]:
-        state = dict(values["prior_state_dict"])  # a plain one, without the stranger's `_metadata`
-        prior_class = PRIOR_CLASSES[facts["prior_architecture"]]
+    if (prior_class := schema.readable_prior(values)) is not None:
+        state = dict(values["prior_state_dict"])  # a plain dict, without the stranger's `_metadata`
         prior = prior_class.from_state(facts["prior_config"], model.codebook_size, state).to(device)
     return LoadedVQModel(
         path=path,
         stamp=stamp,
         model=model.to(device),
-        spectrogram=AudioSpectrogram(SpectrogramConfig(**values["spectrogram_config"]), device),
+        spectrogram=spectrogram,
         metadata=dict(values["metadata"]),
         vqvae_config=vqvae_config,
         prior=prior,
@@ -174,13 +119,19 @@ def _to_dict(settings: Any) -> dict[str, Any]:
 
 
 def _settings_of(prior: Prior, settings: Any) -> dict[str, Any]:
-    """Return the settings with the prior's own sizes and architecture; what names none stays so, which means `flat`."""
+    """Return the settings with the prior's sizes and its architecture; `flat` stays nameless if they name none."""
     values = _to_dict(settings) | prior.sizes()
-    return values | {"architecture": prior.architecture} if "architecture" in values else values
+    has_name = "architecture" in values or prior.architecture != NAMELESS
+    return values | {"architecture": prior.architecture} if has_name else values
+
+
+def _named(vqvae_config: dict[str, Any], model: Codec) -> dict[str, Any]:
+    """Return the settings with the codec's name; the format's VQ-VAE has none."""
+    return vqvae_config | {"architecture": model.architecture} if model.architecture else vqvae_config
 
 
 def _plain_state(module: torch.nn.Module) -> dict[str, Tensor]:
-    """Return weights that own their storage: a view would drag all of it into the file."""
+    """Return weights that own their storage: a view would bring all of it into the file."""
     return {key: _owned(value.detach().cpu().contiguous()) for key, value in module.state_dict().items()}
 
 
@@ -189,13 +140,13 @@ def _owned(tensor: Tensor) -> Tensor:
 
 
 def now_utc() -> str:
-    """Return this moment as ISO 8601 in UTC, the format's way of telling dates."""
+    """Return the present time as ISO 8601 in UTC, the format's way to write dates."""
     return datetime.now(UTC).isoformat()
 
 
 def save_model_v2(
     path: str | Path,
-    model: ConvVQVAE,
+    model: Codec,
     *,
     spectrogram_config: SpectrogramConfig | Mapping[str, Any],
     vqvae_config: Any,
@@ -204,12 +155,13 @@ def save_model_v2(
     codebook_health: Mapping[str, Any] | None = None,
     loss_curve_history: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write a new model file and return its real path.
+    """Write a new model file with any codec and return its real path.
 
-    `metadata` may leave names out, which get defaults; an unknown one is a `ValueError`, for the ancestor fails on it.
+    Names that `metadata` leaves out get defaults.
 
     Raises:
-        SaveError: it could not be written, or would not open again; what was at `path` is unchanged.
+        SaveError: it could not be written, or would not open again; a file at `path` is unchanged.
+        ValueError: an unknown name in `metadata`, on which the ancestor would fail.
     """
     path = Path(path)
     if unknown := set(metadata) - set(schema.METADATA_DEFAULTS):
@@ -220,7 +172,7 @@ def save_model_v2(
         "version": schema.VERSION,
         "model_type": schema.MODEL_TYPE,
         "model_state_dict": _plain_state(model),
-        "vqvae_config": _to_dict(vqvae_config),
+        "vqvae_config": _named(_to_dict(vqvae_config), model),
         "spectrogram_config": _to_dict(spectrogram_config),
         "training_config": _to_dict(training_config),
         "codebook_health_snapshot": None if codebook_health is None else dict(codebook_health),
@@ -229,7 +181,7 @@ def save_model_v2(
         "has_prior": False,
     }
     with saving_into(path) as target:
-        return write_archive(target, values, _read_mapped)
+        return write_archive(target, values, read_mapped)
 
 
 def save_prior_to_model(
@@ -243,23 +195,23 @@ def save_prior_to_model(
 ) -> Path:
     """Put a prior into a model file, or into a copy of it at `output`, and return the real path written.
 
-    Where `prior_metadata` has the `codec_digest` of the VQ-VAE that it was trained for, the file must hold that one.
-    Every other key and tensor stays as it is. The sizes in the saved settings are the prior's own. What is replaced is
-    kept under its name with .bak added.
+    If `prior_metadata` has the `codec_digest` of the codec that the prior was trained for, the file must hold that
+    codec. All other keys and tensors stay as they are. The sizes in the saved settings are the prior's own. A file that
+    is replaced is kept under its name with .bak added.
 
     Raises:
         ModelFileError: the model file cannot be opened.
         ChangedOnDiskError: it changed since `expected`, or meanwhile; it is as the other program left it.
-        SaveError: it could not be written, or would not open again; whatever was there is unchanged.
+        SaveError: it could not be written, or would not open again; a file that was there is unchanged.
     """
     model_path = Path(model_path)
     with (
         saving_into(Path(output) if output is not None else model_path) as target,
-        open_archive(model_path, _check_facts, without=_PRIOR_KEYS) as opened,
-        _telling_changes(opened),
+        open_archive(model_path, check_facts, without=_PRIOR_KEYS) as opened,
+        _changes_in_words(opened),
     ):
         _check_goes_with(opened, prior_metadata.get("codec_digest"), expected)
-        # What stays is carried from file to file as bytes, unless they are another machine's.
+        # All other tensors are carried over as bytes, unless those are in another machine's order.
         values = opened.values if opened.is_native else opened.build(opened.values)
         values |= {
             "has_prior": True,
@@ -267,15 +219,15 @@ def save_prior_to_model(
             "prior_config": _settings_of(prior_model, prior_config),
             "prior_metadata": dict(prior_metadata),
         }
-        return write_archive(target, values, partial(_read_mapped, build=_WEIGHT_KEYS), opened)
+        return write_archive(target, values, partial(read_mapped, build=WEIGHT_KEYS), opened)
 
 
 @contextmanager
-def _telling_changes(opened: Opened) -> Iterator[None]:
-    """Answer whatever comes of a program that writes into the file while it is carried: damage, or an end too early.
+def _changes_in_words(opened: OpenArchive) -> Iterator[None]:
+    """Name the cause of an error that a program causes by writing into the file while it is carried over.
 
     Raises:
-        ChangedOnDiskError: that was the cause.
+        ChangedOnDiskError: in place of damage, or of a file that ends too early.
     """
     try:
         yield
@@ -285,12 +237,12 @@ def _telling_changes(opened: Opened) -> Iterator[None]:
         raise
 
 
-def _check_goes_with(opened: Opened, digest: object, expected: FileStamp | None) -> None:
-    """Check that a file can take a prior that was trained for the VQ-VAE of that digest, None for any.
+def _check_goes_with(opened: OpenArchive, digest: object, expected: FileStamp | None) -> None:
+    """Check that a file can take a prior that was trained for the codec of this digest, None for any.
 
     Raises:
         ModelFileError: its weights are damaged.
-        SaveError: the file is not the one that was opened, or holds another VQ-VAE.
+        SaveError: the file is not the one that was opened, or holds another codec.
     """
     if expected is not None and expected.sha256 != opened.stamp.sha256:
         raise changed_error(opened.path)
@@ -300,51 +252,6 @@ def _check_goes_with(opened: Opened, digest: object, expected: FileStamp | None)
         raise other_codec_error(opened.path)
 
 
-def has_previous_version(model_path: str | Path) -> bool:
-    """Tell whether there is a backup that the model file could change places with."""
-    with suppress(OSError, RuntimeError, ValueError):  # no file can have such a name, or the link leads to itself
-        return backup_of(Path(model_path).resolve()).is_file()
-    return False
-
-
-def read_previous_version(model_path: str | Path) -> ModelSummary:
-    """Return the facts of the version before the last save.
-
-    Raises:
-        ModelFileError: there is none, or it cannot be opened; says why.
-    """
-    path = Path(model_path)
-    if not has_previous_version(path):
-        raise _no_previous_version(path)
-    return _read_summary(backup_of(path.resolve()))
-
-
-def _no_previous_version(path: Path) -> ModelFileError:
-    return ModelFileError(
-        f"There is no version before this one of {shown(path)}.",
-        f"The first save over it will keep one, as {shown(backup_of(path))}.",
-    )
-
-
-def restore_previous_version(model_path: str | Path) -> Path:
-    """Let a model file and the version before it change places, and return the real path; once more undoes it.
-
-    Raises:
-        ModelFileError: there is no version before it, or it would not open; nothing was changed.
-        SaveError: it could not be done; both versions are still there.
-    """
-    with saving_into(Path(model_path)) as target:
-        if not has_previous_version(target.path):
-            raise _no_previous_version(target.path)
-        _read_checked(backup_of(target.path))
-        target.check_unchanged()
-        try:
-            swap_with_backup(target.path)
-        except OSError as error:
-            raise swap_error(error, target.path, backup_of(target.path)) from error
-        return target.path
-
-
 def ends_opening_in_the_ancestor(previous: str, new: str) -> bool:
-    """Tell whether a file with the previous prior's architecture ("" for none) opens there, but not with the new."""
-    return previous in ("", flat.ARCHITECTURE) and new != flat.ARCHITECTURE
+    """Tell whether the ancestor opens a file with the previous prior's architecture ("" for none), but not the new."""
+    return previous in ("", NAMELESS) and new != NAMELESS

@@ -1,4 +1,4 @@
-"""The facts of a model file, for a card, a panel or a line in the terminal: no network is built for them."""
+"""The facts of a model file, for a card, a panel or a line in the terminal; they need no network."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from typing import Any
 
 from torch import Tensor
 
+from distill_core.audio.geometry import Geometry
 from distill_core.audio.spectrogram import SpectrogramConfig
 from distill_core.files.archive import FileStamp
 from distill_core.files.tensor_facts import TensorFacts
 from distill_core.models import schema
-from distill_core.models.vqvae import grid_of
+from distill_core.models.architectures import codec_of
 
-# Which codes a prior's perplexity is over: 2 leaves padding out. Files of before have no such mark.
+# The codes under a prior's perplexity: 2 leaves padding out. Older files have no such mark.
 MEASURE = 2
 _LARGEST_FACT = 1e300
 
@@ -26,7 +27,7 @@ _LARGEST_FACT = 1e300
 class ModelSummary:
     """The facts of a model file, read without building a network.
 
-    `prior_architecture` is "" without a prior; `prior_is_readable` is False where a newer Distill made it.
+    `prior_architecture` is "" without a prior; `prior_is_readable` is False for a prior of a newer Distill.
     """
 
     path: Path
@@ -44,6 +45,7 @@ class ModelSummary:
     prior_is_readable: bool
     prior_parameters: int
     prior_config: dict[str, Any] | None
+    prior_network: dict[str, int]
     prior_metadata: dict[str, Any] | None
 
     @property
@@ -53,62 +55,58 @@ class ModelSummary:
 
     @property
     def codebook_size(self) -> int:
-        """Codes a level."""
+        """Number of codes that a level can take."""
         return int(self.vqvae_config["codebook_size"])
 
     @property
     def num_quantizers(self) -> int:
-        """Levels of residual quantization."""
+        """Number of levels of residual quantization."""
         return int(self.vqvae_config["num_quantizers"])
 
     @property
-    def grid(self) -> tuple[int, int]:
-        """(bands, steps) of positions in one second."""
-        return grid_of(self.spectrogram.n_mels, self.spectrogram.chunk_frames)
+    def geometry(self) -> Geometry:
+        """The codec's division of sound."""
+        return codec_of(self.vqvae_config).geometry(self.vqvae_config, self.spectrogram)
 
     @property
-    def codes_a_step(self) -> int:
-        """Codes in one of the codec's steps."""
-        return self.grid[0] * self.num_quantizers
-
-    @property
-    def seq_len(self) -> int:
-        """Codes in one second."""
-        return self.grid[1] * self.codes_a_step
+    def has_mel(self) -> bool:
+        """Whether the codec makes log-mels by the settings of `spectrogram`; another one has its sample rate alone."""
+        return codec_of(self.vqvae_config).has_mel
 
     @property
     def best_perplexity(self) -> float | None:
-        """The best validation perplexity of the saved prior's training, if the file tells."""
+        """The best validation perplexity in the saved prior's training, None if the file has none."""
         return _number((self.prior_metadata or {}).get("best_perplexity"))
 
     @property
     def perplexity(self) -> float | None:
-        """The validation perplexity of the weights that the file holds, if it tells."""
+        """The validation perplexity of the file's weights, None if the file has none."""
         found = _number((self.prior_metadata or {}).get("final_perplexity"))
         return self.best_perplexity if found is None else found
 
     @property
     def unigram_perplexity(self) -> float | None:
-        """The perplexity of guessing by frequency, level by level, if the file tells."""
+        """The perplexity of guessing by frequency, level by level, None if the file has none."""
         return unigram_of(self.prior_metadata or {})
 
     @property
     def counts_padding(self) -> bool:
-        """Whether the file's perplexities are over padding too, as an older Distill measured: not comparable."""
+        """Whether the perplexities include padding, as those of an older Distill: they compare with no others."""
         return self.has_prior and (self.prior_metadata or {}).get("measure") != MEASURE
 
 
 def _number(value: object) -> float | None:
-    """Return a finite number, or None for whatever else a file's author may have put there."""
+    """Return the value if it is a finite number, None for anything else in a stranger's file."""
     if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < _LARGEST_FACT:
         return None
     return float(value)
 
 
 def unigram_of(prior_metadata: Mapping[str, Any]) -> float | None:
-    """Return the perplexity of guessing by frequency, level by level, if a prior's facts tell.
+    """Return the perplexity of guessing by frequency, level by level, None if a prior's facts have none.
 
-    Those of an older Distill hold one that pools the levels, which compares with nothing: it follows from each level's.
+    It follows from those of single levels: an older Distill also wrote one over pooled levels, which compares with
+    none.
     """
     levels = prior_metadata.get("unigram_by_level")
     values = [_number(value) for value in levels] if isinstance(levels, list) else []
@@ -124,24 +122,27 @@ def _parameter_count(state: Mapping[str, Any]) -> int:
 
 
 def prior_facts(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of `ModelSummary` that tell of the prior, for a dict that passed `check_header`."""
-    architecture = schema.prior_architecture(values)
+    """Return the prior's fields of `ModelSummary`, for a dict that passed `check_header`."""
+    architecture, prior_class = schema.prior_architecture(values), schema.readable_prior(values)
     facts: dict[str, Any] = {
         "prior_architecture": architecture,
-        "prior_is_readable": architecture in schema.READABLE_PRIORS,
+        "prior_is_readable": prior_class is not None,
         "prior_parameters": 0,
         "prior_config": None,
+        "prior_network": {},
         "prior_metadata": None,
     }
     if architecture:
-        facts["prior_parameters"] = _parameter_count(values["prior_state_dict"])
-        facts["prior_config"] = schema.complete_prior_config(values)
+        config, state = values["prior_config"], values["prior_state_dict"]
+        facts["prior_parameters"] = _parameter_count(state)
+        facts["prior_config"] = dict(config) if prior_class is None else prior_class.complete_config(config, state)
+        facts["prior_network"] = {} if prior_class is None else prior_class.network_facts(facts["prior_config"])
         facts["prior_metadata"] = dict(values.get("prior_metadata") or {})
     return facts
 
 
 def summarize(values: Mapping[str, Any], path: Path, stamp: FileStamp) -> ModelSummary:
-    """Return the facts of a dict that passed `check_header`; its tensors may be described only."""
+    """Return the facts of a dict that passed `check_header`; its tensors need not be built."""
     metadata = dict(values["metadata"])
     name = metadata.get("name")
     return ModelSummary(

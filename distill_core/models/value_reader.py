@@ -1,4 +1,4 @@
-"""Single values of a stranger's settings: taken if they are what they have to be, else told in words."""
+"""Single values of a stranger's settings: checked, and refused in words."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ MAX_NAME = 64
 
 
 class ValueReader:
-    """Answers wrong values with one sentence that names the file; each check raises `ModelFileError`."""
+    """A reader of settings that refuses a wrong value in one sentence with the file's name.
+
+    Each check raises `ModelFileError`.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
 
     def refuse(self, reason: str) -> ModelFileError:
-        """Return the refusal for a reason, a clause."""
+        """Return the refusal for a reason, which is a clause."""
         return ModelFileError(f"“{self.name}” can't be opened: {reason}.", DAMAGED_HINT)
 
     def mapping(self, values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-        """Return the dict under a key, whose keys are all texts."""
+        """Return the dict under a key; its keys have to be texts."""
         value = values.get(key)
         if not isinstance(value, dict) or not all(isinstance(inner, str) for inner in value):
             raise self.refuse(f"it has no readable “{key}”")
@@ -36,7 +39,7 @@ class ValueReader:
                 raise self.refuse(f"its {key} is not a whole number from {low} to {high}")
 
     def short_text(self, values: Mapping[str, Any], key: str) -> str:
-        """Return a text that can be shown, of at most `MAX_NAME` letters."""
+        """Return the printable text under a key, of at most `MAX_NAME` letters."""
         value = values.get(key)
         if not isinstance(value, str) or not value.isprintable() or not 0 < len(value) <= MAX_NAME:
             raise self.refuse(f"its {key} is not a name")

@@ -1,1 +1,1 @@
-"""A file's bytes to samples: which decoder takes it, and what its header is worth."""
+"""A file's bytes to samples: the choice of its decoder, and the check of its header."""

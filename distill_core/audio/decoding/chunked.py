@@ -1,4 +1,4 @@
-"""What headers have in common: samples somewhere in a file, and a size of them that may be wrong."""
+"""The common part of all headers: the place of the samples in a file, and a stated size that may be wrong."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from distill_core.parts import Part
 
 Order: TypeAlias = Literal["little", "big"]
 
-UNKNOWN_FROM = 0x7FFF0000  # what is written for "to the end" lies here or above
+UNKNOWN_FROM = 0x7FFF0000  # sizes from here on stand for "to the end"
 _MOST_CHUNKS = 10_000  # a file of nothing but chunks would take minutes
 _TAGS_AT_THE_END = (b"TAG", b"ID3", b"APETAGEX", b"LYRICS")
-_LEAST_SOUND_S = 0.05  # less than this after the end is no more of the sound
+_LEAST_SOUND_S = 0.05  # less than this after the stated end is no sound
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a header is worth.
+    """A verdict on a file's header, and its correction.
 
-    `duration_s` is what it says, None where it says nothing; `parts` is the file with a header that holds, None where
-    there is nothing to mend; `is_sound` says whether a decoder can take the file as it is; `is_mpeg`, that its parts
-    are MPEG frames.
+    `duration_s` is the length that it states, None for none; `parts` is the file with a right header, None if there is
+    none to give; `is_sound` tells whether a decoder can take the file as it is, `is_mpeg` whether the parts are MPEG
+    frames.
     """
 
     duration_s: float | None = None
@@ -32,8 +32,8 @@ class Header:
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
-    """A chunk: its name, where its content begins, and how long it says it is."""
+class FileChunk:
+    """A chunk in the sense of RIFF: its name, the begin of its content, and its stated length in bytes."""
 
     name: bytes
     begin: int
@@ -42,21 +42,21 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class SamplePlace:
-    """Where samples begin, how many bytes the header says they are, and what it says of their format.
+    """The begin of the samples, their stated length in bytes, and their format.
 
-    `frame_bytes` and `bytes_a_second` are 0 where the format has no fixed ones.
+    `frame_bytes` and `bytes_per_second` are 0 if the format has no fixed ones.
     """
 
     begin: int
     declared: int
     frame_bytes: int
-    bytes_a_second: float
+    bytes_per_second: float
 
     @property
-    def told_s(self) -> float | None:
-        """How long the header says the sound is, None where it says nothing."""
-        is_known = self.bytes_a_second > 0 and self.declared < UNKNOWN_FROM
-        return self.declared / self.bytes_a_second if is_known else None
+    def stated_s(self) -> float | None:
+        """The length that the header states, None for none."""
+        is_known = self.bytes_per_second > 0 and self.declared < UNKNOWN_FROM
+        return self.declared / self.bytes_per_second if is_known else None
 
 
 def at(file: BinaryIO, position: int, length: int) -> bytes:
@@ -75,20 +75,20 @@ def is_chunk_name(name: bytes) -> bool:
     return len(name) == 4 and all(32 <= byte < 127 for byte in name)
 
 
-def chunks_of(file: BinaryIO, size: int, begin: int, width: int, order: Order) -> Iterator[Chunk]:
-    """Yield the chunks that follow each other, whose sizes are so many bytes `width`; those of 4 are filled up to 2."""
+def file_chunks(file: BinaryIO, size: int, begin: int, width: int, order: Order) -> Iterator[FileChunk]:
+    """Yield the chunks in a row from `begin`, whose sizes are `width` bytes wide; with 4, chunks have even lengths."""
     for _ in range(_MOST_CHUNKS):
         if begin >= size:
             return
-        chunk = Chunk(at(file, begin, 4), begin + 4 + width, number_at(file, begin + 4, width, order))
+        chunk = FileChunk(at(file, begin, 4), begin + 4 + width, number_at(file, begin + 4, width, order))
         yield chunk
         begin = chunk.begin + chunk.length + (chunk.length % 2 if width == 4 else 0)
 
 
 def _ends_there(file: BinaryIO, end: int, size: int, samples: SamplePlace, width: int, order: Order) -> bool:
-    """Tell whether what follows the samples is something else: chunks, tags, zeros, or next to nothing."""
+    """Tell whether other data follows the samples: chunks, tags, zeros, or next to nothing."""
     following = at(file, end, 65_536)
-    if size - end < max(16, _LEAST_SOUND_S * samples.bytes_a_second) or not any(following):
+    if size - end < max(16, _LEAST_SOUND_S * samples.bytes_per_second) or not any(following):
         return True
     for skipped in (end % 2, 0):
         begin = following[skipped : skipped + 4 + width]
@@ -99,7 +99,7 @@ def _ends_there(file: BinaryIO, end: int, size: int, samples: SamplePlace, width
 
 
 def sample_bytes(file: BinaryIO, size: int, samples: SamplePlace, width: int = 4, order: Order = "little") -> int:
-    """Return how many bytes of samples there are, whatever the header says; chunk sizes have `width` bytes."""
+    """Return the bytes of samples that the file really has; chunk sizes are `width` bytes wide."""
     available = max(0, size - samples.begin)
     end = samples.begin + samples.declared
     is_short = 0 < samples.declared < available
@@ -108,5 +108,5 @@ def sample_bytes(file: BinaryIO, size: int, samples: SamplePlace, width: int = 4
 
 
 def is_right(declared: int, length: int) -> bool:
-    """Tell whether a decoder that believes a size reads all there is; it notices itself that a file is too short."""
+    """Tell whether a decoder that trusts the size reads all samples; it notices by itself if a file is too short."""
     return declared in (length, length + 1) or declared > length

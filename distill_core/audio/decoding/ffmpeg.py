@@ -1,7 +1,7 @@
 """The second way to decode: an ffmpeg on this computer, as a program of its own.
 
-It is handed arguments and no shell line; a name is never an option; the container is the one that the first bytes
-tell, so that no playlist leads it to other files; protocols, time and memory are bounded.
+It gets arguments and no shell line; a name is never an option; the container is named by the first bytes, so that no
+playlist leads to other files; protocols, time and memory are bounded.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from typing import IO
 
 import numpy as np
 
-from distill_core.audio.decoding.kinds import Kind, UnreadableSoundError
+from distill_core.audio.decoding.kinds import FileKind, UnreadableSoundError
 from distill_core.audio.decoding.samples import BLOCK_FRAMES, Samples
 
 _MEMORY_BYTES = 2 * 1024**3
-_PROCESSOR_S = 3600  # of its own time; an hour of sound takes half a minute
-_STUCK_S = 60.0  # without a byte
-# Where programs are that a window started by double-click on macOS does not find.
+_PROCESSOR_S = 3600  # of processor time; an hour of sound takes half a minute
+_STUCK_S = 60.0  # without a byte of output
+# Programs here are not on the path of a window that was started by double-click on macOS.
 _MORE_FOLDERS = ("/opt/homebrew/bin", "/usr/local/bin")
 _HEADER_BYTES = 24
 _LONGEST_NOTE_BYTES = 4096
 _DURATION = re.compile(rb"  Duration: (\d+):(\d+):(\d+\.\d+)")
-# Containers without a length: what ffmpeg says of it is a guess.
+# Containers without a length: ffmpeg guesses one.
 _GUESSING_DEMUXERS = ("aac", "ac3", "dts", "amr", "mp3", "mpegts", "mpeg", "shn", "rm")
 _NEW_GROUP_WITHOUT_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0) | getattr(
     subprocess, "CREATE_NEW_PROCESS_GROUP", 0
@@ -41,7 +41,7 @@ _NEW_GROUP_WITHOUT_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0) | getattr
 
 @cache
 def bundled() -> str | None:
-    """Return the ffmpeg that the extra `aac` brings."""
+    """Return the path of the ffmpeg of the extra `aac`, None without it."""
     try:
         import imageio_ffmpeg
 
@@ -51,7 +51,7 @@ def bundled() -> str | None:
 
 
 def find_ffmpeg() -> str | None:
-    """Return the path of the system's ffmpeg, or of the one that the extra `aac` brings; None where neither is."""
+    """Return the path of the system's ffmpeg, or else of the extra `aac`'s; None without either."""
     folders = os.pathsep.join([os.environ.get("PATH", os.defpath), *_MORE_FOLDERS])
     found = shutil.which("ffmpeg", path=folders)
     return found if found and Path(found).is_absolute() else bundled()
@@ -59,7 +59,7 @@ def find_ffmpeg() -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What ffmpeg gives: rate in Hz, channels, blocks `[channels, frames]`, and what the file says of its length."""
+    """The output of ffmpeg: rate in Hz, channels, blocks `[channels, frames]`, and the length that the file states."""
 
     sample_rate: int
     channels: int
@@ -69,7 +69,7 @@ class Decoded:
 
 def _command(program: str, path: Path, demuxer: str) -> list[str | bytes]:
     source = f"file:{path.absolute()}" if os.name == "nt" else b"file:" + os.fsencode(path.absolute())
-    # AU, because its header is written in one go, without a length.
+    # AU, because its header goes through a pipe in one piece, without a length.
     return [
         *(program, "-nostdin", "-hide_banner", "-nostats", "-loglevel", "info", "-threads", "1"),
         *("-max_alloc", str(_MEMORY_BYTES // 4), "-timelimit", str(_PROCESSOR_S)),
@@ -87,7 +87,7 @@ def _bound_memory(process: subprocess.Popen[bytes]) -> None:
 
 
 class _Watch:
-    """Ends a program that gives nothing for a minute, and hears what it says of the file's length."""
+    """A watch over ffmpeg that ends it after a minute without output and reads the file's length from its messages."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.received = 0
@@ -95,7 +95,7 @@ class _Watch:
         self._has_told, self._expected_s = threading.Event(), 0.0
 
     def expected_s(self) -> float | None:
-        """Return how long the file says it lasts, which is told before the first sample; None where it does not."""
+        """Return the length that the file states, None for none; ffmpeg reports it before the first sample."""
         self._has_told.wait(1.0)
         return self._expected_s or None
 
@@ -116,7 +116,7 @@ class _Watch:
 
     @contextmanager
     def at_work(self, notes: IO[bytes]) -> Iterator[_Watch]:
-        """Watch for as long as the body takes, then end the program."""
+        """Watch during the body, then end the program."""
         threads = [threading.Thread(target=self._watch, name="ffmpeg watcher", daemon=True)]
         threads.append(threading.Thread(target=self._listen, args=(notes,), name="ffmpeg listener", daemon=True))
         for thread in threads:
@@ -139,13 +139,13 @@ def _blocks(process: subprocess.Popen[bytes], output: IO[bytes], channels: int, 
         block = np.frombuffer(content[:whole], dtype=">f4").reshape(-1, channels)
         if len(block):
             yield np.ascontiguousarray(block.T, dtype=np.float32)
-    if process.wait() < 0:  # ended by a signal, for its time or its memory: what there is may be a part
+    if process.wait() < 0:  # a signal ended it, for its time or its memory: the sound may be incomplete
         raise UnreadableSoundError("ffmpeg could not decode it to its end")
 
 
 @contextmanager
-def open_with_ffmpeg(path: Path, kind: Kind) -> Iterator[Decoded]:
-    """Start decoding a file's first sound stream.
+def open_with_ffmpeg(path: Path, kind: FileKind) -> Iterator[Decoded]:
+    """Decode a file's first sound stream during the body.
 
     Raises:
         UnreadableSoundError: there is no ffmpeg, or it finds no sound in the file.
@@ -159,7 +159,7 @@ def open_with_ffmpeg(path: Path, kind: Kind) -> Iterator[Decoded]:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            start_new_session=True,  # a Ctrl-C is for Distill: it would end the sound too early
+            start_new_session=True,  # a Ctrl-C is for Distill alone; it would cut the sound short
             creationflags=_NEW_GROUP_WITHOUT_WINDOW,
         )
     except OSError as error:

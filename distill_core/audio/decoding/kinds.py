@@ -1,4 +1,4 @@
-"""What a file is: by its first bytes; and by its suffix only what is never opened as a sound."""
+"""The kind of a file by its first bytes, and the suffixes of files that are never opened as sounds."""
 
 from __future__ import annotations
 
@@ -41,75 +41,78 @@ def _suffixes(*words: str) -> frozenset[str]:
 
 
 ARCHIVE_SUFFIXES = _suffixes(_ARCHIVES)
-# The one list of what is passed over unopened, in a scan and in what is dropped.
+# The one list of files that are passed over unopened, in a scan and in a drop.
 NEVER_SOUNDS = _suffixes(_ARCHIVES, _DOCUMENTS, _OF_STUDIOS, _OF_PROGRAMS)
-# Whoever names a file so means a sound: where it is none, that is told, and not only counted.
+# Such a name means a sound: a file that is none is named with its reason, and not only counted.
 SOUND_SUFFIXES = _suffixes(_SOUNDS)
-# Files that a cloud holds and this computer does not: macOS's "dataless", Windows's "recall on data access".
+# Marks of files that only a cloud holds: macOS's "dataless", Windows's "recall on data access".
 _DATALESS_FLAG, _RECALL_ATTRIBUTE = 0x4000_0000, 0x0040_0000
 
 Group = Literal["sound", "needs_ffmpeg", "protected", "archive", "other", ""]
 
 
 class UnreadableSoundError(Exception):
-    """A file that gives no sound; the text is the reason, for people."""
+    """A file that gives no sound; the message is the reason, for people."""
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """What a file is: its `name` for people, who reads it, and ffmpeg's name for its container where it has one."""
+class FileKind:
+    """The kind of a file: its `name` for people, the group that decides its reader, its container's name in ffmpeg."""
 
     name: str
     group: Group
     demuxer: str = ""
 
 
-UNKNOWN = Kind("", "")
-_ZEROS = Kind("nothing but zeros", "other")
-_TEXT = Kind("text", "other")
-_WAV, _AIFF, _OGG = Kind("WAV", "sound", "wav"), Kind("AIFF", "sound", "aiff"), Kind("OGG", "sound", "ogg")
-_CAF, _MATROSKA = Kind("CAF", "sound", "caf"), Kind("Matroska", "needs_ffmpeg", "matroska")
-MPEG = Kind("MP3", "sound", "mp3")
-# By the first bytes; the first that matches holds. Dots stand for any byte.
-_BY_HEAD: tuple[tuple[bytes, Kind], ...] = (
+UNKNOWN = FileKind("", "")
+_ZEROS = FileKind("nothing but zeros", "other")
+_TEXT = FileKind("text", "other")
+_WAV, _AIFF, _OGG = FileKind("WAV", "sound", "wav"), FileKind("AIFF", "sound", "aiff"), FileKind("OGG", "sound", "ogg")
+_CAF, _MATROSKA = FileKind("CAF", "sound", "caf"), FileKind("Matroska", "needs_ffmpeg", "matroska")
+MPEG = FileKind("MP3", "sound", "mp3")
+# By the first bytes; the first match counts. A dot stands for any byte.
+_BY_HEAD: tuple[tuple[bytes, FileKind], ...] = (
     (rb"(RIFF|RF64|BW64|RIFX)....WAVE", _WAV),
     (rb"FORM....(AIFF|AIFC)", _AIFF),
-    (rb"FORM....8SVX", Kind("8SVX", "sound", "iff")),
+    (rb"FORM....8SVX", FileKind("8SVX", "sound", "iff")),
     (rb"caff\0\x01", _CAF),
     (rb"OggS", _OGG),
     (rb"\x1aE\xdf\xa3", _MATROSKA),
-    (rb"(\.snd|dns\.)", Kind("AU", "sound", "au")),
-    (rb"fLaC", Kind("FLAC", "sound", "flac")),
-    (rb"riff\x2e\x91\xcf\x11", Kind("W64", "sound", "w64")),
-    (rb"Creative Voice File", Kind("VOC", "sound", "voc")),
-    (rb"NIST_1A|\x64\xa3..|..\xa3\x64|2BIT| paf|fap |Extended Instrument:|ALawSoundFile", Kind("", "sound")),
-    (rb"0\x26\xb2\x75\x8e\x66\xcf\x11", Kind("WMA", "needs_ffmpeg", "asf")),
-    (rb"MAC ", Kind("Monkey's Audio", "needs_ffmpeg", "ape")),
-    (rb"wvpk", Kind("WavPack", "needs_ffmpeg", "wv")),
-    (rb"TTA[12]", Kind("TTA", "needs_ffmpeg", "tta")),
-    (rb"MPCK", Kind("Musepack", "needs_ffmpeg", "mpc8")),
-    (rb"MP\+", Kind("Musepack", "needs_ffmpeg", "mpc")),
-    (rb"DSD ", Kind("DSD", "needs_ffmpeg", "dsf")),
-    (rb"FRM8", Kind("DSD", "needs_ffmpeg", "iff")),
-    (rb"tBaK", Kind("TAK", "needs_ffmpeg", "tak")),
-    (rb"ajkg", Kind("Shorten", "needs_ffmpeg", "shn")),
-    (rb"#!AMR", Kind("AMR", "needs_ffmpeg", "amr")),
-    (rb"\.RMF|\.ra\xfd", Kind("RealAudio", "needs_ffmpeg", "rm")),
-    (rb"\x0b\x77", Kind("AC-3", "needs_ffmpeg", "ac3")),
-    (rb"\x7f\xfe\x80\x01|\xfe\x7f\x01\x80", Kind("DTS", "needs_ffmpeg", "dts")),
-    (rb"RIFF....AVI ", Kind("AVI video", "needs_ffmpeg", "avi")),
-    (rb"FLV\x01", Kind("Flash video", "needs_ffmpeg", "flv")),
-    (rb"\0\0\x01\xba", Kind("MPEG video", "needs_ffmpeg", "mpeg")),
-    (rb"G.{187}G.{187}G|.{4}G.{191}G", Kind("MPEG video", "needs_ffmpeg", "mpegts")),
-    (rb"ADIF|\xff[\xf0\xf1\xf8\xf9]", Kind("AAC", "needs_ffmpeg", "aac")),
-    (rb"PK\x03\x04.{26}[^/]{1,200}/data\.pkl", Kind("a model", "other")),
-    (rb"PK\x03\x04|PK\x05\x06|Rar!|7z\xbc\xaf|\x1f\x8b|BZh|\xfd7zXZ|\x28\xb5\x2f\xfd", Kind("an archive", "archive")),
-    (rb".{257}ustar", Kind("an archive", "archive")),
-    (rb"MThd", Kind("MIDI notes", "other")),
-    (rb"\x89PNG|\xff\xd8\xff|GIF8|RIFF....WEBP|BM....\0\0\0\0|II\*\0|MM\0\*", Kind("a picture", "other")),
-    (rb"%PDF", Kind("a PDF", "other")),
+    (rb"(\.snd|dns\.)", FileKind("AU", "sound", "au")),
+    (rb"fLaC", FileKind("FLAC", "sound", "flac")),
+    (rb"riff\x2e\x91\xcf\x11", FileKind("W64", "sound", "w64")),
+    (rb"Creative Voice File", FileKind("VOC", "sound", "voc")),
+    (rb"NIST_1A|\x64\xa3..|..\xa3\x64|2BIT| paf|fap |Extended Instrument:|ALawSoundFile", FileKind("", "sound")),
+    (rb"0\x26\xb2\x75\x8e\x66\xcf\x11", FileKind("WMA", "needs_ffmpeg", "asf")),
+    (rb"MAC ", FileKind("Monkey's Audio", "needs_ffmpeg", "ape")),
+    (rb"wvpk", FileKind("WavPack", "needs_ffmpeg", "wv")),
+    (rb"TTA[12]", FileKind("TTA", "needs_ffmpeg", "tta")),
+    (rb"MPCK", FileKind("Musepack", "needs_ffmpeg", "mpc8")),
+    (rb"MP\+", FileKind("Musepack", "needs_ffmpeg", "mpc")),
+    (rb"DSD ", FileKind("DSD", "needs_ffmpeg", "dsf")),
+    (rb"FRM8", FileKind("DSD", "needs_ffmpeg", "iff")),
+    (rb"tBaK", FileKind("TAK", "needs_ffmpeg", "tak")),
+    (rb"ajkg", FileKind("Shorten", "needs_ffmpeg", "shn")),
+    (rb"#!AMR", FileKind("AMR", "needs_ffmpeg", "amr")),
+    (rb"\.RMF|\.ra\xfd", FileKind("RealAudio", "needs_ffmpeg", "rm")),
+    (rb"\x0b\x77", FileKind("AC-3", "needs_ffmpeg", "ac3")),
+    (rb"\x7f\xfe\x80\x01|\xfe\x7f\x01\x80", FileKind("DTS", "needs_ffmpeg", "dts")),
+    (rb"RIFF....AVI ", FileKind("AVI video", "needs_ffmpeg", "avi")),
+    (rb"FLV\x01", FileKind("Flash video", "needs_ffmpeg", "flv")),
+    (rb"\0\0\x01\xba", FileKind("MPEG video", "needs_ffmpeg", "mpeg")),
+    (rb"G.{187}G.{187}G|.{4}G.{191}G", FileKind("MPEG video", "needs_ffmpeg", "mpegts")),
+    (rb"ADIF|\xff[\xf0\xf1\xf8\xf9]", FileKind("AAC", "needs_ffmpeg", "aac")),
+    (rb"PK\x03\x04.{26}[^/]{1,200}/data\.pkl", FileKind("a model", "other")),
+    (
+        rb"PK\x03\x04|PK\x05\x06|Rar!|7z\xbc\xaf|\x1f\x8b|BZh|\xfd7zXZ|\x28\xb5\x2f\xfd",
+        FileKind("an archive", "archive"),
+    ),
+    (rb".{257}ustar", FileKind("an archive", "archive")),
+    (rb"MThd", FileKind("MIDI notes", "other")),
+    (rb"\x89PNG|\xff\xd8\xff|GIF8|RIFF....WEBP|BM....\0\0\0\0|II\*\0|MM\0\*", FileKind("a picture", "other")),
+    (rb"%PDF", FileKind("a PDF", "other")),
     (rb"bplist|<\?xml|<!DOCTYPE|<html|\{\\rtf", _TEXT),
-    (rb"MZ|\x7fELF|\xcf\xfa\xed\xfe", Kind("a program", "other")),
+    (rb"MZ|\x7fELF|\xcf\xfa\xed\xfe", FileKind("a program", "other")),
 )
 _PATTERNS = tuple((re.compile(pattern, re.DOTALL), kind) for pattern, kind in _BY_HEAD)
 _CODECS = {
@@ -131,50 +134,50 @@ _OGG_CODECS = {b"\x7fFLAC": "FLAC", b"\x01vorbis": "", b"OpusHead": "", b"Speex 
 
 
 def _codec_in(content: bytes, codecs: dict[bytes, str]) -> str:
-    """Return the name of the codec that is mentioned first, "" where none is."""
+    """Return the name of the codec that is mentioned first, "" for none."""
     found = sorted((content.find(mark), name) for mark, name in codecs.items() if mark in content)
     return found[0][1] if found else ""
 
 
-def _in_iso_media(head: bytes, tail: bytes) -> Kind:
-    """Return what an MP4, M4A, MOV or 3GP holds, by the entries of its sample descriptions (ISO 14496-12)."""
+def _in_iso_media(head: bytes, tail: bytes) -> FileKind:
+    """Return the kind of an MP4, M4A, MOV or 3GP, by the entries of its sample descriptions (ISO 14496-12)."""
     entries = re.findall(rb"stsd.{12}(.{4})", head + tail, re.DOTALL)
     if b"drms" in entries:
-        return Kind("copy-protected (DRM)", "protected")
+        return FileKind("copy-protected (DRM)", "protected")
     codec = next((_CODECS[entry] for entry in entries if entry in _CODECS), "")
     is_video = any(entry in _PICTURES for entry in entries)
     container = "MOV" if head[8:12] == b"qt  " or head[4:8] != b"ftyp" else "MP4"
     what = f"{container} video" if is_video else container
-    return Kind(f"{codec} in {what}" if codec and is_video else codec or what, "needs_ffmpeg", "mov")
+    return FileKind(f"{codec} in {what}" if codec and is_video else codec or what, "needs_ffmpeg", "mov")
 
 
-def _in_matroska(head: bytes) -> Kind:
+def _in_matroska(head: bytes) -> FileKind:
     codec = _codec_in(head, _MATROSKA_CODECS)
     container = "WebM" if b"webm" in head[:64] else "Matroska"
     what = f"{container} video" if b"V_" in head else container
-    return Kind(f"{codec} in {what}" if codec else what, "needs_ffmpeg", "matroska")
+    return FileKind(f"{codec} in {what}" if codec else what, "needs_ffmpeg", "matroska")
 
 
-def _in_caf(head: bytes) -> Kind:
+def _in_caf(head: bytes) -> FileKind:
     codec = head[28:32]
     if codec in (b"lpcm", b"ulaw", b"alaw") or not codec.strip(b"\0 "):
         return _CAF
     name = _CODECS.get(codec) or codec.decode("latin-1").strip()
-    return Kind(f"{name} in CAF", "needs_ffmpeg", "caf")
+    return FileKind(f"{name} in CAF", "needs_ffmpeg", "caf")
 
 
-def _in_wave(head: bytes) -> Kind:
+def _in_wave(head: bytes) -> FileKind:
     codec = foreign_codec(head)
-    return Kind(f"{codec} in WAV", "needs_ffmpeg", "wav") if codec else _WAV
+    return FileKind(f"{codec} in WAV", "needs_ffmpeg", "wav") if codec else _WAV
 
 
-def _in_ogg(head: bytes) -> Kind:
+def _in_ogg(head: bytes) -> FileKind:
     codec = _codec_in(head[:256], _OGG_CODECS)
-    return Kind(f"{codec} in OGG", "needs_ffmpeg", "ogg") if codec else _OGG
+    return FileKind(f"{codec} in OGG", "needs_ffmpeg", "ogg") if codec else _OGG
 
 
-# What is looked at more closely, by what its first bytes tell.
-_CLOSER: dict[Kind, Callable[[bytes], Kind]] = {
+# Containers whose codec decides, by the kind that their first bytes show.
+_CLOSER: dict[FileKind, Callable[[bytes], FileKind]] = {
     _WAV: _in_wave,
     _CAF: _in_caf,
     _OGG: _in_ogg,
@@ -182,8 +185,8 @@ _CLOSER: dict[Kind, Callable[[bytes], Kind]] = {
 }
 
 
-def kind_of(file: BinaryIO, size: int) -> Kind:
-    """Return what a file is by its bytes, `UNKNOWN` where they tell nothing."""
+def kind_of(file: BinaryIO, size: int) -> FileKind:
+    """Return the kind of a file by its bytes, `UNKNOWN` if they fit none."""
     file.seek(id3_bytes(file))
     head = file.read(_HEAD_BYTES)
     if head[4:8] in (b"ftyp", b"moov", b"wide", b"mdat", b"free", b"skip", b"pnot"):
@@ -197,7 +200,7 @@ def kind_of(file: BinaryIO, size: int) -> Kind:
     return _OGG if b"OggS\0" in head else _by_content(head[:_TEXT_BYTES])
 
 
-def _by_content(begin: bytes) -> Kind:
+def _by_content(begin: bytes) -> FileKind:
     if not any(begin):
         return _ZEROS
     is_text = all(byte >= 32 or byte in b"\t\n\r\f\x1b" for byte in begin) and _is_utf_8(begin)
@@ -213,7 +216,7 @@ def _is_utf_8(content: bytes) -> bool:
 
 
 def is_in_the_cloud(name: str, status: os.stat_result) -> bool:
-    """Tell whether a file's content is not on this computer: reading it would wait for a download."""
+    """Tell whether a file's content is in a cloud alone: a read would wait for the download."""
     dataless = getattr(status, "st_flags", 0) & _DATALESS_FLAG
     recalled = getattr(status, "st_file_attributes", 0) & _RECALL_ATTRIBUTE
     return bool(dataless or recalled) or (name.startswith(".") and name.endswith(".icloud"))

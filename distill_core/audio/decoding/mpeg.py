@@ -1,6 +1,6 @@
-"""MPEG audio (MP1, MP2, MP3) frame by frame: how long it is, and where its sound lies (ISO 11172-3, 13818-3).
+"""MPEG audio (MP1, MP2, MP3) frame by frame: its length, and the place of its sound (ISO 11172-3, 13818-3).
 
-Such a file has no header: what libraries say of its length is a guess from its first frames.
+Such a file has no header: libraries guess its length from its first frames.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from distill_core.parts import Span
 
 _HEADER_BYTES = 4
 _ID3V2_BYTES, _ID3V1_BYTES = 10, 128
-_WINDOW_BYTES, _SEARCH_BYTES = 65_536, 2**20
+_BUFFER_BYTES, _SEARCH_BYTES = 65_536, 2**20
 _LONGEST_TAG_HEAD = 32
-_FRAMES_IN_A_ROW = 4  # so many are no accident
+_FRAMES_IN_A_ROW = 4  # fewer may be an accident
 _FRAMES_BETWEEN_STOP_POINTS = 10_000
-_MOST_TRIES, _MOST_TAGS = 200_000, 100  # a file that is made to be searched for ever is given up after a second or two
-# The first three bytes of a frame's header, but for values that none has.
+_MOST_TRIES, _MOST_TAGS = 200_000, 100  # a file made to be searched for ever takes a second or two
+# The first three bytes of a frame's header, without the values that no frame has.
 _BEGINNING = re.compile(
     rb"\xff["
     + re.escape(bytes(b for b in range(0xE0, 0x100) if b >> 3 & 3 != 1 and b >> 1 & 3))
@@ -29,7 +29,7 @@ _BEGINNING = re.compile(
     + re.escape(bytes(b for b in range(0x10, 0xF0) if b >> 2 & 3 != 3))
     + rb"]"
 )
-# kbit/s by (version is 1, layer); the first entry, "free", has a length that no header tells.
+# kbit/s by (version is 1, layer); the first entry, "free", leaves the length of a frame open.
 _KBITS = {
     (True, 1): (0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
     (True, 2): (0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
@@ -42,12 +42,12 @@ _RATES = (44_100, 48_000, 32_000)
 _RATE_DIVISORS = {3: 1, 2: 2, 0: 4}  # MPEG 1, 2 and 2.5 by their two bits
 
 
-FrameKind: TypeAlias = tuple[int, int, int, bool]  # version, layer and rate as the header has them, whether mono
+FrameKind: TypeAlias = tuple[int, int, int, bool]  # version, layer and rate as in the header, and whether it is mono
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A frame: what all of a stream share, its length in bytes and in samples of each channel, its rate in Hz."""
+    """A frame: the kind that a stream's frames share, its bytes, its samples per channel, and its rate in Hz."""
 
     kind: FrameKind
     size: int
@@ -57,39 +57,38 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class MpegStream:
-    """Where the frames of a file lie, in `spans`, and how many there are.
+    """The spans of a file's frames, and the number of frames.
 
-    `announced` is the number of frames that the file itself tells, None where it tells none. `foreign_s` are the
-    seconds of frames with another rate or other channels, which lie elsewhere; `damaged_bytes` lie between frames and
-    are none.
+    `announced` is the number that the file itself states, None for none. `foreign_s` are the seconds of frames with
+    another rate or other channels, which lie elsewhere; `damaged_bytes` are those between frames.
     """
 
     spans: tuple[Span, ...]
     rate: int
     frames: int
-    samples_a_frame: int
+    samples_per_frame: int
     announced: int | None
     foreign_s: float
     damaged_bytes: int
 
     @property
     def duration_s(self) -> float:
-        """Seconds that the frames sound."""
+        """Seconds of sound in the frames."""
         return self.seconds(self.frames)
 
     def seconds(self, frames: int) -> float:
-        """Return how many seconds so many frames sound."""
-        return frames * self.samples_a_frame / self.rate
+        """Return the seconds of sound in `frames` frames."""
+        return frames * self.samples_per_frame / self.rate
 
     @property
     def damaged_s(self) -> float:
-        """Seconds that would have been where no frames are, if they were like the others."""
+        """Seconds that the damaged bytes would hold at the frames' own rate."""
         whole = sum(size for _, size in self.spans)
         return self.damaged_bytes * self.duration_s / whole if whole else 0.0
 
 
 def frame_of(header: bytes) -> Frame | None:
-    """Return what a frame's four first bytes tell, None where they begin none."""
+    """Return the frame that begins with these four bytes, None if none does."""
     if len(header) < _HEADER_BYTES or header[0] != 0xFF or header[1] & 0xE0 != 0xE0:
         return None
     version, layer = header[1] >> 3 & 3, 4 - (header[1] >> 1 & 3)
@@ -106,7 +105,7 @@ def frame_of(header: bytes) -> Frame | None:
 
 
 def _tag_bytes(head: bytes) -> int:
-    """Return the length of the ID3v2, ID3v1 or APE tag that begins there, 0 where none does."""
+    """Return the length of the ID3v2, ID3v1 or APE tag at the begin of some bytes, 0 for none."""
     if head[:3] == b"ID3" and len(head) >= _ID3V2_BYTES:
         return _ID3V2_BYTES + sum((byte & 127) << 7 * place for place, byte in enumerate(reversed(head[6:10])))
     if head[:3] == b"TAG":
@@ -117,34 +116,34 @@ def _tag_bytes(head: bytes) -> int:
 
 
 def id3_bytes(file: BinaryIO) -> int:
-    """Return the length of the ID3 tag that a file begins with, 0 where it begins with none."""
+    """Return the length of the ID3 tag at the begin of a file, 0 for none."""
     file.seek(0)
     head = file.read(_ID3V2_BYTES)
     return _tag_bytes(head) if head[:3] == b"ID3" else 0
 
 
-class _Window:
-    """A file to look at anywhere; what lies near is read once."""
+class _Buffer:
+    """A file for reads anywhere, of which the surroundings are read along."""
 
     def __init__(self, file: BinaryIO, size: int) -> None:
         self._file, self.size = file, size
         self._begin, self._content = 0, b""
 
     def at(self, position: int, length: int) -> bytes:
-        """Return so many bytes, fewer at the end of the file."""
+        """Return `length` bytes, fewer at the end of the file."""
         begin = position - self._begin
         if not 0 <= begin <= len(self._content) - length:
             self._file.seek(position)
-            self._begin, self._content, begin = position, self._file.read(_WINDOW_BYTES), 0
+            self._begin, self._content, begin = position, self._file.read(_BUFFER_BYTES), 0
         return self._content[begin : begin + length]
 
     def frame_at(self, position: int) -> Frame | None:
-        """Return the whole frame that begins there, None where none does."""
+        """Return the frame that begins at a position, None if there is no whole one."""
         frame = frame_of(self.at(position, _HEADER_BYTES))
         return frame if frame is not None and position + frame.size <= self.size else None
 
     def begins_frames(self, position: int, wanted: int) -> bool:
-        """Tell whether so many frames of one kind, or as many as there are to the end of the file, lie in a row."""
+        """Tell whether `wanted` frames of one kind lie in a row, or all to the end of the file are of one kind."""
         first = self.frame_at(position)
         after = first
         for _ in range(wanted):
@@ -158,70 +157,70 @@ class _Window:
 
 
 class _Walk:
-    """A walk through a file from frame to frame, which gives up on one that is made of false beginnings."""
+    """A walk through a file from frame to frame, which gives up on a file of false beginnings."""
 
     def __init__(self, file: BinaryIO, size: int, should_stop: ShouldStop) -> None:
-        self.window, self._should_stop = _Window(file, size), should_stop
+        self.buffer, self._should_stop = _Buffer(file, size), should_stop
         self.position, self._tries = 0, 0
 
     def skip_tag(self) -> bool:
-        """Move past a tag and return whether there was one."""
-        length = _tag_bytes(self.window.at(self.position, _LONGEST_TAG_HEAD))
+        """Move past a tag, and return whether there is one."""
+        length = _tag_bytes(self.buffer.at(self.position, _LONGEST_TAG_HEAD))
         self.position += length
         return length > 0
 
     def find_frame(self, most_bytes: int | None = None) -> bool:
-        """Move on to the next frames in a row, or to the end; return whether there are such, and so near."""
-        end = self.window.size if most_bytes is None else min(self.window.size, self.position + most_bytes)
+        """Move to the next two frames in a row within `most_bytes`, and return whether there are any."""
+        end = self.buffer.size if most_bytes is None else min(self.buffer.size, self.position + most_bytes)
         while self.position < end:
             stop_point(self._should_stop)
-            content = self.window.at(self.position, _WINDOW_BYTES)
+            content = self.buffer.at(self.position, _BUFFER_BYTES)
             for match in _BEGINNING.finditer(content):
                 self._tries += 1
                 if self._tries > _MOST_TRIES:
-                    self.position = self.window.size
+                    self.position = self.buffer.size
                     return False
-                if self.window.begins_frames(self.position + match.start(), 2):
+                if self.buffer.begins_frames(self.position + match.start(), 2):
                     self.position += match.start()
                     return True
             self.position += max(1, len(content) - _HEADER_BYTES + 1)
         return False
 
-    def runs(self) -> Iterator[tuple[Span, Frame, int]]:
-        """Yield where frames of one kind lie in a row, the first of them, and how many they are."""
-        while self.position < self.window.size:
+    def stretches(self) -> Iterator[tuple[Span, Frame, int]]:
+        """Yield each stretch of frames of one kind in a row: its span, its first frame, and the number of frames."""
+        while self.position < self.buffer.size:
             self._tries += 1
             if self._tries > _MOST_TRIES:
                 return
             if self.skip_tag() or not self.find_frame():
                 continue
-            begin, first, count = self.position, self.window.frame_at(self.position), 0
+            begin, first, count = self.position, self.buffer.frame_at(self.position), 0
             frame = first
             while first is not None and frame is not None and frame.kind == first.kind:
                 self.position, count = self.position + frame.size, count + 1
                 if not count % _FRAMES_BETWEEN_STOP_POINTS:
                     stop_point(self._should_stop)
-                frame = self.window.frame_at(self.position)
+                frame = self.buffer.frame_at(self.position)
             if first is not None:
                 yield (begin, self.position - begin), first, count
 
 
 def looks_like_mpeg(file: BinaryIO, size: int) -> bool:
-    """Tell whether some MPEG frames in a row begin near a file's beginning."""
+    """Tell whether some MPEG frames in a row lie near the begin of a file."""
     walk = _Walk(file, size, never)
     for _ in range(_MOST_TAGS):
         if not walk.skip_tag():
             break
     end = walk.position + _SEARCH_BYTES
     while walk.find_frame(end - walk.position):
-        if walk.window.begins_frames(walk.position, _FRAMES_IN_A_ROW):
+        if walk.buffer.begins_frames(walk.position, _FRAMES_IN_A_ROW):
             return True
         walk.position += 1
     return False
 
 
 def _announced_frames(file: BinaryIO, position: int, frame: Frame) -> int | None:
-    """Return the frame count in a Xing or Info frame, -1 where it has none; None where it is a frame of sound."""
+    """Return the frame count in a Xing, Info or VBRI frame, -1 without a count; None if it is a frame of sound."""
     file.seek(position)
     content = file.read(frame.size)
     is_version_1 = frame.kind[0] == 3
@@ -236,21 +235,21 @@ def _announced_frames(file: BinaryIO, position: int, frame: Frame) -> int | None
 
 
 def walk_mpeg(file: BinaryIO, size: int, should_stop: ShouldStop) -> MpegStream | None:
-    """Return where a file's sound lies and how long it is; None where there are no two frames in a row.
+    """Return the place and the length of a file's sound, None if there are no two frames in a row.
 
-    A first frame that announces another number of frames than there are is left out: decoders believe it.
+    A first frame that announces a wrong number of frames is left out: decoders would believe it.
 
     Raises:
         Stopped: `should_stop()` turned true.
     """
-    runs = [*_Walk(file, size, should_stop).runs()]
-    if not runs:
+    stretches = [*_Walk(file, size, should_stop).stretches()]
+    if not stretches:
         return None
     seconds: dict[FrameKind, float] = {}
-    for _, frame, count in runs:
+    for _, frame, count in stretches:
         seconds[frame.kind] = seconds.get(frame.kind, 0.0) + count * frame.samples / frame.rate
     kind = max(seconds, key=lambda kind: seconds[kind])
-    alike = [run for run in runs if run[1].kind == kind]
+    alike = [run for run in stretches if run[1].kind == kind]
     foreign_s = sum(length for other, length in seconds.items() if other != kind)
     spans, (_, first, _) = [span for span, _, _ in alike], alike[0]
     frames = sum(count for *_, count in alike)
@@ -259,14 +258,14 @@ def walk_mpeg(file: BinaryIO, size: int, should_stop: ShouldStop) -> MpegStream 
         frames -= 1
         if announced not in (frames, frames + 1):
             spans[0] = (spans[0][0] + first.size, spans[0][1] - first.size)
-    told = announced if announced is not None and announced > 0 else None
-    return MpegStream(tuple(spans), first.rate, frames, first.samples, told, foreign_s, _between(runs, file))
+    stated = announced if announced is not None and announced > 0 else None
+    return MpegStream(tuple(spans), first.rate, frames, first.samples, stated, foreign_s, _between(stretches, file))
 
 
-def _between(runs: Sequence[tuple[Span, Frame, int]], file: BinaryIO) -> int:
-    """Return how many bytes between the runs are neither frames nor tags."""
+def _between(stretches: Sequence[tuple[Span, Frame, int]], file: BinaryIO) -> int:
+    """Return the number of bytes between the stretches that are neither frames nor tags."""
     total = 0
-    for ((begin, length), *_), ((following, _), *_) in pairwise(runs):
+    for ((begin, length), *_), ((following, _), *_) in pairwise(stretches):
         file.seek(begin + length)
         total += max(0, following - begin - length - _tag_bytes(file.read(_LONGEST_TAG_HEAD)))
     return total

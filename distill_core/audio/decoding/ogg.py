@@ -1,6 +1,6 @@
-"""Ogg page by page (RFC 3533): the links of a chain, each of which is a sound of its own.
+"""Ogg page by page (RFC 3533): the links of a chain, each a sound of its own.
 
-Recorded streams and files that were put together are such chains; libsndfile reads only a chain's first link.
+Recorded streams and joined files are such chains; libsndfile reads only the first link.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _SEARCH_BYTES = 65_536
 
 
 def _next_page(file: BinaryIO, position: int) -> int | None:
-    """Return where the next page begins, None where there is none any more."""
+    """Return the begin of the next page, None after the last."""
     while True:
         file.seek(position)
         content = file.read(_SEARCH_BYTES)
@@ -30,7 +30,7 @@ def _next_page(file: BinaryIO, position: int) -> int | None:
 
 
 def links_of(file: BinaryIO) -> list[Span]:
-    """Return where a file's links lie; streams that begin together, such as picture and sound, are one link."""
+    """Return the spans of a file's links; streams that begin together, such as picture and sound, are one link."""
     begins, end, is_beginning = [], 0, False
     position = _next_page(file, 0)
     while position is not None:

@@ -1,4 +1,4 @@
-"""Blocks of samples from libsndfile."""
+"""Blocks of samples, decoded by libsndfile."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ _PIPE_BYTES = 65_536
 
 
 class ForwardReader(soundfile.SoundFile):  # type: ignore[misc]
-    """A sound that is read from its beginning to its end.
+    """A sound that is read in one go, from its beginning to its end.
 
-    soundfile seeks to where it is after every block, which fails in a FLAC of unknown length and disturbs MP3.
+    soundfile seeks to its own position after every block, which fails in a FLAC of unknown length and disturbs MP3.
     """
 
     def seekable(self) -> bool:
-        """Answer no."""
+        """Return False."""
         return False
 
 
 def read_blocks_of(sound: soundfile.SoundFile) -> Iterator[Samples]:
     """Yield `[channels, frames]` until the sound ends or its data breaks off.
 
-    Nothing is allocated from the header, whose frame count may be a lie.
+    No memory is taken by the header's frame count, which may be a lie.
     """
     while True:
         block: Samples = np.full((BLOCK_FRAMES, sound.channels), np.nan, dtype=np.float32)
@@ -44,7 +44,7 @@ def read_blocks_of(sound: soundfile.SoundFile) -> Iterator[Samples]:
         except soundfile.LibsndfileError as error:
             if is_short_of_memory(error):
                 raise
-            # It does not tell how much it had written before the data broke off.
+            # The error does not name the number of frames before the break.
             frames = int(np.isnan(np.append(block[:, 0], np.nan)).argmax())
         if frames:
             yield np.ascontiguousarray(block[:frames].T)  # numpy sums along a long axis ten times as fast
@@ -53,7 +53,7 @@ def read_blocks_of(sound: soundfile.SoundFile) -> Iterator[Samples]:
 
 
 def _feed(content: PartsFile, entrance: int) -> None:
-    """Write a file into a pipe, until all is in it or nobody reads it any more."""
+    """Write a file into a pipe until it ends or its reader closes."""
     with suppress(OSError):
         try:
             while piece := content.read(_PIPE_BYTES):
@@ -65,7 +65,7 @@ def _feed(content: PartsFile, entrance: int) -> None:
 
 @contextmanager
 def open_parts(path: Path, parts: Sequence[Part]) -> Iterator[soundfile.SoundFile]:
-    """Open what a file's parts are in a row."""
+    """Open the parts of a file in a row."""
     with path.open("rb") as file, ForwardReader(PartsFile(file, parts)) as sound:
         yield sound
 
@@ -73,7 +73,7 @@ def open_parts(path: Path, parts: Sequence[Part]) -> Iterator[soundfile.SoundFil
 @contextmanager
 def open_path(path: Path) -> Iterator[soundfile.SoundFile]:
     """Open a file by its name."""
-    if path.suffix.lower() == ".raw":  # soundfile believes that name: it would ask for rate and channels
+    if path.suffix.lower() == ".raw":  # by that name, soundfile would ask for rate and channels
         with open_parts(path, [(0, path.stat().st_size)]) as sound:
             yield sound
         return
@@ -84,7 +84,7 @@ def open_path(path: Path) -> Iterator[soundfile.SoundFile]:
 
 @contextmanager
 def open_piped(path: Path, parts: Sequence[Part]) -> Iterator[soundfile.SoundFile]:
-    """Open what a file's parts are in a row through a pipe, whose length is unknown: it is read to its end."""
+    """Open the parts of a file in a row through a pipe, whose unknown length makes libsndfile read to the end."""
     with path.open("rb") as file:
         leaving, entering = os.pipe()
         feeder = threading.Thread(

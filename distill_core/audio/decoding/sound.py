@@ -1,7 +1,6 @@
-"""A sound, by whatever way there is to decode it, read from its beginning to its end.
+"""A sound, opened by the best way to decode it and read from its beginning to its end.
 
-What a header says of the length is believed in neither direction: what is in the file is read, and `expected_s` is
-there to compare with.
+The length that a header states is not believed: all of the file is read, and `expected_s` is there to compare.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ import soundfile
 from distill_core.audio.decoding.chunked import Header
 from distill_core.audio.decoding.ffmpeg import open_with_ffmpeg
 from distill_core.audio.decoding.headers import READERS
-from distill_core.audio.decoding.kinds import MPEG, UNKNOWN, Kind, UnreadableSoundError, is_in_the_cloud, kind_of
+from distill_core.audio.decoding.kinds import MPEG, UNKNOWN, FileKind, UnreadableSoundError, is_in_the_cloud, kind_of
 from distill_core.audio.decoding.mpeg import walk_mpeg
 from distill_core.audio.decoding.ogg import links_of
 from distill_core.audio.decoding.samples import Samples, open_parts, open_path, open_piped, read_blocks_of
@@ -30,18 +29,18 @@ from distill_core.parts import Span
 _UNKNOWN_FRAMES = 2**63 - 1
 _UNREAD = (0, 0, 0.0)
 _LEAST_DAMAGE_S = 0.1
-_COMPRESSED_SLACK_S, _SHARE_OF_SLACK = 0.25, 0.002  # the second, where only an average byte rate tells
-_FRAMES_OF_SLACK = 4  # an encoder's delay and what fills its last frame
-# By libsndfile's names; silence is little in these, and other formats have some bits a sample.
-_MOST_FRAMES_A_BYTE = {"FLAC": 8192, "OGG": 8192, "MP3": 8192, "MPEG": 8192}
+_COMPRESSED_SLACK_S, _SHARE_OF_SLACK = 0.25, 0.002  # the second for lengths from an average byte rate
+_FRAMES_OF_SLACK = 4  # an encoder's delay and the padding of its last frame
+# By libsndfile's names; these pack silence into next to nothing, other formats take bits for each sample.
+_MOST_FRAMES_PER_BYTE = {"FLAC": 8192, "OGG": 8192, "MP3": 8192, "MPEG": 8192}
 
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """A sound that is open.
+    """An open sound.
 
-    `blocks` yields `[channels, frames]`; `expected_s` is how long the file says it is, None where it says nothing, and
-    `slack_s` by how much that may differ from what a decoder gives; `note` tells what is left out from within it.
+    `blocks` yields `[channels, frames]`; `expected_s` is the length that the file states, None for none, and `slack_s`
+    the harmless difference from the decoded length; `note` names parts within it that are left out.
     """
 
     sample_rate: int
@@ -86,8 +85,8 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
         yield file, size
 
 
-def kind_of_file(path: Path) -> Kind:
-    """Return what a regular file is by its bytes.
+def kind_of_file(path: Path) -> FileKind:
+    """Return the kind of a regular file by its bytes.
 
     Raises:
         UnreadableSoundError: it cannot be opened, or is empty.
@@ -97,7 +96,7 @@ def kind_of_file(path: Path) -> Kind:
 
 
 def _limited(blocks: Iterator[Samples], most_frames: int) -> Iterator[Samples]:
-    """Yield blocks until there are more frames than a file of its size can hold: its header is wrong then."""
+    """Yield blocks up to the most frames that a file of its size can hold: further ones come of a wrong header."""
     for block in blocks:
         if most_frames <= 0:
             return
@@ -106,20 +105,20 @@ def _limited(blocks: Iterator[Samples], most_frames: int) -> Iterator[Samples]:
 
 
 def _from_libsndfile(sound: soundfile.SoundFile, size: int, expected_s: float | None, slack_s: float = 0.01) -> Sound:
-    if sound.format == "RAW":  # what libsndfile calls anything at all that is named .au or .snd
+    if sound.format == "RAW":  # libsndfile takes any file named .au or .snd for that
         raise soundfile.LibsndfileError(1)
-    most = _MOST_FRAMES_A_BYTE.get(sound.format, 64) * size
+    most = _MOST_FRAMES_PER_BYTE.get(sound.format, 64) * size
     return Sound(sound.samplerate, sound.channels, _limited(read_blocks_of(sound), most), expected_s, slack_s)
 
 
-def _told_s(sound: soundfile.SoundFile) -> float | None:
+def _stated_s(sound: soundfile.SoundFile) -> float | None:
     return sound.frames / sound.samplerate if sound.frames < _UNKNOWN_FRAMES and sound.samplerate else None
 
 
 @contextmanager
 def _as_it_is(path: Path, expected_s: float | None = None) -> Iterator[Sound]:
     with open_path(path) as sound:
-        expected_s = _told_s(sound) if expected_s is None else expected_s
+        expected_s = _stated_s(sound) if expected_s is None else expected_s
         slack_s = _COMPRESSED_SLACK_S + _SHARE_OF_SLACK * (expected_s or 0)
         yield _from_libsndfile(sound, path.stat().st_size, expected_s, slack_s)
 
@@ -165,10 +164,10 @@ def _one_after_another(path: Path, links: Sequence[Span]) -> Iterator[Samples]:
 
 
 def _look_into(path: Path, link: Span) -> tuple[int, int, float]:
-    """Return a link's rate, channels and length in seconds, `_UNREAD` for one that cannot be read."""
+    """Return a link's rate, channels and length in seconds, `_UNREAD` if it cannot be read."""
     try:
         with open_parts(path, [link]) as sound:
-            return sound.samplerate, sound.channels, _told_s(sound) or 0.0
+            return sound.samplerate, sound.channels, _stated_s(sound) or 0.0
     except soundfile.LibsndfileError as error:
         if is_short_of_memory(error):
             raise
@@ -177,7 +176,7 @@ def _look_into(path: Path, link: Span) -> tuple[int, int, float]:
 
 @contextmanager
 def _chain(path: Path, links: Sequence[Span]) -> Iterator[Sound]:
-    """Read the links of a chained Ogg as one sound; those of another rate or number of channels are left out."""
+    """Open the links of a chained Ogg as one sound, without those of another rate or number of channels."""
     facts = [_look_into(path, link) for link in links]
     rate, channels, _ = next((fact for fact in facts if fact is not _UNREAD), _UNREAD)
     if not rate:
@@ -200,30 +199,30 @@ def _ogg_ways(path: Path) -> list[Way]:
 
 
 @contextmanager
-def _with_ffmpeg(path: Path, kind: Kind) -> Iterator[Sound]:
+def _with_ffmpeg(path: Path, kind: FileKind) -> Iterator[Sound]:
     with open_with_ffmpeg(path, kind) as decoded:
-        # A film's picture may be longer than its sound, and tells the length.
+        # A video's length is that of its picture, which may be longer than the sound.
         slack_s = _COMPRESSED_SLACK_S + (0.1 * (decoded.expected_s or 0) if "video" in kind.name else 0)
         yield Sound(decoded.sample_rate, decoded.channels, decoded.blocks, decoded.expected_s, slack_s)
 
 
-def _ways(path: Path, kind: Kind, should_stop: ShouldStop) -> list[Way]:
-    """Return how a file of that kind can be decoded, best first."""
+def _ways(path: Path, kind: FileKind, should_stop: ShouldStop) -> list[Way]:
+    """Return the ways to decode a file of that kind, best first."""
     by_ffmpeg: list[Way] = [lambda: _with_ffmpeg(path, kind)] if kind.demuxer else []
     if kind is MPEG:
         return [lambda: _mpeg(path, should_stop), lambda: _as_it_is(path), *by_ffmpeg]
     if kind.demuxer == "ogg":
         return _ogg_ways(path) + by_ffmpeg
     if kind.group == "needs_ffmpeg":
-        # libsndfile reads some, by its own version and by who wrote the file.
+        # libsndfile reads some of these, depending on its version and on the file's writer.
         return [lambda: _as_it_is(path), *by_ffmpeg] if kind.demuxer in ("caf", "wav") else by_ffmpeg
     if kind.name in READERS:
         return _by_header(path, READERS[kind.name]) + by_ffmpeg
     return [lambda: _as_it_is(path), *by_ffmpeg]
 
 
-def _what_it_is(kind: Kind) -> str:
-    """Return why a file of a kind gives no sound where nothing more is known."""
+def _what_it_is(kind: FileKind) -> str:
+    """Return the reason why a file of a kind gives no sound, if no other is known."""
     if kind is UNKNOWN:
         return "not a sound file that can be read"
     return f"damaged ({kind.name})" if kind.name else "damaged"
@@ -234,7 +233,7 @@ def open_sound(path: Path, should_stop: ShouldStop = never) -> Iterator[Sound]:
     """Open a regular file for decoding.
 
     Raises:
-        UnreadableSoundError: it is gone, not a regular file or gives no sound; says what it is.
+        UnreadableSoundError: it is gone, no regular file, or gives no sound; says why.
         Stopped: `should_stop()` turned true.
     """
     kind = kind_of_file(path)

@@ -12,7 +12,7 @@ from distill_core.audio.decoding.chunked import (
     Order,
     SamplePlace,
     at,
-    chunks_of,
+    file_chunks,
     is_chunk_name,
     is_right,
     number_at,
@@ -22,15 +22,15 @@ from distill_core.parts import Span
 
 _LARGEST_SIZE = 2**32 - 1
 _PLAIN_TAGS = (1, 3, 6, 7, 0xFFFE)  # PCM, float, A-law, µ-law, extensible: frames of one size
-_MPEG_TAGS = (0x50, 0x55)  # a whole stream of another kind in a WAV, as an Ogg may be
+_MPEG_TAGS = (0x50, 0x55)  # a WAV around an MPEG stream; there are some around an Ogg, too
 _MOST_CHUNKS, _MOST_FMT_BYTES, _SEARCHED_BYTES = 10_000, 4096, 2**20
-_FMT_NUMBERS = ((2, 2), (4, 4), (8, 4), (12, 2), (14, 2))  # channels, rate, bytes a second, bytes a frame, bits
+_FMT_NUMBERS = ((2, 2), (4, 4), (8, 4), (12, 2), (14, 2))  # channels, rate, bytes per second, bytes per frame, bits
 _KNOWN_CHUNKS = b"fmt |data|fact|LIST|PEAK|bext|smpl|cue |JUNK|id3 |iXML".split(b"|")
 
 
 @dataclass(slots=True)
 class _Wave:
-    """What a walk over a WAV's chunks found."""
+    """The findings of a walk over a WAV's chunks."""
 
     order: Order
     fmt: bytes = b""
@@ -49,7 +49,7 @@ class _Wave:
 
     @property
     def samples(self) -> SamplePlace:
-        """Where the samples are; a second's bytes follow from the frames, or else are the header's own average."""
+        """The place of the samples; bytes per second follow from the frame, or else are the header's own average."""
         channels, rate, average, block, bits = (self.number(*place) for place in _FMT_NUMBERS)
         if self.tag not in _PLAIN_TAGS:
             return SamplePlace(self.data_at, self.declared, block, average)
@@ -58,7 +58,7 @@ class _Wave:
 
 
 def _walk(file: BinaryIO, size: int, order: Order) -> _Wave | None:
-    """Return where a WAV's settings and samples are, None where there are none."""
+    """Return a WAV's settings and the place of its samples, None without either."""
     wave = _Wave(order)
     if not _follow_chunks(wave, file, size):
         place = at(file, 12, _SEARCHED_BYTES).find(b"data")  # a chunk before it has a wrong size
@@ -70,12 +70,12 @@ def _walk(file: BinaryIO, size: int, order: Order) -> _Wave | None:
 
 
 def _follow_chunks(wave: _Wave, file: BinaryIO, size: int) -> bool:
-    """Go from chunk to chunk to the samples; return whether they were reached."""
+    """Go from chunk to chunk to the samples, and return whether they were reached."""
     position, order = 12, wave.order
     for _ in range(_MOST_CHUNKS):
         name, length = at(file, position, 4), number_at(file, position + 4, 4, order)
         if name not in _KNOWN_CHUNKS and at(file, position - 1, 4) in _KNOWN_CHUNKS:
-            position -= 1  # a chunk of odd length that was not filled up
+            position -= 1  # the chunk before has an odd length and no padding
             continue
         if not is_chunk_name(name) or position + 8 > size:
             return False
@@ -97,10 +97,10 @@ def _take_chunk(wave: _Wave, name: bytes, content: bytes) -> None:
 
 
 def _later_data(file: BinaryIO, size: int, wave: _Wave) -> list[Span]:
-    """Return where more samples are, in further chunks of them."""
+    """Return the spans of further chunks of samples."""
     end = wave.data_at + wave.declared + wave.declared % 2
     spans: list[Span] = []
-    for chunk in chunks_of(file, size, end, 4, wave.order):
+    for chunk in file_chunks(file, size, end, 4, wave.order):
         if not is_chunk_name(chunk.name) or chunk.begin + chunk.length > size:
             break
         if chunk.name == b"data":
@@ -109,7 +109,7 @@ def _later_data(file: BinaryIO, size: int, wave: _Wave) -> list[Span]:
 
 
 def _new_header(wave: _Wave, length: int) -> bytes:
-    """Return a header for so many bytes of samples: RIFF, or RF64 where they are too many for it."""
+    """Return a header for `length` bytes of samples: RIFF, or RF64 if they are too many for that."""
     fmt = b"fmt " + len(wave.fmt).to_bytes(4, wave.order) + wave.fmt + bytes(len(wave.fmt) % 2)
     if length < _LARGEST_SIZE - 2 * _MOST_FMT_BYTES:
         magic = b"RIFF" if wave.order == "little" else b"RIFX"
@@ -121,7 +121,7 @@ def _new_header(wave: _Wave, length: int) -> bytes:
 
 
 def wave_header(file: BinaryIO, size: int) -> Header:
-    """Return what a WAV's header is worth."""
+    """Return the verdict on a WAV's header."""
     magic = at(file, 0, 4)
     wave = _walk(file, size, "big" if magic == b"RIFX" else "little")
     if wave is None or not wave.samples.frame_bytes:
@@ -135,13 +135,17 @@ def wave_header(file: BinaryIO, size: int) -> Header:
     later = _later_data(file, size, wave) if wave.declared == length else []
     total = length + sum(span[1] for span in later)
     is_known = bool(later) or wave.declared < UNKNOWN_FROM or wave.declared == length
-    told = (total if later else wave.declared) / samples.bytes_a_second if is_known and samples.bytes_a_second else None
+    stated_s = (
+        (total if later else wave.declared) / samples.bytes_per_second
+        if is_known and samples.bytes_per_second
+        else None
+    )
     is_sound = is_right(wave.declared, length) and not (later or wave.has_odd_chunk or magic == b"BW64")
-    return Header(told, (_new_header(wave, total), (wave.data_at, length), *later), is_sound)
+    return Header(stated_s, (_new_header(wave, total), (wave.data_at, length), *later), is_sound)
 
 
 _TAG_NAMES = {
-    0x02: "",  # what libsndfile reads
+    0x02: "",  # libsndfile reads those without a name
     0x11: "",
     0x31: "",
     0x38: "",
@@ -166,7 +170,7 @@ _TAG_NAMES = {
 
 
 def foreign_codec(head: bytes) -> str:
-    """Return the name of a WAV's codec where libsndfile does not read it, "" where it does or nothing tells."""
+    """Return the name of a WAV's codec if libsndfile does not read it, else ""."""
     order: Order = "big" if head[:4] == b"RIFX" else "little"
     place = head.find(b"fmt ")
     tag = int.from_bytes(head[place + 8 : place + 10], order)

@@ -1,0 +1,82 @@
+"""The network of the `flat` prior: logits of all codes at once, or of one after another."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from distill_core.models.flat.layers import Block, Transformer
+from distill_core.models.key_value_cache import KeyValueCache
+
+
+class FlatNetwork(nn.Module):
+    """A causal transformer over the codes of one second."""
+
+    causal_mask: Tensor
+
+    def __init__(
+        self,
+        codebook_size: int,
+        num_quantizers: int,
+        seq_len: int,
+        hidden_size: int = 256,
+        num_layers: int = 4,
+        num_heads: int = 4,
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        self.codebook_size, self.num_quantizers, self.seq_len = codebook_size, num_quantizers, seq_len
+        self.hidden_size, self.num_layers, self.num_heads = hidden_size, num_layers, num_heads
+        self.token_emb = nn.Embedding(codebook_size, hidden_size)
+        self.pos_emb = nn.Embedding(seq_len, hidden_size)
+        self.level_emb = nn.Embedding(num_quantizers, hidden_size)
+        self.dropout = nn.Dropout(dropout)
+        self.transformer = Transformer(hidden_size, num_layers, num_heads, dropout)
+        self.ln_f = nn.LayerNorm(hidden_size)
+        self.head = nn.Linear(hidden_size, codebook_size, bias=False)
+        # Unused here, but the ancestor expects it in the file.
+        self.register_buffer("causal_mask", torch.ones(seq_len, seq_len, dtype=torch.bool).triu(1))
+
+    def start_logits(self) -> Tensor:
+        """Return equal logits `[codebook_size]`: this architecture does not learn the first code."""
+        return torch.zeros(self.codebook_size, device=self.head.weight.device)
+
+    def slot_input(self, codes_B: Tensor, slot: int) -> Tensor:
+        """Return the transformer's input `[B, 1, C]` for the code in one slot."""
+        place_C = self.pos_emb.weight[slot] + self.level_emb.weight[slot % self.num_quantizers]
+        embedded_BC: Tensor = self.token_emb(codes_B) + place_C
+        return embedded_BC.unsqueeze(1)
+
+    def next_logits(self, hidden_BC: Tensor) -> Tensor:
+        """Return logits `[B, codebook_size]` of the next code, from the transformer's last output."""
+        logits: Tensor = self.head(self.ln_f(hidden_BC))
+        return logits
+
+    def forward(self, codes_BT: Tensor) -> Tensor:
+        """Return logits `[B, T, codebook_size]` for the code after each of `[B, T ≤ seq_len]`."""
+        positions_T = torch.arange(codes_BT.shape[1], device=codes_BT.device)
+        levels_T = positions_T % self.num_quantizers
+        hidden_BTC = self.token_emb(codes_BT) + self.pos_emb(positions_T) + self.level_emb(levels_T)
+        logits: Tensor = self.head(self.ln_f(self.transformer(self.dropout(hidden_BTC))))
+        return logits
+
+
+class FlatDecoder:
+    """The decoder of a `FlatNetwork`, context after context: none knows of the one before."""
+
+    def __init__(self, prior: FlatNetwork, batch: int) -> None:
+        self._prior = prior
+        shape = (batch, prior.num_heads, prior.seq_len, prior.hidden_size // prior.num_heads)
+        self._cache = KeyValueCache(prior.head.weight, prior.num_layers, shape)
+
+    def logits(self, codes_BT: Tensor, index: int) -> Tensor:
+        """Return logits `[B, K]` of the code at `index` given those of its context before it."""
+        slot = index % self._prior.seq_len - 1
+        if slot < 0:
+            return self._prior.start_logits().expand(len(codes_BT), -1)
+        hidden_B1C = self._prior.slot_input(codes_BT[:, index - 1], slot)
+        for layer, block in enumerate(self._prior.transformer.layers):
+            assert isinstance(block, Block)
+            found = self._cache.attend(layer, slot, *block.project(hidden_B1C))
+            hidden_B1C = block.finish(hidden_B1C, found)
+        return self._prior.next_logits(hidden_B1C[:, 0])
