@@ -1,1 +1,1 @@
-"""How models are learned."""
+"""The training of codecs and priors."""

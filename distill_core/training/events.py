@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 
 class Ended(StrEnum):
@@ -14,6 +15,7 @@ class Ended(StrEnum):
     STOPPED = "stopped"
     DIVERGED = "diverged"
     TIME_LIMIT = "time_limit"
+    FITTED = "fitted"
 
 
 ENDED_WORDS = {
@@ -22,12 +24,45 @@ ENDED_WORDS = {
     Ended.STOPPED: "because it was stopped",
     Ended.DIVERGED: "because it diverged again and again",
     Ended.TIME_LIMIT: "at its time limit",
+    Ended.FITTED: "with the fit",
 }
 
 
 @dataclass(frozen=True, slots=True)
+class StepMetrics:
+    """One optimizer step of an epoch, counted from 1."""
+
+    epoch: int
+    step: int
+    total_steps: int
+    train_loss: float
+    learning_rate: float
+    step_time_s: float
+
+
+class EpochMetrics(Protocol):
+    """The figures that the epochs of every training have."""
+
+    @property
+    def epoch(self) -> int:
+        """The number of the epoch, counted from 1."""
+
+    @property
+    def total_epochs(self) -> int:
+        """The number of epochs that were asked for."""
+
+    @property
+    def val_loss(self) -> float:
+        """The mean loss on held-out sounds."""
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch with the lowest `val_loss` so far, whose weights are kept."""
+
+
+@dataclass(frozen=True, slots=True)
 class RolledBack:
-    """An epoch diverged; training goes on from an earlier one, with half the learning rate."""
+    """The return to an earlier epoch after one that diverged; the learning rate is halved."""
 
     epoch: int
     to_epoch: int
@@ -35,7 +70,7 @@ class RolledBack:
 
     @property
     def sentence(self) -> str:
-        """What to tell a person."""
+        """The event in words, for a person."""
         return (
             f"Epoch {self.epoch} diverged ({self.reason}): training goes on from epoch {self.to_epoch} with half the "
             "learning rate."
@@ -44,25 +79,25 @@ class RolledBack:
 
 @dataclass(frozen=True, slots=True)
 class RunNotKept:
-    """The training goes on, but what it reaches is not on disk until it is saved; `reason` says why."""
+    """The warning that a training's epochs are not on disk until its result is saved; `reason` says why."""
 
     reason: str
 
     @property
     def sentence(self) -> str:
-        """What to tell a person."""
+        """The warning in words, for a person."""
         return f"Not kept on disk until it is saved: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
 class OlderStateTaken:
-    """The newest state of an unfinished training is damaged, or missing; the one before it, of `epoch`, is taken."""
+    """The use of a run's state before the newest, which is damaged or missing; `epoch` is that of the older one."""
 
     epoch: int
     is_missing: bool = False
 
     @property
     def sentence(self) -> str:
-        """What to tell a person."""
+        """The event in words, for a person."""
         what = "missing" if self.is_missing else "damaged"
         return f"The newest state of the unfinished training is {what}; the one of epoch {self.epoch} is taken."

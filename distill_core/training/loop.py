@@ -1,4 +1,4 @@
-"""What keeps hours of training safe: the best weights so far, and limits for steps that failed."""
+"""The epoch loop of every training: the best weights so far, roll-back, and how it ended."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ Weights: TypeAlias = dict[str, Tensor]
 
 
 def copy_of(model: nn.Module) -> Weights:
-    """Return a copy on the CPU of a network's weights and buffers."""
+    """Return a copy of a network's weights and buffers on the CPU."""
     return {key: value.detach().to("cpu", copy=True) for key, value in model.state_dict().items()}
 
 
 class KeptWeights:
-    """The weights of one epoch: the one with the lowest validation loss, or the last."""
+    """The weights of one epoch, with its number and its validation loss; epoch 0 before any is kept."""
 
     def __init__(self) -> None:
         self.loss, self.epoch = math.inf, 0
         self.state: Weights = {}
 
     def keep_if_better(self, state: Weights, val_loss: float, epoch: int) -> None:
-        """Keep the weights when the loss is the lowest yet; NaN never is."""
+        """Keep the weights if the loss is the lowest so far; NaN never is."""
         if val_loss < self.loss:
             self.keep(state, val_loss, epoch)
 
@@ -42,7 +42,7 @@ class KeptWeights:
 
 
 class Diverged(TrainingError):
-    """Training led nowhere; `reason` says how that was seen."""
+    """The error of training that diverged; `reason` is the sign of it."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"Training diverged: {reason}. Your files are unchanged.", "Try a lower learning rate.")
@@ -55,7 +55,7 @@ def diverged() -> Diverged:
 
 
 class Run(Protocol):
-    """What `train_epochs` needs of a training."""
+    """The part of a training that `train_epochs` calls."""
 
     best: KeptWeights
 
@@ -63,7 +63,7 @@ class Run(Protocol):
         """Train and validate one epoch, keep it if it is the best, and return its event."""
 
     def roll_back(self) -> bool:
-        """Go back to the best weights after a failed epoch; False when that is no use."""
+        """Go back to the best weights after a failed epoch and return True; return False to end the training."""
 
 
 def train_epochs(run: Run, epochs: range, on_event: OnEvent, should_stop: ShouldStop, *, patience: int = 0) -> Ended:
@@ -93,17 +93,17 @@ def train_epochs(run: Run, epochs: range, on_event: OnEvent, should_stop: Should
 
 
 class TimeLimit:
-    """Asks a training to end after some minutes (0: never), beside whoever else may ask it."""
+    """The end of a training after some minutes (0: never), unless its caller stops it before."""
 
     def __init__(self, minutes: float, should_stop: ShouldStop) -> None:
         self._ends_at = monotonic() + 60 * minutes if minutes else math.inf
         self._asked_to_stop = should_stop
 
     def should_stop(self) -> bool:
-        """Answer that work should end."""
+        """Tell whether the time is up, or the caller wants an end."""
         return monotonic() >= self._ends_at or self._asked_to_stop()
 
     def ended_by(self, ended: Ended) -> Ended:
-        """Return how a training ended, which cannot tell who stopped it."""
+        """Return how a training ended: one that the caller did not stop was stopped by the limit."""
         is_by_time = ended is Ended.STOPPED and not self._asked_to_stop()
         return Ended.TIME_LIMIT if is_by_time else ended

@@ -1,12 +1,35 @@
-"""What the settings of all training share: doc lines, checks in words, and sizes that follow from the data."""
+"""The settings that all trainings share: doc lines, checks in words, and sizes that follow from the data."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import field, fields
 from typing import Any
 
+from distill_core.device import DEVICE_NAMES
 from distill_core.errors import ConfigError
+
+_SHARED_DOCS = {
+    "weight_decay": "Pull of the weights towards zero (AdamW).",
+    "gradient_clip_norm": "Longest gradient that is followed.",
+    "batch_size": "Seconds of sound in one optimizer step.",
+    "device": "Where to compute: auto, cpu, cuda or mps.",
+    "time_limit_min": "Minutes after which training ends and keeps what it has; 0: no limit.",
+    "patience": "Epochs without a better one after which training stops; 0 never stops early.",
+    "anonymous": "Leave the names of folder and sounds out of the model file.",
+}
+# The settings whose flag in the terminal is shorter than their name.
+_SHORT_NAMES = {
+    "context_s": "context",
+    "learning_rate": "lr",
+    "max_epochs": "epochs",
+    "num_heads": "heads",
+    "num_layers": "layers",
+    "num_quantizers": "levels",
+    "time_limit_min": "time-limit",
+}
+_MOST, _LARGEST_SEED = 1_000_000, 2**63 - 1
 
 
 def setting(default: Any, doc: str) -> Any:
@@ -14,13 +37,23 @@ def setting(default: Any, doc: str) -> Any:
     return field(default=default, metadata={"doc": doc})
 
 
+def shared_setting(name: str, default: Any) -> Any:
+    """Return the field of a setting that every training has, with the doc line that they share."""
+    return setting(default, _SHARED_DOCS[name])
+
+
 def setting_docs(config_class: Any) -> dict[str, str]:
     """Return the doc line of each setting of a config class by its name."""
-    return {setting.name: str(setting.metadata["doc"]) for setting in fields(config_class)}
+    return {each.name: str(each.metadata["doc"]) for each in fields(config_class)}
+
+
+def flag_of(name: str) -> str:
+    """Return the flag of a setting in the terminal: "--batch-size"."""
+    return f"--{_SHORT_NAMES.get(name, name).replace('_', '-')}"
 
 
 def is_whole(value: object) -> bool:
-    """Tell whether a setting is a whole number; yes and no are none."""
+    """Tell whether a setting is a whole number; True and False are none."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -29,18 +62,92 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def require(config: object, name: str, holds: bool, wanted: str) -> None:
-    """Refuse a setting that cannot be.
+def check_setting(config: object, name: str, holds: bool, wanted: str) -> None:
+    """Refuse a setting unless `holds`.
 
     Raises:
-        ConfigError: `holds` is False; names the field and says what it must be.
+        ConfigError: names the field, and the values that it may have: `wanted`.
     """
     if not holds:
         raise ConfigError(name, f"{name} cannot be {getattr(config, name)!r}.", f"It must be {wanted}.")
 
 
+def check_settings_class(config: object, wanted: type) -> None:
+    """Refuse settings that are neither all of a training's class, nor single ones by name, nor None.
+
+    Raises:
+        ConfigError: names the classes.
+    """
+    if config is not None and not isinstance(config, Mapping) and type(config) is not wanted:
+        raise ConfigError(
+            "config",
+            f"config cannot be of the class {type(config).__name__}; nothing was done.",
+            f"It must be a {wanted.__name__}, or single settings by name.",
+        )
+
+
+class TrainingSettings:
+    """The settings that every training has.
+
+    The class is no dataclass: each training's own class gives the fields their order, in --help as in files.
+    """
+
+    __slots__ = ()
+    val_fraction: float
+    device: str
+    seed: int
+    anonymous: bool
+
+    def check_shared(self) -> None:
+        """Refuse a shared setting that is out of range.
+
+        Raises:
+            ConfigError: names the field, and the values that it may have.
+        """
+        check_setting(
+            self,
+            "seed",
+            is_whole(self.seed) and 0 <= self.seed <= _LARGEST_SEED,
+            f"a whole number from 0 to {_LARGEST_SEED}",
+        )
+        between = is_number(self.val_fraction) and 0 < self.val_fraction < 1
+        check_setting(self, "val_fraction", between, "above 0 and below 1")
+        check_setting(self, "device", self.device in DEVICE_NAMES, f"one of {', '.join(DEVICE_NAMES)}")
+        check_setting(self, "anonymous", isinstance(self.anonymous, bool), "yes or no")
+
+
+class EpochSettings(TrainingSettings):
+    """The settings that every training in epochs has."""
+
+    __slots__ = ()
+    max_epochs: int
+    learning_rate: float
+    weight_decay: float
+    gradient_clip_norm: float
+    batch_size: int
+    time_limit_min: float
+    patience: int
+
+    def check_shared(self) -> None:
+        """Refuse a shared setting that is out of range.
+
+        Raises:
+            ConfigError: names the field, and the values that it may have.
+        """
+        for name in ("max_epochs", "batch_size"):
+            is_in_range = is_whole(getattr(self, name)) and 1 <= getattr(self, name) <= _MOST
+            check_setting(self, name, is_in_range, f"a whole number from 1 to {_MOST}")
+        check_setting(self, "patience", is_whole(self.patience) and self.patience >= 0, "a whole number of 0 or more")
+        for name in ("weight_decay", "time_limit_min"):
+            is_amount = is_number(getattr(self, name)) and getattr(self, name) >= 0
+            check_setting(self, name, is_amount, "a number of 0 or more")
+        for name in ("learning_rate", "gradient_clip_norm"):
+            check_setting(self, name, is_number(getattr(self, name)) and getattr(self, name) > 0, "a number above 0")
+        super().check_shared()
+
+
 def val_fraction_for(file_count: int) -> float:
-    """Return the share of so many usable files that is kept for validation."""
+    """Return the share of `file_count` usable files that is kept for validation."""
     if file_count < 10:
         return 0.5
     if file_count < 50:
@@ -49,5 +156,5 @@ def val_fraction_for(file_count: int) -> float:
 
 
 def batch_size_for(file_count: int) -> int:
-    """Return how many seconds of sound one step takes for so many usable files."""
+    """Return the seconds of sound in one optimizer step, for `file_count` usable files."""
     return min(32, max(1, file_count * 5 // 4))

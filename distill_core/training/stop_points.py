@@ -1,6 +1,6 @@
-"""Stop points within a step: a network knows nothing of them, and a step that is stopped has not begun.
+"""Stop points within an optimizer step: a step that is stopped changes nothing, and the network's code has no part.
 
-A step of a network 512 wide and 6 deep takes seconds; between two of these looks lies one matrix.
+A step of a network 512 wide and 6 deep takes seconds; the time from one stop point to the next is that of one matrix.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ from distill_core.events import ShouldStop, Stopped, never, stop_point
 
 @contextmanager
 def stopping_inside(network: nn.Module, should_stop: ShouldStop) -> Iterator[None]:
-    """Look at `should_stop()` around each module's forward pass, and after each parameter's gradient in a backward one.
+    """Ask `should_stop()` around each module's forward pass, and after each parameter's gradient in a backward one.
 
-    A look costs about two microseconds, and changes no number.
+    It costs about two microseconds each time, and changes no number.
 
     Raises:
-        Stopped: `should_stop()` turned true; some of the gradients may be there.
+        Stopped: `should_stop()` turned true; some parameters may have gradients.
     """
 
-    def look(*_: object) -> None:
+    def ask(*_: object) -> None:
         stop_point(should_stop)
 
     with ExitStack() as hooks:
         if should_stop is not never:
             for module in network.modules():
-                hooks.enter_context(module.register_forward_pre_hook(look))
-                hooks.enter_context(module.register_forward_hook(look))
+                hooks.enter_context(module.register_forward_pre_hook(ask))
+                hooks.enter_context(module.register_forward_hook(ask))
             for parameter in network.parameters():
                 if parameter.requires_grad:
-                    hooks.enter_context(parameter.register_post_accumulate_grad_hook(look))
+                    hooks.enter_context(parameter.register_post_accumulate_grad_hook(ask))
         yield
 
 
 @contextmanager
 def all_or_nothing(optimizer: Optimizer, device: torch.device) -> Iterator[None]:
-    """Let a step that is stopped leave no gradients, and draw no random numbers: the next one draws the same."""
+    """Undo an optimizer step that is stopped: no gradients stay, and the next step draws the same random numbers."""
     drawn, is_cuda = torch.get_rng_state(), device.type == "cuda"
     drawn_there = torch.cuda.get_rng_state(device) if is_cuda else None
     try:

@@ -1,1 +1,1 @@
-"""How a codec is learned from sounds."""
+"""The training of a codec on sounds."""

@@ -1,21 +1,28 @@
-"""Every setting of codec training; the doc lines serve the terminal's --help and the window alike."""
+"""The settings of codec training; their doc lines serve the terminal's --help and the window alike."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from distill_core.device import DEVICE_NAMES
-from distill_core.training.settings import batch_size_for, is_number, is_whole, require, setting, val_fraction_for
+from distill_core.training.settings import (
+    EpochSettings,
+    TrainingSettings,
+    batch_size_for,
+    check_setting,
+    is_number,
+    is_whole,
+    setting,
+    shared_setting,
+    val_fraction_for,
+)
 
 _WHOLE_RANGES = {
     "codebook_dim": (1, 1024),
     "codebook_size": (2, 4096),
     "num_quantizers": (1, 32),
-    "max_epochs": (1, 1_000_000),
     "batch_size": (1, 4096),
     "augmentation": (0, 1000),
-    "seed": (0, 2**63 - 1),
 }
 _NUMBER_RANGES = {
     "decay": (0, 0.9999),
@@ -27,7 +34,7 @@ _NUMBER_RANGES = {
 
 
 @dataclass(frozen=True, slots=True)
-class VQVAEConfig:
+class VQVAEConfig(EpochSettings):
     """The settings of one training run; saved inside the model file.
 
     Raises:
@@ -39,33 +46,33 @@ class VQVAEConfig:
     num_quantizers: int = setting(3, "Levels: each one codes what those before it left over.")
     decay: float = setting(0.9, "How slowly the codebooks follow the sounds; nearer to 1 is slower.")
     commitment_weight: float = setting(0.25, "How strongly the encoder is held to its codes.")
-    threshold_ema_dead_code: float = setting(2.0, "A code used less often than this in a step is put elsewhere.")
+    threshold_ema_dead_code: float = setting(
+        2.0, "A code used less often than this in an optimizer step is put elsewhere."
+    )
     dropout: float = setting(0.2, "Share of channels dropped while training.")
     max_epochs: int = setting(200, "Passes over the training sounds.")
     learning_rate: float = setting(1e-3, "Largest step size; it falls along a cosine.")
-    weight_decay: float = setting(0.01, "Pull of the weights towards zero (AdamW).")
-    gradient_clip_norm: float = setting(1.0, "Longest gradient that is followed.")
-    batch_size: int = setting(32, "Seconds of sound in one step.")
+    weight_decay: float = shared_setting("weight_decay", 0.01)
+    gradient_clip_norm: float = shared_setting("gradient_clip_norm", 1.0)
+    batch_size: int = shared_setting("batch_size", 32)
     val_fraction: float = setting(0.2, "Share of the sounds kept aside to measure the error on.")
     augmentation: int = setting(10, "How often each sound is heard in an epoch, changed a little; 0 and 1: as it is.")
-    device: str = setting("auto", "Where to compute: auto, cpu, cuda or mps.")
+    device: str = shared_setting("device", "auto")
     seed: int = setting(0, "Same seed, same machine: the same model.")
-    anonymous: bool = setting(False, "Leave the names of folder and sounds out of the model file.")
+    time_limit_min: float = shared_setting("time_limit_min", 0.0)
+    patience: int = shared_setting("patience", 0)
+    anonymous: bool = shared_setting("anonymous", False)
 
     def __post_init__(self) -> None:
+        self.check_shared()
         for name, (low, high) in _WHOLE_RANGES.items():
             value = getattr(self, name)
-            require(self, name, is_whole(value) and low <= value <= high, f"a whole number from {low} to {high}")
+            check_setting(self, name, is_whole(value) and low <= value <= high, f"a whole number from {low} to {high}")
         for name, (least, most) in _NUMBER_RANGES.items():
             value = getattr(self, name)
-            require(self, name, is_number(value) and least <= value <= most, f"a number from {least:g} to {most:g}")
-        for name in ("learning_rate", "gradient_clip_norm"):
-            value = getattr(self, name)
-            require(self, name, is_number(value) and value > 0, "a number above 0")
-        between = is_number(self.val_fraction) and 0 < self.val_fraction < 1
-        require(self, "val_fraction", between, "above 0 and below 1")
-        require(self, "device", self.device in DEVICE_NAMES, f"one of {', '.join(DEVICE_NAMES)}")
-        require(self, "anonymous", isinstance(self.anonymous, bool), "yes or no")
+            check_setting(
+                self, name, is_number(value) and least <= value <= most, f"a number from {least:g} to {most:g}"
+            )
 
     def to_file(self) -> dict[str, Any]:
         """Return the settings under the names that the format's files use."""
@@ -75,7 +82,7 @@ class VQVAEConfig:
 
 
 def get_adaptive_vqvae_config(file_count: int, **overrides: Any) -> VQVAEConfig:
-    """Return the settings for so many usable files; `overrides` replace single ones.
+    """Return the settings for `file_count` usable files; `overrides` replace single ones.
 
     Raises:
         ConfigError: an override that cannot be.
@@ -91,3 +98,30 @@ def get_adaptive_vqvae_config(file_count: int, **overrides: Any) -> VQVAEConfig:
         schedule = {"max_epochs": 300, "learning_rate": 1e-3, "augmentation": 5}
     shares = {"val_fraction": val_fraction_for(file_count), "batch_size": batch_size_for(file_count)}
     return VQVAEConfig(**{**sizes, **schedule, **shares, **overrides})
+
+
+@dataclass(frozen=True, slots=True)
+class FitConfig(TrainingSettings):
+    """The settings of a codec that is fitted in closed form; saved inside the model file.
+
+    Raises:
+        ConfigError: a setting that cannot be; names the field.
+    """
+
+    codebook_size: int = setting(64, "Codes in each level's codebook.")
+    num_quantizers: int = setting(1, "Levels: each one codes what those before it left over.")
+    val_fraction: float = setting(0.2, "Share of the sounds kept aside to measure the error on.")
+    device: str = shared_setting("device", "auto")
+    seed: int = setting(0, "Same seed, same machine: the same model.")
+    anonymous: bool = shared_setting("anonymous", False)
+
+    def __post_init__(self) -> None:
+        self.check_shared()
+        for name in ("codebook_size", "num_quantizers"):
+            low, high = _WHOLE_RANGES[name]
+            value = getattr(self, name)
+            check_setting(self, name, is_whole(value) and low <= value <= high, f"a whole number from {low} to {high}")
+
+    def to_file(self, architecture: str) -> dict[str, Any]:
+        """Return the settings under the names that the format's files use, with the codec's name."""
+        return {"architecture": architecture, **asdict(self)}

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from distill_core.training.codec.config import FitConfig, VQVAEConfig
 
 
 @dataclass(frozen=True, slots=True)
 class VQVAETrainingStartEvent:
-    """What codec training works on.
+    """The start of a codec's training, or of its continuation.
 
-    `augmentation` is how often each chunk is heard in an epoch; `mean_frame_l1` is the error of answering each held-out
-    chunk with its own mean frame: a useful codec lies below.
+    `augmentation` is the number of times that an epoch has each chunk; `mean_frame_l1` is the error of each held-out
+    chunk's own mean frame, which a useful codec stays below; `history` has the epochs before a continuation.
     """
 
     train_files: int
@@ -21,26 +25,17 @@ class VQVAETrainingStartEvent:
     seed: int
     threads: int
     total_epochs: int
-
-
-@dataclass(frozen=True, slots=True)
-class VQVAEStepMetrics:
-    """One optimizer step."""
-
-    epoch: int
-    step: int
-    total_steps: int
-    train_loss: float
-    learning_rate: float
-    step_time_s: float
+    config: VQVAEConfig
+    history: tuple[VQVAEEpochMetrics, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class VQVAEEpochMetrics:
     """One epoch of codec training, counted from 1.
 
-    `train_loss` includes `commit_loss`; `val_loss` is the reconstruction's on held-out sounds, `val_l1` the mean
-    absolute error of their log-mel, `codebook_use` the share of the first level's codes that they use.
+    `train_loss` includes `commit_loss`; `val_loss` is that of the reconstruction of held-out sounds, `val_l1` the mean
+    absolute error of their log-mel, `codebook_use` the share of the first level's codes that they use. `best_epoch` is
+    the epoch with the lowest `val_loss` so far; 0 if unknown.
     """
 
     epoch: int
@@ -53,11 +48,12 @@ class VQVAEEpochMetrics:
     codebook_use: float
     epoch_time_s: float
     learning_rate: float
+    best_epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class VQVAETrainingCompleteEvent:
-    """The end of codec training; `val_l1` and `codebook_use` (on training sounds) are those of the best epoch."""
+    """The end of a codec's training; `val_l1`, and `codebook_use` on training sounds, are those of the best epoch."""
 
     final_train_loss: float
     final_val_loss: float
@@ -67,3 +63,22 @@ class VQVAETrainingCompleteEvent:
     mean_frame_l1: float
     codebook_use: float
     epochs_trained: int
+    ended: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CodecFitStartEvent:
+    """The start of a fit in closed form; `chunks` counts started seconds of sound."""
+
+    train_files: int
+    validation_files: int
+    chunks: int
+    seed: int
+    config: FitConfig
+
+
+@dataclass(frozen=True, slots=True)
+class CodecFitCompleteEvent:
+    """The end of a fit; `codebook_use` is the share of the first level's codes that the training sounds use."""
+
+    codebook_use: float

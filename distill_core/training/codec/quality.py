@@ -1,4 +1,4 @@
-"""How good a codec is: errors of log-mels, and how it uses its codes."""
+"""The quality of a codec: errors of log-mels, and the use of its codebooks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _POOLED_BY = (1, 2, 4)
 
 
 def reconstruction_loss(recon: Tensor, mel: Tensor) -> Tensor:
-    """Return the mean of the squared errors at full resolution and average-pooled by two and by four."""
+    """Return the mean of the mean squared errors at full resolution and average-pooled by two and by four."""
     errors = [
         functional.mse_loss(functional.avg_pool2d(recon, size), functional.avg_pool2d(mel, size)) for size in _POOLED_BY
     ]
@@ -18,12 +18,12 @@ def reconstruction_loss(recon: Tensor, mel: Tensor) -> Tensor:
 
 
 def mean_frame_l1(mels: Tensor) -> float:
-    """Return the mean absolute error of answering each log-mel `[N, 1, n_mels, frames]` with its own mean frame."""
+    """Return the mean absolute difference of log-mels `[N, 1, n_mels, frames]` from their own mean frames."""
     return (mels - mels.mean(dim=-1, keepdim=True)).abs().mean().item()
 
 
 def codebook_health(codes_NSQ: Tensor, codebook_size: int) -> dict[str, dict[str, float]]:
-    """Return per level the share of codes in use, the perplexity of their frequencies and how many are dead."""
+    """Return each level's share of codes in use, the perplexity of their frequencies and the number of dead codes."""
     health: dict[str, dict[str, float]] = {}
     for level, codes_NS in enumerate(codes_NSQ.unbind(-1)):
         counts_K = torch.bincount(codes_NS.flatten(), minlength=codebook_size).double()

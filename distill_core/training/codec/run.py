@@ -1,4 +1,4 @@
-"""What changes while a codec is trained: one step, one epoch, one pass over the held-out sounds."""
+"""A codec's training in epochs: an optimizer step, an epoch, and a pass over the held-out sounds."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from distill_core.audio.spectrogram import AudioSpectrogram
 from distill_core.events import OnEvent, ShouldStop, never, stop_point, unless_stopped
-from distill_core.models.vqvae import ConvVQVAE, grid_of
+from distill_core.models.vqvae import ConvVQVAE
 from distill_core.training.codec.config import VQVAEConfig
-from distill_core.training.codec.events import VQVAEEpochMetrics, VQVAEStepMetrics
+from distill_core.training.codec.events import VQVAEEpochMetrics
 from distill_core.training.codec.quality import mean_frame_l1, reconstruction_loss
 from distill_core.training.data.chunks import SplitSounds, VariantBatches
+from distill_core.training.events import StepMetrics
 from distill_core.training.loop import BAD_STEPS_IN_A_ROW, MAX_ROLL_BACKS, KeptWeights, copy_of, diverged
 from distill_core.training.stop_points import all_or_nothing, stopping_inside
 
-_VECTORS_PER_CODE = 4  # that k-means wants to see
+_VECTORS_PER_CODE = 4  # for k-means
 _MOST_CHUNKS_FOR_K_MEANS = 128
-_CHUNKS_AT_ONCE = 8  # log-mels of so many, some 10 ms, between two stop points
+_CHUNKS_AT_ONCE = 8  # log-mels between two stop points, some 10 ms
 
 
 def _move_weights(
@@ -38,7 +39,7 @@ def _move_weights(
     optimizer.zero_grad(set_to_none=True)
     if math.isfinite(loss.item()):
         loss.backward()
-        # One infinite gradient becomes NaN in every weight once clipped, so the norm is looked at before the step.
+        # Clipping turns one infinite gradient into NaN in every weight, so the norm is checked before the weights move.
         if math.isfinite(clip_grad_norm_(model.parameters(), clip_norm).item()):
             stop_point(should_stop)
             optimizer.step()
@@ -49,12 +50,12 @@ def _move_weights(
 def take_step(
     model: ConvVQVAE, mels: Tensor, optimizer: Optimizer, clip_norm: float, should_stop: ShouldStop = never
 ) -> tuple[float, float] | None:
-    """Update the weights and return (loss, commitment loss); None where something is not finite, all left as it was.
+    """Take an optimizer step and return (loss, commitment loss); None if one is not finite, and nothing has changed.
 
-    A forward pass in train mode already moves codebooks and BatchNorm's statistics, so these are put back as well.
+    A forward pass in train mode changes codebooks and BatchNorm's statistics, so these are put back too.
 
     Raises:
-        Stopped: `should_stop()` turned true within the step; it is as if it had not begun.
+        Stopped: `should_stop()` turned true; nothing has changed.
     """
     before = [buffer.clone() for buffer in model.buffers()]
     taken = None
@@ -75,7 +76,7 @@ def _cosine(optimizer: Optimizer, epochs: int) -> LambdaLR:
 
 @dataclass(frozen=True, slots=True)
 class _Validation:
-    """What one pass over the held-out sounds shows."""
+    """The figures of one pass over the held-out sounds."""
 
     loss: float
     l1: float
@@ -84,7 +85,7 @@ class _Validation:
 
 @dataclass
 class VQVAERun:
-    """What training changes: weights, optimizer, schedule, order of the data, the best so far and the history."""
+    """The training under way: weights, optimizer, schedule, order of the data, the best so far and the history."""
 
     model: ConvVQVAE
     spectrogram: AudioSpectrogram
@@ -94,14 +95,15 @@ class VQVAERun:
     best: KeptWeights = field(default_factory=KeptWeights)
     history: list[VQVAEEpochMetrics] = field(default_factory=list)
     roll_backs: int = 0
+    is_inside_an_epoch: bool = False
     run_id: str = field(default_factory=lambda: uuid4().hex)
 
     def __post_init__(self) -> None:
         config = self.config
         self.optimizer = AdamW(self.model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
         self.scheduler = _cosine(self.optimizer, config.max_epochs)
-        generator = torch.Generator().manual_seed(config.seed)
-        self.batches = VariantBatches(self.sounds.train_NT, config.augmentation, config.batch_size, generator)
+        self.generator = torch.Generator().manual_seed(config.seed)
+        self.batches = VariantBatches(self.sounds.train_NT, config.augmentation, config.batch_size, self.generator)
         self.val_mels, self.mean_frame_l1 = torch.empty(0), math.nan
 
     @property
@@ -113,8 +115,8 @@ class VQVAERun:
         pieces = unless_stopped(waveforms_BT.split(_CHUNKS_AT_ONCE), should_stop)
         return torch.cat([self.spectrogram.log_mel(piece_BT.to(self.device)) for piece_BT in pieces])
 
-    def prepare(self, should_stop: ShouldStop) -> None:
-        """Compute the held-out log-mels and set the codebooks.
+    def prepare(self, should_stop: ShouldStop, *, sets_codebooks: bool = True) -> None:
+        """Compute the held-out log-mels and, with `sets_codebooks`, initialise the codebooks.
 
         Raises:
             Stopped: `should_stop()` turned true.
@@ -124,13 +126,15 @@ class VQVAERun:
         self.val_mels = torch.cat(found)
         stop_point(should_stop)
         self.mean_frame_l1 = mean_frame_l1(self.val_mels)
-        with stopping_inside(self.model, should_stop):
-            self._initialise_codebooks(should_stop)
+        if sets_codebooks:
+            with stopping_inside(self.model, should_stop):
+                self._initialise_codebooks(should_stop)
 
     @torch.no_grad()
     def _initialise_codebooks(self, should_stop: ShouldStop) -> None:
-        """Let k-means see enough vectors, which a first batch of a small set would not give."""
-        positions = math.prod(grid_of(*self.val_mels.shape[-2:]))
+        """Initialise the codebooks by k-means on enough vectors: the first batch of a small set has too few."""
+        geometry = self.model.geometry(self.config.to_file(), self.spectrogram.config)
+        positions = geometry.bands * geometry.chunk_steps
         enough = -(-self.config.codebook_size * _VECTORS_PER_CODE // positions)
         count = max(self.config.batch_size, min(enough, _MOST_CHUNKS_FOR_K_MEANS))
         self.model.train()(self._mels(self.batches.sample(count, should_stop), should_stop))
@@ -139,9 +143,10 @@ class VQVAERun:
         """Train and validate one epoch, keep its weights if they are the best, and return its figures.
 
         Raises:
-            TrainingError: three steps in a row, or all of them, were not finite.
-            Stopped: `should_stop()` turned true; a partly done epoch is not validated.
+            TrainingError: three optimizer steps in a row, or all of them, were not finite.
+            Stopped: `should_stop()` turned true; the epoch is not validated.
         """
+        self.is_inside_an_epoch = True
         started = perf_counter()
         rate = self.optimizer.param_groups[0]["lr"]
         losses = list(self._steps(epoch, on_event, should_stop))
@@ -160,9 +165,11 @@ class VQVAERun:
             codebook_use=validation.codebook_use,
             epoch_time_s=perf_counter() - started,
             learning_rate=rate,
+            best_epoch=self.best.epoch,
         )
         self.history.append(metrics)
         self.scheduler.step()
+        self.is_inside_an_epoch = False
         return metrics
 
     def _steps(self, epoch: int, on_event: OnEvent, should_stop: ShouldStop) -> Iterator[tuple[float, float]]:
@@ -176,7 +183,7 @@ class VQVAERun:
             if bad_in_a_row == BAD_STEPS_IN_A_ROW:
                 raise diverged()
             loss, commit_loss = taken or (math.nan, math.nan)
-            on_event(VQVAEStepMetrics(epoch, step, self.batches.count, loss, rate, perf_counter() - started))
+            on_event(StepMetrics(epoch, step, self.batches.count, loss, rate, perf_counter() - started))
             if taken:
                 yield loss, commit_loss
         stop_point(should_stop)
@@ -196,12 +203,12 @@ class VQVAERun:
         return _Validation(loss / total, l1 / total, len(used) / self.config.codebook_size)
 
     def roll_back(self) -> bool:
-        """Go back to the best weights with half the learning rate; False when there are none or it was too often."""
+        """Go back to the best weights with half the learning rate and return True; False without any, or too often."""
         self.roll_backs += 1
         if not self.best.state or self.roll_backs > MAX_ROLL_BACKS:
             return False
         self.model.load_state_dict(self.best.state)
-        self.optimizer.state.clear()  # the moments may hold what led astray
+        self.optimizer.state.clear()  # the moments may come from the divergence
         self.scheduler.base_lrs = [rate / 2 for rate in self.scheduler.base_lrs]
         self.scheduler.step()
         return True

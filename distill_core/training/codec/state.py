@@ -1,82 +1,141 @@
-"""A codec's training as plain values and tensors: what its file and its run hold."""
+"""The state of a codec's training in epochs: plain values and tensors from a training, and a training from them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from distill_core.audio.dataset import AudioDataset
-from distill_core.device import describe_device, training_threads
-from distill_core.models.persistence import now_utc
-from distill_core.training.codec.events import VQVAEEpochMetrics
+from distill_core.audio.spectrogram import AudioSpectrogram, SpectrogramConfig
+from distill_core.errors import ConfigError
+from distill_core.events import ShouldStop, never
+from distill_core.models.architectures import codec_of
+from distill_core.training.codec.facts import codec_metadata, loss_curves, training_config
 from distill_core.training.codec.run import VQVAERun
+from distill_core.training.codec.run_kind import history_of
+from distill_core.training.codec.trained import TrainedCodec
+from distill_core.training.codec.words import CODEC
+from distill_core.training.data.chunks import SplitSounds
 from distill_core.training.events import Ended
-from distill_core.training.run_folder.facts import Kind
-from distill_core.training.run_folder.format import MOST_CURVE_POINTS, sounds_of, thinned
+from distill_core.training.keeper import WritingRule
+from distill_core.training.optimizer_state import (
+    check_optimizers,
+    check_schedule,
+)
+from distill_core.training.run_folder.checks import reading_a_run
+from distill_core.training.run_folder.format import (
+    common_values,
+    ended_of,
+    thinned,
+)
+from distill_core.training.snapshot import on_cpu, random_states, restore_random, written_once
+
+PAUSE_IN_WRITING_S = 60.0
 
 
-def training_config(run: VQVAERun) -> dict[str, Any]:
-    """Return the settings, and what came of them, as the file holds them."""
-    facts = {
-        "threads": training_threads(),
-        "device_name": describe_device(run.device),
-        "best_epoch": run.best.epoch,
-        "best_val_l1": run.best_metrics.val_l1,
-        "mean_frame_l1": run.mean_frame_l1,
-    }
-    if not run.config.anonymous:
-        facts["validation_files"] = [file.name for file in run.sounds.val_files]
-    return run.config.to_file() | facts
+def _pause_s(writing_s: float) -> float:
+    return PAUSE_IN_WRITING_S
 
 
-def metadata(run: VQVAERun, dataset: AudioDataset) -> dict[str, Any]:
-    """Return the facts of the best epoch so far as the file holds them."""
-    return {
-        "dataset_name": "" if run.config.anonymous else dataset.name,
-        "dataset_file_count": len(dataset.files),
-        "dataset_total_duration_s": dataset.total_duration_s,
-        "training_date": now_utc(),
-        "training_epochs": len(run.history),
-        "final_train_loss": run.best_metrics.train_loss,
-        "final_val_loss": run.best_metrics.val_loss,
-    }
+# A codec gets better in most epochs, so a write of each best would leave no pause; a crash costs a minute, and the
+# epoch under way.
+WRITING = WritingRule(_pause_s, each_best=False)
 
 
-def loss_curves(history: list[VQVAEEpochMetrics]) -> dict[str, list[float]]:
-    """Return the losses of each epoch as the file holds them, where there are very many of every n-th."""
-    history = thinned(history, (), MOST_CURVE_POINTS)
-    return {
-        "train_losses": [metrics.train_loss for metrics in history],
-        "val_losses": [metrics.val_loss for metrics in history],
-        "recon_losses": [metrics.train_loss - metrics.commit_loss for metrics in history],
-        "commit_losses": [metrics.commit_loss for metrics in history],
-    }
+def sounds_digest(sounds: SplitSounds) -> str:
+    """Return a digest that is equal only for the same chunks, split in the same way."""
+    digest = blake2b(digest_size=16)
+    for chunks_NT in (sounds.train_NT, sounds.val_NT):
+        digest.update(repr(tuple(chunks_NT.shape)).encode())
+        for chunk_T in chunks_NT:
+            digest.update(chunk_T.contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def state_of(
     run: VQVAERun,
+    digest: str,
     model_path: Path,
     dataset: AudioDataset,
     ended: Ended | None = None,
-    codebook_health: dict[str, dict[str, float]] | None = None,
+    should_stop: ShouldStop = never,
 ) -> dict[str, Any]:
-    """Return the best codec so far, and what is known of its training; `ended` None: under way."""
+    """Return the state after this epoch, with the best codec so far; `ended` None: the training is under way.
+
+    `digest` is that of the sounds.
+
+    Raises:
+        Stopped: `should_stop()` turned true.
+    """
+    kept = thinned(run.history, (run.best.epoch, run.history[-1].epoch))
+    current = on_cpu(dict(run.model.state_dict()), should_stop)
     return {
-        "kind": Kind.CODEC.value,
-        "run_id": run.run_id,
-        "model_path": str(model_path),
-        "sounds": sounds_of(dataset),
-        "written": now_utc(),
-        "codec_digest": "",  # it is of no codec: it makes one
-        "best_epoch": run.best.epoch,
-        "history": [asdict(metrics) for metrics in thinned(run.history, (run.best.epoch, run.history[-1].epoch))],
-        "ended": "" if ended is None else ended.value,
+        **common_values(run, CODEC, model_path, dataset, kept, ended),
+        "config": asdict(run.config),
+        "sounds_digest": digest,
         "model_state_dict": run.best.state,
+        "current_state_dict": written_once(current, (run.best.state,)),
         "vqvae_config": run.config.to_file(),
         "spectrogram_config": asdict(run.spectrogram.config),
         "training_config": training_config(run),
-        "metadata": metadata(run, dataset),
-        "codebook_health_snapshot": codebook_health,
+        "metadata": codec_metadata(run, dataset),
+        "codebook_health_snapshot": None,
         "loss_curve_history": loss_curves(run.history),
+        "roll_backs": run.roll_backs,
+        "optimizer_states": [on_cpu(run.optimizer.state_dict(), should_stop)],
+        "schedule": on_cpu(run.scheduler.state_dict(), should_stop),
+        "random_states": on_cpu(random_states(run.generator), should_stop),
     }
+
+
+def restore(run: VQVAERun, digest: str, values: Mapping[str, Any]) -> None:
+    """Set a run that has just begun to a state; on the same machine training goes on from there bit for bit.
+
+    `digest` is that of the sounds.
+
+    Raises:
+        ConfigError: the state is of other sounds.
+        ModelFileError: the state is damaged.
+    """
+    if values["sounds_digest"] != digest:
+        raise ConfigError(
+            "resume",
+            "The sounds have changed since that training; nothing was changed.",
+            "Train afresh, or keep the best codec that it found.",
+        )
+    run.run_id, run.roll_backs = values["run_id"], values["roll_backs"]
+    run.history.extend(history_of(values))
+    best = next(metrics for metrics in run.history if metrics.epoch == values["best_epoch"])
+    run.best.keep(dict(values["model_state_dict"]), best.val_loss, best.epoch)
+    with reading_a_run():
+        check_optimizers([run.optimizer], values["optimizer_states"])
+        check_schedule(run.scheduler, values["schedule"])
+        run.model.load_state_dict(values["current_state_dict"])
+        run.optimizer.load_state_dict(values["optimizer_states"][0])
+        run.scheduler.load_state_dict(values["schedule"])
+        restore_random(run.generator, values["random_states"])
+
+
+def trained_of(values: Mapping[str, Any]) -> TrainedCodec:
+    """Return the result of a state, as if the training had been stopped there.
+
+    Raises:
+        ModelFileError: the state is damaged.
+    """
+    spectrogram = AudioSpectrogram(SpectrogramConfig(**values["spectrogram_config"]))
+    config, state = dict(values["vqvae_config"]), dict(values["model_state_dict"])
+    return TrainedCodec(
+        model=codec_of(config).from_state(config, spectrogram, state),
+        spectrogram_config=spectrogram.config,
+        vqvae_config=dict(values["vqvae_config"]),
+        training_config=dict(values["training_config"]),
+        metadata=dict(values["metadata"]),
+        codebook_health=values.get("codebook_health_snapshot"),
+        loss_curve_history=dict(values.get("loss_curve_history") or {}),
+        history=tuple(history_of(values)),
+        ended=ended_of(values),
+        run_id=values["run_id"],
+    )

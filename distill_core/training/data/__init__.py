@@ -1,1 +1,1 @@
-"""Sounds as training takes them: codes, chunks, windows and their cache."""
+"""Sounds in the forms that training learns from: codes, their cache, chunks and windows."""

@@ -1,6 +1,6 @@
 """Variants of a sound for training: a little faster or slower, later, softer, brighter or darker, with some noise.
 
-All of it is arithmetic on some sounds at once, well under a millisecond for a second of sound.
+All of it is arithmetic on several sounds at once, well under a millisecond for a second of sound.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def _uniform_B1(count: int, low: float, high: float, generator: torch.Generator)
 
 
 def resample_linearly(waveforms_BT: Tensor, speed_B1: Tensor, delay_B1: Tensor) -> Tensor:
-    """Return the waveforms played `speed` times as fast and `delay` samples later; silence where there is nothing."""
+    """Return the waveforms played `speed` times as fast and `delay` samples later, with silence outside of them."""
     length = waveforms_BT.shape[1]
     positions_BT = torch.arange(length) * speed_B1 - delay_B1
     inside_BT = (positions_BT >= 0) & (positions_BT <= length - 1)
@@ -34,7 +34,7 @@ def resample_linearly(waveforms_BT: Tensor, speed_B1: Tensor, delay_B1: Tensor) 
 
 
 def tilt(waveforms_BT: Tensor, amount_B1: Tensor) -> Tensor:
-    """Return the waveforms darker (amount above 0) or brighter (below): each sample plus a share of the last."""
+    """Return the waveforms darker (amount above 0) or brighter (below): each sample plus a share of the one before."""
     return waveforms_BT + amount_B1 * functional.pad(waveforms_BT, (1, -1))
 
 
@@ -51,7 +51,7 @@ def augment(waveforms_BT: Tensor, generator: torch.Generator, should_stop: Shoul
     tilt_B1 = _uniform_B1(count, -_LARGEST_TILT, _LARGEST_TILT, generator)
     gain_B1 = 10 ** (_uniform_B1(count, _SOFTEST_GAIN_DB, _LOUDEST_GAIN_DB, generator) / 20)
     noise_level_B1 = 10 ** (_uniform_B1(count, _SOFTEST_NOISE_DB, _LOUDEST_NOISE_DB, generator) / 20)
-    noise_T = torch.randn(length, generator=generator)  # one for all: drawing it is the dearest part
+    noise_T = torch.randn(length, generator=generator)  # one for all sounds: drawing it costs the most
     variants_BT = torch.empty_like(waveforms_BT)
     for rows in unless_stopped(torch.arange(count).split(_AT_ONCE), should_stop):
         moved_BT = tilt(resample_linearly(waveforms_BT[rows], speed_B1[rows], delay_B1[rows]), tilt_B1[rows])

@@ -1,4 +1,4 @@
-"""The chunks that a codec learns from: read, split by file, and handed out in variants."""
+"""The chunks that a codec learns from: read, split by file, and made into batches of variants."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch import Tensor
 
 from distill_core.audio.chunks import read_chunks, split_in_time
 from distill_core.audio.dataset import AudioDataset, AudioFile, split_files
-from distill_core.audio.spectrogram import SpectrogramConfig
-from distill_core.events import OnEvent, ProgressReporter, ShouldStop, never
+from distill_core.audio.geometry import Geometry
+from distill_core.events import OnEvent, Phase, ProgressReporter, ShouldStop, never
 from distill_core.training.data.augmentation import augment
 
 
 @dataclass(frozen=True, slots=True)
 class SplitSounds:
-    """One-second chunks `[N, samples]` of the training and the validation sounds, with the files they came from."""
+    """One-second chunks `[N, samples]` of the training and the validation sounds, and the files that they are from."""
 
     train_NT: Tensor
     val_NT: Tensor
@@ -27,7 +27,7 @@ class SplitSounds:
 
 def read_and_split(
     dataset: AudioDataset,
-    config: SpectrogramConfig,
+    geometry: Geometry,
     val_fraction: float,
     seed: int,
     on_event: OnEvent,
@@ -39,10 +39,10 @@ def read_and_split(
         DatasetError: nothing usable is left, or a single sound is too short.
         Stopped: `should_stop()` turned true.
     """
-    progress = ProgressReporter("read", len(dataset.files), on_event)
+    progress = ProgressReporter(Phase.READ, len(dataset.files), on_event)
 
     def read(files: tuple[AudioFile, ...], already_done: int) -> Tensor:
-        return torch.cat(list(read_chunks(files, config, progress, already_done, on_event, should_stop)))
+        return torch.cat(list(read_chunks(files, geometry, progress, already_done, on_event, should_stop)))
 
     if len(dataset.files) == 1:
         return SplitSounds(*split_in_time(read(dataset.files, 0), val_fraction), dataset.files, dataset.files)
@@ -51,7 +51,7 @@ def read_and_split(
 
 
 class VariantBatches:
-    """Hands out training chunks, each `copies` times an epoch: once as it is, the other times as variants."""
+    """Batches of training chunks: an epoch has each `copies` times, once as it is, the other times as a variant."""
 
     def __init__(self, chunks_NT: Tensor, copies: int, batch_size: int, generator: torch.Generator) -> None:
         self._chunks_NT, self._copies, self._generator = chunks_NT, max(1, copies), generator
@@ -68,7 +68,7 @@ class VariantBatches:
             yield self._waveforms(indices, should_stop)
 
     def sample(self, count: int, should_stop: ShouldStop = never) -> Tensor:
-        """Return `count` different entries of an epoch at random; entries repeat only where there are too few.
+        """Return `count` random entries of an epoch; entries repeat only if an epoch has fewer.
 
         Raises:
             Stopped: `should_stop()` turned true.

@@ -1,7 +1,7 @@
-"""Codes of sounds kept on disk, so that a second training on the same folder need not encode again.
+"""The cache of sounds' codes on disk: a second training on the same folder does not encode again.
 
-One small file a sound, under a name that follows from all that its codes depend on: raw numbers behind a checksum.
-Nothing here is precious: a damaged entry is encoded anew, and where nothing can be written there is no cache.
+Each sound has one small file, raw numbers behind a checksum; its name is a digest of everything that the codes depend
+on. A damaged entry is encoded again, and a folder that cannot be written gives no cache.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from distill_core.audio.dataset import AudioFile
 from distill_core.audio.variants import ORIGINAL, Variant
 from distill_core.device import training_threads
 from distill_core.folders import cache_folder, convenience
+from distill_core.models.codec import codec_digest
 from distill_core.models.persistence import LoadedVQModel
-from distill_core.models.vqvae import codec_digest
 
-# Raise it whenever the way from a sound to its codes changes.
-_VERSION = 4
+# Raise it whenever the computation of codes from a sound changes.
+_VERSION = 5
 _MAX_BYTES = 256 * 10**6
 _BLOCK_BYTES, _CHECKSUM_BYTES = 4096, 16
 _SHAPE = struct.Struct("<3I")
@@ -35,34 +35,34 @@ _NUMBERS = np.dtype("<i4")
 
 
 class CodeCache:
-    """A folder of codes, one file a sound; `settings` stands for all but the sound that codes depend on."""
+    """A folder of codes, one file for each sound; `settings` names all else that the codes depend on."""
 
     def __init__(self, folder: Path, settings: str, max_bytes: int = _MAX_BYTES) -> None:
         self._folder, self._settings, self._max_bytes = folder, settings, max_bytes
         self._is_writable = True
 
     def load(self, file: AudioFile, variant: Variant = ORIGINAL) -> Tensor | None:
-        """Return a sound's codes `[N, S, Q]` (int64), or None without an undamaged entry."""
+        """Return a sound's codes `[W, H, Q]` (int64), None without an undamaged entry."""
         name = self._name(file, variant)
         with convenience("codes of an earlier training"), suppress(OSError):
-            codes_NSQ = _unpack((self._folder / name).read_bytes(), name)
+            codes_WHQ = _unpack((self._folder / name).read_bytes(), name)
             with suppress(OSError):
-                os.utime(self._folder / name)  # what was used last is removed last
-            return codes_NSQ
+                os.utime(self._folder / name)  # the entry used last is removed last
+            return codes_WHQ
         return None
 
-    def save(self, file: AudioFile, codes_NSQ: Tensor, variant: Variant = ORIGINAL) -> None:
-        """Keep a sound's codes; where that fails, this is logged once and nothing is kept from then on."""
+    def save(self, file: AudioFile, codes_WHQ: Tensor, variant: Variant = ORIGINAL) -> None:
+        """Write a sound's codes; a failure is logged once, and nothing is written from then on."""
         if not self._is_writable:
             return
         name, self._is_writable = self._name(file, variant), False
         with convenience("a cache of codes"):
             self._folder.mkdir(parents=True, exist_ok=True)
-            _replace(self._folder / name, _pack(codes_NSQ, name))
+            _replace(self._folder / name, _pack(codes_WHQ, name))
             self._is_writable = True
 
     def trim(self) -> None:
-        """Remove the entries that were used longest ago, until the rest is small enough."""
+        """Remove the entries that were used longest ago, until the cache is small enough."""
         total = 0
         for _, size, path in sorted(_entries(self._folder), reverse=True):
             total += size
@@ -76,13 +76,13 @@ class CodeCache:
         return blake2b(json.dumps([self._settings, sound]).encode(), digest_size=_CHECKSUM_BYTES).hexdigest()
 
 
-def _pack(codes_NSQ: Tensor, name: str) -> bytes:
-    body = _SHAPE.pack(*codes_NSQ.shape) + codes_NSQ.numpy().astype(_NUMBERS).tobytes()
+def _pack(codes_WHQ: Tensor, name: str) -> bytes:
+    body = _SHAPE.pack(*codes_WHQ.shape) + codes_WHQ.numpy().astype(_NUMBERS).tobytes()
     return _checksum(body, name) + body
 
 
 def _checksum(body: bytes, name: str) -> bytes:
-    """Return what tells a torn, damaged or renamed entry."""
+    """Return the checksum by which a torn, damaged or renamed entry is known."""
     return blake2b(body, digest_size=_CHECKSUM_BYTES, key=name.encode()).digest()
 
 
@@ -119,15 +119,21 @@ def _entries(folder: Path) -> list[tuple[int, int, Path]]:
 
 
 def _fingerprint(loaded: LoadedVQModel) -> str:
-    """Return what is the same for a VQ-VAE whatever prior its file holds."""
+    """Return the identity of a codec and its geometry, which the prior in the file has no part in."""
     configs = [loaded.vqvae_config, asdict(loaded.spectrogram.config)]
     return codec_digest(loaded.model.state_dict()) + json.dumps(configs, sort_keys=True, default=str)
 
 
 def open_code_cache(loaded: LoadedVQModel, layout: str = "chunks") -> CodeCache:
-    """Return this user's cache for a model and a layout; what may round differently counts as another model."""
-    device = next(loaded.model.parameters()).device
-    settings = [_VERSION, layout, _fingerprint(loaded), device.type, str(torch.__version__), training_threads()]
+    """Return this user's cache for a model, a layout, and the device and torch, which may round differently."""
+    settings = [
+        _VERSION,
+        layout,
+        _fingerprint(loaded),
+        loaded.model.device.type,
+        str(torch.__version__),
+        training_threads(),
+    ]
     return CodeCache(cache_folder() / "codes", json.dumps(settings))
 
 

@@ -1,11 +1,11 @@
-"""Sounds to codes of the frozen VQ-VAE, and how they are split."""
+"""The encoding of sounds into codes of the frozen codec, time first, split for training and validation."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -13,12 +13,13 @@ from torch import Tensor
 from distill_core.audio.chunks import read_each, read_file, split_in_time
 from distill_core.audio.dataset import AudioDataset, AudioFile, split_files
 from distill_core.audio.decoding.kinds import UnreadableSoundError
-from distill_core.audio.rows import mel_of_piece, read_row
+from distill_core.audio.rows import read_row
 from distill_core.audio.spectrogram import AudioSpectrogram
-from distill_core.audio.variants import ORIGINAL, VARIANTS, Variant, sound_samples, steps_of
+from distill_core.audio.variants import ORIGINAL, VARIANTS, Variant, sound_samples
 from distill_core.errors import DatasetError
 from distill_core.events import (
     OnEvent,
+    Phase,
     ProgressReporter,
     ShouldStop,
     SkippedFile,
@@ -27,13 +28,13 @@ from distill_core.events import (
     stop_point,
     unless_stopped,
 )
+from distill_core.models.codec import Codec
 from distill_core.models.persistence import LoadedVQModel
-from distill_core.models.vqvae import ConvVQVAE
+from distill_core.models.prior import Layout
 from distill_core.training.data.code_cache import CodeCache
-from distill_core.training.data.sound_codes import SoundCodes, by_step
+from distill_core.training.data.sound_codes import SoundCodes
 from distill_core.training.stop_points import stopping_inside
 
-Layout: TypeAlias = Literal["chunks", "rows"]
 Versions: TypeAlias = tuple[tuple[SoundCodes, ...], ...]
 
 _BATCH_CHUNKS = 32
@@ -43,7 +44,7 @@ _BATCH_CHUNKS = 32
 class SplitCodes:
     """Codes of the training and the validation sounds, and their files.
 
-    Of a training sound there are one version or more: the sound as it is, then the variants that have joined.
+    A training sound has one version or more: the sound as it is, then the variants that have joined, `joined` of them.
     """
 
     versions: Versions
@@ -59,12 +60,12 @@ class SplitCodes:
 
     @property
     def is_one_sound(self) -> bool:
-        """Whether there was a single sound, split in time."""
+        """Whether the set is a single sound, split in time."""
         return self.train_files == self.val_files
 
     @property
     def count(self) -> int:
-        """How many codes the sounds as they are have, without padding."""
+        """The number of codes of the sounds as they are, without padding."""
         return sum(sound.count for sound in (*self.train, *self.val))
 
 
@@ -82,9 +83,28 @@ def _batches(chunks: Tensor | Iterable[Tensor]) -> Iterator[Tensor]:
         yield torch.stack(waiting)
 
 
-@torch.no_grad()
+@contextmanager
+def _encoding(
+    model: Codec, spectrogram: AudioSpectrogram, device: torch.device | str, should_stop: ShouldStop
+) -> Iterator[None]:
+    """Keep the codec on a device and in eval mode: in train mode a VQ-VAE's forward pass changes its codebooks.
+
+    Raises:
+        Stopped: `should_stop()` turned true within the codec.
+    """
+    was_training, own = model.training, model.spectrogram
+    model.to(device).eval()
+    model.spectrogram = spectrogram.to(device)
+    try:
+        with torch.no_grad(), stopping_inside(model, should_stop):
+            yield
+    finally:
+        model.spectrogram = own
+        model.train(was_training)
+
+
 def extract_code_sequences(
-    model: ConvVQVAE,
+    model: Codec,
     chunks: Tensor | Iterable[Tensor],
     spectrogram: AudioSpectrogram,
     device: torch.device | str,
@@ -92,65 +112,46 @@ def extract_code_sequences(
     on_event: OnEvent = ignore,
     should_stop: ShouldStop = never,
 ) -> Tensor:
-    """Return the codes `[N, S, Q]` (int64, CPU) of one-second chunks; the codebooks stay untouched.
+    """Return the codes `[N, S, Q]` (int64, on the CPU) of one-second chunks; the codec's weights do not change.
 
-    `chunks` is `[N, samples]`, or an iterable of `[samples]` or `[n, samples]`, at the model's rate. The model is in
-    eval mode meanwhile: in train mode a forward pass would rewrite the codebooks, which are buffers.
+    `chunks` is `[N, samples]`, or an iterable of `[samples]` or `[n, samples]`, at the model's sample rate. The
+    positions S are in the format's order: all of time at the lowest band first.
 
     Raises:
         DatasetError: there are no chunks.
         Stopped: `should_stop()` turned true.
     """
-    was_training = model.training
-    model.to(device).eval()
-    spectrogram.to(device)
-    progress = ProgressReporter("codes", len(chunks) if isinstance(chunks, Tensor | Sequence) else 0, on_event)
+    progress = ProgressReporter(Phase.CODES, len(chunks) if isinstance(chunks, Tensor | Sequence) else 0, on_event)
     found: list[Tensor] = []
-    try:
-        with stopping_inside(model, should_stop):
-            for waveforms_BT in unless_stopped(_batches(chunks), should_stop):
-                _, indices_BSQ, _ = model.quantize(model.encode(spectrogram.log_mel(waveforms_BT.to(device))))
-                found.append(indices_BSQ.cpu())
-                progress.update(sum(map(len, found)))
-    finally:
-        model.train(was_training)
+    with _encoding(model, spectrogram, device, should_stop):
+        for waveforms_BT in unless_stopped(_batches(chunks), should_stop):
+            codes_BHWQ = model.codes_of(waveforms_BT).transpose(1, 2)
+            found.append(codes_BHWQ.flatten(1, 2).cpu())
+            progress.update(sum(map(len, found)))
     if not found:
         raise DatasetError("There are no sounds to encode.", "Add sounds to the folder.")
     return torch.cat(found)
 
 
-def _encode_chunks(file: AudioFile, variant: Variant, loaded: LoadedVQModel, should_stop: ShouldStop) -> Tensor:
-    """Return `[seconds, S, Q]`: the format's chunks, each with a gain of its own."""
-    model, spectrogram = loaded.model, loaded.spectrogram
-    device = next(model.parameters()).device
-    return torch.cat(
-        [
-            extract_code_sequences(model, chunks_NT, spectrogram, device, should_stop=should_stop)
-            for chunks_NT in read_file(file, spectrogram.config, should_stop, variant)
-        ]
-    )
+def _chunks_of(file: AudioFile, variant: Variant, loaded: LoadedVQModel, should_stop: ShouldStop) -> Iterator[Tensor]:
+    """Yield `[W, H, Q]` of several chunks at a time; each chunk has a gain of its own."""
+    for chunks_NT in read_file(file, loaded.geometry, should_stop, variant):
+        for waveforms_BT in unless_stopped(_batches(chunks_NT), should_stop):
+            yield loaded.model.codes_of(waveforms_BT).flatten(0, 1).cpu()
 
 
-@torch.no_grad()
-def _encode_row(file: AudioFile, variant: Variant, loaded: LoadedVQModel, should_stop: ShouldStop) -> Tensor:
-    """Return `[1, bands · steps, Q]`: all of the sound with one gain."""
-    model, spectrogram = loaded.model, loaded.spectrogram
-    device = next(model.parameters()).device
-    found: list[Tensor] = []
-    with stopping_inside(model, should_stop):
-        for piece in read_row(file, spectrogram.config, should_stop, variant):
-            mel = mel_of_piece(spectrogram.log_mel(piece.waveform_T[None].to(device)), piece)
-            _, indices_1SQ, _ = model.quantize(model.encode(mel)[..., min(1, piece.skipped) :])
-            found.append(indices_1SQ.cpu().unflatten(1, (loaded.grid[0], -1)))
-    return torch.cat(found, dim=2).flatten(1, 2)
+def _row_of(file: AudioFile, variant: Variant, loaded: LoadedVQModel, should_stop: ShouldStop) -> Iterator[Tensor]:
+    """Yield `[W, H, Q]` of a sound piece by piece; the sound has one gain."""
+    for piece in read_row(file, loaded.geometry, should_stop, variant):
+        yield loaded.model.codes_of(piece.waveform_T[None], piece.skipped, piece.steps)[0].cpu()
 
 
-_ENCODERS = {"chunks": _encode_chunks, "rows": _encode_row}
+_ENCODERS = {"chunks": _chunks_of, "rows": _row_of}
 
 
 @dataclass(frozen=True, slots=True)
 class SoundEncoder:
-    """Sounds to codes of one layout, by way of the cache: what that holds is neither read nor encoded."""
+    """An encoder of sounds for one layout; a sound whose codes are in the cache is neither read nor encoded."""
 
     loaded: LoadedVQModel
     layout: Layout = "chunks"
@@ -170,7 +171,7 @@ class SoundEncoder:
             DatasetError: nothing usable is left, or a single sound is too short.
             Stopped: `should_stop()` turned true.
         """
-        progress = ProgressReporter("encode", len(dataset.files), on_event)
+        progress = ProgressReporter(Phase.ENCODE, len(dataset.files), on_event)
 
         def encode(files: Sequence[AudioFile], already_done: int) -> list[tuple[AudioFile, SoundCodes]]:
             def read(file: AudioFile) -> Iterator[tuple[AudioFile, SoundCodes]]:
@@ -192,7 +193,7 @@ class SoundEncoder:
     def join_variant(
         self, split: SplitCodes, on_event: OnEvent = ignore, should_stop: ShouldStop = never, *, of: int = len(VARIANTS)
     ) -> SplitCodes:
-        """Return the codes with the next variant of each training sound; a sound that has changed gets none.
+        """Return the codes with the next variant of each training sound; a sound that can no longer be read gets none.
 
         Progress counts through all variants, `of` of them.
 
@@ -200,7 +201,7 @@ class SoundEncoder:
             Stopped: `should_stop()` turned true.
         """
         files, number = split.train_files, split.joined
-        progress = ProgressReporter("variants", of * len(files), on_event)
+        progress = ProgressReporter(Phase.VARIANTS, of * len(files), on_event)
         versions = []
         with self._trimming():
             for done, (file, known) in enumerate(zip(files, split.versions, strict=True), number * len(files) + 1):
@@ -208,7 +209,7 @@ class SoundEncoder:
                 try:
                     known = (*known, self._codes(file, VARIANTS[number], should_stop))
                 except UnreadableSoundError as error:
-                    if len(known) == number + 1:  # told once
+                    if len(known) == number + 1:  # its first failure
                         on_event(SkippedFile(file.name, f"{error}; training goes on with what was read of it before"))
                 versions.append(known)
                 progress.update(done)
@@ -217,7 +218,7 @@ class SoundEncoder:
     def join_variants(
         self, split: SplitCodes, count: int, on_event: OnEvent = ignore, should_stop: ShouldStop = never
     ) -> SplitCodes:
-        """Return the codes with variants until `count` have joined; a single sound has none."""
+        """Return the codes with variants until `count` have joined; a single sound gets none."""
         while split.joined < count and not split.is_one_sound:
             split = self.join_variant(split, on_event, should_stop, of=count)
         return split
@@ -231,30 +232,38 @@ class SoundEncoder:
                 self.cache.trim()
 
     def _codes(self, file: AudioFile, variant: Variant, should_stop: ShouldStop) -> SoundCodes:
-        codes_NSQ = None if self.cache is None else self.cache.load(file, variant)
-        if codes_NSQ is None:
-            codes_NSQ = _ENCODERS[self.layout](file, variant, self.loaded, should_stop)
+        codes_WHQ = None if self.cache is None else self.cache.load(file, variant)
+        if codes_WHQ is None:
+            codes_WHQ = self._encode(file, variant, should_stop)
             if self.cache is not None:
-                self.cache.save(file, codes_NSQ, variant)
-        return self._without_padding(codes_NSQ, sound_samples(file, self.loaded.spectrogram.config, variant))
+                self.cache.save(file, codes_WHQ, variant)
+        return self._without_padding(codes_WHQ, sound_samples(file, self.loaded.geometry, variant))
 
-    def _without_padding(self, codes_NSQ: Tensor, samples: int) -> SoundCodes:
-        config, (bands, second) = self.loaded.spectrogram.config, self.loaded.grid
+    def _encode(self, file: AudioFile, variant: Variant, should_stop: ShouldStop) -> Tensor:
+        """Return the codes `[W, H, Q]` of a sound and of the silence that fills its last second."""
+        loaded = self.loaded
+        with _encoding(loaded.model, loaded.spectrogram, loaded.model.device, should_stop):
+            return torch.cat([*_ENCODERS[self.layout](file, variant, loaded, should_stop)])
+
+    def _without_padding(self, codes_WHQ: Tensor, samples: int) -> SoundCodes:
+        geometry = self.loaded.geometry
         if self.layout == "rows":
-            return SoundCodes.in_a_row(by_step(codes_NSQ, bands)[: steps_of(samples, config)])
-        whole, rest = divmod(samples, config.chunk_samples)
-        steps = min(whole * second + steps_of(rest, config), len(codes_NSQ) * second)
-        return SoundCodes(codes_NSQ[: -(-steps // second)], bands, steps)  # resampling may have added a sample
+            return SoundCodes.whole(codes_WHQ[: geometry.steps_of(samples)])
+        second = geometry.chunk_steps
+        whole, rest = divmod(samples, geometry.sample_rate)
+        steps = min(whole * second + geometry.steps_of(rest), len(codes_WHQ))
+        return SoundCodes(codes_WHQ, steps).until(steps, second)  # resampling may have added a sample, and so a chunk
 
     def _split_one(self, sound: SoundCodes, val_fraction: float) -> tuple[SoundCodes, SoundCodes]:
         """Split a single sound's codes in time."""
-        bands, second = self.loaded.grid
+        second = self.loaded.geometry.chunk_steps
         if self.layout == "rows":
             train_WHQ, val_WHQ = split_in_time(sound.codes_WHQ, val_fraction, second)
-            return SoundCodes.in_a_row(train_WHQ), SoundCodes.in_a_row(val_WHQ)
-        train_NSQ, val_NSQ = split_in_time(sound.codes_NSQ, val_fraction)
-        before = (len(sound.codes_NSQ) - len(val_NSQ)) * second
-        return SoundCodes(train_NSQ, bands, len(train_NSQ) * second), SoundCodes(val_NSQ, bands, sound.steps - before)
+            return SoundCodes.whole(train_WHQ), SoundCodes.whole(val_WHQ)
+        train_NWHQ, val_NWHQ = split_in_time(sound.codes_WHQ.unflatten(0, (-1, second)), val_fraction)
+        train_WHQ, val_WHQ = train_NWHQ.flatten(0, 1), val_NWHQ.flatten(0, 1)
+        before = len(sound.codes_WHQ) - len(val_WHQ)
+        return SoundCodes.whole(train_WHQ), SoundCodes(val_WHQ, sound.steps - before)
 
 
 def encode_and_split(
@@ -269,7 +278,7 @@ def encode_and_split(
     on_event: OnEvent = ignore,
     should_stop: ShouldStop = never,
 ) -> SplitCodes:
-    """Encode all sounds, split by file, and so many `variants` of the training sounds.
+    """Encode all sounds, split by file, and a number of `variants` of each training sound.
 
     Raises:
         DatasetError: nothing usable is left, or a single sound is too short.

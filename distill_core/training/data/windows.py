@@ -1,4 +1,4 @@
-"""Sequences of codes cut into windows no longer than a prior's context, and the batches of an epoch."""
+"""Windows of sounds' codes, no longer than a prior's context, and the batches of an epoch."""
 
 from __future__ import annotations
 
@@ -9,57 +9,50 @@ from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
+
+from distill_core.models.prior import Prior, Windows
+from distill_core.training.data.sound_codes import SoundCodes
 
 
 class Row(NamedTuple):
-    """A sequence of codes `[T]` in a prior's order, and which of them count: padding is neither learned nor scored.
+    """A row of codes `[W, H, Q]`, from which windows are cut; the first `counted` steps are sound.
 
-    Windows are cut from the first `length` codes: nothing that counts comes after them, or depends on what does.
+    `length` is the number of codes that a network computes for the row, up to the last one that is sound.
     """
 
-    codes_T: Tensor
-    counted_T: Tensor
+    codes_WHQ: Tensor
+    counted: int
     length: int
 
 
 Version: TypeAlias = Sequence[Row]
 
 
-def row_of(codes_T: Tensor, counted_T: Tensor) -> Row:
-    """Return a row of codes of which some count."""
-    return Row(codes_T, counted_T, 1 + int(counted_T.nonzero()[-1]))
+def chunks_of(sound: SoundCodes, chunk_steps: int) -> Iterator[tuple[Tensor, int]]:
+    """Yield a sound's chunks, all of the same length, with the number of steps of each that are sound."""
+    padded_WHQ = functional.pad(sound.codes_WHQ, (0, 0, 0, 0, 0, -len(sound.codes_WHQ) % chunk_steps))
+    for first, codes_WHQ in zip(range(0, len(padded_WHQ), chunk_steps), padded_WHQ.split(chunk_steps), strict=True):
+        yield codes_WHQ, min(len(codes_WHQ), sound.steps - first)
 
 
-def whole_row(codes_T: Tensor) -> Row:
-    """Return a row of which every code counts."""
-    return row_of(codes_T, torch.ones(len(codes_T), dtype=torch.bool))
+def rows_of(prior: Prior, sound: SoundCodes) -> list[Row]:
+    """Return a sound's rows in a prior's layout: one for each chunk, or one without padding."""
+    bands = sound.codes_WHQ.shape[1]
+    if prior.layout == "rows":
+        parts = [(sound.sound_WHQ, sound.steps)]
+    else:
+        parts = [*chunks_of(sound, prior.context_steps(bands))]
+    return [Row(codes, counted, prior.code_count(len(codes), counted, bands)) for codes, counted in parts]
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Windows of codes `[B, T]`, those that count, and which of the windows begin where their sound does.
+    """Windows, and the place of each: the row's number, counted through all sounds, and its steps."""
 
-    `places` has the row that each window was cut from, counted through all sounds, and which part of it.
-    """
-
-    codes_BT: Tensor
-    counted_BT: Tensor
-    begins_B: Tensor
-    places: tuple[tuple[int, slice], ...] = ()
-
-    @property
-    def count(self) -> int:
-        """How many of the codes count."""
-        return int(self.counted_BT.sum())
-
-    def to(self, device: torch.device) -> Batch:
-        """Return the batch on a device."""
-        return Batch(self.codes_BT.to(device), self.counted_BT.to(device), self.begins_B.to(device), self.places)
-
-    def targets(self, ignored: int) -> Tensor:
-        """Return the codes `[B, T]` with `ignored` in place of those that do not count."""
-        return self.codes_BT.where(self.counted_BT, ignored)
+    windows: Windows
+    places: tuple[tuple[int, slice], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +63,7 @@ class _Window:
     stop: int
 
     def __len__(self) -> int:
-        return self.stop - self.start
+        return self.row.length * (self.stop - self.start) // len(self.row.codes_WHQ)
 
 
 def _length(version: Version) -> int:
@@ -78,64 +71,68 @@ def _length(version: Version) -> int:
 
 
 class CodeWindows:
-    """Sounds of one or more versions each, for training in random cuts and for validation in fixed ones.
+    """Windows of sounds in one version or more each, cut at random for training and at fixed steps for validation.
 
-    A row longer than `context` codes is cut at multiples of `unit` codes (a time step). A batch holds about
-    `codes_per_batch` codes, in windows of nearly the same length. An epoch hands out one version of every sound, once,
-    in `len()` batches, or fewer where its versions are shorter than the sounds as they are.
+    A row longer than `context` steps is cut between steps. A batch has about `codes_per_batch` codes, in windows of
+    nearly the same length. An epoch has one version of every sound, once, in `len()` batches, or fewer if its versions
+    are shorter than the sounds as they are.
     """
 
-    def __init__(self, sounds: Sequence[Sequence[Version]], unit: int, context: int, codes_per_batch: int) -> None:
-        self._sounds, self._unit, self._context = sounds, unit, context // unit * unit
-        # The sounds as they are decide, so that a version that joins later moves neither the batches nor the schedule.
+    def __init__(self, sounds: Sequence[Sequence[Version]], context: int, codes_per_batch: int) -> None:
+        self._sounds, self._context = sounds, context
+        # Only the sounds as they are count, so a version that joins later changes neither batches nor schedule.
         self._total = sum(_length(versions[0]) for versions in sounds)
-        rows = (row.length for versions in sounds for row in versions[0])
-        longest = max(1, min(self._context, max(rows, default=1)))
-        # Never more than there are windows of the longest kind: the schedule counts on them all.
+        longest = max(1, max((self._longest_window(row) for versions in sounds for row in versions[0]), default=1))
+        # No more batches than windows of the longest kind, so that none is empty: the schedule counts on all.
         self._batches = max(1, min(-(-self._total // codes_per_batch), self._total // longest))
 
     def __len__(self) -> int:
         return self._batches
 
+    def _longest_window(self, row: Row) -> int:
+        steps = len(row.codes_WHQ)
+        return row.length * min(steps, self._context) // steps
+
     @property
     def first_versions(self) -> list[Version]:
-        """The sounds as they are, whose rows `Batch.places` counts through."""
+        """The sounds as they are, through whose rows `Batch.places` counts."""
         return [versions[0] for versions in self._sounds]
 
     def repeated(self, times: int) -> CodeWindows:
-        """Return the same sounds so many times, as a set that is too small for an epoch needs."""
-        return CodeWindows([*self._sounds] * times, self._unit, self._context, -(-self._total // self._batches))
+        """Return the same sounds `times` times, for a set that is too small for an epoch."""
+        return CodeWindows([*self._sounds] * times, self._context, -(-self._total // self._batches))
 
     def fixed(self) -> Iterator[Batch]:
-        """Yield the windows of each sound's first version from its begin on, one after another."""
+        """Yield the windows of the sounds as they are, cut from the beginning on."""
         rows = [row for version in self.first_versions for row in version]
         windows = [window for index, row in enumerate(rows) for window in self._cut(row, index, self._context)]
         yield from self._batch_up(windows)
 
     def random(self, generator: torch.Generator | None) -> Iterator[Batch]:
-        """Yield the windows of one epoch in random order, of other versions and cut elsewhere than in the last one."""
+        """Yield the windows of one epoch in random order, of random versions and with random cuts."""
         rows = [row for versions in self._sounds for row in _one_of(versions, generator)]
         windows = [
             window
             for index, row in enumerate(rows)
-            for window in self._cut(row, index, self._first_cut(row.length, generator))
+            for window in self._cut(row, index, self._first_cut(len(row.codes_WHQ), generator))
         ]
         shuffled = [windows[index] for index in torch.randperm(len(windows), generator=generator).tolist()]
         batches = self._batch_up(shuffled)
         for index in torch.randperm(len(batches), generator=generator).tolist():
             yield batches[index]
 
-    def _first_cut(self, length: int, generator: torch.Generator | None) -> int:
-        if length <= self._context:
+    def _first_cut(self, steps: int, generator: torch.Generator | None) -> int:
+        if steps <= self._context:
             return self._context
-        return self._unit * (1 + int(torch.randint(self._context // self._unit, (), generator=generator)))
+        return 1 + int(torch.randint(self._context, (), generator=generator))
 
     def _cut(self, row: Row, index: int, first: int) -> list[_Window]:
-        cuts = [0, *range(first, row.length, self._context), row.length]
+        steps = len(row.codes_WHQ)
+        cuts = [0, *range(first, steps, self._context), steps]
         return [_Window(row, index, start, stop) for start, stop in pairwise(cuts)]
 
     def _batch_up(self, windows: list[_Window]) -> list[Batch]:
-        """Return batches of as equal a number of codes as whole windows allow: each goes where its middle falls."""
+        """Return batches of nearly equal numbers of codes: each window goes where its middle falls."""
         members: dict[int, list[_Window]] = {}
         taken, total = 0, sum(map(len, windows))
         for window in sorted(windows, key=len):
@@ -149,11 +146,10 @@ def _one_of(versions: Sequence[Version], generator: torch.Generator | None) -> V
 
 
 def _batch(windows: list[_Window]) -> Batch:
-    codes = [each.row.codes_T[each.start : each.stop] for each in windows]
-    counted = [each.row.counted_T[each.start : each.stop] for each in windows]
+    codes = [each.row.codes_WHQ[each.start : each.stop] for each in windows]
+    counted = [torch.arange(each.start, each.stop) < each.row.counted for each in windows]
+    begins_B = torch.tensor([each.start == 0 for each in windows])
     return Batch(
-        pad_sequence(codes, batch_first=True),
-        pad_sequence(counted, batch_first=True),
-        torch.tensor([each.start == 0 for each in windows]),
+        Windows(pad_sequence(codes, batch_first=True), pad_sequence(counted, batch_first=True), begins_B),
         tuple((each.index, slice(each.start, each.stop)) for each in windows),
     )

@@ -1,1 +1,1 @@
-"""How a prior is learned from codes."""
+"""The training of a prior on codes."""

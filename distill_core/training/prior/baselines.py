@@ -1,4 +1,4 @@
-"""What a prior's perplexity has to be compared with: guessing by frequency, and sounds that are nearly copies."""
+"""The baselines of a prior's perplexity: guessing by frequency, and sounds that are nearly copies."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from distill_core.events import ShouldStop, never, unless_stopped
 from distill_core.training.data.sound_codes import SoundCodes
 from distill_core.training.prior.events import perplexity
 
-_MOST_SOUNDS_COMPARED = 256  # a sound's comparison with an hour of others takes about ten milliseconds
-# From this agreement on, held-out sounds say nothing about new ones, and a set is one sound.
+_MOST_SOUNDS_COMPARED = 256  # comparing one with an hour of others takes about ten milliseconds
+# From this share on, held-out sounds say nothing about new ones, and the sounds of a set are one sound.
 NEAR_COPIES = 0.95
 _NEARLY_ONE_CODE = 1.05
 _LEAST_LENGTH = 0.25
@@ -28,7 +28,7 @@ def unigram_loss(train_codes: Tensor, val_codes: Tensor, codebook_size: int) -> 
 
 def _by_level(sounds: Sequence[SoundCodes]) -> Sequence[Tensor]:
     """Return each level's codes of all sounds together."""
-    return torch.cat([sound.codes_WHQ.flatten(0, 1) for sound in sounds]).unbind(1)
+    return torch.cat([sound.sound_WHQ.flatten(0, 1) for sound in sounds]).unbind(1)
 
 
 def unigram_perplexities(
@@ -36,8 +36,8 @@ def unigram_perplexities(
 ) -> tuple[float, tuple[float, ...]]:
     """Return the perplexity of guessing each code by its level's frequencies, and the same for each level.
 
-    The first is exp of the mean of the levels' losses, as a prior's perplexity is: it is what a prior reaches that
-    knows nothing of order, and a useful one lies far below.
+    The first is exp of the mean of the levels' losses, as a prior's perplexity is. A prior that knows nothing of order
+    reaches it; a useful one lies far below.
     """
     losses = [
         unigram_loss(train_P, val_P, codebook_size)
@@ -47,21 +47,21 @@ def unigram_perplexities(
 
 
 class _Neighbours:
-    """Sounds to look for the nearest one in; step by step from the beginning, over the shorter one's length."""
+    """Sounds to compare another with, step by step from the beginning, over the length of the shorter one."""
 
     def __init__(self, sounds: Sequence[SoundCodes]) -> None:
-        codes = [sound.codes_WHQ.flatten(1).to(torch.int32) for sound in sounds]
+        codes = [sound.sound_WHQ.flatten(1).to(torch.int32) for sound in sounds]
         self._codes_PC = torch.cat(codes)
         self._lengths_N = torch.tensor([len(each) for each in codes])
         self._sound_P = torch.arange(len(codes)).repeat_interleave(self._lengths_N)
         self._step_P = torch.cat([torch.arange(len(each)) for each in codes])
 
     def agreements(self, sound: SoundCodes) -> Tensor:
-        """Return `[N]`, the share of codes in which each sound agrees with this one; 0 for one that is far shorter.
+        """Return `[N]`, the share of codes in which each sound agrees with the given one; 0 for a far shorter one.
 
-        A sound of one step that is the silence which all others begin with is nobody's copy.
+        So a sound of one step of silence, which all others begin with, is no copy of them.
         """
-        codes_WC = sound.codes_WHQ.flatten(1).to(torch.int32)
+        codes_WC = sound.sound_WHQ.flatten(1).to(torch.int32)
         chosen_P = self._step_P < len(codes_WC)
         equal_P = (self._codes_PC[chosen_P] == codes_WC[self._step_P[chosen_P]]).sum(1).double()
         equal_N = torch.zeros(len(self._lengths_N), dtype=torch.float64).index_add_(0, self._sound_P[chosen_P], equal_P)
@@ -72,8 +72,8 @@ class _Neighbours:
 def sibling_agreement(train: Sequence[SoundCodes], val: Sequence[SoundCodes], should_stop: ShouldStop = never) -> float:
     """Return the share of codes in which the median validation sound agrees with its nearest training sound.
 
-    A high one says that the held-out sounds have siblings among those trained on (the same key of a piano, struck three
-    times), so that the perplexity says less about new sounds.
+    A high share means that the held-out sounds have siblings among the training sounds (a piano's key, struck three
+    times), and that the perplexity says less about new sounds.
 
     Raises:
         Stopped: `should_stop()` turned true.
@@ -85,7 +85,7 @@ def sibling_agreement(train: Sequence[SoundCodes], val: Sequence[SoundCodes], sh
 
 
 def sameness(sounds: Sequence[SoundCodes]) -> str:
-    """Return what to know of sounds that are too much alike to learn from, in a sentence, or ""."""
+    """Return a sentence about sounds that are too much alike to learn from, or ""."""
     if perplexity(fmean(_entropy(codes_P) for codes_P in _by_level(sounds))) < _NEARLY_ONE_CODE:
         return "The sounds are nearly one code to this model: there is next to nothing to learn from them."
     count, longest = len(sounds), max(sounds, key=lambda sound: sound.steps)

@@ -9,71 +9,63 @@ from time import perf_counter
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from distill_core.events import OnEvent, ShouldStop, Stopped, ignore, never, stop_point
-from distill_core.models.architectures import Prior
-from distill_core.models.flat import flatten_codes, unflatten_codes
-from distill_core.models.frames import FramesPrior
+from distill_core.models.prior import Prior, Windows
 from distill_core.training.data.sound_codes import SoundCodes
-from distill_core.training.data.windows import Batch, CodeWindows, Row, row_of, whole_row
+from distill_core.training.data.windows import CodeWindows, rows_of
+from distill_core.training.events import StepMetrics
 from distill_core.training.loop import BAD_STEPS_IN_A_ROW, diverged
 from distill_core.training.prior.config import PriorConfig
-from distill_core.training.prior.events import PriorStepMetrics
 from distill_core.training.prior.number_format import BFLOAT16, number_format
 from distill_core.training.prior.optimizers import JointOptimizer
 from distill_core.training.stop_points import all_or_nothing, stopping_inside
 
-_IGNORED = -100  # cross-entropy passes over such a target
 
-
-def _with_wrong_codes(codes_BT: Tensor, share: float, codebook_size: int) -> Tensor:
-    """Return codes of which a share was drawn anew: a prior that trusts each one less learns less by heart."""
+def _with_wrong_codes(codes_BWHQ: Tensor, share: float, codebook_size: int) -> Tensor:
+    """Return codes of which a share is replaced by random ones: a prior that trusts each code less memorizes less."""
     if not share:
-        return codes_BT
-    drawn_anew = torch.rand(codes_BT.shape, device=codes_BT.device) < share
-    return torch.where(drawn_anew, torch.randint_like(codes_BT, codebook_size), codes_BT)
+        return codes_BWHQ
+    is_drawn = torch.rand(codes_BWHQ.shape, device=codes_BWHQ.device) < share
+    return torch.where(is_drawn, torch.randint_like(codes_BWHQ, codebook_size), codes_BWHQ)
 
 
-def _training_loss(prior: Prior, batch: Batch, wrong_share: float) -> Tensor:
-    """Return the mean cross-entropy in nats of each code given those before it; of a first one where it is learned."""
-    codes_BT = _with_wrong_codes(batch.codes_BT, wrong_share, prior.codebook_size)
-    if isinstance(prior, FramesPrior):
-        logits_BTK, targets_BT = prior.logits_with_start(codes_BT, batch.begins_B), batch.targets(_IGNORED)
-    else:
-        logits_BTK, targets_BT = prior(codes_BT[:, :-1]), batch.targets(_IGNORED)[:, 1:]
-    return functional.cross_entropy(logits_BTK.flatten(0, 1), targets_BT.flatten(), ignore_index=_IGNORED)
+def _as_steps(prior: Prior, codes: Tensor) -> Tensor:
+    """Return `[N, W, H, Q]` for `[N, S, Q]`, whose positions come band by band, or `[N, T]` in the prior's order.
 
-
-def _in_order(prior: Prior, codes: Tensor) -> Tensor:
-    """Return `[N, T]` in the prior's order for `[N, S, Q]`, or what has that shape already."""
-    return flatten_codes(codes, prior.order_of(codes.shape[1])) if codes.dim() == 3 else codes
-
-
-def _rows(prior: Prior, sound: SoundCodes) -> list[Row]:
-    counted_NSQ = sound.counted_NS[..., None].expand(sound.codes_NSQ.shape)
-    in_order = (_in_order(prior, sound.codes_NSQ), _in_order(prior, counted_NSQ))
-    return [row_of(*row) for row in zip(*in_order, strict=True)]
+    Raises:
+        ValueError: they are none, or no whole steps.
+    """
+    bands, levels = prior.bands, prior.num_quantizers
+    if codes.dim() not in (2, 3) or not codes.numel() or codes[0].numel() % (bands * levels):
+        shape = tuple(codes.shape)
+        raise ValueError(f"codes of shape {shape} are no whole steps of {bands} bands × {levels} levels")
+    if codes.dim() == 2:
+        steps_NWHQ: Tensor = codes.unflatten(1, (-1, bands, levels))
+        return steps_NWHQ
+    codes_NHWQ: Tensor = codes.unflatten(1, (bands, -1))
+    return codes_NHWQ.transpose(1, 2)
 
 
 def as_windows(prior: Prior, sounds: Iterable[Iterable[SoundCodes]], codes_per_batch: int) -> CodeWindows:
-    """Return the codes of sounds, of which there are one version or more each, as training takes them."""
-    versions = [[_rows(prior, version) for version in sound] for sound in sounds]
-    return CodeWindows(versions, prior.unit, prior.seq_len, codes_per_batch)
+    """Return the codes of sounds, each in one version or more, as windows of the prior's context."""
+    versions = [[rows_of(prior, version) for version in sound] for sound in sounds]
+    bands = versions[0][0][0].codes_WHQ.shape[1] if versions else prior.bands
+    return CodeWindows(versions, prior.context_steps(bands), codes_per_batch)
 
 
 def _windows(prior: Prior, codes: Tensor | CodeWindows, config: PriorConfig) -> CodeWindows:
     if isinstance(codes, CodeWindows):
         return codes
-    sounds = [[[whole_row(codes_T)]] for codes_T in _in_order(prior, codes)]
-    return CodeWindows(sounds, prior.unit, prior.seq_len, config.batch_size * codes[0].numel())
+    sounds = [[SoundCodes.whole(codes_WHQ)] for codes_WHQ in _as_steps(prior, codes)]
+    return as_windows(prior, sounds, config.batch_size * codes[0].numel())
 
 
 def _arithmetic(config: PriorConfig, device: torch.device) -> torch.autocast:
-    """Return the context in which to train; validation is always in float32, so that perplexities compare."""
+    """Return the context of training's number format; validation is in float32, so that perplexities compare."""
     reduced = number_format(config.precision, device) == BFLOAT16
     return torch.autocast(device.type, torch.bfloat16, enabled=reduced)
 
@@ -86,12 +78,12 @@ def _move_weights(optimizer: Optimizer, should_stop: ShouldStop) -> None:
 
 
 def _take_step(prior: Prior, loss: Tensor, optimizer: Optimizer, clip_norm: float, should_stop: ShouldStop) -> bool:
-    """Update the weights and return True; leave them alone where loss or gradient is not finite."""
+    """Update the weights and return True; change nothing and return False if loss or gradient is not finite."""
     optimizer.zero_grad(set_to_none=True)
     if not math.isfinite(loss.item()):
         return False
     loss.backward()
-    # One infinite gradient becomes NaN in every weight once clipped, so the norm is looked at before the step.
+    # Clipping turns one infinite gradient into NaN in every weight, so the norm is checked before the weights move.
     if not math.isfinite(clip_grad_norm_(prior.parameters(), clip_norm).item()):
         return False
     _move_weights(optimizer, should_stop)
@@ -99,29 +91,30 @@ def _take_step(prior: Prior, loss: Tensor, optimizer: Optimizer, clip_norm: floa
 
 
 def _train_on(
-    prior: Prior, batch: Batch, optimizer: Optimizer, config: PriorConfig, should_stop: ShouldStop
+    prior: Prior, windows: Windows, optimizer: Optimizer, config: PriorConfig, should_stop: ShouldStop
 ) -> tuple[float, bool]:
-    """Take a step of a prior that is looked at inside."""
+    """Take an optimizer step of a prior that has its stop points already."""
     device = next(prior.parameters()).device
     with all_or_nothing(optimizer, device):
         with _arithmetic(config, device):
-            loss = _training_loss(prior, batch.to(device), config.token_dropout)
+            windows = windows.to(device)
+            loss = prior.loss(windows, _with_wrong_codes(windows.codes_BWHQ, config.token_dropout, prior.codebook_size))
         has_moved = _take_step(prior, loss, optimizer, config.gradient_clip_norm, should_stop)
     return loss.item(), has_moved
 
 
 def train_step(
-    prior: Prior, batch: Batch, optimizer: Optimizer, config: PriorConfig, should_stop: ShouldStop = never
+    prior: Prior, windows: Windows, optimizer: Optimizer, config: PriorConfig, should_stop: ShouldStop = never
 ) -> tuple[float, bool]:
-    """Take one step on a batch and return its mean loss in nats, and whether the weights moved.
+    """Take an optimizer step on a batch of windows and return its mean loss in nats, and whether the weights moved.
 
-    They do not where loss or gradient is not finite. The prior is in train mode.
+    They do not move if loss or gradient is not finite. The prior is in train mode.
 
     Raises:
-        Stopped: `should_stop()` turned true within the step; it is as if it had not begun.
+        Stopped: `should_stop()` turned true; nothing has changed.
     """
     with stopping_inside(prior, should_stop):
-        return _train_on(prior, batch, optimizer, config, should_stop)
+        return _train_on(prior, windows, optimizer, config, should_stop)
 
 
 def train_prior_epoch(
@@ -138,12 +131,13 @@ def train_prior_epoch(
 ) -> float:
     """Train one epoch over codes `[N, S, Q]`, or `[N, T]` in the prior's order, and return the mean loss in nats.
 
-    They come in random order and, where longer than the context, in random cuts; the scheduler moves once a step. A
-    step whose loss or gradient is not finite changes nothing, nor does one in which `should_stop()` turns true: then
-    the mean over the steps before it is returned (NaN where there is none).
+    The codes are whole steps of all bands. They come in random order and, if longer than the context, in random cuts;
+    the scheduler moves once with each optimizer step. A step changes nothing if its loss or gradient is not finite, or
+    if `should_stop()` turns true within it; then the mean over the steps before it is returned, NaN without any.
 
     Raises:
-        TrainingError: three steps in a row were not finite.
+        TrainingError: three optimizer steps in a row were not finite.
+        ValueError: the codes are none, or no whole steps.
     """
     prior.train()
     windows = _windows(prior, codes, config)
@@ -153,74 +147,55 @@ def train_prior_epoch(
             started = perf_counter()
             try:
                 stop_point(should_stop)
-                loss, has_moved = _train_on(prior, batch, optimizer, config, should_stop)
+                loss, has_moved = _train_on(prior, batch.windows, optimizer, config, should_stop)
             except Stopped:
                 break
             if has_moved:
-                total_loss, seen, bad_in_a_row = total_loss + loss * batch.count, seen + batch.count, 0
+                total_loss, seen, bad_in_a_row = total_loss + loss * batch.windows.count, seen + batch.windows.count, 0
             elif (bad_in_a_row := bad_in_a_row + 1) == BAD_STEPS_IN_A_ROW:
                 raise diverged()
             learning_rate = optimizer.param_groups[0]["lr"]
             if scheduler is not None:
                 scheduler.step()
-            on_event(PriorStepMetrics(epoch, step, len(windows), loss, learning_rate, perf_counter() - started))
+            on_event(StepMetrics(epoch, step, len(windows), loss, learning_rate, perf_counter() - started))
     return total_loss / seen if seen else math.nan
 
 
 @dataclass(frozen=True, slots=True)
 class CodeLosses:
-    """Each sound's losses in nats `[N, S, Q]`, in the VQ-VAE's order of positions.
-
-    NaN stands where a code is only padding, or the first of a window, before which nothing is known.
-    """
+    """Each sound's losses in nats `[W, H, Q]`, NaN for padding and for a window's first code."""
 
     sounds: tuple[Tensor, ...]
 
     @property
     def mean(self) -> float:
-        """The mean over all codes that have a loss, NaN for none."""
+        """The mean over all codes that have a loss, NaN without any."""
         return float(torch.cat([sound.flatten() for sound in self.sounds]).double().nanmean())
 
     @property
     def by_level(self) -> tuple[float, ...]:
-        """The same for each level's codes."""
+        """The mean over each level's codes."""
         return tuple(torch.cat([sound.flatten(0, 1) for sound in self.sounds]).double().nanmean(0).tolist())
 
 
 @torch.no_grad()
-def _batch_losses(prior: Prior, batch: Batch) -> Tensor:
-    """Return the losses `[B, T]` of a batch's codes, NaN where there is none."""
-    known = {"begins_B": batch.begins_B} if isinstance(prior, FramesPrior) else {}
-    logits_BTK, targets_BT = prior(batch.codes_BT[:, :-1], **known), batch.targets(_IGNORED)[:, 1:]
-    losses_BT = functional.cross_entropy(
-        logits_BTK.transpose(1, 2), targets_BT, ignore_index=_IGNORED, reduction="none"
-    )
-    losses_BT = losses_BT.masked_fill(targets_BT == _IGNORED, math.nan)
-    return functional.pad(losses_BT, (1, 0), value=math.nan).cpu()
-
-
-def _in_positions(prior: Prior, losses_NT: Tensor) -> Tensor:
-    """Return `[N, S, Q]` in the VQ-VAE's order for `[N, T]` in the prior's."""
-    levels = prior.num_quantizers
-    return unflatten_codes(losses_NT, levels, prior.order_of(losses_NT.shape[1] // levels))
-
-
 def validate(prior: Prior, windows: CodeWindows, should_stop: ShouldStop = never) -> CodeLosses:
     """Return the loss of every code in fixed windows, in eval mode and in float32.
 
     Raises:
-        Stopped: `should_stop()` turned true; a part of the codes says nothing.
+        Stopped: `should_stop()` turned true; a part of the codes would give no mean.
     """
     prior.eval()
     device = next(prior.parameters()).device
-    losses = [[torch.full((len(row.codes_T),), math.nan) for row in version] for version in windows.first_versions]
-    rows = [row_T for sound in losses for row_T in sound]
+    sounds = [[torch.full(row.codes_WHQ.shape, math.nan) for row in version] for version in windows.first_versions]
+    rows = [row_WHQ for sound in sounds for row_WHQ in sound]
     with stopping_inside(prior, should_stop):
         for batch in windows.fixed():
             stop_point(should_stop)
-            for losses_T, (index, part) in zip(_batch_losses(prior, batch.to(device)), batch.places, strict=True):
-                rows[index][part] = losses_T[: part.stop - part.start]
-    return CodeLosses(tuple(_in_positions(prior, torch.stack(sound)) for sound in losses))
+            losses_BWHQ = prior.losses(batch.windows.to(device)).cpu()
+            for losses_WHQ, (index, part) in zip(losses_BWHQ, batch.places, strict=True):
+                rows[index][part] = losses_WHQ[: part.stop - part.start]
+    return CodeLosses(tuple(map(torch.cat, sounds)))
 
 
 def validate_prior_epoch(
@@ -229,6 +204,7 @@ def validate_prior_epoch(
     """Return the mean loss in nats over all codes but each sequence's first, for codes `[N, S, Q]` or `[N, T]`.
 
     Raises:
-        Stopped: `should_stop()` turned true; a part of the codes says nothing.
+        Stopped: `should_stop()` turned true; a part of the codes would give no mean.
+        ValueError: the codes are none, or no whole steps.
     """
     return validate(prior, _windows(prior, codes, config), should_stop).mean

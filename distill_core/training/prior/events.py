@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from distill_core.training.events import StepMetrics
+
 if TYPE_CHECKING:
     from distill_core.training.prior.config import PriorConfig
 
 
+PriorStepMetrics = StepMetrics  # the name that users of the engine were promised
 _MAX_LOSS = 20.0  # exp(20) is 485 million: beyond it perplexity says nothing more
 
 
@@ -20,7 +23,7 @@ def perplexity(loss: float) -> float:
 
 
 class Verdict(StrEnum):
-    """What an epoch's numbers say of a prior."""
+    """The judgement of a prior by an epoch's numbers."""
 
     CANT_TELL = "cant_tell"
     SIBLINGS = "siblings"
@@ -39,12 +42,12 @@ VERDICT_WORDS = {
 
 
 def verdict_words(verdict: object) -> str:
-    """Return a verdict for people, or "" for what is none: a file's author may have put anything there."""
+    """Return a verdict in words, or "" for a value of a stranger's file that is no verdict."""
     return VERDICT_WORDS[Verdict(verdict)] if isinstance(verdict, str) and verdict in [*Verdict] else ""
 
 
 class Keep(StrEnum):
-    """Which of a run's weights are kept: of the best epoch, the last, or the best before it began to memorize."""
+    """The choice of weights to keep: of the best epoch, the last, or the best before the prior began to memorize."""
 
     BEST = "best"
     LAST = "last"
@@ -56,10 +59,10 @@ KEPT_WORDS = {Keep.BEST: "the best", Keep.LAST: "the last", Keep.BEFORE_MEMORIZI
 
 @dataclass(frozen=True, slots=True)
 class FilePrior:
-    """The prior that is in the model's file already, measured on the held-out codes of the run that may replace it.
+    """The prior in the model's file, measured on the held-out codes of the run that may replace it.
 
-    `perplexity` is None where it cannot be measured. It `decides` only where it cannot have learned from them, and for
-    the file of this `sha256`: a later one may hold another prior.
+    `perplexity` is None if it cannot be measured. It `decides` only if the prior cannot have learned from those codes,
+    and for the file of this `sha256` alone: a later file may have another prior.
     """
 
     perplexity: float | None
@@ -69,14 +72,14 @@ class FilePrior:
 
 @dataclass(frozen=True, slots=True)
 class PriorTrainingStartEvent:
-    """What training works on, and with which settings.
+    """The start of a prior's training, or of its continuation: its sounds, its settings and its baselines.
 
-    `chunks` counts started seconds, as `flat` computes with, `duration_s` the sound itself; `unigram_perplexity` is
+    `chunks` counts started seconds, which `flat` learns from, `duration_s` the sound itself; `unigram_perplexity` is
     that of guessing by frequency alone, level by level, `unigram_by_level` the same for each level's codes;
     `sibling_agreement` is the share of codes in which the median validation sound agrees with its nearest training
-    sound (None for a single sound split in time); `sameness` says in a sentence when the sounds are one;
-    `number_format` is what training multiplies in; `file_prior` is what a save would replace, None for nothing;
-    `history` has the epochs before a training that goes on.
+    sound (None for a single sound split in time); `sameness` is a sentence about sounds that are too much alike, or "";
+    `number_format` is that of training's products; `file_prior` is the prior that a save replaces, or None; `history`
+    has the epochs before a continuation.
     """
 
     train_files: int
@@ -99,24 +102,15 @@ class PriorTrainingStartEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class PriorStepMetrics:
-    """One optimizer step."""
-
-    epoch: int
-    step: int
-    total_steps: int
-    train_loss: float
-    learning_rate: float
-    step_time_s: float
-
-
-@dataclass(frozen=True, slots=True)
 class PriorEpochMetrics:
-    """One epoch, counted from 1; `memorization_message` is "" when there is nothing to say.
+    """One epoch of a prior's training, counted from 1; `memorization_message` is a warning, or "".
 
-    `is_memorizing` says that the fixed limit for so many sounds is passed; `verdict` is what training and held-out
-    perplexity say together. `known_perplexity` is that of training sounds as validation measures it: in eval mode,
-    without variants, on as many codes; `perplexity_error` is the standard error of the held-out loss, in nats.
+    `is_memorizing`: the perplexity is below the fixed limit for the number of sounds; `verdict` is the judgement by
+    training and held-out perplexity together. `known_perplexity` is that of training sounds, measured as in validation:
+    in eval mode, without variants, on the same number of codes; `perplexity_error` is the standard error of the
+    held-out loss, in nats. `best_epoch` is the epoch with the lowest held-out loss so far, `memorizing_from` the first
+    with the verdict that it memorizes; `kept_epoch` is the one that a stop keeps: the best, or the best before that.
+    Each is 0 if there is none, or if it is unknown.
     """
 
     epoch: int
@@ -133,13 +127,16 @@ class PriorEpochMetrics:
     verdict: str = ""
     known_perplexity: float = math.nan
     perplexity_error: float = math.nan
+    best_epoch: int = 0
+    kept_epoch: int = 0
+    memorizing_from: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class PriorTrainingCompleteEvent:
-    """The end of training; the final values are those of the last epoch.
+    """The end of a prior's training; the final values are those of the last epoch.
 
-    `was_memorizing` says that the fixed limit was passed in some epoch; `run_verdict` is the worst verdict of all.
+    `was_memorizing`: some epoch was below the fixed limit; `run_verdict` is the worst verdict of all epochs.
     """
 
     final_train_loss: float

@@ -1,4 +1,4 @@
-"""What a training tells and leaves behind: the facts of its start, of its end, and those that the file holds."""
+"""The facts of a prior's training: of its start, of its end, and those that the file holds."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from distill_core.training.run_folder.format import thinned
 
 
 def start_event(run: PriorRun) -> PriorTrainingStartEvent:
-    """Return what training works on."""
+    """Return the facts of a training that begins, or goes on."""
     codes = run.codes
     files = {*codes.train_files, *codes.val_files}
     return PriorTrainingStartEvent(
@@ -55,14 +55,14 @@ def run_verdict(history: Sequence[PriorEpochMetrics]) -> Verdict:
 
 
 def kept_epochs(run: PriorRun) -> list[PriorEpochMetrics]:
-    """Return the epochs that a file has room for: among them those whose weights are kept, and one of each verdict."""
+    """Return the epochs that a file has room for, with those whose weights are kept and the first of each verdict."""
     first_of = {(metrics.verdict, metrics.is_memorizing): metrics.epoch for metrics in reversed(run.history)}
     weights = (run.best.epoch, run.history[-1].epoch, run.before_memorizing.epoch)
     return thinned(run.history, {*first_of.values(), *weights})
 
 
 def prior_metadata(run: PriorRun, dataset: AudioDataset) -> dict[str, Any]:
-    """Return a run's facts as the file holds them, but those of the weights that are saved: `kept_facts`."""
+    """Return a run's facts as the file holds them, without those of the weights that are saved: `kept_facts`."""
     best = next(metrics for metrics in run.history if metrics.epoch == run.best.epoch)
     kept = kept_epochs(run)
     metadata: dict[str, Any] = {
@@ -96,18 +96,18 @@ def prior_metadata(run: PriorRun, dataset: AudioDataset) -> dict[str, Any]:
 
 
 def kept_facts(metrics: PriorEpochMetrics, kept: Keep) -> dict[str, Any]:
-    """Return what the file holds of the epoch whose weights are saved."""
+    """Return the facts of the epoch whose weights are saved, as the file holds them."""
     facts = {
         "kept": kept.value,
         "kept_epoch": metrics.epoch,
         "final_perplexity": metrics.val_perplexity,
         "level_perplexities": list(metrics.level_perplexities),
     }
-    return facts | ({"verdict": metrics.verdict} if metrics.verdict else {})  # an older Distill gave none
+    return facts | ({"verdict": metrics.verdict} if metrics.verdict else {})  # epochs of an older Distill have none
 
 
 def complete_event(run: PriorRun, ended: Ended) -> PriorTrainingCompleteEvent:
-    """Return what the last epoch and the best came to."""
+    """Return the figures of the last epoch and of the best one."""
     last = run.history[-1]
     return PriorTrainingCompleteEvent(
         final_train_loss=last.train_loss,

@@ -1,4 +1,4 @@
-"""The prior that a model file holds already, measured on the held-out codes of the run that may replace it."""
+"""The measure of the prior in a model file on the held-out codes of the run that may replace it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ import math
 
 from distill_core.audio.dataset import AudioDataset
 from distill_core.events import ShouldStop
-from distill_core.models import frames
-from distill_core.models.architectures import Prior
 from distill_core.models.persistence import LoadedVQModel
 from distill_core.training.data.codes import SplitCodes
-from distill_core.training.data.sound_codes import SoundCodes
 from distill_core.training.prior.config import PriorConfig
 from distill_core.training.prior.epoch import as_windows, validate
 from distill_core.training.prior.events import FilePrior, perplexity
@@ -26,10 +23,10 @@ def measure_file_prior(
     codec_digest: str,
     should_stop: ShouldStop,
 ) -> FilePrior | None:
-    """Return what the file's prior reaches on the held-out codes, and whether that decides; None without a prior.
+    """Return the perplexity of the file's prior on the held-out codes, and whether it decides; None without a prior.
 
-    It decides only where the prior cannot have learned from them: the file names the same codec, the same folder, and
-    all of the held-out sounds as held out.
+    It decides only if the prior cannot have learned from them: the file names the same codec, the same folder, and all
+    of the held-out sounds as held out.
 
     Raises:
         Stopped: `should_stop()` turned true.
@@ -39,19 +36,11 @@ def measure_file_prior(
     sha256 = loaded.stamp.sha256
     if loaded.prior is None:
         return FilePrior(None, decides=False, sha256=sha256)
-    sounds = [(_as_taken_by(loaded.prior, sound, loaded.grid[1]),) for sound in codes.val]
-    loss = validate(loaded.prior, as_windows(loaded.prior, sounds, _BATCH_SECONDS * loaded.seq_len), should_stop).mean
+    sounds, codes_per_batch = [(sound,) for sound in codes.val], _BATCH_SECONDS * loaded.geometry.codes_per_second
+    loss = validate(loaded.prior, as_windows(loaded.prior, sounds, codes_per_batch), should_stop).mean
     if not math.isfinite(loss):
         return FilePrior(None, decides=False, sha256=sha256)
     return FilePrior(perplexity(loss), _held_them_out(loaded, dataset, codes, config, codec_digest), sha256)
-
-
-def _as_taken_by(prior: Prior, sound: SoundCodes, second: int) -> SoundCodes:
-    """Return a sound's codes in the layout of a prior, which may not be that of the run."""
-    if prior.architecture == frames.ARCHITECTURE:
-        return SoundCodes.in_a_row(sound.codes_WHQ)
-    is_in_chunks = sound.codes_NSQ.shape[1] == sound.bands * second
-    return sound if is_in_chunks else SoundCodes.in_chunks(sound.codes_WHQ, second)
 
 
 def _held_them_out(

@@ -1,4 +1,4 @@
-"""When a prior copies rather than learns: what training and held-out perplexity say together."""
+"""The judgement whether a prior memorizes: by training and held-out perplexity together."""
 
 from __future__ import annotations
 
@@ -14,27 +14,25 @@ from distill_core.training.prior.events import Verdict, perplexity
 _SUSPICIOUS_RATIO, _SUSPICIOUS_TRAINING_PERPLEXITY = 3.0, 2.0
 _LEARNING_RATIO = 1.5
 _FEWEST_CODES = 100
-# With fewer, the mean of losses of which a few are large has no error that resampling could tell.
+# A few large losses decide the mean of fewer parts, and resampling gives no error of it.
 _FEWEST_FILES, _FEWEST_PARTS = 3, 20
 _RESAMPLES = 400
-
-
 # From the worst on.
 _SEVERITY = (Verdict.MEMORIZING, Verdict.SIBLINGS, Verdict.CANT_TELL, Verdict.FITTING, Verdict.LEARNING)
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """Return the worst of an epoch's verdicts or more."""
+    """Return the worst of one verdict or more."""
     return min(verdicts, key=_SEVERITY.index)
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a verdict rests on.
+    """The evidence for a verdict.
 
-    Mean losses in nats of as many training as held-out codes, both in eval mode, of sounds as they are; the standard
-    error of the held-out one; how many held-out codes there are, and whether they are the end of a single sound; in
-    which share of codes the held-out sounds agree with their nearest training sounds.
+    The losses are means in nats of an equal number of training and held-out codes, both in eval mode, of sounds as they
+    are; `standard_error` is that of the held-out loss. `is_one_sound`: the held-out codes are the end of a single
+    sound. `agreement` is the share of codes in which held-out sounds agree with their nearest training sounds.
     """
 
     train_loss: float
@@ -46,12 +44,12 @@ class Evidence:
 
     @property
     def ratio(self) -> float:
-        """Validation ÷ training perplexity."""
+        """The validation perplexity divided by the training perplexity."""
         return perplexity(self.val_loss - self.train_loss)
 
 
 def verdict_on(evidence: Evidence) -> Verdict:
-    """Return the first verdict that fits."""
+    """Return the verdict: the first that fits."""
     log_ratio = evidence.val_loss - evidence.train_loss
     if evidence.held_out_codes < _FEWEST_CODES or evidence.is_one_sound:
         return Verdict.CANT_TELL
@@ -64,24 +62,24 @@ def verdict_on(evidence: Evidence) -> Verdict:
     return Verdict.LEARNING if evidence.ratio < _LEARNING_RATIO else Verdict.FITTING
 
 
-def _parts(sounds_WHQ: Sequence[Tensor], steps_a_second: int) -> list[Tensor]:
-    """Return seconds, steps or positions of sounds: the longest of which there are enough to resample."""
-    seconds = [part for sound in sounds_WHQ for part in sound.split(steps_a_second)]
+def _parts(sounds_WHQ: Sequence[Tensor], steps_per_second: int) -> list[Tensor]:
+    """Return sounds in seconds, steps or positions: the longest parts that are enough to resample."""
+    seconds = [part for sound in sounds_WHQ for part in sound.split(steps_per_second)]
     steps = [part for sound in sounds_WHQ for part in sound.unbind(0)]
     positions = [position for step in steps for position in step.unbind(0)]
     found = next((parts for parts in (seconds, steps) if len(parts) >= _FEWEST_PARTS), positions)
     return [part.flatten() for part in found]
 
 
-def standard_error(sounds_WHQ: Sequence[Tensor], steps_a_second: int) -> float:
+def standard_error(sounds_WHQ: Sequence[Tensor], steps_per_second: int) -> float:
     """Return the standard error in nats of the mean of held-out losses (bootstrap, Efron 1979).
 
-    Files are resampled; fewer than three say too little, so then it is seconds, or steps where those are few, or
-    positions where they are few too; and the error is doubled, for they are not independent.
+    Files are resampled. Fewer than three are too few: then seconds are, or steps if seconds are few, or positions if
+    steps are few too; and the error is doubled, for parts of a file are not independent.
     """
     units, factor = [sound.flatten() for sound in sounds_WHQ], 1.0
     if len(units) < _FEWEST_FILES:
-        units, factor = _parts(sounds_WHQ, steps_a_second), 2.0
+        units, factor = _parts(sounds_WHQ, steps_per_second), 2.0
     sums_U = torch.stack([unit.nansum() for unit in units]).double()
     counts_U = torch.stack([unit.isfinite().sum() for unit in units]).double()
     generator = torch.Generator().manual_seed(0)
@@ -98,7 +96,7 @@ def memorization_limit(dataset_file_count: int) -> float:
 
 
 def check_memorization(val_perplexity: float, codebook_size: int, dataset_file_count: int) -> tuple[bool, str]:
-    """Return whether the perplexity lies strictly below the limit for so many usable files, and a sentence or "".
+    """Return whether the perplexity is below the limit for the number of usable files, and a sentence, else "".
 
     `codebook_size` is reserved.
     """
@@ -112,7 +110,7 @@ def check_memorization(val_perplexity: float, codebook_size: int, dataset_file_c
 
 
 def memorization_message(verdict: Verdict, evidence: Evidence, limit_message: str) -> str:
-    """Return what to say of an epoch, or "": by its verdict, or in milder words where only the limit is passed."""
+    """Return the warning of an epoch, or "": by its verdict, or in milder words if only the limit is passed."""
     if verdict is Verdict.MEMORIZING:
         return (
             f"Training perplexity {perplexity(evidence.train_loss):.2f} against {perplexity(evidence.val_loss):.2f} on "

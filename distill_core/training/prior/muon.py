@@ -1,4 +1,4 @@
-"""Muon (Jordan et al. 2024): momentum whose every update is orthogonalized, for the matrices of a network."""
+"""Muon (Jordan et al. 2024): momentum with orthogonalized updates, for the matrices of a network."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from torch.optim import Optimizer
 from distill_core.events import ShouldStop, never, stop_point
 
 _MOMENTUM = 0.95
-# The quintic whose slope at zero is steepest, from Jordan's implementation.
+# The quintic of Jordan's implementation, the steepest at zero.
 _LINEAR, _CUBIC, _QUINTIC = 3.4445, -4.7750, 2.0315
-# Three rounds instead of five learn as well and save a tenth of a step.
+# Three rounds instead of five learn as well and save a tenth of an optimizer step.
 _ROUNDS = 3
 _SMALLEST_NORM = 1e-7
 
@@ -31,7 +31,7 @@ def orthogonalized(matrix_MN: Tensor, dtype: torch.dtype = torch.float32) -> Ten
 
 
 def _rounds(wide: Tensor) -> Tensor:
-    """Return the matrix after its rounds, each on the matrix itself: bfloat16 is too coarse for its square."""
+    """Return the matrix after its rounds on the matrix itself: bfloat16 is too coarse for its Gram matrix."""
     for _ in range(_ROUNDS):
         gram = wide @ wide.T
         wide = torch.addmm(wide, torch.addmm(gram, gram, gram, beta=_CUBIC, alpha=_QUINTIC), wide, beta=_LINEAR)
@@ -39,7 +39,7 @@ def _rounds(wide: Tensor) -> Tensor:
 
 
 def _rounds_on_gram(wide: Tensor) -> Tensor:
-    """Return the same by rounds on the small square of the matrix, whose factors commute: a fifth less work."""
+    """Return the same by rounds on its Gram matrix, whose factors commute: a fifth less work."""
     gram, factors = wide @ wide.T, None
     for left in reversed(range(_ROUNDS)):
         factor = torch.addmm(gram, gram, gram, beta=_CUBIC, alpha=_QUINTIC)
@@ -56,9 +56,9 @@ def _take_all(moves: Iterable[Callable[[], None]]) -> None:
 
 
 class Muon(Optimizer):
-    """torch's Muon in a number format of one's own: Nesterov momentum, decoupled decay, √(rows ÷ columns) as scale.
+    """torch's Muon in a number format to choose: Nesterov momentum, decoupled decay, √(rows ÷ columns) as scale.
 
-    `torch.optim.Muon` always multiplies in bfloat16, which a processor without units for it emulates: 20 times slower.
+    `torch.optim.Muon` always multiplies in bfloat16, which a processor without units for it emulates, 20 times slower.
     """
 
     def __init__(
@@ -68,14 +68,14 @@ class Muon(Optimizer):
         self.dtype = dtype
 
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """Move each matrix that has a gradient, which is used up."""
+        """Update each matrix that has a gradient, and drop the gradient."""
         self.prepare()()
 
     @torch.no_grad()
     def prepare(self, should_stop: ShouldStop = never) -> Callable[[], None]:
-        """Compute a step and return a function that takes it: weights and momenta stay as they are until then.
+        """Compute a step and return a function that takes it; until then weights and momenta do not change.
 
-        The gradients are used up. Taking the step is quick: it only adds.
+        The gradients are dropped. Taking the step is quick: it only adds.
 
         Raises:
             Stopped: `should_stop()` turned true between two matrices.
@@ -86,12 +86,12 @@ class Muon(Optimizer):
                 if matrix.grad is not None:
                     stop_point(should_stop)
                     momentum, update = self._next(matrix, matrix.grad)
-                    matrix.grad = None  # its memory is the next matrix's
+                    matrix.grad = None  # the next matrix needs its memory
                     moves.append(partial(self._move, matrix, momentum, update, group))
         return partial(_take_all, moves)
 
     def _next(self, matrix_MN: Tensor, gradient_MN: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the momentum after a step, and the update, in whose making the gradient is overwritten."""
+        """Return the momentum after a step, and the update; the gradient is overwritten."""
         known_MN = self.state[matrix_MN]["momentum_buffer"] if matrix_MN in self.state else torch.zeros_like(matrix_MN)
         momentum_MN = known_MN.lerp(gradient_MN, 1 - _MOMENTUM)
         return momentum_MN, orthogonalized(gradient_MN.lerp_(momentum_MN, _MOMENTUM), self.dtype)

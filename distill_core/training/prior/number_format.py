@@ -1,7 +1,7 @@
-"""Which number format training multiplies in: what a measurement finds faster here, not what a processor claims.
+"""The number format of training's products: the one that a measurement finds faster, whatever a processor claims.
 
-A processor without units for bfloat16 emulates it, 20 times slower and more; one that has them gains a factor of two
-or nothing, by its make. The answer is kept for each processor and version of torch.
+A processor without units for bfloat16 emulates it, 20 times slower and more; one with such units gains a factor of two
+or nothing, by its make. The result is kept for each processor and version of torch.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from distill_core.folders import cache_folder, convenience
 
 FLOAT32, BFLOAT16 = "float32", "bfloat16"
-# bfloat16 costs some precision, so it has to be worth it.
+# bfloat16 costs precision, so it must gain this factor.
 _LEAST_GAIN = 1.3
 _PAIRS = 5
 _WIDTH, _POSITIONS = 256, 256
@@ -44,7 +44,7 @@ def dtype_of(name: str) -> torch.dtype:
 
 @cache
 def _measured(kind: str) -> str:
-    """Return the format that was found for a kind of device, measured if need be; float32 where that fails."""
+    """Return the faster format on a kind of device, measured unless kept; float32 if that fails."""
     path = cache_folder() / "number_format" / f"{_fingerprint(kind)}.json"
     kept = _kept(path)
     if kept is not None:
@@ -60,7 +60,7 @@ def _measured(kind: str) -> str:
 
 
 def _fingerprint(kind: str) -> str:
-    """Return what changes with the processor and the version of torch."""
+    """Return a digest of the processor and the version of torch."""
     facts = [kind, str(torch.__version__), platform.machine(), processor_name()]
     if kind == "cuda":
         facts.append(torch.cuda.get_device_name())
@@ -68,7 +68,7 @@ def _fingerprint(kind: str) -> str:
 
 
 def processor_name() -> str:
-    """Return the processor's name with its vector units, as far as torch tells."""
+    """Return the processor's name with its vector units, as far as torch knows them."""
     capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     name = str(capabilities.get("cpu_name") or platform.processor() or platform.machine())
     units = [unit for unit in ("avx512_bf16", "amx_bf16") if capabilities.get(unit)]
@@ -83,7 +83,7 @@ def _kept(path: Path) -> str | None:
 
 
 def _keep(path: Path, found: dict[str, object]) -> None:
-    """Write the answer, in one step; a folder that takes nothing means that it is measured again."""
+    """Write the result in one step; if the folder takes nothing, the next process measures again."""
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     with convenience("keeping the number format for the next time"):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -92,9 +92,9 @@ def _keep(path: Path, found: dict[str, object]) -> None:
 
 
 def bfloat16_gain(device: torch.device) -> float:
-    """Return how many times as fast as in float32 a layer trains in bfloat16: the median of interleaved pairs.
+    """Return the speed of a layer's training in bfloat16 over that in float32: the median of interleaved pairs.
 
-    On one thread: how quickly many meet says nothing about the products.
+    It is measured on one thread: the time in which threads meet says nothing about the products.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -106,7 +106,7 @@ def bfloat16_gain(device: torch.device) -> float:
 
 def _median_gain(device: torch.device) -> float:
     generator = torch.Generator().manual_seed(0)
-    # No module: its weights would be drawn from torch's global random numbers, which are training's.
+    # A module would draw its weights from torch's global generator, which is training's.
     up_MC, down_CM = (
         (torch.randn(shape, generator=generator) / _WIDTH**0.5).to(device).requires_grad_()
         for shape in ((4 * _WIDTH, _WIDTH), (_WIDTH, 4 * _WIDTH))
@@ -123,7 +123,7 @@ def _median_gain(device: torch.device) -> float:
 
 
 def _seconds_of_a_layer(inputs_PC: Tensor, up_MC: Tensor, down_CM: Tensor, name: str) -> float:
-    """Return how long an MLP takes forward and backward; its result is read, so that no device still computes."""
+    """Return the seconds of an MLP forward and backward; its result is read, so that no device still computes."""
     started = perf_counter()
     with torch.autocast(inputs_PC.device.type, torch.bfloat16, enabled=name == BFLOAT16):
         hidden = nn.functional.linear(inputs_PC, up_MC).relu()

@@ -1,4 +1,4 @@
-"""The optimizer of each architecture, and its schedule."""
+"""The optimizer of a prior and its schedule."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from distill_core.events import ShouldStop, never, stop_point
-from distill_core.models.architectures import Prior
-from distill_core.models.frames import FramesPrior
+from distill_core.models.prior import Prior
 from distill_core.training.prior.config import PriorConfig
 from distill_core.training.prior.muon import Muon
 from distill_core.training.prior.number_format import dtype_of, number_format
 
 _WARM_UP_SHARE = 0.02
-_FRAMES_BETAS = (0.9, 0.98)
+_BETAS_BESIDE_MUON = (0.9, 0.98)
 
 
 class JointOptimizer(Optimizer):
@@ -26,7 +25,7 @@ class JointOptimizer(Optimizer):
     def __init__(self, parts: list[Optimizer]) -> None:
         self.parts = parts
         super().__init__([group for part in parts for group in part.param_groups], {})
-        # The same dicts as the parts', so that a schedule's new rate reaches them.
+        # The dicts are the parts' own, so that a schedule's new rate reaches them.
         self.param_groups = [group for part in parts for group in part.param_groups]
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -37,9 +36,9 @@ class JointOptimizer(Optimizer):
     def step(  # type: ignore[override]
         self, closure: Callable[[], float] | None = None, should_stop: ShouldStop = never
     ) -> None:
-        """Take a step with each part, or none at all.
+        """Take a step with each part, or with none.
 
-        What takes long comes before the first weight moves: at 512 × 6 all of AdamW is a twentieth of a second.
+        The long part comes before the first weight moves: in a network 512 wide and 6 deep AdamW takes 50 ms.
 
         Raises:
             Stopped: `should_stop()` turned true; neither weights nor moments have changed.
@@ -57,7 +56,8 @@ class JointOptimizer(Optimizer):
         """Go back to the states of all parts."""
         for part, state in zip(self.parts, states, strict=True):
             part.load_state_dict(state)
-        self.param_groups = [group for part in self.parts for group in part.param_groups]  # they are new dicts now
+        # `load_state_dict` makes new dicts.
+        self.param_groups = [group for part in self.parts for group in part.param_groups]
 
     def forget(self) -> None:
         """Drop all momenta."""
@@ -65,37 +65,32 @@ class JointOptimizer(Optimizer):
             part.state.clear()
 
 
-def _split_parameters(prior: FramesPrior) -> tuple[list[Any], list[Any]]:
-    """Return the trunk's matrices, which Muon takes, and everything else."""
-    matrices = [weight for block in prior.blocks for weight in block.parameters()]
-    taken = {id(weight) for weight in matrices}
-    return matrices, [weight for weight in prior.parameters() if id(weight) not in taken]
-
-
 def build_optimizer(prior: Prior, config: PriorConfig) -> JointOptimizer:
-    """Return AdamW, for `frames` with Muon (Jordan et al. 2024) for the trunk's matrices."""
-    if not isinstance(prior, FramesPrior):
+    """Return AdamW, with Muon (Jordan et al. 2024) for the matrices that the architecture gives it."""
+    matrices = prior.matrices()
+    if not matrices:
         adam = AdamW(prior.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
         return JointOptimizer([adam])
-    matrices, others = _split_parameters(prior)
+    taken = {id(weight) for weight in matrices}
+    others = [weight for weight in prior.parameters() if id(weight) not in taken]
     dtype = dtype_of(number_format(config.precision, matrices[0].device))
     muon = Muon(matrices, config.matrix_learning_rate, config.matrix_weight_decay, dtype)
-    adam = AdamW(others, lr=config.learning_rate, weight_decay=config.weight_decay, betas=_FRAMES_BETAS)
+    adam = AdamW(others, lr=config.learning_rate, weight_decay=config.weight_decay, betas=_BETAS_BESIDE_MUON)
     return JointOptimizer([adam, muon])
 
 
-def warm_up_steps(total_steps: int) -> int:
-    """Return how many of the steps the learning rate climbs for."""
-    return max(1, round(total_steps * _WARM_UP_SHARE))
+def warm_up_steps(optimizer_steps: int) -> int:
+    """Return the number of optimizer steps in which the learning rate climbs."""
+    return max(1, round(optimizer_steps * _WARM_UP_SHARE))
 
 
-def warm_up_and_cosine(optimizer: Optimizer, total_steps: int) -> LambdaLR:
-    """Return a schedule that moves once a step: a short climb, then a cosine down to zero."""
-    warm_up = warm_up_steps(total_steps)
+def warm_up_and_cosine(optimizer: Optimizer, optimizer_steps: int) -> LambdaLR:
+    """Return a schedule that moves once with each optimizer step: a short climb, then a cosine down to zero."""
+    warm_up = warm_up_steps(optimizer_steps)
 
     def scale(step: int) -> float:
         if step < warm_up:
             return (step + 1) / warm_up
-        return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, total_steps - warm_up)))
+        return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, optimizer_steps - warm_up)))
 
     return LambdaLR(optimizer, scale)

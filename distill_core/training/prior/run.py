@@ -1,4 +1,4 @@
-"""What a prior's training changes, epoch by epoch."""
+"""A prior's training in epochs, and the checks of the codes that it learns from."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ from uuid import uuid4
 
 import torch
 
+from distill_core.audio.geometry import Geometry
 from distill_core.errors import DatasetError, ModelFileError
 from distill_core.events import OnEvent, ShouldStop, never, stop_point
-from distill_core.models.architectures import Prior
+from distill_core.models.prior import Prior
 from distill_core.training.data.codes import SplitCodes
-from distill_core.training.data.sound_codes import SoundCodes, by_step, first_codes
+from distill_core.training.data.sound_codes import SoundCodes, first_codes
 from distill_core.training.data.windows import CodeWindows
 from distill_core.training.loop import MAX_ROLL_BACKS, Diverged, KeptWeights, copy_of, diverged
 from distill_core.training.prior.baselines import sibling_agreement, unigram_perplexities
-from distill_core.training.prior.config import PriorConfig
+from distill_core.training.prior.config import LEAST_EPOCH_STEPS, PriorConfig
 from distill_core.training.prior.epoch import CodeLosses, as_windows, train_prior_epoch, validate
-from distill_core.training.prior.events import FilePrior, PriorEpochMetrics, Verdict, perplexity
+from distill_core.training.prior.events import FilePrior, PriorEpochMetrics, perplexity
+from distill_core.training.prior.kept import Kept, memorizing_since
 from distill_core.training.prior.memorization import (
     Evidence,
     check_memorization,
@@ -33,27 +35,26 @@ from distill_core.training.prior.memorization import (
 from distill_core.training.prior.number_format import number_format
 from distill_core.training.prior.optimizers import build_optimizer, warm_up_and_cosine, warm_up_steps
 
-_MIN_EPOCH_STEPS = 4
-# So far above guessing a loss is no learner's any more, once the learning rate has been at its height for a while.
+# A loss this far above that of guessing means divergence, once the learning rate has been at its height for some steps.
 _WORSE_THAN_GUESSING_NATS, _STEPS_BEFORE_JUDGING = 1.0, 20
 JoinVariant: TypeAlias = Callable[[SplitCodes, OnEvent, ShouldStop], SplitCodes]
 
 
 def _enough_for_an_epoch(windows: CodeWindows) -> CodeWindows:
-    """Return the codes as often as an epoch needs to have some steps: one step on a handful of sounds is too little.
+    """Return the windows, repeated until an epoch has several optimizer steps: one step on few sounds is too little.
 
     With 15 drum sounds 50 epochs of one step each ended at perplexity 14.0, of five steps at 8.3.
     """
-    return windows.repeated(math.ceil(_MIN_EPOCH_STEPS / len(windows)))
+    return windows.repeated(math.ceil(LEAST_EPOCH_STEPS / len(windows)))
 
 
 @dataclass
 class PriorRun:
-    """What training changes: weights, optimizer, schedule, order of the data, the best so far and the history.
+    """The training under way: weights, optimizer, schedule, order of the data, the best so far and the history.
 
-    `grid` is a second's (bands, steps); `join_variant` encodes one more variant of each training sound, up to
-    `variants`; `file_prior` is what a save would replace. `last` and `before_memorizing` are the weights of the last
-    epoch, and the best before the first epoch whose verdict is that it memorizes.
+    `geometry` is the codec's; `join_variant` encodes one more variant of each training sound, up to `variants`;
+    `format` is the number format; `file_prior` is the prior that a save replaces. `last` has the weights of the last
+    epoch, `before_memorizing` the best ones before the first epoch with the verdict that it memorizes.
 
     Raises:
         Stopped: `should_stop()` turned true while the sounds were compared.
@@ -63,7 +64,7 @@ class PriorRun:
     config: PriorConfig
     codes: SplitCodes
     file_count: int
-    grid: tuple[int, int]
+    geometry: Geometry
     vqvae_config: Mapping[str, Any]
     codec_digest: str
     join_variant: JoinVariant
@@ -89,37 +90,42 @@ class PriorRun:
         self.val_windows = self._windows((sound,) for sound in codes.val)
         self._known_windows = self._windows((sound,) for sound in self._known_sounds())
         self._take(codes)
-        total_steps = len(self.train_windows) * config.max_epochs
-        self.scheduler = warm_up_and_cosine(self.optimizer, total_steps)
-        self._judged_from = warm_up_steps(total_steps) + _STEPS_BEFORE_JUDGING
+        optimizer_steps = len(self.train_windows) * config.max_epochs
+        self.scheduler = warm_up_and_cosine(self.optimizer, optimizer_steps)
+        self._judged_from = warm_up_steps(optimizer_steps) + _STEPS_BEFORE_JUDGING
         self.unigram, self.unigram_by_level = unigram_perplexities(codes.train, codes.val, self.prior.codebook_size)
         self.agreement = None if codes.is_one_sound else sibling_agreement(codes.train, codes.val, should_stop)
 
     @property
-    def codes_a_second(self) -> int:
-        """How many codes a second of sound has."""
-        return math.prod(self.grid) * self.prior.num_quantizers
+    def kept(self) -> Kept:
+        """The weights to choose from."""
+        return Kept(self.best, self.last, self.before_memorizing)
+
+    @property
+    def chunk_steps(self) -> int | None:
+        """The steps of a chunk, None if each sound is one row."""
+        return self.geometry.chunk_steps if self.prior.layout == "chunks" else None
 
     def _windows(self, sounds: Any) -> CodeWindows:
-        return as_windows(self.prior, sounds, self.config.batch_size * self.codes_a_second)
+        return as_windows(self.prior, sounds, self.config.batch_size * self.geometry.codes_per_second)
 
     def _take(self, codes: SplitCodes) -> None:
         self.codes = codes
         self.train_windows = _enough_for_an_epoch(self._windows(codes.versions))
 
     def _known_sounds(self) -> list[SoundCodes]:
-        """Return training sounds by chance, as they are, with as many codes as are held out."""
+        """Return random training sounds, as they are, with as many codes as are held out."""
         sounds = [*self.codes.train]
         random.Random(self.config.seed).shuffle(sounds)
-        return first_codes(sounds, sum(sound.count for sound in self.codes.val))
+        return first_codes(sounds, sum(sound.count for sound in self.codes.val), self.chunk_steps or 1)
 
     def _join_next_variant(self, epoch: int, on_event: OnEvent, should_stop: ShouldStop) -> None:
-        """Let variant k join before epoch k + 1, by count and never by clock: the same seed gives the same prior."""
+        """Add variant k before epoch k + 1: by number and not by time, so the same seed gives the same prior."""
         while self.codes.joined < min(self.variants, epoch - 1):
             self._take(self.join_variant(self.codes, on_event, should_stop))
 
     def train_epoch(self, epoch: int, on_event: OnEvent, should_stop: ShouldStop) -> PriorEpochMetrics:
-        """Train and validate one epoch, keep it if it is the best, and return its event.
+        """Train and validate one epoch, keep its weights if they are the best, and return its figures.
 
         Raises:
             Stopped: `should_stop()` turned true; the epoch is not validated.
@@ -145,7 +151,8 @@ class PriorRun:
         self._refuse_divergence(held_out.mean, known.mean)
         evidence = self._evidence(held_out, known)
         verdict = verdict_on(evidence)
-        self._keep_weights(epoch, held_out.mean, verdict)
+        memorizing_from = memorizing_since(self.history, epoch, verdict)
+        self.kept.keep(copy_of(self.prior), held_out.mean, epoch, has_memorized=memorizing_from > 0)
         limit_passed, limit_message = check_memorization(
             perplexity(held_out.mean), self.prior.codebook_size, self.file_count
         )
@@ -164,19 +171,22 @@ class PriorRun:
             verdict=verdict.value,
             known_perplexity=perplexity(evidence.train_loss),
             perplexity_error=evidence.standard_error,
+            best_epoch=self.best.epoch,
+            kept_epoch=self.kept.unasked.epoch,
+            memorizing_from=memorizing_from,
         )
         self.history.append(metrics)
         self.is_inside_an_epoch = False
         return metrics
 
     def _refuse_divergence(self, val_loss: float, known_loss: float) -> None:
-        """Judge an epoch before it is kept, or can replace anything.
+        """Refuse an epoch that diverged, before it is kept.
 
-        One that knows the sounds it trains on has not diverged, however it does on others: it memorizes. Nor has one
-        that gets better, if slowly.
+        An epoch that knows its training sounds has not diverged: it memorizes. One that gets better, if slowly, has not
+        either.
 
         Raises:
-            Diverged: its loss is no number, or far above that of guessing.
+            Diverged: the loss is no number, or far above that of guessing.
         """
         if not math.isfinite(val_loss):
             raise diverged()
@@ -189,81 +199,66 @@ class PriorRun:
             )
 
     def _evidence(self, held_out: CodeLosses, known: CodeLosses) -> Evidence:
-        bands, second = self.grid
-        held_out_WHQ = [by_step(loss_NSQ, bands) for loss_NSQ in held_out.sounds]
         return Evidence(
             train_loss=known.mean,
             val_loss=held_out.mean,
-            standard_error=standard_error(held_out_WHQ, second),
+            standard_error=standard_error(held_out.sounds, self.geometry.chunk_steps),
             held_out_codes=sum(sound.count for sound in self.codes.val),
             is_one_sound=self.codes.is_one_sound,
             agreement=self.agreement or 0.0,
         )
 
-    def _keep_weights(self, epoch: int, val_loss: float, verdict: Verdict) -> None:
-        state = copy_of(self.prior)
-        self.best.keep_if_better(state, val_loss, epoch)
-        self.last.keep(state, val_loss, epoch)
-        has_memorized = verdict is Verdict.MEMORIZING or self.has_memorized
-        if not has_memorized:
-            self.before_memorizing.keep_if_better(state, val_loss, epoch)
-
-    @property
-    def has_memorized(self) -> bool:
-        """Whether an epoch so far was one of memorizing."""
-        return any(metrics.verdict == Verdict.MEMORIZING for metrics in self.history)
-
     def roll_back(self) -> bool:
-        """Go back to the best weights with half the learning rate; False when there are none or it was too often."""
+        """Go back to the best weights with half the learning rate and return True; False without any, or too often."""
         self.roll_backs += 1
         if not self.best.state or self.roll_backs > MAX_ROLL_BACKS:
             return False
         self.prior.load_state_dict(self.best.state)
-        self.optimizer.forget()  # the moments may hold what led astray
+        self.optimizer.forget()  # the moments may come from the divergence
         self.scheduler.base_lrs = [rate / 2 for rate in self.scheduler.base_lrs]
-        for group in self.optimizer.param_groups:  # the schedule sets it only after the next step
+        for group in self.optimizer.param_groups:  # the schedule sets it only after the next optimizer step
             group["lr"] /= 2
         return True
 
 
 def refuse_too_little(codes: SplitCodes) -> None:
-    """Check that there is a code to learn, and one to measure on, that others come before.
+    """Check that training and validation have two codes each: a code is predicted from those before it.
 
     Raises:
-        DatasetError: there is not.
+        DatasetError: they have fewer.
     """
     if min(sum(sound.count for sound in part) for part in (codes.train, codes.val)) < 2:
         raise DatasetError("The sounds are too short to learn from.", "Add longer sounds, or more of them.")
 
 
-def refuse_one_code(codes: SplitCodes, name: str, a_second: int) -> None:
-    """Check that the codes, of so many steps a second, depend on the sound.
+def refuse_one_code(codes: SplitCodes, name: str, steps_per_second: int) -> None:
+    """Check that the codes depend on the sound; `name` is the model's.
 
     Raises:
-        ModelFileError: every place of every sound has the same code, at each level, or all sounds have the same codes
-            at the same places; `name` is the model's.
+        ModelFileError: every position of every sound has the same codes, or all sounds have the same codes at the same
+            positions.
     """
-    places_PQ = torch.cat([sound.codes_WHQ.flatten(0, 1) for sound in (*codes.train, *codes.val)])
-    if torch.equal(places_PQ, places_PQ[:1].expand_as(places_PQ)):
-        told = "one and the same code"
-    elif _are_blind(codes, a_second):
-        told = "the same codes"
+    codes_PQ = torch.cat([sound.sound_WHQ.flatten(0, 1) for sound in (*codes.train, *codes.val)])
+    if torch.equal(codes_PQ, codes_PQ[:1].expand_as(codes_PQ)):
+        shared = "one and the same code"
+    elif _are_blind(codes, steps_per_second):
+        shared = "the same codes"
     else:
         return
     raise ModelFileError(
-        f"“{name}” gives all of these sounds {told}: there is nothing to learn from them.",
+        f"“{name}” gives all of these sounds {shared}: there is nothing to learn from them.",
         "Its VQ-VAE was hardly trained, or is damaged. Choose another model, or train one: distill train",
     )
 
 
-def _are_blind(codes: SplitCodes, a_second: int) -> bool:
-    """Tell whether different sounds have the same codes, as far as each goes, and these say next to nothing.
+def _are_blind(codes: SplitCodes, steps_per_second: int) -> bool:
+    """Tell whether different sounds have the same codes, up to the shorter one's end, and few different steps.
 
-    A sound and the beginning of it agree as well, but they have more different steps than a second has.
+    A sound and its own beginning agree too, but have more different steps than a second has.
     """
     if len({file.digest for file in (*codes.train_files, *codes.val_files)}) < 2:
         return False
-    sounds = [sound.codes_WHQ.flatten(1) for sound in (*codes.train, *codes.val)]
+    sounds = [sound.sound_WHQ.flatten(1) for sound in (*codes.train, *codes.val)]
     longest_WC = max(sounds, key=len)
     are_same = all(torch.equal(sound_WC, longest_WC[: len(sound_WC)]) for sound_WC in sounds)
-    return are_same and len(longest_WC.unique(dim=0)) <= a_second
+    return are_same and len(longest_WC.unique(dim=0)) <= steps_per_second

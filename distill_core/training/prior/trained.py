@@ -1,4 +1,4 @@
-"""The result of prior training: the weights that are kept, the others to choose from, and whether to save them."""
+"""The result of a prior's training: the weights that are kept, and the others to choose from."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from distill_core.models.architectures import Prior
+from distill_core.models.prior import Prior
 from distill_core.models.summary import ModelSummary, unigram_of
 from distill_core.training.events import Ended
 from distill_core.training.loop import KeptWeights
 from distill_core.training.prior.events import KEPT_WORDS, FilePrior, Keep, PriorEpochMetrics
 from distill_core.training.prior.facts import kept_facts
+from distill_core.training.prior.kept import there_or_best
 
 _ROUNDING = 1.001  # what another batching may change when the same prior is measured again
 
 
 @dataclass(frozen=True, slots=True)
 class TrainedPrior:
-    """The result of training.
+    """The result of a prior's training.
 
-    `prior` has the weights that are kept and is on the CPU, or is None when training stopped before the first
-    validation; `config` and `metadata` are plain dicts exactly as the file holds them; `history` has one entry an
-    epoch; `ended` says how it ended. `run_id` names the run in the run folder, "" where nothing of it was written;
-    `is_kept` says whether this prior is there. `weights` has what there is to choose from; `file_prior` is what a save
-    would replace.
+    `prior` has the weights that are kept and is on the CPU, or is None if training ended before the first validation;
+    `config` and `metadata` are plain dicts exactly as the file holds them; `history` has one entry for each epoch;
+    `ended` is the ending. `run_id` names the run in the run folder, "" without one; `is_kept`: the run has this prior.
+    `weights` has the weights to choose from; `file_prior` is the prior that a save replaces.
     """
 
     prior: Prior | None
@@ -39,12 +39,12 @@ class TrainedPrior:
 
     @classmethod
     def none(cls, ended: Ended) -> TrainedPrior:
-        """Return the result of a training that ended before its first epoch had."""
+        """Return the empty result of a training that ended before its first epoch had."""
         return cls(None, {}, {}, (), ended)
 
     @property
     def stopped_early(self) -> bool:
-        """Whether it was stopped by whoever started it."""
+        """Whether its caller stopped the training."""
         return self.ended is Ended.STOPPED
 
     @property
@@ -54,10 +54,10 @@ class TrainedPrior:
         return next((metrics for metrics in self.history if metrics.epoch == epoch), None)
 
     def keeping(self, which: Keep) -> TrainedPrior:
-        """Return the same training with other weights kept; the best ones where there are no such others."""
+        """Return the same result with other weights kept; the best ones if there are no such weights."""
         if self.prior is None:
             return self
-        kept = which if which in self.weights else Keep.BEST
+        kept = there_or_best(self.weights, which)
         chosen = self.weights[kept]
         prior = type(self.prior).from_state(self.config, self.prior.codebook_size, dict(chosen.state))
         metrics = next(metrics for metrics in self.history if metrics.epoch == chosen.epoch)
@@ -70,14 +70,14 @@ class TrainedPrior:
         return unigram is not None and bool(self.metadata["final_perplexity"] >= unigram)
 
     def measured_in(self, file: ModelSummary) -> FilePrior | None:
-        """Return what is known of the prior that a file holds now, None where it holds none."""
+        """Return the measure of the prior in a file as it is now, None without a prior."""
         if not file.has_prior:
             return None
         is_the_same = self.file_prior is not None and self.file_prior.sha256 == file.stamp.sha256
         return self.file_prior if is_the_same else FilePrior(None, decides=False)
 
     def objection(self, file: ModelSummary) -> str:
-        """Return why this prior should not replace the one that a file holds now unasked, in a sentence, or ""."""
+        """Return why this prior should not replace the one in a file unasked, in a sentence, or ""."""
         before = self.measured_in(file)
         if self.prior is None or before is None:
             return ""
@@ -103,13 +103,5 @@ class TrainedPrior:
 
     @property
     def kept_words(self) -> str:
-        """Which epoch is kept, for people."""
+        """The epoch that is kept, in words."""
         return f"epoch {self.metadata['kept_epoch']}, {KEPT_WORDS[Keep(self.metadata['kept'])]}"
-
-
-def choices(best: KeptWeights, last: KeptWeights, before_memorizing: KeptWeights) -> dict[Keep, KeptWeights]:
-    """Return the weights to choose from: the best, and the others where they are of another epoch."""
-    found = {Keep.BEST: best, Keep.LAST: last, Keep.BEFORE_MEMORIZING: before_memorizing}
-    return {
-        which: each for which, each in found.items() if each.state and (which is Keep.BEST or each.epoch != best.epoch)
-    }

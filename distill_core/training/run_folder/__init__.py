@@ -1,1 +1,1 @@
-"""What a training reached, on disk until its result is saved."""
+"""The runs: trainings on disk until their results are saved."""

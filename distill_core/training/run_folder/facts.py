@@ -1,4 +1,4 @@
-"""What is known of the trainings on disk: plain values, for a list in the window or the terminal."""
+"""The facts of runs: plain values, for a list in the window or the terminal."""
 
 from __future__ import annotations
 
@@ -8,20 +8,31 @@ from enum import StrEnum
 from pathlib import Path
 
 
-class Kind(StrEnum):
-    """What is trained."""
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of training as a list names it.
 
-    PRIOR = "prior"
-    CODEC = "codec"
+    `measure` names the number that tells how good an epoch is, shown with `digits` behind the point. A kind that
+    `makes_a_model` writes a new file; any other saves into the model that it was trained for.
+    """
+
+    name: str
+    measure: str
+    digits: int
+    makes_a_model: bool
+
+    def measured(self, value: float) -> str:
+        """Return a value of the measure in words: "perplexity 7.42"."""
+        return f"{self.measure} {value:,.{self.digits}f}"
 
 
 @dataclass(frozen=True, slots=True)
 class UnfinishedRun:
-    """What is known of a training whose result is in no model; `has_ended` when only the saving is missing.
+    """The facts of a run whose result is in no model; `has_ended`: only the saving is missing.
 
-    `model` is the file that it is to be saved into, `best` the perplexity of a prior, the error of a codec. One that an
-    older Distill left (`is_older`) cannot be gone on with, and its perplexity counts padding. `written` is the moment
-    of its last state, in seconds since 1970, 0 where that is not known; `codec_digest` is "" where it is not known.
+    `model` is the file that it is to be saved into, `best` the measure of its best epoch. A run of an older Distill
+    (`is_older`) has a perplexity that counts padding; one that `is_best_only` has the best weights and no others.
+    `written` is the time of its last state, in seconds since 1970, 0 if unknown; `codec_digest` is "" if unknown.
     """
 
     run_id: str
@@ -32,19 +43,25 @@ class UnfinishedRun:
     best_epoch: int
     best: float
     has_ended: bool
+    kind: Kind
     is_older: bool = False
-    kind: Kind = Kind.PRIOR
+    is_best_only: bool = False
     codec_digest: str = ""
     written: float = 0.0
 
     @property
     def can_go_on(self) -> bool:
-        """Whether training can go on where it was."""
-        return self.kind is Kind.PRIOR and not self.has_ended and not self.is_older
+        """Whether training can go on from the last state."""
+        return not (self.has_ended or self.is_older or self.is_best_only)
+
+    @property
+    def best_words(self) -> str:
+        """The measure of the best epoch in words: "perplexity 7.42"."""
+        return self.kind.measured(self.best)
 
 
 class RunState(StrEnum):
-    """What can be done about a run."""
+    """The state of a run in a list, from which follows what can be done about it."""
 
     UNFINISHED = "unfinished"
     BEST_ONLY = "best_only"
@@ -68,7 +85,7 @@ STATE_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class ListedRun:
-    """A run as a list shows it: `facts` None where it cannot be read; `written` in seconds since 1970."""
+    """A run as a list shows it: `facts` is None if it cannot be read; `written` in seconds since 1970."""
 
     id: str
     facts: UnfinishedRun | None
@@ -78,11 +95,11 @@ class ListedRun:
 
     @property
     def is_recoverable(self) -> bool:
-        """Whether opening its model offers it."""
-        kind = None if self.facts is None else self.facts.kind
-        return kind is Kind.PRIOR and self.state not in (RunState.IN_USE, RunState.MODEL_GONE)
+        """Whether opening its model offers to go on with it, or to save its best."""
+        has_a_model = self.facts is not None and not self.facts.kind.makes_a_model
+        return has_a_model and self.state not in (RunState.IN_USE, RunState.MODEL_GONE)
 
 
 def recoverable(listed: Sequence[ListedRun]) -> tuple[UnfinishedRun, ...]:
-    """Return the trainings that opening their models offers, in the order of a list."""
+    """Return the facts of the runs that opening their models offers, in the order of a list."""
     return tuple(run.facts for run in listed if run.is_recoverable and run.facts is not None)

@@ -1,41 +1,47 @@
-"""What a run's file holds, whatever was trained: its keys, and the checks that each kind of training shares."""
+"""The format of a run's file: the keys that all kinds of training share, their checks, and the facts in them."""
 
 from __future__ import annotations
 
-import math
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
-
-import torch
-from torch import Tensor
+from typing import Any, Protocol, TypeVar
 
 from distill_core.audio.dataset import AudioDataset
-from distill_core.errors import ConfigError, ModelFileError
-from distill_core.memory import is_short_of_memory
-from distill_core.training.codec.events import VQVAEEpochMetrics
-from distill_core.training.events import Ended
-from distill_core.training.prior.events import PriorEpochMetrics
+from distill_core.errors import ModelFileError
+from distill_core.models.persistence import now_utc
+from distill_core.training.events import Ended, EpochMetrics
+from distill_core.training.loop import KeptWeights
+from distill_core.training.run_folder.checks import (
+    KeyTypes,
+    damaged_run,
+    has_keys,
+    is_count,
+    is_within,
+    newer_run,
+    reading_a_run,
+    require,
+)
 from distill_core.training.run_folder.facts import Kind
 
-FORMAT, VERSION = "distill_run", 3
-UNMASKED_VERSION = 1  # counted padding: it cannot be gone on with
+FORMAT, VERSION = "distill_run", 4
+UNMASKED_VERSION = 1  # counts padding: training cannot go on from it
 _PATHS_VERSION = 2  # the last without a kind of training, and with a single folder of sounds
+_BEST_CODEC_VERSION = 3  # the last with the best weights alone of a codec, and with epochs that name no best one
+_UNNAMED_KIND = "prior"  # of runs that name none: there was no other
 MOST_EPOCHS = 1_000_000
 LATEST_MOMENT = 2.5e11  # seconds since 1970: the year 9892, which every calendar still shows
 _RUN_ID = re.compile("[0-9a-f]{32}")
-_GO_ON = ("", Ended.STOPPED, Ended.TIME_LIMIT)  # how a run that can be gone on with may have ended
+_GO_ON = ("", Ended.STOPPED, Ended.TIME_LIMIT)  # the endings after which training can go on; "": it was cut off
 _LONGEST_PATH, _MOST_SOURCES = 32_768, 100_000
-# A list of contents has room for some thousand texts; no path has a zero in it, so many stand in one.
+# A list of contents has room for some thousand texts; no path has a zero in it, so a zero parts the paths in a text.
 _MOST_SINGLE, _IN_ONE_TEXT, _MOST_LETTERS = 1000, 20, 8_000_000
 MOST_KEPT_EPOCHS, MOST_CURVE_POINTS = 500, 10_000  # 20,000 and 40,000 opcodes
 
-Epoch = TypeVar("Epoch", PriorEpochMetrics, VQVAEEpochMetrics)
-KeyTypes = dict[str, type | tuple[type, ...]]
+Epoch = TypeVar("Epoch", bound=EpochMetrics)
 _KEYS: KeyTypes = {
     "run_id": str,
     "model_path": str,
@@ -56,94 +62,13 @@ _FORMER_KEYS: KeyTypes = {
 _KEYS_OF: dict[int, KeyTypes] = {
     UNMASKED_VERSION: _FORMER_KEYS | {"has_ended": bool},
     _PATHS_VERSION: _FORMER_KEYS | {"ended": str},
+    _BEST_CODEC_VERSION: _KEYS,
     VERSION: _KEYS,
 }
 
 
-class NewerRunError(ModelFileError):
-    """A run's state was made by a newer Distill; `model` is the path of its model, as far as that can be told."""
-
-    model = Path()
-
-
-def newer_run(values: Mapping[str, Any]) -> NewerRunError:
-    """Return the error of a run's state that only a newer Distill understands."""
-    error = NewerRunError(
-        "The unfinished training was made by a newer Distill; nothing was changed.",
-        "Please update Distill. A training afresh leaves it as it is.",
-    )
-    path = values.get("model_path")
-    error.model = Path(path if isinstance(path, str) else "")
-    return error
-
-
-def older_run() -> ModelFileError:
-    """Return the error of going on with a run that an older Distill left."""
-    return ModelFileError(
-        "The unfinished training was made by an older Distill, which counted padding as sound: it can't be gone on "
-        "with. Nothing was changed.",
-        "Its best prior can still be saved (Use Best, --use-best); or train afresh.",
-    )
-
-
-def damaged_run() -> ModelFileError:
-    """Return the error of a run whose file is of this format, and does not hold what it should."""
-    return ModelFileError(
-        "The unfinished training can't be read: its file is damaged.",
-        "Train afresh; distill runs lists it, and discards it.",
-    )
-
-
-@contextmanager
-def reading_a_run() -> Iterator[None]:
-    """Answer a value of a run's state that does not fit in words; only what takes such values stands inside.
-
-    Raises:
-        ModelFileError: instead of whatever the value led to.
-    """
-    try:
-        yield
-    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError, AttributeError, ConfigError) as error:
-        if is_short_of_memory(error):
-            raise
-        raise damaged_run() from error
-
-
-def require(holds: bool) -> None:
-    """Check what a run's state has to fulfil.
-
-    Raises:
-        ModelFileError: it does not.
-    """
-    if not holds:
-        raise damaged_run()
-
-
-def is_within(value: object, least: float, most: float) -> bool:
-    """Tell whether a value is a number from `least` to `most`; NaN, infinity, yes and no are none."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
-
-
-def is_count(value: object, least: int, most: int) -> bool:
-    """Tell whether a value is a whole number from `least` to `most`."""
-    return type(value) is int and least <= value <= most
-
-
-def are_finite(value: Any) -> bool:
-    """Tell whether every number in plain values and tensors is finite; tensors that are only described are left out."""
-    if isinstance(value, Tensor):
-        # The least and the greatest number, which NaN takes over: many times faster than a mask of all.
-        is_empty = not value.is_floating_point() or not value.numel()
-        return is_empty or bool(torch.isfinite(torch.stack(torch.aminmax(value))).all())
-    if isinstance(value, Mapping):
-        return all(map(are_finite, value.values()))
-    if isinstance(value, list | tuple):
-        return all(map(are_finite, value))
-    return not isinstance(value, float) or math.isfinite(value)
-
-
 def sounds_of(dataset: AudioDataset) -> list[str]:
-    """Return where the sounds of a training come from, as its run holds it: of too many places the folders above."""
+    """Return the paths of a training's sounds as its run holds them; of too many paths, their parent folders."""
     places = [str(source.resolve()) for source in dataset.sources]
     while len(places) > _MOST_SOURCES or sum(map(len, places)) > _MOST_LETTERS:
         places = sorted({os.path.dirname(place) for place in places})
@@ -152,10 +77,44 @@ def sounds_of(dataset: AudioDataset) -> list[str]:
     return ["\0".join(places[start : start + _IN_ONE_TEXT]) for start in range(0, len(places), _IN_ONE_TEXT)]
 
 
-def thinned(history: Sequence[Epoch], needed: Collection[int], most: int = MOST_KEPT_EPOCHS) -> list[Epoch]:
-    """Return the epochs of a history at even distances, as many as a file has room for, with those that are needed.
+class HasRun(Protocol):
+    """The part of a training that `common_values` reads."""
 
-    The distance is a power of two, so that what is thinned again later has the same epochs.
+    run_id: str
+    best: KeptWeights
+
+
+def common_values(
+    run: HasRun,
+    kind: Kind,
+    model: Path,
+    dataset: AudioDataset,
+    history: Sequence[Any],
+    ended: Ended | None,
+    *,
+    codec_digest: str = "",
+) -> dict[str, Any]:
+    """Return the values of a state that do not depend on the kind; `ended` None: the training is under way.
+
+    `history` has the epochs that are kept, as dataclasses; `codec_digest` is "" for a training without a codec's codes.
+    """
+    return {
+        "kind": kind.name,
+        "run_id": run.run_id,
+        "model_path": str(model),
+        "sounds": sounds_of(dataset),
+        "written": now_utc(),
+        "codec_digest": codec_digest,
+        "best_epoch": run.best.epoch,
+        "history": [asdict(metrics) for metrics in history],
+        "ended": "" if ended is None else ended.value,
+    }
+
+
+def thinned(history: Sequence[Epoch], needed: Collection[int], most: int = MOST_KEPT_EPOCHS) -> list[Epoch]:
+    """Return at most `most` epochs of a history, at even distances, and the ones in `needed`.
+
+    The distance is a power of two, so that thinning again later keeps the same epochs.
     """
     step = 1
     while history and history[-1].epoch > most * step:
@@ -164,7 +123,7 @@ def thinned(history: Sequence[Epoch], needed: Collection[int], most: int = MOST_
 
 
 def comparable(path: Path) -> str:
-    """Return what is the same for the same file, whatever links lead to it; where it can't be followed, its name."""
+    """Return a path with all links followed, so that it compares; one that can't be followed stays as it is."""
     try:
         return os.path.normcase(path.resolve())
     except (OSError, RuntimeError, ValueError):
@@ -172,23 +131,39 @@ def comparable(path: Path) -> str:
 
 
 def is_older(values: Mapping[str, Any]) -> bool:
-    """Tell whether an older Distill, which counted padding, left a run."""
+    """Tell whether a run is of an older Distill, which counted padding."""
     return bool(values["version"] == UNMASKED_VERSION)
 
 
-def kind_of(values: Mapping[str, Any]) -> Kind:
-    """Return what a run trains.
+def names_no_best_epoch(values: Mapping[str, Any]) -> bool:
+    """Tell whether a run is of a version whose epochs do not name the best one so far."""
+    return bool(values["version"] <= _BEST_CODEC_VERSION)
+
+
+def naming_best(history: Iterable[Any]) -> list[Any]:
+    """Return epochs, as dataclasses, each with the best one so far, judged as for the weights that are kept."""
+    judge, named = KeptWeights(), []
+    for metrics in history:
+        judge.keep_if_better({}, metrics.val_loss, metrics.epoch)
+        named.append(replace(metrics, best_epoch=judge.epoch))
+    return named
+
+
+def _is_former(values: Mapping[str, Any]) -> bool:
+    """Tell whether a run is of a version without a kind, a date and more than one place of sounds."""
+    return bool(values["version"] <= _PATHS_VERSION)
+
+
+def kind_name(values: Mapping[str, Any]) -> str:
+    """Return the name of a run's kind of training.
 
     Raises:
-        ModelFileError: it names no kind.
-        NewerRunError: it names one of a newer Distill.
+        ModelFileError: it names none.
     """
-    name = values.get("kind") if values["version"] == VERSION else Kind.PRIOR
+    name = _UNNAMED_KIND if _is_former(values) else values.get("kind")
     if not isinstance(name, str):
         raise damaged_run()
-    if name not in [*Kind]:
-        raise newer_run(values)
-    return Kind(name)
+    return name
 
 
 def _check_version(values: Mapping[str, Any], name: str) -> None:
@@ -201,17 +176,12 @@ def _check_version(values: Mapping[str, Any], name: str) -> None:
         raise damaged_run()
 
 
-def has_keys(values: Mapping[str, Any], keys: KeyTypes) -> bool:
-    """Tell whether all keys are there, with values of their types."""
-    return all(isinstance(values.get(key), kind) for key, kind in keys.items())
-
-
 def _is_path(value: object) -> bool:
     return isinstance(value, str) and 0 < len(value) <= _LONGEST_PATH
 
 
 def _sounds(values: Mapping[str, Any]) -> list[str]:
-    if values["version"] != VERSION:
+    if _is_former(values):
         return [values["sounds_path"]]
     return [path for text in values["sounds"] for path in text.split("\0")]
 
@@ -238,17 +208,17 @@ def check_common(values: Mapping[str, Any], name: str) -> None:
     """Check the keys that runs of each kind have; `name` is the file's.
 
     Raises:
-        ModelFileError: they are not as they should be.
-        NewerRunError: they are a newer Distill's.
+        ModelFileError: the run is damaged, or the file holds none.
+        NewerRunError: a newer Distill made it.
     """
     _check_version(values, name)
     with reading_a_run():
         require(has_keys(values, _KEYS_OF[values["version"]]))
-        require(bool(_RUN_ID.fullmatch(values["run_id"])))  # a folder bears it as its name
+        require(bool(_RUN_ID.fullmatch(values["run_id"])))  # it is the name of a folder
         sounds = _sounds(values)
         require(0 < len(sounds) <= _MOST_SOURCES and all(map(_is_path, [values["model_path"], *sounds])))
         require(values.get("ended", "") in ("", *Ended))
-        if values["version"] == VERSION:
+        if not _is_former(values):
             require(is_within(_moment(values["written"]), 0, LATEST_MOMENT))
         _check_epochs(values)
 
@@ -265,8 +235,7 @@ def common_facts(values: Mapping[str, Any]) -> dict[str, Any]:
         "best_epoch": values["best_epoch"],
         "has_ended": values["has_ended"] if is_older(values) else values["ended"] not in _GO_ON,
         "is_older": is_older(values),
-        "kind": kind_of(values),
-        "written": _moment(values["written"]) if values["version"] == VERSION else 0.0,
+        "written": 0.0 if _is_former(values) else _moment(values["written"]),
     }
 
 

@@ -1,0 +1,30 @@
+"""The request for a codec's training, of any codec."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from distill_core.training.run_folder.folder import RunFolder
+from distill_core.training.settings import TrainingSettings
+
+
+@dataclass(frozen=True, slots=True)
+class CodecRequest:
+    """All settings, or some of them by name; the place of the run, and the state of the run to go on with."""
+
+    config: TrainingSettings | Mapping[str, Any]
+    run_folder: RunFolder | None = None
+    unfinished: Mapping[str, Any] | None = None
+
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """The settings that were given by name; the others follow from the sounds."""
+        return {} if isinstance(self.config, TrainingSettings) else dict(self.config)
+
+    @property
+    def model_path(self) -> Path:
+        """The path that the codec is to be saved at, empty if unknown."""
+        return Path() if self.run_folder is None else self.run_folder.model.resolve()

@@ -1,0 +1,62 @@
+"""The save of a prior, after which its run is removed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from distill_core.errors import DistillError
+from distill_core.files.archive import FileStamp
+from distill_core.files.backup import backup_of
+from distill_core.models.persistence import ends_opening_in_the_ancestor, read_summary, save_prior_to_model
+from distill_core.training.prior.trained import TrainedPrior
+from distill_core.training.prior.words import no_longer_opens_words
+from distill_core.training.run_folder.folder import RunFolder
+
+
+@dataclass(frozen=True, slots=True)
+class SavedPrior:
+    """The file of a saved prior; `backup` is its version before, if that alone opens in the ancestor now, else None."""
+
+    path: Path
+    backup: Path | None
+
+    @property
+    def note(self) -> str:
+        """The note on a file that no longer opens in the ancestor, or ""."""
+        return "" if self.backup is None else no_longer_opens_words(self.path, self.backup)
+
+
+def _architecture_at(path: Path) -> str | None:
+    """Return the architecture of the prior in a file, "" without a prior; None without a readable model."""
+    try:
+        return read_summary(path).prior_architecture
+    except DistillError:
+        return None
+
+
+def save_and_finish(
+    trained: TrainedPrior,
+    model: Path,
+    *,
+    run_folder: RunFolder,
+    output: Path | None = None,
+    expected: FileStamp | None = None,
+) -> SavedPrior:
+    """Save a prior into its model, or into a copy at `output`, and remove its run.
+
+    `expected` is the stamp of the model file as it was opened; None saves also into a file that has changed since.
+
+    Raises:
+        ChangedOnDiskError: another program has changed the model file; it is as that program left it.
+        SaveError: it could not be written; the file is unchanged, and the run is kept.
+        ModelFileError: the model file cannot be opened; the run is kept.
+        ValueError: there is no prior.
+    """
+    if trained.prior is None:
+        raise ValueError("there is no prior to save")
+    before = _architecture_at(output or model)
+    path = save_prior_to_model(model, trained.prior, trained.config, trained.metadata, output=output, expected=expected)
+    run_folder.discard(trained.run_id)
+    is_last = before is not None and ends_opening_in_the_ancestor(before, trained.prior.architecture)
+    return SavedPrior(path, backup_of(path) if is_last else None)

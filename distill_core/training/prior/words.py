@@ -1,0 +1,137 @@
+"""Sentences of window and terminal about a prior: how its training ended, its kept epoch, and the prior in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from distill_core.text import file_name
+from distill_core.training.events import ENDED_WORDS, Ended
+from distill_core.training.prior.events import KEPT_WORDS, Keep, perplexity, verdict_words
+from distill_core.training.run_folder.facts import Kind
+from distill_core.training.words import BY_AN_OLDER_MEASURE
+
+if TYPE_CHECKING:
+    from distill_core.models.summary import ModelSummary
+    from distill_core.training.prior.events import FilePrior, PriorEpochMetrics
+    from distill_core.training.prior.trained import TrainedPrior
+
+PRIOR = Kind("prior", measure="perplexity", digits=2, makes_a_model=False)
+_FINISHED = {Ended.LAST_EPOCH: "Finished", Ended.STOPPED: "Stopped"}
+_LONGEST_NAME = 40
+SAVING_REPLACES = "Saving replaces it."
+AGREEMENT, PREDICTABLE = "sibling agreement", "very predictable"  # labels of a prior's facts
+
+
+def perplexity_words(value: float, *, counts_padding: bool) -> str:
+    """Return a perplexity with its name; one that counts padding, and compares with no newer one, is marked."""
+    return f"{PRIOR.measured(value)} {BY_AN_OLDER_MEASURE}" if counts_padding else PRIOR.measured(value)
+
+
+def known_perplexity(file: ModelSummary) -> str:
+    """Return the perplexity of a file's prior with its name, or "" for a file that gives none."""
+    reached = file.perplexity
+    return "" if reached is None else perplexity_words(reached, counts_padding=file.counts_padding)
+
+
+def has_prior_words(name: str, known: str = "") -> str:
+    """Return that a file, whose name is as it is shown, has a prior already; `known` is a fact about that prior."""
+    about = f" ({known})" if known else ""
+    return f"“{name}” already has a prior{about}."
+
+
+def compared_words(file: ModelSummary, trained: TrainedPrior) -> str:
+    """Return the perplexity of a file's prior on a training's held-out sounds, beside that of the new one, or ""."""
+    before = trained.measured_in(file)
+    if before is None or before.perplexity is None:
+        return ""
+    if not before.decides:
+        return file_prior_words(before)
+    new = trained.metadata["final_perplexity"]
+    return f"On the same held-out sounds it reaches {before.perplexity:,.2f}, the new prior {new:,.2f}."
+
+
+def no_longer_opens_words(saved_to: Path, backup: Path) -> str:
+    """Return the note on a file that no longer opens in the program that Distill descends from."""
+    name, kept = file_name(saved_to, _LONGEST_NAME), file_name(backup, _LONGEST_NAME)
+    return f"The older Distill no longer opens “{name}”; “{kept}” keeps it as it was until the next save."
+
+
+def newer_prior_words(architecture: str) -> str:
+    """Return the note on a prior that this Distill cannot read."""
+    return f"Its prior (“{architecture}”) was made by a newer Distill; the model itself can be used."
+
+
+def file_prior_words(before: FilePrior) -> str:
+    """Return the perplexity of the prior that a save replaces, on this run's held-out sounds."""
+    if before.perplexity is None:
+        return "The prior in the file can't be measured on these held-out sounds."
+    may_know = "" if before.decides else ", which it may have learned from"
+    return f"The prior in the file has {PRIOR.measured(before.perplexity)} on these held-out sounds{may_know}."
+
+
+def agreement_words(share: object) -> str:
+    """Return how alike validation and training sounds are, or "" for a value of a stranger's file that is no share."""
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+        return ""
+    return f"{share:.0%} of a validation sound's codes are those of its nearest training sound (median)"
+
+
+def predictable_words(was_below_limit: object) -> str:
+    """Return whether an epoch was below the fixed limit, or "" for a value of a stranger's file that is no bool."""
+    if not isinstance(was_below_limit, bool):
+        return ""
+    return "yes, in some epoch" if was_below_limit else "no"
+
+
+def kept_words(kept: object) -> str:
+    """Return the choice of weights in words, or "" for a value of a stranger's file that is no choice."""
+    return KEPT_WORDS[Keep(kept)] if isinstance(kept, str) and kept in [*Keep] else ""
+
+
+def verdict_in_short(verdict: object) -> str:
+    """Return a verdict without its explanation: "memorizing"."""
+    return verdict_words(verdict).partition(" – ")[0]
+
+
+def shown_perplexity(metadata: Mapping[str, Any]) -> str:
+    """Return the perplexity of the weights that are kept; one that counts padding is marked."""
+    from distill_core.models.summary import MEASURE
+
+    return perplexity_words(metadata["final_perplexity"], counts_padding=metadata.get("measure") != MEASURE)
+
+
+def finished_text(trained: TrainedPrior) -> str:
+    """Return how a training ended, which epoch is kept, and whether it is better than guessing."""
+    ended = _FINISHED.get(trained.ended, f"Ended {ENDED_WORDS[trained.ended]}")
+    facts = trained.metadata
+    kept = f"{shown_perplexity(facts)} at epoch {facts['kept_epoch']}, {kept_words(facts['kept'])}."
+    return f"{ended}: {kept} {trained.guessing_note()}".strip()
+
+
+def unsaved_detail(trained: TrainedPrior) -> str:
+    """Return the facts of a prior that is not saved yet."""
+    facts, verdict = trained.metadata, verdict_words(trained.metadata.get("verdict"))
+    sentences = [
+        f"Epoch {facts['kept_epoch']}, {kept_words(facts['kept'])}, is kept: {shown_perplexity(facts)}.",
+        *_others(trained),
+        f"The verdict: {verdict}." if verdict else "",
+        "" if trained.ended in _FINISHED else f"Training ended {ENDED_WORDS[trained.ended]}.",
+        trained.guessing_note(),
+    ]
+    return " ".join(filter(None, sentences))
+
+
+def _others(trained: TrainedPrior) -> list[str]:
+    """Return a sentence for each of the other weights to choose from."""
+    return [
+        f"{kept_words(which).capitalize()} is epoch {weights.epoch}: perplexity {perplexity(weights.loss):,.2f}."
+        for which, weights in trained.weights.items()
+        if which != trained.metadata.get("kept")
+    ]
+
+
+def kept_when_stopped(epoch: PriorEpochMetrics) -> str:
+    """Return which epoch stopping keeps of a training that memorizes."""
+    return f"Stopping keeps epoch {epoch.epoch}, perplexity {epoch.val_perplexity:.2f}."
