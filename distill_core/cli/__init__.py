@@ -1,4 +1,4 @@
-"""The terminal program `distill`: one module a command."""
+"""The terminal program `distill`: one module for each command."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ app.command("runs")(runs)
 
 
 def main() -> None:
-    """Run the terminal program; exits with the codes of the errors (0 also when stopped)."""
+    """Run the terminal program; exit with an error's code, and with 0 also after a stop."""
     try:
         app()
     finally:

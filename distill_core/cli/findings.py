@@ -1,4 +1,4 @@
-"""What each training command tells about sounds and settings before it starts."""
+"""The lines that each training command prints about its sounds, and about an end without a result."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from distill_core.cli.progress import TrainingProgress
 from distill_core.cli.terminal import Terminal
 from distill_core.events import ShouldStop
 from distill_core.training.events import Ended
+from distill_core.training.words import nothing_to_save, one_sound_words
 
 if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
@@ -27,7 +28,7 @@ def scan_sounds(sources: Sequence[Path], progress: TrainingProgress, should_stop
     """Scan folders and files and emit the `scan` line.
 
     Raises:
-        DatasetError: there is nothing usable.
+        DatasetError: there are no usable sounds.
         Stopped: `should_stop()` turned true.
     """
     from distill_core.audio.dataset import scan
@@ -44,13 +45,16 @@ def _places(sources: Sequence[Path]) -> str:
 
 
 def say_sounds(terminal: Terminal, dataset: AudioDataset, measure: str) -> None:
-    """Tell how many sounds there are, what is special about some and which are skipped; `measure` is what is kept."""
+    """Print the number of sounds, notes on some of them, and those that are skipped.
+
+    `measure` names the number that tells how good an epoch is.
+    """
     count = len(dataset.files)
     terminal.say(
         f"Sounds: {count} sound{'s' * (count != 1)}, {dataset.total_duration_s:.1f} s, in {_places(dataset.sources)}"
     )
     if count == 1:
-        terminal.say(f"One sound only: its end is kept for validation, so the {measure} is less trustworthy.", "yellow")
+        terminal.say(one_sound_words(measure), "yellow")
     if dataset.sameness:
         terminal.say(dataset.sameness, "yellow")
     for file in dataset.files:
@@ -65,7 +69,6 @@ def say_sounds(terminal: Terminal, dataset: AudioDataset, measure: str) -> None:
 
 
 def say_stopped(terminal: Terminal, ended: Ended = Ended.STOPPED) -> None:
-    """Tell that training ended before there was anything to save."""
+    """Print that training ended before its first epoch had."""
     terminal.emit("done", saved_to=None, stopped_early=ended is Ended.STOPPED, ended=ended.value)
-    why = "Its time limit came" if ended is Ended.TIME_LIMIT else "Stopped"
-    terminal.say(f"{why} before the first epoch: nothing to save.")
+    terminal.say(nothing_to_save(ended))

@@ -1,17 +1,25 @@
-"""`distill inspect MODEL`: what a model file holds."""
+"""`distill inspect MODEL`: the facts of a model file."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from distill_core.cli.terminal import Terminal, terminal_session
 from distill_core.text import LONGEST_NAME, printable
-from distill_core.training.events import ENDED_WORDS
-from distill_core.training.prior.events import KEPT_WORDS, VERDICT_WORDS
+from distill_core.training.prior.events import verdict_words
+from distill_core.training.prior.words import (
+    AGREEMENT,
+    PREDICTABLE,
+    agreement_words,
+    kept_words,
+    newer_prior_words,
+    predictable_words,
+)
+from distill_core.training.words import ended_words
 
 if TYPE_CHECKING:
     from distill_core.models.summary import ModelSummary
@@ -30,8 +38,8 @@ _PRIOR_LABELS = {
     "epochs_trained": "epochs trained",
     "level_perplexities": "perplexity by level",
     "unigram_by_level": "by level, guessing by frequency alone",
-    "sibling_agreement": "share of codes as in the nearest training sound",
-    "was_memorizing": "was below the fixed limit",
+    "sibling_agreement": AGREEMENT,
+    "was_memorizing": PREDICTABLE,
     "unigram_perplexity": "perplexity of guessing by frequency alone",
     "format": "number format of training",
     "training_date": "trained",
@@ -39,12 +47,14 @@ _PRIOR_LABELS = {
     "dataset_file_count": "number of sounds",
     "dataset_total_duration_s": "seconds of sound",
 }
-
-_WORDS: dict[str, Mapping[Any, str]] = {
-    "verdict": VERDICT_WORDS,
-    "run_verdict": VERDICT_WORDS,
-    "kept": KEPT_WORDS,
-    "ended": ENDED_WORDS,
+_NETWORK = {"num_layers": "layers", "num_heads": "heads", "hidden_size": "hidden"}
+_WORDS: dict[str, Callable[[object], str]] = {
+    "verdict": verdict_words,
+    "run_verdict": verdict_words,
+    "kept": kept_words,
+    "ended": ended_words,
+    "sibling_agreement": agreement_words,
+    "was_memorizing": predictable_words,
 }
 
 
@@ -78,36 +88,41 @@ def _facts(summary: ModelSummary) -> dict[str, object]:
         "prior_metadata": _prior_facts(summary),
         "codebook_size": summary.codebook_size,
         "num_quantizers": summary.num_quantizers,
-        "grid": summary.grid,
-        "seq_len": summary.seq_len,
+        "grid": (summary.geometry.bands, summary.geometry.chunk_steps),
+        "seq_len": summary.geometry.codes_per_second,
+        "codes_per_second": summary.geometry.codes_per_second,
         "has_prior": summary.has_prior,
     }
 
 
 def _prior_facts(summary: ModelSummary) -> dict[str, object] | None:
-    """Return what the file tells of its prior, with the guessing that it compares with."""
+    """Return the facts of the file's prior, with the perplexity of guessing to compare with."""
     if summary.prior_metadata is None or (unigram := summary.unigram_perplexity) is None:
         return summary.prior_metadata
     return summary.prior_metadata | {"unigram_perplexity": unigram}
 
 
 def _show(terminal: Terminal, summary: ModelSummary) -> None:
-    bands, steps = summary.grid
-    spectrogram = summary.spectrogram
+    geometry = summary.geometry
     terminal.say(f"Model: {printable(summary.name, LONGEST_NAME)}")
     terminal.say(f"  file: {summary.path}, {summary.stamp.size / 1e6:.1f} MB, format version {summary.version}")
     terminal.say(f"  codebooks: {summary.num_quantizers} levels × {summary.codebook_size} codes")
-    terminal.say(f"  positions: {bands} bands × {steps} steps a second, {summary.seq_len} codes")
-    terminal.say(
-        f"  sound: {spectrogram.sample_rate / 1000:g} kHz, {spectrogram.n_mels} mel bands, "
-        f"hop length {spectrogram.hop_length}, FFT {spectrogram.n_fft}"
-    )
+    positions = f"{geometry.bands} bands × {geometry.chunk_steps} steps a second"
+    terminal.say(f"  positions: {positions}, {geometry.codes_per_second} codes")
+    terminal.say(f"  sound: {geometry.sample_rate / 1000:g} kHz{_mel_in_words(summary)}")
     terminal.say(f"  parameters: {summary.parameters:,}")
     for level in (f"level_{number}" for number in range(summary.num_quantizers)):
-        match (summary.codebook_health or {}).get(level):  # a file's author may have put anything there
+        match (summary.codebook_health or {}).get(level):  # a stranger's file may have anything here
             case {"utilization": float() | int() as share, "perplexity": float() | int() as perplexity}:
                 terminal.say(f"  {level}: {share:.0%} of the codes in use, perplexity {perplexity:.1f}")
     _show_prior(terminal, summary)
+
+
+def _mel_in_words(summary: ModelSummary) -> str:
+    """Return the settings of the log-mels, "" for a codec that makes none."""
+    settings = summary.spectrogram
+    mel = f", {settings.n_mels} mel bands, hop length {settings.hop_length}, FFT {settings.n_fft}"
+    return mel if summary.has_mel else ""
 
 
 def _show_prior(terminal: Terminal, summary: ModelSummary) -> None:
@@ -115,16 +130,11 @@ def _show_prior(terminal: Terminal, summary: ModelSummary) -> None:
         terminal.say("Prior: none yet")
         return
     if not summary.prior_is_readable:
-        name = summary.prior_architecture
-        terminal.say(
-            f"Prior: of an architecture (“{name}”) that a newer Distill made; the VQ-VAE can be used", "yellow"
-        )
+        terminal.say(newer_prior_words(summary.prior_architecture), "yellow")
         return
-    config = summary.prior_config or {}
     terminal.say(f"Prior: {summary.prior_architecture}, {summary.prior_parameters:,} parameters")
-    terminal.say(
-        f"  network: {config['num_layers']} layers, {config['num_heads']} heads, {config['hidden_size']} hidden"
-    )
+    if sizes := summary.prior_network:
+        terminal.say("  network: " + ", ".join(f"{size} {_NETWORK[name]}" for name, size in sizes.items()))
     if summary.counts_padding:
         terminal.say("  its perplexities count padding too (an older measure), and compare with no newer ones")
     for key, label in _PRIOR_LABELS.items():
@@ -133,14 +143,13 @@ def _show_prior(terminal: Terminal, summary: ModelSummary) -> None:
 
 
 def _in_words(key: str, value: object) -> str:
-    """Return a fact as people read it, with its own words where it has some."""
-    known = {str(name): words for name, words in _WORDS.get(key, {}).items()}
-    words = known.get(value) if isinstance(value, str) else None
+    """Return a fact as people read it, by the words of its key if there are some."""
+    words = _WORDS[key](value) if key in _WORDS else ""
     return words or printable(_shown(value), _LONGEST_FACT)
 
 
 def _shown(value: object) -> str:
-    """Return a fact as people read it; a file's author may have put anything there, of any size and depth."""
+    """Return a fact as people read it; a stranger's file may have values of any type, size and depth."""
     match value:
         case bool():
             return "yes" if value else "no"

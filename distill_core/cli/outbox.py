@@ -1,4 +1,4 @@
-"""A stream that takes what is printed at once and writes it from a thread: a reader who pauses holds no work up."""
+"""Output that a thread writes, so that no work waits for a reader who pauses."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import threading
 import time
 from collections.abc import Callable
 
-_BLOCK_BYTES = 512  # no more, or a slow reader (a line of 9600 baud) would look as if it read nothing
-_PATIENCE_S = 1.2  # whoever takes something once a second is waited for
+_BLOCK_BYTES = 512  # with larger blocks a slow reader (a line of 9600 baud) would seem to read nothing
+_PATIENCE_S = 1.2  # longer than a second, in which a slow reader takes something
 _RETRY_S, _FIRST_STEP_S = 0.05, 1.0
 _GONE = {errno.EPIPE, errno.ECONNRESET, errno.ESHUTDOWN}
 _TERMINAL_GONE = {errno.EIO, errno.ENXIO}  # of a line that hung up
@@ -20,7 +20,7 @@ _TERMINAL_GONE = {errno.EIO, errno.ENXIO}  # of a line that hung up
 class Background:
     """Work in a thread that ends with the process.
 
-    `Thread.start` would wait for ever where there is too little memory for the thread's first step.
+    `Thread.start` would wait for ever if memory is too short for the thread to begin.
     """
 
     def __init__(self, work: Callable[[], object]) -> None:
@@ -29,12 +29,12 @@ class Background:
 
     @property
     def is_alive(self) -> bool:
-        """Whether it works, or was started so recently that it will have its first step yet."""
+        """Whether it works, or was started less than a second ago and has not begun."""
         is_awaited = 0 <= time.monotonic() - self._started_at < _FIRST_STEP_S
         return not self._has_ended and (self._has_begun or is_awaited)
 
     def start(self) -> None:
-        """Start, unless it was; with too little memory for a thread, nothing is done."""
+        """Start, unless it was started; do nothing if memory is too short for a thread."""
         if self._started_at == math.inf:
             self._started_at = time.monotonic()
             try:
@@ -50,17 +50,17 @@ class Background:
             self._has_ended = True
 
     def wait(self) -> None:
-        """Wait until the work has ended, a second at most."""
+        """Wait until the work has ended, for a second at most."""
         end = time.monotonic() + 1
         while self.is_alive and time.monotonic() < end:
             time.sleep(_RETRY_S / 10)
 
 
 class Outbox(io.RawIOBase):
-    """Keeps what is printed until it is written; once that fails, what is printed is lost.
+    """A buffer of output until it is written; after a failed write all output is lost.
 
     Attributes:
-        error: why it was lost; None also where only the reader has gone, which is no failure.
+        error: the reason of the loss; None also if only the reader has gone, which is no failure.
     """
 
     def __init__(self, stream: io.RawIOBase) -> None:
@@ -70,7 +70,7 @@ class Outbox(io.RawIOBase):
         self._gone = _GONE | (_TERMINAL_GONE if stream.isatty() else set())
         self._changed = threading.Condition()
         self._moved_at = time.monotonic()
-        self._turn = threading.Lock()  # of who writes: the thread, or `drain` where there could be none
+        self._turn = threading.Lock()  # of the writer: the thread, or `drain` without a thread
         self._thread = Background(self._write_all)
 
     def writable(self) -> bool:
@@ -78,15 +78,15 @@ class Outbox(io.RawIOBase):
         return True
 
     def isatty(self) -> bool:
-        """Tell whether a terminal is what is written to."""
+        """Tell whether the stream that is written to is a terminal."""
         return self._stream.isatty()
 
     def fileno(self) -> int:
-        """Return the file descriptor that is written to."""
+        """Return the file descriptor of the stream that is written to."""
         return self._stream.fileno()
 
     def write(self, content: bytes | bytearray | memoryview) -> int:  # type: ignore[override]
-        """Take all of it; never waits."""
+        """Take all of the content, without waiting, and return its length."""
         with self._changed:
             if not self._is_lost:
                 self._moved_at = self._moved_at if self._waiting else time.monotonic()
@@ -97,13 +97,13 @@ class Outbox(io.RawIOBase):
 
     @property
     def is_behind(self) -> bool:
-        """Whether something still waits to be written."""
+        """Whether output waits to be written."""
         return bool(self._waiting)
 
     def drain(self, stopped_at: Callable[[], float]) -> None:
-        """Wait until all is written; once stopped, give up on a reader who took nothing for `_PATIENCE_S` since then.
+        """Wait until all is written; after a stop, give up on a reader who takes nothing for `_PATIENCE_S`.
 
-        `stopped_at` returns a monotonic time in seconds, infinity where nothing was stopped.
+        `stopped_at` returns the monotonic time of the stop in seconds, infinity without one.
         """
         while self._waiting:
             if self._thread.is_alive:
@@ -141,5 +141,5 @@ class Outbox(io.RawIOBase):
             del self._waiting[: None if self._is_lost else written or 0]
             self._moved_at = time.monotonic() if written else self._moved_at
             self._changed.notify_all()
-        if written is None:  # whoever made the stream does not let writes wait
+        if written is None:  # the stream does not block
             time.sleep(_RETRY_S)

@@ -1,4 +1,4 @@
-"""How a trained prior gets into a file from the terminal: what is judged before, and where it is when it does not."""
+"""The save of a trained prior by a command: it refuses a worse one, and saves a copy beside a changed model."""
 
 from __future__ import annotations
 
@@ -9,17 +9,22 @@ from typing import TYPE_CHECKING
 from distill_core.cli.terminal import Terminal
 from distill_core.errors import ChangedOnDiskError, DistillError, ModelFileError, SaveError, WorsePriorError
 from distill_core.text import file_name
+from distill_core.training.prior.words import SAVING_REPLACES, has_prior_words, known_perplexity, newer_prior_words
 
 if TYPE_CHECKING:
     from distill_core.files.archive import FileStamp
     from distill_core.models.summary import ModelSummary
+    from distill_core.training.prior.saving import SavedPrior
     from distill_core.training.prior.trained import TrainedPrior
     from distill_core.training.run_folder.folder import RunFolder
 
 
 @dataclass(frozen=True, slots=True)
 class PriorSaving:
-    """Where a prior goes (`output` None: into the model), and what may be replaced for it."""
+    """The place that a prior is saved into: the model, or `output`.
+
+    `replace_changed` allows replacing a file that another program changed, `save_worse` a better prior.
+    """
 
     terminal: Terminal
     summary: ModelSummary
@@ -30,50 +35,44 @@ class PriorSaving:
 
     @property
     def is_copy(self) -> bool:
-        """Whether a save leaves the model's own prior where it is."""
+        """Whether a save leaves the model's own prior as it is."""
         output = self.output
         return output is not None and not (output.exists() and output.samefile(self.summary.path))
 
     def say_replacing(self) -> None:
-        """Tell that the model has a prior, which a save replaces."""
+        """Print that the model has a prior, which a save replaces."""
         summary = self.summary
         if not summary.has_prior or self.is_copy:
             return
-        reached = summary.perplexity
-        known = f"perplexity {reached:.2f}" if reached is not None else "perplexity unknown"
-        if reached is not None and summary.counts_padding:
-            known += " by an older measure"
-        if not summary.prior_is_readable:
-            known += f", architecture “{summary.prior_architecture}” of a newer Distill"
-        self.terminal.say(f"“{file_name(summary.path)}” already has a prior ({known}). Saving replaces it.", "yellow")
+        has_prior = has_prior_words(file_name(summary.path), known_perplexity(summary) or "perplexity unknown")
+        newer = "" if summary.prior_is_readable else f" {newer_prior_words(summary.prior_architecture)}"
+        self.terminal.say(f"{has_prior} {SAVING_REPLACES}{newer}", "yellow")
 
     def save(self, trained: TrainedPrior) -> Path:
-        """Judge and save a prior, give its run up, and return where it is.
+        """Judge and save a prior, remove its run, and return the path.
 
-        Where another program changed the model, it goes into a copy beside it: it would end with this program.
+        If another program changed the model, the prior goes into a copy beside it: this program's end would lose it.
 
         Raises:
-            SaveError: it was not saved where it should be; tells where it is.
-            ModelFileError: the model is gone or damaged; tells where the prior is.
+            SaveError: it was not saved into the model or `output`; names the place where it is.
+            ModelFileError: the model is gone or damaged; names the place where the prior is.
         """
         self._refuse_worse(trained)
-        before = _architecture_at(self.output or self.summary.path)
         try:
-            expected = None if self.replace_changed else self.summary.stamp
-            saved_to = self._save_into(self.output, trained, expected=expected)
+            saved = self._save_into(self.output, trained, expected=None if self.replace_changed else self.summary.stamp)
         except ChangedOnDiskError as error:
             raise self._saved_beside(error, trained) from error
         except (SaveError, ModelFileError) as error:
-            raise _with_kept_words(error, trained) from error
-        self.run_folder.discard(trained.run_id)
-        self._say_backup(before, trained, saved_to)
-        return saved_to
+            raise _naming_place(error, trained) from error
+        if saved.note:
+            self.terminal.say(saved.note, "yellow")
+        return saved.path
 
     def _refuse_worse(self, trained: TrainedPrior) -> None:
-        """Keep a prior that is worse than the one in the file, or only guesses, from replacing it unasked.
+        """Refuse to replace the prior in the file unasked by a worse one, or by one that only guesses.
 
         Raises:
-            WorsePriorError: tells where the new prior is.
+            WorsePriorError: names the place where the new prior is.
         """
         if self.save_worse or self.is_copy:
             return
@@ -92,71 +91,47 @@ class PriorSaving:
         )
 
     def _saved_beside(self, error: ChangedOnDiskError, trained: TrainedPrior) -> DistillError:
-        """Save a copy of the changed model beside it, and return what to tell."""
+        """Save a copy of the changed model beside it, and return the error that says so."""
         try:
             copy = self._save_beside(trained)
         except (SaveError, ModelFileError) as worse:
-            return _with_kept_words(worse, trained)
+            return _naming_place(worse, trained)
         return ChangedOnDiskError(
             f"{error.message} The new prior is in “{file_name(copy)}” beside it.",
             "That is a copy of the changed file. --replace-changed saves into a changed file and keeps a backup.",
         )
 
     def _save_beside(self, trained: TrainedPrior) -> Path:
-        """Save a copy of the model with the prior beside it, and give the run up.
+        """Save a copy of the model with the prior beside it, and remove the run.
 
         Raises:
             SaveError, ModelFileError: it could not be saved.
         """
-        copy = self._save_into(free_name(self.summary.path), trained, expected=None)
-        self.run_folder.discard(trained.run_id)
-        return copy
+        return self._save_into(free_name(self.summary.path), trained, expected=None).path
 
-    def _save_into(self, output: Path | None, trained: TrainedPrior, *, expected: FileStamp | None) -> Path:
-        from distill_core.models.persistence import save_prior_to_model
+    def _save_into(self, output: Path | None, trained: TrainedPrior, *, expected: FileStamp | None) -> SavedPrior:
+        from distill_core.training.prior.saving import save_and_finish
 
-        if trained.prior is None:
-            raise ValueError("there is no prior to save")
-        prior = (trained.prior, trained.config, trained.metadata)
-        return save_prior_to_model(self.summary.path, *prior, output=output, expected=expected)
-
-    def _say_backup(self, before: str | None, trained: TrainedPrior, saved_to: Path) -> None:
-        from distill_core.files.backup import backup_of
-        from distill_core.models.persistence import ends_opening_in_the_ancestor
-
-        if before is not None and ends_opening_in_the_ancestor(before, trained.config["architecture"]):
-            name, backup = file_name(saved_to), file_name(backup_of(saved_to))
-            self.terminal.say(
-                f"“{name}” no longer opens in the older Distill; “{backup}” keeps it as it was, until the next save.",
-                "yellow",
-            )
+        model = self.summary.path
+        return save_and_finish(trained, model, run_folder=self.run_folder, output=output, expected=expected)
 
 
 def _as_it_is_now(summary: ModelSummary) -> ModelSummary:
-    """Return a model's facts anew: another program may have put a prior into it meanwhile."""
+    """Return a model's facts as they are now: another program may have put a prior into it."""
     from distill_core.models.persistence import read_summary
 
     try:
         return read_summary(summary.path)
     except DistillError:
-        return summary  # the save will say what is wrong
+        return summary  # the save will say why
 
 
-def _architecture_at(path: Path) -> str | None:
-    """Return the architecture of the prior in the file that a save replaces, None where there is no model."""
-    from distill_core.models.persistence import read_summary
-
-    try:
-        return read_summary(path).prior_architecture
-    except DistillError:
-        return None
+def _naming_place(error: SaveError | ModelFileError, trained: TrainedPrior) -> DistillError:
+    return type(error)(error.message, f"{error.hint} {_place_words(trained)}".strip())
 
 
-def _with_kept_words(error: SaveError | ModelFileError, trained: TrainedPrior) -> DistillError:
-    return type(error)(error.message, f"{error.hint} {_kept_words(trained)}".strip())
-
-
-def _kept_words(trained: TrainedPrior) -> str:
+def _place_words(trained: TrainedPrior) -> str:
+    """Return where a prior is that could not be saved."""
     if trained.is_kept:
         return "The prior is kept: once that is mended, --use-best saves it."
     if trained.run_id:
@@ -167,6 +142,6 @@ def _kept_words(trained: TrainedPrior) -> str:
 
 
 def free_name(model: Path) -> Path:
-    """Return a name beside the model that nothing bears."""
+    """Return a path beside the model that no file has."""
     names = (f"{model.stem} with prior{number}.distill" for number in ("", *(f" {count}" for count in range(2, 1000))))
     return next(path for name in names if not (path := model.with_name(name)).exists())

@@ -1,4 +1,4 @@
-"""Shows training events: a bar with the time left for a person, JSON lines for a program."""
+"""The display of training events: a bar with the time left for a person, JSON lines for a program."""
 
 from __future__ import annotations
 
@@ -12,37 +12,31 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from distill_core.cli.terminal import Terminal, say_settings
 from distill_core.events import JobProgress, SkippedFile
 from distill_core.training.codec.events import (
+    CodecFitCompleteEvent,
+    CodecFitStartEvent,
     VQVAEEpochMetrics,
-    VQVAEStepMetrics,
     VQVAETrainingCompleteEvent,
     VQVAETrainingStartEvent,
 )
-from distill_core.training.events import OlderStateTaken, RolledBack, RunNotKept
+from distill_core.training.events import OlderStateTaken, RolledBack, RunNotKept, StepMetrics
 from distill_core.training.prior.events import (
-    FilePrior,
     PriorEpochMetrics,
-    PriorStepMetrics,
     PriorTrainingCompleteEvent,
     PriorTrainingStartEvent,
     verdict_words,
 )
-
-_PHASES = {
-    "scan": "Looking through the sounds",
-    "encode": "Encoding the sounds",
-    "variants": "Encoding variants of the sounds",
-    "read": "Reading the sounds",
-}
+from distill_core.training.prior.words import agreement_words, file_prior_words
+from distill_core.training.words import phase_words
 
 _REFRESH_S = 0.1
 
 
 class TrainingProgress:
-    """Takes every event of scanning and training; keeps the last one for the summary."""
+    """A listener that shows every event of scanning and training; `completed` is the event of the end."""
 
     def __init__(self, terminal: Terminal, overrides: Mapping[str, Any] | None = None) -> None:
         self.terminal, self._overrides = terminal, overrides or {}
-        self.completed: PriorTrainingCompleteEvent | VQVAETrainingCompleteEvent | None = None
+        self.completed: PriorTrainingCompleteEvent | VQVAETrainingCompleteEvent | CodecFitCompleteEvent | None = None
         self._total_epochs = 1
         self._verdict = self._warned_of = ""
         self._bar = Progress(
@@ -52,7 +46,7 @@ class TrainingProgress:
             TimeRemainingColumn(),
             console=terminal.console,
             transient=True,
-            redirect_stdout=False,  # it would take the JSON lines along to stderr
+            redirect_stdout=False,  # else the JSON lines would go to stderr too
             auto_refresh=False,
             disable=not terminal.console.is_terminal,
         )
@@ -72,7 +66,7 @@ class TrainingProgress:
         """Show one event."""
         match event:
             case JobProgress():
-                self._show_bar(_PHASES.get(event.phase, event.phase), event.done, event.total)
+                self._show_bar(phase_words(event.phase), event.done, event.total)
             case SkippedFile():
                 self.terminal.say(f"  skipped {event.name}: {event.reason}", "yellow")
             case RunNotKept():
@@ -86,7 +80,7 @@ class TrainingProgress:
                 self.terminal.say(event.sentence, "yellow")
             case PriorTrainingStartEvent():
                 self._show_start(event)
-            case PriorStepMetrics() | VQVAEStepMetrics():
+            case StepMetrics():
                 done = (event.epoch - 1) * event.total_steps + event.step
                 self._show_bar(f"Epoch {event.epoch}", done, event.total_steps * self._total_epochs, "training")
             case PriorEpochMetrics():
@@ -95,7 +89,9 @@ class TrainingProgress:
                 self._show_codec_start(event)
             case VQVAEEpochMetrics():
                 self._show_codec_epoch(event)
-            case PriorTrainingCompleteEvent() | VQVAETrainingCompleteEvent():
+            case CodecFitStartEvent():
+                self._show_fit_start(event)
+            case PriorTrainingCompleteEvent() | VQVAETrainingCompleteEvent() | CodecFitCompleteEvent():
                 self.completed = event
 
     def _show_bar(self, text: str, done: int, total: int, name: str = "") -> None:
@@ -119,15 +115,12 @@ class TrainingProgress:
             f"Perplexity of guessing by frequency alone: {event.unigram_perplexity:.1f}, by level {levels}. "
             f"Number format: {event.number_format}."
         )
-        if event.sibling_agreement is not None:
-            self.terminal.say(
-                f"The validation sounds agree with their nearest training sounds in {event.sibling_agreement:.0%} of "
-                "the codes (median sound)."
-            )
+        if agreement := agreement_words(event.sibling_agreement):
+            self.terminal.say(f"{agreement}.")
         if event.sameness:
             self.terminal.say(event.sameness, "yellow")
         if event.file_prior is not None:
-            self.terminal.say(_file_prior_line(event.file_prior))
+            self.terminal.say(file_prior_words(event.file_prior))
 
     def _show_epoch(self, event: PriorEpochMetrics) -> None:
         self.terminal.emit("epoch", event)
@@ -137,7 +130,7 @@ class TrainingProgress:
             f"| val_loss: {event.val_loss:.4f} | perplexity: {event.val_perplexity:.1f} "
             f"| best: {event.best_perplexity:.1f}"
         )
-        if event.val_perplexity <= event.best_perplexity:
+        if event.best_epoch == event.epoch:
             self.terminal.say(f"  a new best; by level: {levels}")
         if event.verdict != self._verdict:
             self.terminal.say(f"  verdict: {verdict_words(event.verdict)}")
@@ -150,11 +143,15 @@ class TrainingProgress:
     def _show_codec_start(self, event: VQVAETrainingStartEvent) -> None:
         self._total_epochs = event.total_epochs
         self.terminal.emit("start", event)
+        say_settings(self.terminal, event.config, self._overrides, "as before" if event.history else "auto")
         self.terminal.say(
-            f"{event.chunks} seconds of sound: {event.train_files} to train on, "
-            f"{event.validation_files} kept for validation. "
-            f"Error of answering with each sound's average spectrum: {event.mean_frame_l1:.3f}"
+            f"{_seconds_of(event)} Error of answering with each sound's average spectrum: {event.mean_frame_l1:.3f}"
         )
+
+    def _show_fit_start(self, event: CodecFitStartEvent) -> None:
+        self.terminal.emit("start", event)
+        say_settings(self.terminal, event.config, self._overrides)
+        self.terminal.say(_seconds_of(event))
 
     def _show_codec_epoch(self, event: VQVAEEpochMetrics) -> None:
         self.terminal.emit("epoch", event)
@@ -164,9 +161,9 @@ class TrainingProgress:
         )
 
 
-def _file_prior_line(before: FilePrior) -> str:
-    """Return what the prior that a save would replace reaches on this run's held-out sounds."""
-    if before.perplexity is None:
-        return "The prior in the file can't be measured on these held-out sounds."
-    may_know = "" if before.decides else ", which it may have learned from"
-    return f"The prior in the file has perplexity {before.perplexity:.2f} on these held-out sounds{may_know}."
+def _seconds_of(event: VQVAETrainingStartEvent | CodecFitStartEvent) -> str:
+    """Return the sounds that a codec learns from, in words."""
+    return (
+        f"{event.chunks} seconds of sound: {event.train_files} to train on, {event.validation_files} kept for "
+        "validation."
+    )

@@ -1,4 +1,4 @@
-"""`distill restore MODEL`: the version before the last save, and back again."""
+"""`distill restore MODEL`: back to the version before the last save, and forward again."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ def restore(
     as a copy of MODEL.bak.
     """
     with terminal_session(json) as terminal:
-        from distill_core.models.persistence import read_summary, restore_previous_version
+        from distill_core.models.persistence import read_summary
+        from distill_core.models.previous_version import restore_previous_version
 
         was_there = os.path.exists(model)
         path = restore_previous_version(model)

@@ -1,4 +1,4 @@
-"""`distill runs`: the trainings on disk that were never saved."""
+"""`distill runs`: the runs, which are trainings on disk that were never saved."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from rich.cells import cell_len
 from distill_core.cli.terminal import Terminal, check_output, check_writable, terminal_session
 from distill_core.errors import ConfigError, DistillError
 from distill_core.text import printable
-from distill_core.training.run_folder.facts import STATE_WORDS, Kind, ListedRun
+from distill_core.training.run_folder.facts import STATE_WORDS, ListedRun
+from distill_core.training.words import NO_UNFINISHED, not_removed_words
 
 if TYPE_CHECKING:
     from distill_core.training.run_folder.stored import StoredRun
@@ -38,11 +39,12 @@ def runs(
 ) -> None:
     """List the trainings whose result was never saved: each model's, and those whose model is gone.
 
-    `distill train-prior MODEL SOUNDS` goes on with one with --resume, and saves its best with --use-best.
+    `distill train-prior MODEL SOUNDS` goes on with one with --resume, and saves its best with --use-best; so does
+    `distill train SOUNDS -o MODEL` with one that makes a model.
     """
     with terminal_session(json) as terminal:
         _check_flags(discard, save, output, force)
-        from distill_core.training.run_folder.stored import listed_runs
+        from distill_core.training.kinds import listed_runs
 
         listed = listed_runs()
         if discard is not None:
@@ -57,7 +59,7 @@ def _check_flags(discard: str | None, save: str | None, output: Path | None, for
     """Refuse flags of which one would be ignored.
 
     Raises:
-        ConfigError: says which.
+        ConfigError: names them.
     """
     if discard is not None and save is not None:
         raise ConfigError(
@@ -69,10 +71,10 @@ def _check_flags(discard: str | None, save: str | None, output: Path | None, for
 
 
 def _named(listed: Sequence[ListedRun], start: str, flag: str) -> ListedRun:
-    """Return the one run whose ID begins so.
+    """Return the one run whose ID begins with `start`.
 
     Raises:
-        ConfigError: there is none, or more than one.
+        ConfigError: no run has such an ID, or several have.
     """
     found = [run for run in listed if start and run.id.startswith(start)]
     shown = printable(start)
@@ -84,46 +86,48 @@ def _named(listed: Sequence[ListedRun], start: str, flag: str) -> ListedRun:
 
 
 def _stored(run: ListedRun) -> StoredRun:
-    from distill_core.training.run_folder.stored import StoredRun
+    from distill_core.training.kinds import stored_run
 
-    return StoredRun.named(run.id)
+    return stored_run(run.id)
 
 
 def _discard(terminal: Terminal, run: ListedRun) -> None:
     if obstacle := _stored(run).discard():
-        raise ConfigError("discard", f"{obstacle} Nothing was removed.", "Wait until it has ended, then try again.")
+        raise ConfigError("discard", *not_removed_words(obstacle))
     terminal.emit("discarded", id=run.id)
-    terminal.say(f"Discarded: {_what(run)}.", "green")
+    terminal.say(f"Discarded: {_run_in_words(run)}.", "green")
 
 
-def _what(run: ListedRun) -> str:
+def _run_in_words(run: ListedRun) -> str:
     if run.facts is None:
         return f"a training that can't be read, {run.id}"
     return f"the training into “{printable(run.facts.model.name)}”, epoch {run.facts.epoch} of {run.facts.total_epochs}"
 
 
 def _save(terminal: Terminal, run: ListedRun, output: Path | None, force: bool) -> None:
-    """Write the model of a codec's training, and give the training up.
+    """Save the best codec of a run, and remove the run.
 
     Raises:
-        ConfigError: it is no codec's, or a training is at it.
-        SaveError: it was not saved; the training is kept.
-        ModelFileError: the training can't be read.
+        ConfigError: the run is a prior's, a newer Distill made it, or it is in use.
+        SaveError: the codec was not saved; the run is kept.
+        ModelFileError: the run cannot be read.
     """
     from distill_core.cli.progress import TrainingProgress
-    from distill_core.training.codec.train import load_best_codec
+    from distill_core.training.codec.state import trained_of
 
-    if run.facts is not None and run.facts.kind is not Kind.CODEC:
+    if run.facts is not None and not run.facts.kind.makes_a_model:
         raise ConfigError(
             "save",
             "That is the training of a prior, which is saved into its model.",
             "distill train-prior MODEL SOUNDS --use-best saves it.",
         )
     stored, path = _stored(run), output or (run.facts.model if run.facts is not None else None)
+    if run.facts is None and (newer := stored.newer()) is not None:
+        raise ConfigError("save", newer.message, newer.hint)
     with stored.in_use() as obstacle:
         if obstacle:
             raise ConfigError("save", f"{obstacle} Nothing was saved.", "Wait until it has ended, then try again.")
-        trained = load_best_codec(stored.load(TrainingProgress(terminal).on_event))
+        trained = trained_of(stored.load(TrainingProgress(terminal).on_event))
         if path is None:
             raise ConfigError("output", "Where to save it can't be read.", "Name a file: --output MODEL.distill")
         check_output(path, force)
@@ -137,7 +141,7 @@ def _save(terminal: Terminal, run: ListedRun, output: Path | None, force: bool) 
 def _show(terminal: Terminal, listed: Sequence[ListedRun]) -> None:
     terminal.emit("runs", runs=[_as_object(run) for run in listed])
     if not listed:
-        terminal.say("There is no unfinished training.")
+        terminal.say(NO_UNFINISHED)
         return
     letters = _id_letters([run.id for run in listed])
     rows = [_TITLES, *(_row(run, letters) for run in listed)]
@@ -148,26 +152,25 @@ def _show(terminal: Terminal, listed: Sequence[ListedRun]) -> None:
 
 
 def _id_letters(ids: Sequence[str]) -> int:
-    """Return how many letters tell all IDs apart."""
+    """Return the number of first letters in which all IDs differ."""
     enough = (count for count in range(_FEWEST_ID_LETTERS, 256) if len({each[:count] for each in ids}) == len(ids))
     return next(enough, 256)
 
 
 def _as_object(run: ListedRun) -> dict[str, Any]:
-    """Return what a program gets to know of a run."""
+    """Return a run as a program reads it."""
     common = {"id": run.id, "state": run.state.value, "size_bytes": run.size_bytes, "written": _iso(run.written)}
     facts = run.facts
     if facts is None:
         return common
-    measure = "best_error" if facts.kind is Kind.CODEC else "best_perplexity"
     return common | {
-        "kind": facts.kind.value,
+        "kind": facts.kind.name,
         "model": facts.model,
         "sounds": list(facts.sounds),
         "epoch": facts.epoch,
         "total_epochs": facts.total_epochs,
         "best_epoch": facts.best_epoch,
-        measure: facts.best,
+        f"best_{facts.kind.measure}": facts.best,
         "can_go_on": facts.can_go_on,
     }
 
@@ -181,19 +184,18 @@ def _row(run: ListedRun, letters: int) -> tuple[str, ...]:
     end, facts = (STATE_WORDS[run.state], size, date), run.facts
     if facts is None:
         return (run.id[:letters], *("–",) * 5, *end)
-    best = f"error {facts.best:.3f}" if facts.kind is Kind.CODEC else f"perplexity {facts.best:,.2f}"
     sounds = _short(facts.sounds[0].name) if len(facts.sounds) == 1 else f"{len(facts.sounds)} places"
     epoch = f"{facts.epoch} of {facts.total_epochs}"
-    return (run.id[:letters], facts.kind.value, _short(facts.model.name), sounds, epoch, best, *end)
+    return (run.id[:letters], facts.kind.name, _short(facts.model.name), sounds, epoch, facts.best_words, *end)
 
 
 def _short(name: str) -> str:
-    """Return a name in one line, its middle left out where it is long."""
+    """Return a name in one line; the middle of a long one is left out."""
     shown, half = printable(name), _LONGEST_NAME // 2
     return shown if len(shown) <= _LONGEST_NAME else f"{shown[:half]}…{shown[-half:]}"
 
 
-def kept_codec_words(error: DistillError, run_id: str) -> DistillError:
-    """Return the error of a codec that could not be saved, with how to save it once that is mended."""
+def naming_kept_codec(error: DistillError, run_id: str) -> DistillError:
+    """Return the error of a codec that could not be saved, with the command that saves it later."""
     kept = f"The codec is kept: distill runs --save {run_id[:_FEWEST_ID_LETTERS]} --output FILE saves it."
     return type(error)(error.message, f"{error.hint} {kept}".strip() if run_id else error.hint)

@@ -1,44 +1,53 @@
-"""A flag for every setting of a config class, with the setting's own doc line."""
+"""A flag for every setting of a training's settings classes, with the setting's own doc line."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import fields
-from typing import Annotated, Any, TypeVar, get_type_hints
+from dataclasses import Field, fields
+from functools import wraps
+from typing import Annotated, Any, TypeAlias, get_type_hints
 
 import typer
 
-_Command = TypeVar("_Command", bound=Callable[..., None])
+from distill_core.training.settings import flag_of
+
+Command: TypeAlias = Callable[..., None]
 
 
-def _flag_of(name: str, short: dict[str, str]) -> str:
-    return f"--{short.get(name, name).replace('_', '-')}"
+def _option_of(setting: Field[Any], kind: Any) -> inspect.Parameter:
+    option = typer.Option(flag_of(setting.name), help=setting.metadata["doc"])
+    annotation = Annotated[kind | None, option]
+    return inspect.Parameter(setting.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
 
-def with_setting_flags(config_class: Any, short: dict[str, str]) -> Callable[[_Command], _Command]:
-    """Replace a command's `**settings` by an option for each setting, None where it is not given.
+def with_setting_flags(*config_classes: type[Any]) -> Callable[[Command], Command]:
+    """Return a decorator that gives a command an option for each setting, in the place of its last parameter.
 
-    `short` holds the flags that are not called like their setting, without the dashes.
+    That one is `**settings`, where a setting that is not given is None. A setting of several classes has the doc line
+    of the first one.
     """
-
-    def decorate(command: _Command) -> _Command:
-        own = list(inspect.signature(command).parameters.values())[:-1]
-        hints = get_type_hints(command, include_extras=True)
+    options: dict[str, inspect.Parameter] = {}
+    for config_class in config_classes:
         kinds = get_type_hints(config_class)
-        options = []
         for setting in fields(config_class):
-            flag = _flag_of(setting.name, short)
-            option = typer.Option(flag, help=setting.metadata["doc"])
-            hints[setting.name] = Annotated[kinds[setting.name] | None, option]
-            options.append(inspect.Parameter(setting.name, inspect.Parameter.KEYWORD_ONLY, default=None))
-        parameters = [
+            options.setdefault(setting.name, _option_of(setting, kinds[setting.name]))
+
+    def decorate(command: Command) -> Command:
+        hints = get_type_hints(command, include_extras=True)
+        own = [
             parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[parameter.name])
-            for parameter in [*own, *options]
+            for parameter in [*inspect.signature(command).parameters.values()][:-1]
         ]
-        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-        return command
+
+        @wraps(command)
+        def with_flags(**arguments: Any) -> None:
+            command(**arguments)
+
+        parameters = [*own, *options.values()]
+        with_flags.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        with_flags.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return with_flags
 
     return decorate
 

@@ -1,4 +1,4 @@
-"""What all commands share: people's text or JSON lines, errors in words, and a first and a second Ctrl-C."""
+"""The terminal that all commands share: text or JSON lines, errors in words, and a first and a second Ctrl-C."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.text import Text
 
 from distill_core.cli.outbox import Background, Outbox
-from distill_core.errors import DistillError, SaveError
+from distill_core.errors import BUG_MESSAGE, DistillError, SaveError
 from distill_core.folders import convenience, log_folder
 from distill_core.memory import is_short_of_memory, not_enough_memory
 from distill_core.streams import file_number, send_nowhere
@@ -36,7 +36,7 @@ STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 def _plain(value: Any) -> Any:
-    """Turn dataclasses, paths and numbers that JSON lacks into what JSON has."""
+    """Return a value with dataclasses, paths and numbers that JSON lacks replaced by JSON's own."""
     if is_dataclass(value) and not isinstance(value, type):
         value = asdict(value)
     if isinstance(value, dict):
@@ -54,14 +54,14 @@ Handler = Callable[[int, FrameType | None], None]
 
 
 class Terminal:
-    """Talks to a person or, with `as_json`, to a program on stdout and to the person on stderr.
+    """The output to a person or, with `as_json`, to a program on stdout and to the person on stderr.
 
-    Nothing here waits for whoever reads: a paused terminal must not pause training, nor keep it from being stopped.
+    No output waits for its reader: a paused terminal delays neither training nor its stop.
 
     Attributes:
-        stop: is set once whoever works should stop.
-        is_done: the work is done, so that signals spoil it no more.
-        at_end: what is left once everything was told.
+        stop: is set once the work should stop.
+        is_done: the work is done, so that signals no longer harm it.
+        at_end: the contexts to leave once all output is written.
     """
 
     def __init__(self, as_json: bool) -> None:
@@ -69,14 +69,14 @@ class Terminal:
         self._stopped_at = math.inf
         self._outboxes: dict[object, Outbox] = {}
         self._stdout, self.stderr = self._boxed(sys.stdout), self._boxed(sys.stderr)
-        for own, everybodys in ((self._stdout, sys.stdout), (self.stderr, sys.stderr)):
-            if own is not everybodys:
-                send_nowhere(everybodys)
+        for own, shared in ((self._stdout, sys.stdout), (self.stderr, sys.stderr)):
+            if own is not shared:
+                send_nowhere(shared)
         self.errors = Console(file=self.stderr, stderr=True, highlight=False, soft_wrap=True)
         self.console = self.errors if as_json else Console(file=self._stdout, highlight=False, soft_wrap=True)
 
     def _boxed(self, stream: TextIO) -> TextIO:
-        """Return a stream of our own to where one leads; two that lead to one place keep their order."""
+        """Return a stream of our own to the same place; streams to one place share an outbox, which keeps the order."""
         number = file_number(stream)
         if number is None:
             return stream
@@ -94,19 +94,19 @@ class Terminal:
 
     @property
     def is_behind(self) -> bool:
-        """Whether the person has not been shown yet all that was printed."""
+        """Whether some of the person's output is not written yet."""
         box = self._box_of(self.console.file)
         return box is not None and box.is_behind
 
     def stop_now(self) -> None:
-        """Ask the work to stop, and readers who take nothing to be waited for no longer than a second from now."""
+        """Ask the work to stop; from now on wait about a second at most for a reader who takes nothing."""
         self._stopped_at = min(self._stopped_at, time.monotonic())
         self.stop.set()
 
     def drain(self) -> None:
-        """Wait until readers have taken all; after a signal, only for as long as they take anything.
+        """Wait until readers have taken all output; after a signal, only while they take some.
 
-        Signals are counted anew here: one more after a training was stopped must not lose where it was saved.
+        Signals are counted from the start again: another one after a stop must not lose the path of the saved file.
 
         Raises:
             KeyboardInterrupt: a second signal came while it waited.
@@ -125,12 +125,12 @@ class Terminal:
                     box.drain(lambda: self._stopped_at)
 
     def lost_output(self) -> SaveError | None:
-        """Return why some of what was printed on stdout could not be written; None where only the reader has gone."""
+        """Return the error of output that could not be written to stdout; None if only the reader has gone."""
         box = self._box_of(self._stdout)
         if box is None or box.error is None:
             return None
         reason = box.error.strerror or str(box.error)
-        return SaveError(f"The output could not be written: {reason}.", "The work is done; only what it told is lost.")
+        return SaveError(f"The output could not be written: {reason}.", "The work is done; only its output is lost.")
 
     def say(self, text: str, style: str = "") -> None:
         """Print a line for people."""
@@ -140,16 +140,16 @@ class Terminal:
         console.print(Text(printable(text), style=style))
 
     def emit(self, event: str, values: Any = None, **more: Any) -> None:
-        """Print one JSON object with the event's name, the fields of `values` and `more`; nothing without --json."""
+        """Print one JSON object with the event's name, the fields of `values` and `more`; do nothing without --json."""
         self.print_object({"event": event, **_plain(values or {}), **more})
 
     def print_object(self, values: dict[str, Any]) -> None:
-        """Print one JSON object on one line; nothing without --json."""
+        """Print one JSON object on one line; do nothing without --json."""
         if self.as_json:
             print(json.dumps(_plain(values), allow_nan=False, default=str), file=self._stdout, flush=True)
 
     def fail(self, error: DistillError) -> None:
-        """Say what happened and what to do next."""
+        """Print an error: what happened, then what to do next."""
         self.emit("error", message=error.message, hint=error.hint, exit=error.exit_code)
         self._print(self.errors, error.message, "red")
         if error.hint:
@@ -157,7 +157,7 @@ class Terminal:
 
 
 def _log_bug(error: Exception) -> str:
-    """Log a bug and return where, in words; where there can be no log, what it was."""
+    """Log a bug and return the sentence that asks for a report: it names the log, or the error if there is no log."""
     with convenience("a log"):
         path = log_folder() / "distill.log"
         with path.open("a", encoding="utf-8") as log:
@@ -168,13 +168,13 @@ def _log_bug(error: Exception) -> str:
 
 
 def _tell(terminal: Terminal, error: Exception) -> int:
-    """Tell of what ended a command, and return its exit code."""
+    """Print the error that ended a command, and return its exit code."""
     if isinstance(error, typer.Exit):
         return error.exit_code
     if is_short_of_memory(error):
         error = not_enough_memory(error)
     if not isinstance(error, DistillError):
-        error = DistillError("Something went wrong inside Distill; your files are unchanged.", _log_bug(error))
+        error = DistillError(BUG_MESSAGE, _log_bug(error))
         error.exit_code = EXIT_BUG
     terminal.fail(error)
     return error.exit_code
@@ -182,13 +182,13 @@ def _tell(terminal: Terminal, error: Exception) -> int:
 
 @contextmanager
 def terminal_session(as_json: bool) -> Iterator[Terminal]:
-    """Turn errors into sentences and exit codes for as long as a command runs, and output that was lost into one."""
+    """Turn a command's errors, and the loss of its output, into sentences and exit codes."""
     terminal, code = Terminal(as_json), 0
     cause: BaseException | None = None
     try:
         with terminal.at_end:
             try:
-                with redirect_stderr(terminal.stderr):  # warnings of libraries must not wait for a reader either
+                with redirect_stderr(terminal.stderr):  # libraries' warnings must not wait for a reader either
                     yield terminal
             except Exception as error:  # noqa: BLE001 - a command ends with a sentence, whatever is raised
                 code, cause = _tell(terminal, error), error
@@ -203,7 +203,7 @@ def terminal_session(as_json: bool) -> Iterator[Terminal]:
 
 
 def say_settings(terminal: Terminal, config: Any, overrides: Mapping[str, Any], otherwise: str = "auto") -> None:
-    """Tell each setting and where it comes from; `otherwise` says it of those that were not given."""
+    """Print each setting and its origin; `otherwise` is that of settings that were not given."""
     for name, value in asdict(config).items():
         origin = "override" if name in overrides else otherwise
         terminal.say(f"  {name}: {value} ({origin})")
@@ -214,14 +214,14 @@ def _stop_signals() -> list[int]:
 
 
 def ignore_stop_signals() -> None:
-    """Let nothing spoil the exit code of work that is done: leaving takes Python a moment, with all of torch loaded."""
+    """Keep signals from changing the exit code of finished work: Python takes a moment to exit with torch loaded."""
     for number in _stop_signals():
         signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager
 def _signals_answered(handler: Handler) -> Iterator[None]:
-    """Answer what asks to stop; one that whoever started this has ignored (nohup, a background job) stays ignored."""
+    """Handle the stop signals; a signal that the parent process ignores (nohup, a background job) stays ignored."""
     answered = [number for number in _stop_signals() if signal.getsignal(number) != signal.SIG_IGN]
     before = {number: signal.signal(number, handler) for number in answered}
     try:
@@ -235,8 +235,8 @@ def _signals_answered(handler: Handler) -> Iterator[None]:
 def stop_on_signals(terminal: Terminal) -> Iterator[threading.Event]:
     """Set the terminal's `stop` at the first Ctrl-C, SIGTERM or SIGHUP; a second one interrupts at once.
 
-    Once the work is done, none does anything until all is told: it would lose where the work was saved.
-    A handler runs in the middle of whatever was going on, also of printing, so a thread tells of the first signal.
+    Once the work is done, signals do nothing until all output is written: they would lose the path of the saved file.
+    A handler may run in the middle of printing, so a thread prints the note on the first signal.
     """
     has_come, wakes = list[int](), threading.Event()
 
@@ -269,7 +269,7 @@ def check_output(output: Path, force: bool) -> None:
     """Refuse, before any work, an output that exists or that no file can be.
 
     Raises:
-        SaveError: says which, and what to do.
+        SaveError: the output exists, or no file can have its path.
     """
     try:
         mode = output.stat().st_mode

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,129 +10,151 @@ import typer
 
 from distill_core.cli.findings import Sounds, say_sounds, say_stopped, scan_sounds
 from distill_core.cli.progress import TrainingProgress
-from distill_core.cli.runs import kept_codec_words
-from distill_core.cli.terminal import (
-    Terminal,
-    check_output,
-    check_writable,
-    say_settings,
-    stop_on_signals,
-    terminal_session,
-)
-from distill_core.errors import SaveError
+from distill_core.cli.runs import naming_kept_codec
+from distill_core.cli.setting_flags import Command, given, with_setting_flags
+from distill_core.cli.terminal import Terminal, check_output, check_writable, stop_on_signals, terminal_session
+from distill_core.cli.unfinished import Resume, Wanted, look_for_unfinished
+from distill_core.errors import ConfigError, SaveError
 from distill_core.events import ShouldStop, Stopped
-from distill_core.training.codec.config import VQVAEConfig, get_adaptive_vqvae_config
-from distill_core.training.codec.events import VQVAETrainingCompleteEvent
-from distill_core.training.run_folder.facts import Kind
-from distill_core.training.settings import setting_docs
+from distill_core.training.codec.trainings import FORMATS_OWN, TRAININGS, training_of
+from distill_core.training.events import ENDED_WORDS, Ended
 
 if TYPE_CHECKING:
-    from distill_core.training.codec.train import TrainedVQVAE
+    from distill_core.training.codec.trained import TrainedCodec
     from distill_core.training.run_folder.folder import RunFolder
 
-_DOCS = setting_docs(VQVAEConfig)
+
+def with_codec_flags(command: Command) -> Command:
+    """Return the command with a flag for each setting of each codec, in the place of its `**settings`."""
+    return with_setting_flags(*(training.settings for training in TRAININGS.values()))(command)
 
 
+@with_codec_flags
 def train(
     sounds: Sounds,
     output: Annotated[Path, typer.Option("--output", "-o", help="The model file to write.", show_default=False)],
-    epochs: Annotated[int | None, typer.Option(help=_DOCS["max_epochs"])] = None,
-    codebook_size: Annotated[int | None, typer.Option(help=_DOCS["codebook_size"])] = None,
-    levels: Annotated[int | None, typer.Option(help=_DOCS["num_quantizers"])] = None,
-    lr: Annotated[float | None, typer.Option(help=_DOCS["learning_rate"])] = None,
-    dropout: Annotated[float | None, typer.Option(help=_DOCS["dropout"])] = None,
-    batch_size: Annotated[int | None, typer.Option(help=_DOCS["batch_size"])] = None,
-    seed: Annotated[int | None, typer.Option(help=_DOCS["seed"])] = None,
-    device: Annotated[str | None, typer.Option(help=_DOCS["device"])] = None,
+    architecture: Annotated[
+        str | None, typer.Option(help="Which codec to train, by its name; unasked the VQ-VAE of the format.")
+    ] = None,
     no_augment: Annotated[bool, typer.Option("--no-augment", help="Hear each sound once an epoch, as it is.")] = False,
-    anonymous: Annotated[bool | None, typer.Option("--anonymous", help=_DOCS["anonymous"])] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file at --output.")] = False,
+    resume: Resume = False,
+    use_best: Annotated[
+        bool, typer.Option("--use-best", help="Save the best codec of the unfinished training as it is.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")] = False,
+    **settings: Any,
 ) -> None:
     """Train a model (its codec) on sounds and write a new model file.
 
     Ctrl-C stops within a second and saves the best epoch.
     """
-    overrides = {
-        "max_epochs": epochs,
-        "codebook_size": codebook_size,
-        "num_quantizers": levels,
-        "learning_rate": lr,
-        "dropout": dropout,
-        "batch_size": batch_size,
-        "seed": seed,
-        "device": device,
-        "augmentation": 0 if no_augment else None,
-        "anonymous": anonymous,
-    }
-    given = {name: value for name, value in overrides.items() if value is not None}
     with terminal_session(json) as terminal, stop_on_signals(terminal) as stop:
-        _run(terminal, sounds, given, output, force, stop.is_set)
+        wanted = Wanted(resume, use_best)
+        overrides = _overrides(settings, no_augment)
+        _run(_TrainCommand(terminal, sounds, output, force, wanted, architecture), overrides, stop.is_set)
 
 
-def _run(
-    terminal: Terminal,
-    sounds: list[Path],
-    overrides: dict[str, Any],
-    output: Path,
-    force: bool,
-    should_stop: ShouldStop,
-) -> None:
-    get_adaptive_vqvae_config(1, **overrides)  # a setting that cannot be is told before any work
-    check_output(output, force)
-    check_writable(output)
-    from distill_core.training.codec.train import train_vqvae
-    from distill_core.training.run_folder.folder import RunFolder
+def _overrides(settings: dict[str, Any], no_augment: bool) -> dict[str, Any]:
+    """Return the settings that were given.
 
-    run_folder = RunFolder.of(output, Kind.CODEC)
-    _look_for_unfinished(terminal, run_folder)
-    with TrainingProgress(terminal) as progress:
-        try:
-            dataset = scan_sounds(sounds, progress, should_stop)
-        except Stopped:
-            return say_stopped(terminal)
-        config = get_adaptive_vqvae_config(len(dataset.files), **overrides)
-        say_sounds(terminal, dataset, "error")
-        say_settings(terminal, config, overrides)
-        trained = train_vqvae(
-            dataset, config, on_event=progress.on_event, should_stop=should_stop, run_folder=run_folder
-        )
+    Raises:
+        ConfigError: two of the flags contradict each other.
+    """
+    overrides = given(settings)
+    if not no_augment:
+        return overrides
+    if "augmentation" in overrides:
+        message = "--augmentation and --no-augment contradict each other; nothing was done."
+        raise ConfigError("augmentation", message, "Give one of them alone.")
+    return overrides | {"augmentation": 0}
+
+
+@dataclass(frozen=True, slots=True)
+class _TrainCommand:
+    """The arguments of `distill train`, without the settings."""
+
+    terminal: Terminal
+    sounds: list[Path]
+    output: Path
+    force: bool
+    wanted: Wanted
+    architecture: str | None
+
+
+def _run(command: _TrainCommand, overrides: dict[str, Any], should_stop: ShouldStop) -> None:
+    architecture = FORMATS_OWN if command.architecture is None else command.architecture
+    training = training_of(architecture)
+    training.config_for(1, overrides)  # refuses wrong settings before any work
+    check_output(command.output, command.force)
+    check_writable(command.output)
+    from distill_core.training.codec.train import load_best_codec
+    from distill_core.training.kinds import codec_runs
+
+    run_folder, terminal = codec_runs(command.output), command.terminal
+    asked = [*overrides, *(["architecture"] if command.architecture is not None else [])]
+    look_for_unfinished(terminal, run_folder, command.wanted, asked, keeps_runs=training.keeps_runs)
+    with TrainingProgress(terminal, overrides) as progress:
+        if command.wanted.use_best:
+            trained = load_best_codec(run_folder, progress.on_event)
+        else:
+            trained = _train(command, architecture, overrides, run_folder, progress, should_stop)
     if trained.model is None:
-        return say_stopped(terminal)
+        return say_stopped(terminal, trained.ended)
     try:
-        saved_to = trained.save(output)
+        saved_to = trained.save(command.output)
     except SaveError as error:
-        raise kept_codec_words(error, trained.run_id) from error
+        raise naming_kept_codec(error, trained.run_id) from error
     terminal.is_done = True
     run_folder.discard(trained.run_id)
     _say_done(terminal, trained, saved_to, progress)
 
 
-def _look_for_unfinished(terminal: Terminal, run_folder: RunFolder) -> None:
-    """Tell of an unfinished training of a codec that was to be saved there."""
-    found = run_folder.unfinished()
-    if found is not None:
-        terminal.emit("unfinished", found)
-        terminal.say(
-            f"Unfinished training found: epoch {found.epoch} of {found.total_epochs}, error {found.best:.3f}. "
-            f"distill runs --save {found.run_id[:8]} saves its best codec; this one starts afresh and takes its place.",
-            "yellow",
-        )
+def _train(
+    command: _TrainCommand,
+    architecture: str,
+    overrides: dict[str, Any],
+    run_folder: RunFolder,
+    progress: TrainingProgress,
+    should_stop: ShouldStop,
+) -> TrainedCodec:
+    from distill_core.training.codec.train import train_codec
+    from distill_core.training.codec.trained import TrainedCodec
+
+    try:
+        dataset = scan_sounds(command.sounds, progress, should_stop)
+    except Stopped:
+        return TrainedCodec.none(Ended.STOPPED)
+    say_sounds(command.terminal, dataset, "error")
+    return train_codec(
+        dataset,
+        overrides,
+        architecture=architecture,
+        on_event=progress.on_event,
+        should_stop=should_stop,
+        run_folder=run_folder,
+        resume=command.wanted.resume,
+    )
 
 
-def _say_done(terminal: Terminal, trained: TrainedVQVAE, saved_to: Path, progress: TrainingProgress) -> None:
-    completed = progress.completed
-    terminal.emit("done", completed, saved_to=saved_to, stopped_early=trained.stopped_early)
-    if isinstance(completed, VQVAETrainingCompleteEvent):
-        _say_quality(terminal, completed)
+def _say_done(terminal: Terminal, trained: TrainedCodec, saved_to: Path, progress: TrainingProgress) -> None:
+    completed, ended = progress.completed, trained.ended
+    facts = {"saved_to": saved_to, "stopped_early": trained.stopped_early, "ended": ended.value}
+    best = {"best_epoch": trained.training_config.get("best_epoch")} if completed is None else {}
+    terminal.emit("done", completed, **facts, **best)
+    terminal.say(f"Training ended {ENDED_WORDS[ended]}.")
+    if "best_epoch" in trained.training_config:
+        _say_quality(terminal, trained)
     terminal.say(f"Saved into {saved_to}", "green")
 
 
-def _say_quality(terminal: Terminal, completed: VQVAETrainingCompleteEvent) -> None:
+def _say_quality(terminal: Terminal, trained: TrainedCodec) -> None:
+    """Report the best epoch of a training in epochs; its codes are counted at the training's end only."""
+    facts, first_level = trained.training_config, (trained.codebook_health or {}).get("level_0")
+    use = "" if first_level is None else f", {first_level['utilization']:.0%} of the first level's codes in use"
     terminal.say(
-        f"Best epoch {completed.best_epoch}: error {completed.val_l1:.3f} on the sounds kept aside "
-        f"(answering with each sound's average spectrum: {completed.mean_frame_l1:.3f}), "
-        f"{completed.codebook_use:.0%} of the first level's codes in use."
+        f"Best epoch {facts['best_epoch']}: error {facts['best_val_l1']:.3f} on the sounds kept aside "
+        f"(answering with each sound's average spectrum: {facts['mean_frame_l1']:.3f}){use}."
     )
-    if completed.val_l1 >= completed.mean_frame_l1:
+    if facts["best_val_l1"] >= facts["mean_frame_l1"]:
         terminal.say("That is no better than the average: train for more epochs, or on more sounds.", "yellow")

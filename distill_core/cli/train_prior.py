@@ -13,9 +13,9 @@ from distill_core.cli.prior_saving import PriorSaving
 from distill_core.cli.progress import TrainingProgress
 from distill_core.cli.setting_flags import given, with_setting_flags
 from distill_core.cli.terminal import Terminal, check_output, check_writable, stop_on_signals, terminal_session
-from distill_core.errors import ConfigError
+from distill_core.cli.unfinished import Resume, Wanted, look_for_unfinished
 from distill_core.events import ShouldStop, Stopped
-from distill_core.text import LONGEST_NAME, file_name, printable
+from distill_core.text import LONGEST_NAME, printable
 from distill_core.training.events import ENDED_WORDS, Ended
 from distill_core.training.prior.config import PriorConfig, config_for_sounds
 from distill_core.training.prior.events import Keep, verdict_words
@@ -24,15 +24,11 @@ if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
     from distill_core.models.summary import ModelSummary
     from distill_core.training.prior.trained import TrainedPrior
-    from distill_core.training.run_folder.facts import UnfinishedRun
-    from distill_core.training.run_folder.folder import RunFolder
 
-_SHORT = {"max_epochs": "epochs", "num_layers": "layers", "num_heads": "heads", "learning_rate": "lr"}
-_SHORT |= {"context_s": "context", "time_limit_min": "time-limit"}
 _DONE_FACTS = ("kept", "kept_epoch", "final_perplexity", "best_perplexity", "best_epoch", "verdict", "run_verdict")
 
 
-@with_setting_flags(PriorConfig, _SHORT)
+@with_setting_flags(PriorConfig)
 def train_prior(
     model: Annotated[Path, typer.Argument(help="The model file to train a prior for.", show_default=False)],
     sounds: Sounds,
@@ -45,7 +41,7 @@ def train_prior(
             help="Save also into a MODEL that another program changed meanwhile; MODEL.bak keeps that.",
         ),
     ] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the unfinished training into MODEL.")] = False,
+    resume: Resume = False,
     use_best: Annotated[
         bool, typer.Option("--use-best", help="Save the best prior of the unfinished training as it is.")
     ] = False,
@@ -60,7 +56,7 @@ def train_prior(
         bool,
         typer.Option("--save-worse", help="Replace the prior in MODEL also by a worse one, or one that only guesses."),
     ] = False,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Encode all sounds anew, and keep no codes.")] = False,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Encode all sounds again, and keep no codes.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")] = False,
     **settings: Any,
 ) -> None:
@@ -71,13 +67,15 @@ def train_prior(
     with terminal_session(json) as terminal, stop_on_signals(terminal) as stop:
         if output is not None:
             check_output(output, force)
-        job = _Job(terminal, model, sounds, output, replace_changed, resume, use_best, keep, save_worse, not no_cache)
-        _run(job, given(settings), stop.is_set)
+        command = _TrainPriorCommand(
+            terminal, model, sounds, output, replace_changed, resume, use_best, keep, save_worse, not no_cache
+        )
+        _run(command, given(settings), stop.is_set)
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
-    """What was asked for but the settings."""
+class _TrainPriorCommand:
+    """The arguments of `distill train-prior`, without the settings."""
 
     terminal: Terminal
     model: Path
@@ -91,32 +89,34 @@ class _Job:
     use_cache: bool
 
 
-def _run(job: _Job, overrides: dict[str, Any], should_stop: ShouldStop) -> None:
-    config_for_sounds(1, 1, overrides)  # a setting that cannot be is told before any work
+def _run(command: _TrainPriorCommand, overrides: dict[str, Any], should_stop: ShouldStop) -> None:
+    config_for_sounds(1, 1, overrides)  # refuses wrong settings before any work
     from distill_core.models.persistence import read_summary
+    from distill_core.training.kinds import prior_runs
     from distill_core.training.prior.train import load_best
-    from distill_core.training.run_folder.folder import RunFolder
 
-    summary, run_folder = read_summary(job.model), RunFolder.of(job.model)
-    _look_for_unfinished(job, run_folder, overrides)
-    check_writable(job.output or job.model)
-    saving = PriorSaving(job.terminal, summary, run_folder, job.output, job.replace_changed, job.save_worse)
-    with TrainingProgress(job.terminal, overrides) as progress:
-        if job.use_best:
+    summary, run_folder = read_summary(command.model), prior_runs(command.model)
+    look_for_unfinished(command.terminal, run_folder, Wanted(command.resume, command.use_best), overrides)
+    check_writable(command.output or command.model)
+    saving = PriorSaving(
+        command.terminal, summary, run_folder, command.output, command.replace_changed, command.save_worse
+    )
+    with TrainingProgress(command.terminal, overrides) as progress:
+        if command.use_best:
             trained = load_best(run_folder, progress.on_event)
         else:
-            trained = _train(job, saving, overrides, progress, should_stop)
+            trained = _train(command, saving, overrides, progress, should_stop)
     if trained.prior is None:
-        return say_stopped(job.terminal, trained.ended)
-    if job.keep is not None:
-        trained = trained.keeping(job.keep)
+        return say_stopped(command.terminal, trained.ended)
+    if command.keep is not None:
+        trained = trained.keeping(command.keep)
     saved_to = saving.save(trained)
-    job.terminal.is_done = True
-    _say_done(job.terminal, trained, saved_to, progress)
+    command.terminal.is_done = True
+    _say_done(command.terminal, trained, saved_to, progress)
 
 
 def _train(
-    job: _Job,
+    command: _TrainPriorCommand,
     saving: PriorSaving,
     overrides: dict[str, Any],
     progress: TrainingProgress,
@@ -126,67 +126,29 @@ def _train(
     from distill_core.training.prior.trained import TrainedPrior
 
     try:
-        dataset = scan_sounds(job.sounds, progress, should_stop)
+        dataset = scan_sounds(command.sounds, progress, should_stop)
     except Stopped:
         return TrainedPrior.none(Ended.STOPPED)
-    _say_found(job.terminal, saving.summary, dataset)
+    _say_found(command.terminal, saving.summary, dataset)
     saving.say_replacing()
     return train(
-        job.model,
+        command.model,
         dataset,
         overrides,
         on_event=progress.on_event,
         should_stop=should_stop,
-        use_cache=job.use_cache,
+        use_cache=command.use_cache,
         run_folder=saving.run_folder,
-        resume=job.resume,
-    )
-
-
-def _look_for_unfinished(job: _Job, run_folder: RunFolder, overrides: dict[str, Any]) -> None:
-    """Tell of an unfinished training, or check that it can be gone on with.
-
-    Raises:
-        ConfigError: it cannot.
-    """
-    from distill_core.training.run_folder.format import comparable, older_run
-
-    found, name = run_folder.unfinished(), file_name(job.model)
-    wants_it, flag = job.resume or job.use_best, "--use-best" if job.use_best else "--resume"
-    if wants_it and run_folder.is_busy():
-        raise ConfigError("resume", f"Another training into “{name}” is under way.", "Wait until it has ended.")
-    if wants_it and found is None:
-        raise ConfigError(
-            "resume", f"There is no unfinished training into “{name}”.", f"Leave {flag} out; distill runs lists all."
-        )
-    if wants_it and overrides:
-        what = ", ".join(sorted(overrides))
-        raise ConfigError("resume", f"An unfinished training keeps its settings ({what}).", f"Give {flag} alone.")
-    if job.resume and found is not None and found.is_older:
-        raise older_run()
-    if not wants_it and found is not None:
-        job.terminal.emit("unfinished", found, best_perplexity=found.best)
-        job.terminal.say(_unfinished_line(found, is_moved=comparable(found.model) != comparable(job.model)), "yellow")
-
-
-def _unfinished_line(found: UnfinishedRun, *, is_moved: bool) -> str:
-    """Return what there is to go on with, and what becomes of it otherwise: a model that moved takes no place."""
-    of_whom = " of an older Distill" if found.is_older else ""
-    into = f" into “{printable(found.model.name)}”, which is this model by another name," if is_moved else ""
-    go_on = "--resume goes on with it, " if found.can_go_on else ""
-    afresh = "and leaves it where distill runs lists it" if is_moved else "and takes its place"
-    return (
-        f"Unfinished training{of_whom}{into} found: epoch {found.epoch} of {found.total_epochs}, perplexity "
-        f"{found.best:.2f}. {go_on}--use-best saves its best prior; this one starts afresh {afresh}."
+        resume=command.resume,
     )
 
 
 def _say_found(terminal: Terminal, summary: ModelSummary, dataset: AudioDataset) -> None:
-    bands, steps = summary.grid
+    geometry = summary.geometry
     terminal.say(
         f"Model: {printable(summary.name, LONGEST_NAME)} "
         f"({summary.num_quantizers} levels × {summary.codebook_size} codes, "
-        f"{summary.spectrogram.sample_rate / 1000:g} kHz, {bands} bands × {steps} steps a second)"
+        f"{geometry.sample_rate / 1000:g} kHz, {geometry.bands} bands × {geometry.chunk_steps} steps a second)"
     )
     say_sounds(terminal, dataset, "perplexity")
 
@@ -205,11 +167,11 @@ def _kept_line(trained: TrainedPrior) -> str:
 
 def _say_done(terminal: Terminal, trained: TrainedPrior, saved_to: Path, progress: TrainingProgress) -> None:
     metadata = trained.metadata
-    facts = {name: metadata.get(name) for name in _DONE_FACTS}
     stopped, ended = trained.stopped_early, trained.ended
-    # The end's own values are those of the last epoch; what was saved is told here.
-    told = {"saved_to": saved_to, "stopped_early": stopped, "ended": ended.value, **facts}
-    terminal.emit("done", progress.completed, **told)
+    # The event's own values are those of the last epoch, these are those of the epoch that was saved.
+    kept = {name: metadata.get(name) for name in _DONE_FACTS}
+    facts = {"saved_to": saved_to, "stopped_early": stopped, "ended": ended.value, **kept}
+    terminal.emit("done", progress.completed, **facts)
     terminal.say(f"Training ended {ENDED_WORDS[ended]}.")
     terminal.say(_kept_line(trained))
     if note := trained.guessing_note():

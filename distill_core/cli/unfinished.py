@@ -1,0 +1,85 @@
+"""The unfinished training at a command's place: the note on it, and the checks before it is gone on with."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from distill_core.cli.terminal import Terminal
+from distill_core.errors import ConfigError
+from distill_core.text import file_name
+from distill_core.training.words import STARTS_AFRESH, moved_words, unfinished_words
+
+if TYPE_CHECKING:
+    from distill_core.training.run_folder.facts import UnfinishedRun
+    from distill_core.training.run_folder.folder import RunFolder
+
+Resume: TypeAlias = Annotated[bool, typer.Option("--resume", help="Go on with the unfinished training into MODEL.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The wish for an unfinished training: to go on with it, to save its best, or neither."""
+
+    resume: bool
+    use_best: bool
+
+    @property
+    def flag(self) -> str:
+        """The flag that was given."""
+        return "--use-best" if self.use_best else "--resume"
+
+
+def look_for_unfinished(
+    terminal: Terminal, run_folder: RunFolder, wanted: Wanted, overrides: Collection[str], *, keeps_runs: bool = True
+) -> None:
+    """Print the note on an unfinished training, or check that it can be used as wanted; `overrides` were given.
+
+    `keeps_runs`: a training that begins afresh takes the place of an unfinished one in the run folder.
+
+    Raises:
+        ConfigError: there is no run, it is a newer Distill's or in use, or settings were given beside it.
+        ModelFileError: an older Distill left its best alone.
+    """
+    found = run_folder.unfinished()
+    if wanted.resume or wanted.use_best:
+        _check(run_folder, found, wanted, overrides)
+    elif found is not None:
+        measure = {f"best_{found.kind.measure}": found.best}
+        terminal.emit("unfinished", found, **measure, kind=found.kind.name, can_go_on=found.can_go_on)
+        terminal.say(_line(found, run_folder, keeps_runs), "yellow")
+
+
+def _check(run_folder: RunFolder, found: UnfinishedRun | None, wanted: Wanted, overrides: Collection[str]) -> None:
+    name = file_name(run_folder.model)
+    if wanted.resume and wanted.use_best:
+        raise ConfigError("resume", "--resume and --use-best contradict each other.", "Give one of them alone.")
+    if run_folder.is_busy():
+        raise ConfigError("resume", f"Another training into “{name}” is under way.", "Wait until it has ended.")
+    if found is None and (newer := run_folder.newer()) is not None:
+        raise ConfigError("resume", newer.message, newer.hint)
+    if found is None:
+        raise ConfigError(
+            "resume",
+            f"There is no unfinished training into “{name}”.",
+            f"Leave {wanted.flag} out; distill runs lists all.",
+        )
+    if overrides:
+        message = f"An unfinished training keeps its settings ({', '.join(sorted(overrides))})."
+        raise ConfigError("resume", message, f"Give {wanted.flag} alone.")
+    if wanted.resume:
+        run_folder.check_can_go_on(found)
+
+
+def _line(found: UnfinishedRun, run_folder: RunFolder, keeps_runs: bool) -> str:
+    """Return the note on an unfinished training, and what becomes of it: the run of a moved model stays."""
+    is_here = run_folder.is_at_its_place(found)
+    moved = "" if is_here else f"{moved_words(found)} "
+    go_on = "--resume goes on with it, " if found.can_go_on else ""
+    leaves_it = "starts afresh and leaves it where distill runs lists it"
+    afresh = STARTS_AFRESH if is_here and keeps_runs else leaves_it
+    best = f"--use-best saves its best {found.kind.name}"
+    return f"{unfinished_words(found)} {moved}{go_on}{best}; this one {afresh}."
