@@ -1,1 +1,1 @@
-"""The window: shows what the engine does, and knows no maths."""
+"""The window, which shows the engine's work and knows no maths."""

@@ -31,7 +31,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def _check_pyside() -> None:
-    """PySide6 6.12.0 drops a reference to None at every call, which ends Python 3.11 after some thousand of them."""
+    """Refuse PySide6 6.12.0 on Python 3.11: it drops a reference to None at every call, and thousands end Python."""
     from PySide6 import __version__
 
     if __version__ == "6.12.0" and sys.version_info < (3, 12):
@@ -87,7 +87,7 @@ def _run_window(options: argparse.Namespace) -> int:
     application.deliver_waiting()
     QTimer.singleShot(0, window.raise_)
     code = application.exec()
-    if not session.has_ended:  # a long step goes on; nothing of it is wanted, and Qt would abort over its thread
+    if not session.has_ended:  # a long optimizer step goes on; Qt would abort over its thread
         os._exit(code)
     return code
 

@@ -1,4 +1,4 @@
-"""The main job done by itself, with the bundled demo, in the real window."""
+"""The main job on the bundled demo, done in the real window without a person."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, QTimer, Slot
 from PySide6.QtWidgets import QApplication
 
-from app.flows.demo_files import copy_demo
+from app.flows.demo_files import copying
+from app.session.activity import Subject
 from app.session.problems import Problem
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _PAINT_MS = 300
 
 
 class DemoRun(QObject):
-    """Opens the demo, trains, saves, takes a picture and quits; each step follows from the Session's last signal."""
+    """Opens the demo, trains, saves, takes a picture and quits; a signal of the Session begins each of these."""
 
     def __init__(self, session: Session, window: MainWindow, folder: Path, say: Callable[[str], object]) -> None:
         super().__init__(window)
@@ -36,9 +37,7 @@ class DemoRun(QObject):
     @Slot()
     def start(self) -> None:
         """Open a copy of the demo's model and sounds."""
-        model, sounds = copy_demo(self._folder)
-        self._session.open_model(model)
-        self._session.open_dataset(sounds)
+        self._session.do(copying(self._folder))  # the window opens the copy by itself
 
     @Slot(object)
     def _on_dataset(self, dataset: object) -> None:
@@ -54,7 +53,7 @@ class DemoRun(QObject):
 
     @Slot(object)
     def _on_trained(self, trained: object) -> None:
-        self._window.commands.save()
+        self._window.commands.saving.save()
 
     @Slot(object)
     def _on_saved(self, path: Path) -> None:
@@ -68,7 +67,7 @@ class DemoRun(QObject):
         self._say(f"Picture of the window: {picture}")
         self._window.close()
 
-    @Slot(str, object)
-    def _on_failed(self, job: str, problem: Problem) -> None:
+    @Slot(object, object)
+    def _on_failed(self, subject: Subject, problem: Problem) -> None:
         print(f"{problem.message} {problem.hint}\n{problem.details}", file=sys.stderr)  # noqa: T201 - the command's answer
         QApplication.exit(1)

@@ -1,9 +1,8 @@
-"""Composes the panels, menus and title; what happens is decided in commands and Session."""
+"""The window of panels, menus and a title; commands and Session decide everything."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QTimer, Signal, Slot
 from PySide6.QtGui import (
@@ -16,7 +15,6 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QApplication, QLabel, QMainWindow, QTabWidget, QVBoxLayout, QWidget
 
-from app import words
 from app.desktop.awake import Awake
 from app.flows.actions import Actions
 from app.flows.closing import Closing
@@ -26,28 +24,27 @@ from app.panels.inspect_panel import InspectPanel
 from app.panels.options_panel import OptionsPanel
 from app.panels.sources_panel import SourcesPanel
 from app.panels.training_panel import TrainingPanel
+from app.presentation.notices import begins_to_warn
 from app.session import Session
-from app.session.state import ActionId, State
+from app.session.available import ActionId
+from app.session.state import State
 from app.widgets.card.card import accept_copy
 from app.words import shown_name
-
-if TYPE_CHECKING:
-    from distill_core.training.events import OlderStateTaken, RolledBack, RunNotKept
-    from distill_core.training.prior.events import PriorEpochMetrics
+from distill_core.training.prior.words import no_longer_opens_words
 
 _EVENT_MS = 5000
-_MINIMUM_SIZE = (760, 560)
+_FIRST_SIZE, _MINIMUM_SIZE = (1040, 720), (760, 560)
 
 
 class MainWindow(QMainWindow):
-    """The one window; `shown` comes once, after the first paint was asked for."""
+    """The application's one window; the signal `shown()` is sent once, after the first paint."""
 
     shown = Signal()
 
     def __init__(self, session: Session, prompts: Prompts | None = None) -> None:
         super().__init__()
         self._session = session
-        self._may_close = self._was_shown = self._was_memorizing = False
+        self._may_close = self._was_shown = False
         self.commands = Commands(session, prompts or QtPrompts(), self)
         self.closing = Closing(session, self.commands)
         self.sources = SourcesPanel(session, self.commands)
@@ -61,7 +58,10 @@ class MainWindow(QMainWindow):
         self._connect()
         self.setAcceptDrops(True)
         self.setMinimumSize(*_MINIMUM_SIZE)
-        self.restoreGeometry(geometry) if (geometry := session.settings.geometry()) else self.resize(1040, 720)
+        if geometry := session.settings.geometry():
+            self.restoreGeometry(geometry)
+        else:
+            self.resize(*_FIRST_SIZE)
         self._on_state(session.state)
 
     def _lay_out(self) -> None:
@@ -78,18 +78,14 @@ class MainWindow(QMainWindow):
         self.statusBar().addPermanentWidget(self._device)
 
     def _connect(self) -> None:
-        self.commands.overrides = self.options.overrides
         self.closing.close_now.connect(self._on_close_now)
         self.commands.options_wanted.connect(self._on_options_wanted)
         self.commands.inspect_wanted.connect(self._on_inspect_wanted)
         self.commands.said.connect(self._on_said)
-        self.options.changed.connect(self._on_options_changed)
         self._session.state_changed.connect(self._on_state)
         self._session.saved.connect(self._on_saved)
         self._session.backed_up.connect(self._on_backup)
-        self._session.run_not_kept.connect(self._on_run_event)
-        self._session.rolled_back.connect(self._on_run_event)
-        self._session.older_state_taken.connect(self._on_run_event)
+        self._session.said.connect(self._on_said)
         self._session.failed.connect(self._on_failed)
         self._session.device_known.connect(self._device.setText)
         self._session.epoch_finished.connect(self._on_epoch)
@@ -100,9 +96,9 @@ class MainWindow(QMainWindow):
 
     @Slot(object)
     def _on_state(self, state: State) -> None:
-        name = shown_name(state.model.path) if state.model else "No Model"
+        name = shown_name(state.open.model.path) if state.open.model else "No Model"
         self.setWindowTitle(f"{name.replace('[*]', '[*][*]')}[*] – Distill")  # Qt takes a single one for the mark
-        self.setWindowModified(state.unsaved)
+        self.setWindowModified(state.training.unsaved)
         self._awake.hold(state.is_training)
         if state.is_training:
             self._may_close = False  # the end of the desktop session was called off
@@ -113,37 +109,25 @@ class MainWindow(QMainWindow):
 
     @Slot(object)
     def _on_backup(self, backup: Path) -> None:
-        model = self._session.state.model
-        self._on_said(
-            f"Saved into {shown_name(model.path) if model else 'the model'}. {words.backup_words(shown_name(backup))}"
-        )
+        model = backup.with_suffix("")
+        self._on_said(f"Saved into {shown_name(model)}. {no_longer_opens_words(model, backup)}")
 
-    @Slot(object)
-    def _on_run_event(self, event: RunNotKept | RolledBack | OlderStateTaken) -> None:
-        self._on_said(event.sentence)
-
-    @Slot(str, object)
-    def _on_failed(self, job: str, problem: object) -> None:
-        self.statusBar().clearMessage()  # "Saved" would contradict what the window says now
+    @Slot(object, object)
+    def _on_failed(self, subject: object, problem: object) -> None:
+        self.statusBar().clearMessage()  # "Saved" would contradict the failure that the window shows now
 
     @Slot(str)
     def _on_said(self, text: str) -> None:
         self.statusBar().showMessage(text, _EVENT_MS)
 
     @Slot(object)
-    def _on_epoch(self, epoch: PriorEpochMetrics) -> None:
-        if epoch.memorization_message and not self._was_memorizing:
+    def _on_epoch(self, epoch: object) -> None:
+        if begins_to_warn(self._session.state.training):
             QApplication.alert(self)
-        self._was_memorizing = bool(epoch.memorization_message)
 
     @Slot(object)
     def _on_training_ended(self, trained: object) -> None:
         QApplication.alert(self)
-
-    @Slot()
-    def _on_options_changed(self) -> None:
-        self.training.set_options_valid(self.options.is_valid())
-        self.sources.show_options()
 
     @Slot()
     def _on_options_wanted(self) -> None:
@@ -164,7 +148,7 @@ class MainWindow(QMainWindow):
         self._may_close = True
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Put in what is slow to import once the window is on screen."""
+        """Load the engine and the plot, which are slow to import, once the window is on the screen."""
         super().showEvent(event)
         if not self._was_shown:
             self._was_shown = True
@@ -178,7 +162,7 @@ class MainWindow(QMainWindow):
         self.shown.emit()
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Close when nothing is lost by it; otherwise ask and close later."""
+        """Close if nothing would be lost; otherwise ask, and close later."""
         if not self._may_close and not self.closing.may_close():
             event.ignore()
             return
@@ -189,7 +173,7 @@ class MainWindow(QMainWindow):
         event.accept()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Take files anywhere in the window; while training say why not."""
+        """Accept files anywhere in the window, or say why none can be opened now."""
         if not event.mimeData().hasUrls():
             return
         if self.commands.can(ActionId.OPEN_MODEL):
@@ -198,6 +182,6 @@ class MainWindow(QMainWindow):
             self._on_said(self.commands.locked_text())
 
     def dropEvent(self, event: QDropEvent) -> None:
-        """Open what was dropped."""
+        """Open the dropped files."""
         accept_copy(event)
         self.commands.take_drop(event.mimeData().urls(), "window")

@@ -63,7 +63,7 @@ def is_dark(palette: QPalette) -> bool:
 
 
 def plot_colors(palette: QPalette) -> PlotColors:
-    """Return the plot's colours for a palette, each at least 4.5:1 on its ground where text is written in it."""
+    """Return the plot's colours for a palette; those of text have a contrast of at least 4.5:1."""
     foreground = palette.color(QPalette.ColorRole.WindowText)
     band = QColor(foreground)
     band.setAlpha(28)
@@ -92,7 +92,7 @@ def link_color(palette: QPalette) -> QColor:
 
 
 def set_primary(button: QPushButton, is_primary: bool) -> None:
-    """Colour a button as the one to press next (white on blue), or as any other; off, it looks like any other."""
+    """Colour a button as the one to press next (white on blue), unless it is disabled, or as any other."""
     palette = QPalette()
     if is_primary:
         for group in (QPalette.ColorGroup.Active, QPalette.ColorGroup.Inactive):
@@ -114,7 +114,7 @@ def _drawn(renderer: QSvgRenderer, size: int, ratio: float) -> QPixmap:
 def icon(name: str, color: QColor | None = None) -> QIcon:
     """Return `resources/icons/NAME.svg` in a colour, by default that of the application's text.
 
-    It does not follow a later change of the palette: whoever shows it asks again then.
+    It does not follow a later change of the palette: its owner asks for it again then.
     """
     color = color or QGuiApplication.palette().color(QPalette.ColorRole.WindowText)
     source = resource_path("icons", f"{name}.svg").read_text(encoding="utf-8")

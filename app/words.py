@@ -1,20 +1,21 @@
-"""Words for what the window shows: names, counts, times, and the sentences on a model, its sounds and its runs."""
+"""The words of the window: names, counts, times, and the sentences on a model, its sounds and its runs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.outcome import BY_AN_OLDER_MEASURE, verdict_in_short
+from distill_core.models.architectures import prior_row
 from distill_core.text import file_name, printable
+from distill_core.training.prior.words import perplexity_words, verdict_in_short
+from distill_core.training.words import STARTS_AFRESH, moved_words
 
 if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
     from distill_core.models.summary import ModelSummary
     from distill_core.training.prior.config import PriorConfig
-    from distill_core.training.prior.events import PriorTrainingStartEvent
     from distill_core.training.run_folder.facts import UnfinishedRun
 
 NO_MODEL_COMMAND = "distill train FOLDER -o MODEL.distill"
@@ -23,23 +24,23 @@ NO_MODEL_DETAIL = f"Try the demo, or make one from your sounds in the terminal: 
 
 
 def shown_name(path: Path) -> str:
-    """Return a file's name as it stands in a sentence: one line, all of it visible, its middle left out when long."""
+    """Return a file's name for a sentence: one line of visible characters, a long one without its middle."""
     return file_name(path, _LONGEST_NAME)
 
 
 def shown_sources(sources: Sequence[Path]) -> str:
-    """Return where sounds are, as it stands in a sentence: "kicks", or "kicks and 2 more"."""
+    """Return the place of sounds for a sentence: "kicks", or "kicks and 2 more"."""
     first = shown_name(sources[0])
     return first if len(sources) == 1 else f"{first} and {len(sources) - 1:,} more"
 
 
 def on_button(text: str) -> str:
-    """Return a text for a button or a menu, where Qt would take `&` for the mark of a key."""
+    """Return a text for a button or a menu, with `&` doubled: Qt takes a single one for the mark of a key."""
     return text.replace("&", "&&")
 
 
 def as_tooltip(text: str) -> str:
-    """Return a text that Qt does not take for HTML, and that wraps."""
+    """Return a text as a tooltip that wraps and shows HTML as it is written."""
     return f"<p>{escape(printable(text))}</p>" if text else ""
 
 
@@ -67,9 +68,11 @@ def rough_duration(seconds: float) -> str:
     return f"about {counted(round(seconds / 3600), 'hour')}"
 
 
-def size_line(config: PriorConfig, overrides: dict[str, Any]) -> str:
-    """Return how large a prior will be trained, and why; `config` is what follows from the sounds."""
-    network = f"{overrides.get('num_layers', config.num_layers)} layers, "
+def size_line(config: PriorConfig, overrides: Mapping[str, Any]) -> str:
+    """Return the size of the prior to train, and its reason; `config` follows from the sounds."""
+    if not prior_row(config.architecture).is_transformer:
+        return f"Prior: {config.architecture}"
+    network = f"{counted(overrides.get('num_layers', config.num_layers), 'layer')}, "
     network += f"{overrides.get('hidden_size', config.hidden_size)} wide"
     if "hidden_size" in overrides or "num_layers" in overrides:
         return f"Prior of your choice ({network})"
@@ -78,9 +81,9 @@ def size_line(config: PriorConfig, overrides: dict[str, Any]) -> str:
 
 
 def model_lines(summary: ModelSummary) -> list[str]:
-    """Return what the model card says below the file's name."""
+    """Return the lines of the model's card below the file's name."""
     facts = f"{summary.num_quantizers} levels × {summary.codebook_size} codes · "
-    facts += f"{summary.spectrogram.sample_rate / 1000:g} kHz"
+    facts += f"{summary.geometry.sample_rate / 1000:g} kHz"
     if not summary.has_prior:
         return [facts, "Prior: none yet"]
     if not summary.prior_is_readable:
@@ -92,22 +95,16 @@ def _prior_in_short(summary: ModelSummary) -> str:
     reached, verdict = summary.perplexity, verdict_in_short((summary.prior_metadata or {}).get("verdict"))
     if reached is None:
         return verdict or "yes"
-    mark = f" {BY_AN_OLDER_MEASURE}" if summary.counts_padding else ""
-    return f"perplexity {reached:,.2f}{mark}{verdict and f', {verdict}'}"
+    return f"{perplexity_words(reached, counts_padding=summary.counts_padding)}{verdict and f', {verdict}'}"
 
 
 def sounds_line(dataset: AudioDataset) -> str:
-    """Return what the sounds card says below their name."""
+    """Return the line of the sounds' card below their name."""
     return f"{counted(len(dataset.files), 'sound')} · {duration(dataset.total_duration_s)}"
 
 
-def backup_words(backup_name: str) -> str:
-    """Return what to know when a file stops opening in the program that Distill descends from."""
-    return f"The older Distill no longer opens this file; “{backup_name}” keeps it as it was until the next save."
-
-
 def cleared_text(freed_bytes: int) -> str:
-    """Return what clearing the cache came to."""
+    """Return the sentence on a cleared cache."""
     if not freed_bytes:
         return "The cache was empty already."
     kilobytes = freed_bytes / 1000
@@ -115,31 +112,20 @@ def cleared_text(freed_bytes: int) -> str:
     return f"Cache cleared: {size} freed."
 
 
-def unfinished_words(run: UnfinishedRun) -> tuple[str, str]:
-    """Return what to say of a training that was never saved, and what can be done."""
-    reached = f"epoch {run.epoch} of {run.total_epochs}, best perplexity {run.best:.2f}"
+def unfinished_detail(run: UnfinishedRun) -> str:
+    """Return the advice on a training that was never saved."""
     if run.is_older:
-        return (
-            f"Unfinished training of an older Distill found: {reached} {BY_AN_OLDER_MEASURE}.",
-            "It can't be gone on with. Use Best takes its best prior, to be saved into the model.",
-        )
+        return "It can't be gone on with. Use Best takes its best prior, to be saved into the model."
     if run.has_ended:
-        return f"A trained prior was never saved: {reached}.", "Use Best takes it, to be saved into the model."
-    return f"Unfinished training found: {reached}.", f"Continue goes on with the sounds in {shown_sources(run.sounds)}."
+        return "Use Best takes it, to be saved into the model."
+    return f"Continue goes on with the sounds in {shown_sources(run.sounds)}."
 
 
-def taking_place_words(run: UnfinishedRun, model: Path) -> str:
-    """Return what becomes of an unfinished training where another begins, or how a model that moved came by it."""
-    if run.model == model.resolve():
-        return "Train starts afresh and takes its place."
-    return f"It was into “{shown_name(run.model)}”, which is this model by another name or in another place."
-
-
-def sibling_text(event: PriorTrainingStartEvent) -> str:
-    """Return what to know about how new the validation sounds are to the prior, or ""."""
-    if event.sibling_agreement is None:
-        return ""
-    return f"Validation sounds share {event.sibling_agreement:.0%} of their codes with the nearest training sound."
+def taking_place_words(run: UnfinishedRun, real_path: Path | None) -> str:
+    """Return the sentence on the end of an unfinished training, or on the model's other name or place."""
+    if run.model == real_path:
+        return f"Train {STARTS_AFRESH}."
+    return moved_words(run)
 
 
 PERPLEXITY_EXPLAINED = (

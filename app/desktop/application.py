@@ -27,7 +27,7 @@ class DistillApplication(QApplication):
         apply_style(self)
 
     def deliver_waiting(self) -> None:
-        """From now on hand files over at once; send those that came too early."""
+        """Send the files that came too early, and from now on each at once."""
         self._is_ready = True
         waiting, self._waiting = self._waiting, []
         for path in waiting:
@@ -37,6 +37,9 @@ class DistillApplication(QApplication):
         """Take a file that was double-clicked or dropped on the icon."""
         if isinstance(event, QFileOpenEvent) and event.file():
             path = Path(event.file())
-            self.file_opened.emit(path) if self._is_ready else self._waiting.append(path)
+            if self._is_ready:
+                self.file_opened.emit(path)
+            else:
+                self._waiting.append(path)
             return True
         return super().event(event)

@@ -1,4 +1,4 @@
-"""Holds sleep off while training, where the desktop offers it; says in the log where it does not."""
+"""Holding sleep off while training, if the desktop offers it; the log says if it does not."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _holder_command() -> list[str]:
 
 
 class Awake(QObject):
-    """`hold(True)` keeps the computer awake, `hold(False)` lets it sleep again."""
+    """Keeps the computer awake after `hold(True)`, until `hold(False)`."""
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
@@ -33,7 +33,7 @@ class Awake(QObject):
         self._process.finished.connect(self._on_finished)
 
     def hold(self, wanted: bool) -> None:
-        """Change only what has to change."""
+        """Keep the computer awake, or let it sleep; a repeated call changes nothing."""
         if wanted == self._is_held:
             return
         self._is_held = wanted

@@ -19,14 +19,14 @@ log = logging.getLogger(__name__)
 
 MIME_TYPE = "application/x-distill-model"
 DESKTOP_ENTRY = "distill.desktop"
-# Which file goes where below the data folder; the entry last, so that the menu never shows half of it.
+# The folder of each file, below the data folder; the entry is last, so that the menu never shows half of it.
 FOLDERS = {
     "application-x-distill-model.svg": "icons/hicolor/scalable/mimetypes",
     "distill.svg": "icons/hicolor/scalable/apps",
     "distill.xml": "mime/packages",
     DESKTOP_ENTRY: "applications",
 }
-# Spaces and what the Desktop Entry specification calls reserved.
+# Spaces, and the characters that the Desktop Entry specification calls reserved.
 NEEDS_QUOTES = re.compile(r"""[\s"'\\><~|&;$*?#()`]""")
 TOOL_SECONDS = 60
 
@@ -43,24 +43,24 @@ def _user_folder(variable: str, default: str) -> Path:
 
 
 def _own_command() -> list[str]:
-    """Return how this Distill is started: the bundle, the installed script, or this Python."""
+    """Return the command that starts this Distill: the bundle, the installed script, or this Python."""
     program = os.path.abspath(sys.executable)
     if getattr(sys, "frozen", False):
         return [program]
-    # Not resolved: a virtual environment's Python is a link, and what it links to has no Distill.
+    # Not resolved: a virtual environment's Python is a link, and the Python behind it has no Distill.
     script = os.path.join(os.path.dirname(program), "distill-app")
     return [script] if os.access(script, os.X_OK) else [program, "-m", "app"]
 
 
 def _string_value(text: str) -> str:
-    r"""Escape a value as every string in a desktop entry is: `\` is `\\`, a line break is `\n`."""
+    r"""Escape a value as a string of a desktop entry: `\` is `\\`, a line break is `\n`."""
     for character, escape in {"\\": r"\\", "\n": r"\n", "\r": r"\r", "\t": r"\t"}.items():
         text = text.replace(character, escape)
     return text
 
 
 def _exec_argument(text: str) -> str:
-    """Quote one argument of `Exec`: `%` doubled, and in double quotes where a shell would need them."""
+    """Quote one argument of `Exec`: `%` doubled, and in double quotes if a shell would need them."""
     text = text.replace("%", "%%")
     return '"' + re.sub(r'(["`$\\])', r"\\\1", text) + '"' if NEEDS_QUOTES.search(text) else text
 
@@ -76,7 +76,7 @@ def _entry_for(template: str, command: Sequence[str]) -> str:
 
 
 def _contents(command: Sequence[str], data_home: Path) -> dict[Path, bytes]:
-    """Return what each file will hold."""
+    """Return the contents of each file."""
     sources = {name: resource_path("linux", name).read_bytes() for name in FOLDERS}
     sources[DESKTOP_ENTRY] = _entry_for(sources[DESKTOP_ENTRY].decode(), command).encode()
     return {data_home / folder / name: sources[name] for name, folder in FOLDERS.items()}
@@ -112,7 +112,7 @@ def _write_all(contents: dict[Path, bytes]) -> None:
 
 
 def _run_tool(command: Sequence[str], data_home: Path) -> None:
-    """Run one of the desktop's tools, if it is there; what goes wrong is logged, because the files lie right."""
+    """Run one of the desktop's tools, if it is installed; a failure is only logged, because the files are in place."""
     program = shutil.which(command[0])
     if program is None:
         log.info("%s is not installed; going on without it", command[0])
@@ -149,7 +149,7 @@ def _update_databases(data_home: Path) -> None:
 
 
 def _forget_default() -> None:
-    """Take the line back that `xdg-mime default` wrote; xdg-mime itself has no word for that."""
+    """Remove the line that `xdg-mime default` wrote; xdg-mime has no command for that."""
     path = _user_folder("XDG_CONFIG_HOME", ".config") / "mimeapps.list"
     if not path.exists():
         return
@@ -161,7 +161,7 @@ def _forget_default() -> None:
 
 
 def _reason(error: Exception) -> str:
-    """Return what went wrong as the rest of a sentence."""
+    """Return an error as the rest of a sentence."""
     if isinstance(error, OSError) and error.filename is not None:
         return f"“{os.fsdecode(error.filename)}”: {error.strerror}"
     return "its path holds characters that are not text" if isinstance(error, UnicodeError) else str(error)
@@ -198,7 +198,7 @@ def register(data_home: Path | None = None, command: list[str] | None = None) ->
 
 
 def unregister(data_home: Path | None = None) -> list[Path]:
-    """Remove what `register` wrote, and nothing else; return the files removed.
+    """Remove the files that `register` wrote, and no others; return the files removed.
 
     Raises:
         SaveError: a file cannot be removed.
@@ -223,7 +223,7 @@ def unregister(data_home: Path | None = None) -> list[Path]:
 
 
 def register_command(remove: bool) -> str:
-    """Do what `distill-app --register [--remove]` asks for, and return the sentences to print."""
+    """Run `distill-app --register [--remove]`, and return the sentences to print."""
     if remove:
         removed = unregister()
         return (

@@ -1,4 +1,4 @@
-"""What the window needs to be seen: a display, and libraries of the system.
+"""The display and the system libraries that the window needs.
 
 run.py reads this before anything is installed: standard library only, and Python 3.8 has to parse it.
 """
@@ -12,7 +12,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-# What PySide6 loads but does not bring along: library → Debian package.
+# The libraries that PySide6 loads but does not bring along: library → Debian package.
 LIBRARIES = {
     "libGL.so.1": "libgl1",
     "libEGL.so.1": "libegl1",
@@ -22,7 +22,7 @@ LIBRARIES = {
     "libxkbcommon.so.0": "libxkbcommon0",
     "libpulse.so.0": "libpulse0",
 }
-# The same for a window that is on a screen: what the environment variable stands for, it needs.
+# The same for a window on a screen, by the environment variable that names the display.
 SCREEN_LIBRARIES = {
     "DISPLAY": {
         "libxcb-cursor.so.0": "libxcb-cursor0",
@@ -34,13 +34,13 @@ SCREEN_LIBRARIES = {
     },
     "WAYLAND_DISPLAY": {"libwayland-cursor.so.0": "libwayland-cursor0"},
 }
-# What names the display of a Qt platform.
+# The environment variable that names the display of a Qt platform.
 _DISPLAY_OF = {"xcb": "DISPLAY", "wayland": "WAYLAND_DISPLAY"}
 _PATIENCE_S = 20  # a display on another computer that does not answer
 
 
 def needed_libraries(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return what the window loads here: library → Debian package."""
+    """Return the libraries that the window loads here: library → Debian package."""
     needed = dict(LIBRARIES)
     for variable, libraries in SCREEN_LIBRARIES.items():
         if environ.get(variable):
@@ -65,7 +65,7 @@ def apt_line(packages: Sequence[str]) -> list[str]:
 
 
 def has_screen(environ: Mapping[str, str] = os.environ) -> bool:
-    """Tell whether a window can be opened; whoever names a Qt platform knows why."""
+    """Tell whether a window can be opened; a Qt platform that is named counts as a screen."""
     named = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
     return not sys.platform.startswith("linux") or any(environ.get(name) for name in named)
 
@@ -84,7 +84,7 @@ def _open_and_leave() -> None:
 
 
 def can_open() -> bool:
-    """Tell whether Qt can start here, by a process of its own: Qt aborts where it can't. It takes a tenth of a second.
+    """Tell whether Qt can start here, by a process of its own: Qt aborts if it can't. It takes a tenth of a second.
 
     Raises:
         ImportError: PySide6 itself can't be loaded.
@@ -103,7 +103,7 @@ def can_open() -> bool:
 
 
 def why_not(environ: Mapping[str, str] = os.environ) -> str:
-    """Return why Qt could not start, and what to do, for a person."""
+    """Return the sentences on why Qt could not start, and what to do."""
     if packages := missing_packages(environ=environ):
         return (
             "The window needs system libraries that are missing.\n"

@@ -1,1 +1,1 @@
-"""What a click does: asks where something could be lost, then calls the Session."""
+"""The flows from a click to the Session: they ask if something could be lost, then call it."""

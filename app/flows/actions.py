@@ -1,4 +1,4 @@
-"""The table of actions: what it is called, its keys, and what it calls."""
+"""The table of actions: their names, keys, calls and tips."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from app.flows.commands import Commands
 from app.flows.help import Help
 from app.flows.runs_list import RunsList
 from app.session import Session
-from app.session.state import ActionId, State, available
+from app.session.available import ActionId, available
+from app.session.state import State
 from app.theme import icon
 from app.words import as_tooltip, on_button, shown_name
 
@@ -32,7 +33,7 @@ _KEEP = {
 
 @dataclass(frozen=True, slots=True)
 class ActionSpec:
-    """One action; `menu` is the title of the menu that it stands in."""
+    """One action; `menu` is the title of its menu."""
 
     id: ActionId
     menu: str
@@ -69,7 +70,7 @@ def action_table(commands: Commands, help_menu: Help, runs: RunsList, window: QM
             "&File",
             "&Save Prior into Model",
             QKeySequence.StandardKey.Save,
-            commands.save,
+            commands.saving.save,
             "Put the trained prior into the open model file",
             "save",
         ),
@@ -78,7 +79,7 @@ def action_table(commands: Commands, help_menu: Help, runs: RunsList, window: QM
             "&File",
             "Save a Copy &As…",
             "Ctrl+Shift+S",
-            commands.save_copy,
+            commands.saving.save_copy,
             "Save a copy of the model with the trained prior",
         ),
         ActionSpec(
@@ -86,7 +87,7 @@ def action_table(commands: Commands, help_menu: Help, runs: RunsList, window: QM
             "&File",
             "&Restore Previous Version…",
             None,
-            commands.restore,
+            commands.saving.restore,
             "Put the version before the last save back; the present one is kept in its place",
         ),
         ActionSpec(ActionId.SHOW_IN_FOLDER, "&File", "Show in &Folder", None, commands.show_in_folder),
@@ -145,7 +146,7 @@ def action_table(commands: Commands, help_menu: Help, runs: RunsList, window: QM
 
 
 class Actions(QObject):
-    """Builds the menus from the table and keeps each action's availability true."""
+    """Builds the menus from the table, and enables each action while it is available."""
 
     def __init__(self, session: Session, commands: Commands, window: QMainWindow) -> None:
         super().__init__(window)
@@ -153,7 +154,7 @@ class Actions(QObject):
         self.by_id: dict[ActionId, QAction] = {}
         menus: dict[str, QMenu] = {}
         self.runs = RunsList(session, commands, window)
-        for spec in action_table(commands, Help(commands), self.runs, window):
+        for spec in action_table(commands, Help(session, commands), self.runs, window):
             if spec.menu not in menus:
                 menus[spec.menu] = window.menuBar().addMenu(spec.menu)
             menus[spec.menu].addAction(self._build(spec))

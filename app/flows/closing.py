@@ -1,4 +1,4 @@
-"""How the window closes without losing anything: what is asked, and what is waited for."""
+"""Closing the window without a loss: the questions before, and the waiting."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from PySide6.QtCore import QEventLoop, QObject, QTimer, Signal, Slot
 from app.flows import questions
 from app.flows.commands import Commands
 from app.session import Session
-from app.session.state import Activity
+from app.session.activity import Activity, Subject
 
 _CLOSE_WAIT_MS = 1500
 _DESKTOP_END_WAIT_MS = 8000
 
 
 class Closing(QObject):
-    """Settles what is under way or unsaved; `close_now()` says that the window may go."""
+    """Settles a task under way and an unsaved prior; the signal `close_now()` then lets the window close."""
 
     close_now = Signal()
 
@@ -29,37 +29,38 @@ class Closing(QObject):
         """Tell whether the window may close now; otherwise ask, and `close_now` comes later."""
         state = self._session.state
         if state.is_training:
-            question = questions.quit_while_training(state.last_epoch, state.kept_epoch, state.is_kept)
-            self._commands.ask(question, self._on_quit_answer)
+            self._commands.ask(questions.quit_while_training(state.training), self._on_quit_answer)
             return False
-        if state.activity is Activity.SAVING:
-            self._commands.after_saving(self._close)
+        if state.work is Activity.SAVING:
+            self._commands.saving.after_saving(self._close)
             return False
-        if state.unsaved and state.model is not None:
-            self._commands.ask(questions.save_first(state.model.path), self._on_close_answer)
+        if state.training.unsaved and state.open.model is not None:
+            self._commands.ask(questions.save_first(state.open.model.path), self._on_close_answer)
             return False
         return True
 
     def shut_down(self) -> None:
-        """End the work thread, and have the settings in their file."""
+        """End the threads, and write the settings into their file."""
         self._session.close(_CLOSE_WAIT_MS)
         self._session.settings.sync()
 
     @Slot()
     def on_desktop_session_end(self) -> None:
-        """Ask nothing, keep what is worth keeping: stop, and save into the open model.
+        """Stop training and save into the open model, without a question.
 
-        A prior that should not replace the file's unasked stays in the run folder, and is offered at the next start.
+        A prior that should not replace the file's unasked, or into which other weights are being put, stays in the run
+        folder, and is offered at the next start.
         """
         loop, session = QEventLoop(), self._session
         QTimer.singleShot(_DESKTOP_END_WAIT_MS, loop.quit)
         for signal in (session.training_ended, session.saved, session.failed):
             signal.connect(loop.quit)
         session.stop()
-        if session.state.is_training or session.state.activity is Activity.SAVING:
+        if session.state.is_training or session.state.work is Activity.SAVING:
             loop.exec()
         state = session.state
-        if state.unsaved and state.activity is not Activity.SAVING and not state.objection:
+        can_save = state.work is not Activity.SAVING and not state.training.is_choosing
+        if state.training.unsaved and can_save and not state.objection:
             session.save_prior()
             loop.exec()
 
@@ -70,7 +71,7 @@ class Closing(QObject):
     def _on_close_answer(self, answer: str) -> None:
         if answer == "save":
             self._session.stop()  # a scan under way has become pointless
-            self._commands.save(then=self._close)
+            self._commands.saving.save(then=self._close)
         elif answer == "discard":
             self._session.discard_prior()
             self._close()
@@ -78,7 +79,7 @@ class Closing(QObject):
     def _on_quit_answer(self, answer: str) -> None:
         if answer == "discard":
             self._session.stop()
-            self._close()  # without waiting for a step that may be long
+            self._close()  # without waiting for an optimizer step, which may be long
         elif answer == "save" and self._session.state.is_training:
             self._waits_for_training = True
             self._session.stop()
@@ -87,8 +88,8 @@ class Closing(QObject):
 
     def _save_and_close(self) -> None:
         self._waits_for_training = False
-        if self._session.state.unsaved:
-            self._commands.save(then=self._close)
+        if self._session.state.training.unsaved:
+            self._commands.saving.save(then=self._close)
         else:
             self._close()
 
@@ -97,7 +98,7 @@ class Closing(QObject):
         if self._waits_for_training:
             self._save_and_close()
 
-    @Slot(str, object)
-    def _on_failed(self, job: str, problem: object) -> None:
-        if job == "training" and self._waits_for_training:
+    @Slot(object, object)
+    def _on_failed(self, subject: Subject, problem: object) -> None:
+        if subject is Subject.TRAINING and self._waits_for_training:
             self._save_and_close()

@@ -1,4 +1,8 @@
-"""What was dropped, and where it belongs: pure, table-tested."""
+"""Dropped files, sorted by the card they belong to; a table tests it.
+
+Each file's mode is read on the window's thread: some microseconds a file, but a share that no longer answers holds the
+window up.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +31,7 @@ _TAKEN_AS_SOUNDS = ("folder", "sound", "unknown")
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why something is not taken, and the card to say it on."""
+    """The reason why files are not taken, and the card to show it on."""
 
     target: Target
     message: str
@@ -35,7 +39,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """What a drop means: a model, sounds, or both; `passed_over` are files beside the sounds that are none."""
+    """A sorted drop: a model, sounds, or both; `passed_over` are the other files beside the sounds."""
 
     model: Path | None = None
     sounds: tuple[Path, ...] = ()
@@ -43,8 +47,18 @@ class Drop:
     refusals: tuple[Refusal, ...] = ()
 
     @property
+    def refusal_of_model(self) -> str:
+        """The refusal for the model's card, or ""; it shows that of a drop beside the cards too."""
+        return next((refusal.message for refusal in reversed(self.refusals) if refusal.target != "sounds"), "")
+
+    @property
+    def refusal_of_sounds(self) -> str:
+        """The refusal for the sounds' card, or ""."""
+        return next((refusal.message for refusal in reversed(self.refusals) if refusal.target == "sounds"), "")
+
+    @property
     def is_taken(self) -> bool:
-        """Whether anything of it is taken."""
+        """Whether any file of it is taken."""
         return self.model is not None or bool(self.sounds)
 
 
@@ -68,7 +82,7 @@ def _path(url: QUrl) -> Path:
 
 
 def _mode(path: Path) -> int | None:
-    """Return a file's mode, 0 where it is there and that is all that can be told, None where it is not."""
+    """Return a file's mode, 0 if it cannot be read, None if there is no such file."""
     try:
         return path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError, ValueError):
@@ -78,7 +92,7 @@ def _mode(path: Path) -> int | None:
 
 
 def _kind(path: Path) -> _Kind:
-    """Return what a file is for, by its name; its content is looked at when it is opened."""
+    """Return the kind of a file, by its name; its contents are checked when it is opened."""
     mode, suffix = _mode(path), path.suffix.lower()
     if mode is not None and stat.S_ISDIR(mode):
         return "folder"
@@ -86,7 +100,7 @@ def _kind(path: Path) -> _Kind:
         return "model"
     if mode is None:
         return "gone"
-    if path.name.startswith("."):  # as in a folder: hidden files are no content, but for what iCloud leaves
+    if path.name.startswith("."):  # as in a folder: hidden files are passed over, but iCloud's stand for others
         return "in_cloud" if suffix == ".icloud" else "other"
     if suffix in ARCHIVE_SUFFIXES:
         return "archive"
@@ -124,7 +138,7 @@ def _one(path: Path, kind: _Kind, card: Target) -> str:
 
 
 def _refuse(left: dict[Path, _Kind], target: Target) -> Refusal:
-    """Say of files that are neither a model nor sounds why they are not taken."""
+    """Return the refusal of files that are neither a model nor sounds."""
     like_models = all(path.suffix.lower() in _LIKE_MODELS for path in left)
     card: Target = "model" if target == "model" or (target == "window" and like_models) else "sounds"
     if len(left) > 1:
@@ -133,18 +147,18 @@ def _refuse(left: dict[Path, _Kind], target: Target) -> Refusal:
     return Refusal(card, _one(path, kind, card))
 
 
-def _can_be_told(path: Path) -> bool:
-    """Tell whether a scan counts or names a file; one that is gone and had no name of a sound would end it."""
+def _can_be_scanned(path: Path) -> bool:
+    """Tell whether a scan counts or names this file; a missing one without the name of a sound would end the scan."""
     return path.suffix.lower() in NEVER_SOUNDS | SOUND_SUFFIXES or path.name.startswith(".")
 
 
 def sort(paths: Sequence[Path], target: Target) -> Drop:
-    """Return what to do with files and folders; `target` is where they fell."""
+    """Return the drop of files and folders; `target` is the place they fell on."""
     kinds = {path: _kind(path) for path in paths}
     models = [path for path, kind in kinds.items() if kind == "model"]
     sounds = tuple(path for path, kind in kinds.items() if kind in _TAKEN_AS_SOUNDS)
     if target == "model" and not models and all(kinds[path] == "unknown" for path in sounds):
-        sounds = ()  # whatever these are, they were meant as a model
+        sounds = ()  # files of an unknown kind were meant as a model here
     taken = {*models, *sounds}
     left = {path: kind for path, kind in kinds.items() if path not in taken}
     refusals = [Refusal("model", "Drop one model at a time.")] if len(models) > 1 else []
@@ -153,18 +167,18 @@ def sort(paths: Sequence[Path], target: Target) -> Drop:
     return Drop(
         model=models[0] if len(models) == 1 else None,
         sounds=sounds,
-        passed_over=tuple(filter(_can_be_told, left)) if sounds else (),
+        passed_over=tuple(filter(_can_be_scanned, left)) if sounds else (),
         refusals=tuple(refusals),
     )
 
 
 def route(urls: Sequence[QUrl], target: Target) -> Drop:
-    """Return what to do with dropped URLs; `target` is where they fell."""
+    """Return the drop of URLs; `target` is the place they fell on."""
     if not urls or not all(map(_is_here, urls)):
         return Drop(refusals=(Refusal(target, ONLY_FILES),))
     return sort([_path(url) for url in urls], target)
 
 
 def can_accept(urls: Sequence[QUrl], target: Target) -> bool:
-    """Tell while something is dragged over a card whether a drop there would be taken."""
+    """Tell whether a drop of dragged URLs on a card would be taken."""
     return route(urls, target).is_taken

@@ -15,7 +15,7 @@ MODEL_FILTER = "Distill models (*.distill *.sda);;All files (*)"
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One button: a verb."""
+    """A button of a question; its text is a verb."""
 
     id: str
     text: str
@@ -85,7 +85,7 @@ def _message_box(parent: QWidget, question: Question) -> QMessageBox:
 
 
 def _add_details(box: QMessageBox, question: Question) -> None:
-    """Add what can be unfolded, with room to read it; Qt makes its button with the text."""
+    """Add the details, with room to read them; Qt adds the button that unfolds them."""
     box.setDetailedText(question.details)
     for text in box.findChildren(QTextEdit):
         text.setFixedSize(*_DETAILS_SIZE)

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from app.flows.prompts import Choice, Question
-from app.outcome import BY_AN_OLDER_MEASURE
 from app.session.problems import Problem
+from app.session.state import TrainingState
 from app.words import counted, shown_name
+from distill_core.text import printable
+from distill_core.training.prior.words import SAVING_REPLACES, compared_words, has_prior_words, known_perplexity
 
 if TYPE_CHECKING:
+    from distill_core.audio.dataset import AudioDataset
     from distill_core.models.summary import ModelSummary
-    from distill_core.training.prior.events import PriorEpochMetrics
     from distill_core.training.prior.trained import TrainedPrior
     from distill_core.training.run_folder.facts import ListedRun
 
 CANCEL = Choice("cancel", "Cancel", "reject")
+_MOST_SOURCES = 6  # that a dialog names
 
 
 def _date(text: object) -> str | None:
@@ -30,10 +34,9 @@ def _date(text: object) -> str | None:
 
 def _known_facts(summary: ModelSummary) -> str:
     metadata = summary.prior_metadata or {}
-    reached, count = summary.perplexity, metadata.get("dataset_file_count")
-    mark = f" {BY_AN_OLDER_MEASURE}" if summary.counts_padding else ""
+    count = metadata.get("dataset_file_count")
     facts = [
-        f"Perplexity {reached:,.2f}{mark}" if reached is not None else None,
+        known_perplexity(summary).capitalize(),
         counted(count, "sound") if isinstance(count, int) else None,
         _date(metadata.get("training_date")),
     ]
@@ -41,26 +44,16 @@ def _known_facts(summary: ModelSummary) -> str:
     return f"{known}. " if known else ""
 
 
-def _measured(summary: ModelSummary, trained: TrainedPrior) -> str:
-    """Return what the file's prior reaches on the held-out sounds of the training, beside the new one."""
-    before = trained.measured_in(summary)
-    if before is None or before.perplexity is None:
-        return ""
-    if not before.decides:
-        return f"Measured on these held-out sounds, which it may have learned from: {before.perplexity:,.2f}. "
-    new = trained.metadata["final_perplexity"]
-    return f"On the same held-out sounds it reaches {before.perplexity:,.2f}, the new prior {new:,.2f}. "
-
-
 def replace_prior(summary: ModelSummary, trained: TrainedPrior, objection: str) -> Question:
     """Ask before a prior in the file is replaced by the new one; `objection` says why it should not be."""
     if objection:
         return _save_worse(summary, trained, objection)
-    newer = "" if summary.prior_is_readable else "It was made by a newer Distill. "
+    newer = "" if summary.prior_is_readable else "It was made by a newer Distill."
+    about = [_known_facts(summary).strip(), newer, compared_words(summary, trained), SAVING_REPLACES]
     return Question(
         "replacePriorQuestion",
-        f"“{shown_name(summary.path)}” already has a prior.",
-        f"{_known_facts(summary)}{newer}{_measured(summary, trained)}Saving replaces it.",
+        has_prior_words(shown_name(summary.path)),
+        " ".join(filter(None, about)),
         (Choice("copy", "Save a Copy…"), Choice("replace", "Replace", "destroy"), CANCEL),
         default="copy",
         escape="cancel",
@@ -68,7 +61,8 @@ def replace_prior(summary: ModelSummary, trained: TrainedPrior, objection: str) 
 
 
 def _save_worse(summary: ModelSummary, trained: TrainedPrior, objection: str) -> Question:
-    values = _measured(summary, trained) if trained.is_no_better_than_guessing else ""  # the other objection has them
+    # The other objection has the values itself.
+    values = compared_words(summary, trained) if trained.is_no_better_than_guessing else ""
     return Question(
         "worsePriorQuestion",
         f"Replace the prior in “{shown_name(summary.path)}” with this one?",
@@ -94,7 +88,7 @@ def restore_previous(model: Path, previous: ModelSummary) -> Question:
 
 
 def discard_run(run: ListedRun) -> Question:
-    """Ask before a training that was never saved is given up."""
+    """Ask before a training that was never saved is discarded."""
     facts = run.facts
     title, what = "Discard this training?", "It can't be read"
     if facts is not None:
@@ -122,15 +116,16 @@ def save_first(model: Path) -> Question:
     )
 
 
-def quit_while_training(last: PriorEpochMetrics | None, kept: PriorEpochMetrics | None, is_kept: bool) -> Question:
-    """Ask before closing ends a training; `kept` is the epoch that a stop keeps."""
+def quit_while_training(training: TrainingState) -> Question:
+    """Ask before closing ends a training."""
+    last, kept = training.last, training.kept_epoch
     if last is None or kept is None:
         text = "The first epoch is not finished, so there is nothing to save yet."
         choices: tuple[Choice, ...] = (Choice("discard", "Quit Without Saving", "destroy"),)
     else:
         text = f"Epoch {last.epoch} of {last.total_epochs}. "
         text += f"The prior of epoch {kept.epoch} (perplexity {kept.val_perplexity:,.2f}) is not saved."
-        text += " Distill offers to go on with it when you open the model again." if is_kept else ""
+        text += " Distill offers to go on with it when you open the model again." if training.is_kept else ""
         choices = (Choice("save", "Save and Quit"), Choice("discard", "Quit Without Saving", "destroy"))
     keep = Choice("cancel", "Keep Training", "reject")
     return Question(
@@ -139,7 +134,7 @@ def quit_while_training(last: PriorEpochMetrics | None, kept: PriorEpochMetrics 
 
 
 def crash(problem: Problem) -> Question:
-    """Tell of a bug, once, with what a developer needs."""
+    """Report a bug, with the details for a developer."""
     return Question(
         "crashDialog",
         problem.message,
@@ -153,7 +148,21 @@ def crash(problem: Problem) -> Question:
 
 
 def plain(identity: str, title: str, text: str, details: str = "") -> Question:
-    """Tell something that was asked for; `details` unfold."""
+    """Show information that was asked for; `details` unfold."""
     close = Choice("close", "Close", "reject")
     kind: Literal["information"] = "information"
     return Question(identity, title, text, (close,), default="close", escape="close", details=details, kind=kind)
+
+
+def file_list(dataset: AudioDataset) -> Question:
+    """Name the used files and the skipped ones."""
+    skipped = [f"{file.name} – {file.reason}" for file in dataset.skipped]
+    used = [f"{file.name} ({file.duration_s:.1f} s){' – ' + file.note if file.note else ''}" for file in dataset.files]
+    text = "\n".join([f"Skipped ({len(skipped)}):", *skipped, "", f"Used ({len(used)}):", *used])
+    title = f"{counted(len(used), 'sound')} used, {len(skipped)} skipped"
+    places = [printable(str(path)) for path in dataset.sources[:_MOST_SOURCES]]
+    if len(dataset.sources) > _MOST_SOURCES:
+        places.append(f"and {len(dataset.sources) - _MOST_SOURCES:,} more")
+    passed_over = [f"{dataset.passed_over}."] if dataset.passed_over else []
+    about = "\n".join([*places, *passed_over])
+    return replace(plain("fileListDialog", title, about, text), shows_details=True)

@@ -1,4 +1,4 @@
-"""The list of unfinished trainings: shown when asked for, and what is done in it."""
+"""The list of unfinished trainings, from its action to its dialog."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from PySide6.QtWidgets import QWidget
 from app.flows import questions
 from app.flows.commands import Commands
 from app.session import Session
+from app.session.activity import Subject
+from app.session.available import ActionId
 from app.session.problems import Problem
-from app.session.state import ActionId
 from app.widgets.runs_dialog import RunsDialog
 
 if TYPE_CHECKING:
@@ -19,31 +20,33 @@ if TYPE_CHECKING:
 
 
 class RunsList(QObject):
-    """Has the Session look for the trainings, opens the dialog with them, and gives up the one that is to go."""
+    """Asks the Session for the trainings, shows them in the dialog, and discards the one chosen there."""
 
     def __init__(self, session: Session, commands: Commands, window: QWidget) -> None:
         super().__init__(commands)
         self._session, self._commands, self._window = session, commands, window
-        self._is_wanted = False
         self.dialog: RunsDialog | None = None
         session.runs_listed.connect(self._on_listed)
+        session.runs_left.connect(self._on_left)
         session.failed.connect(self._on_failed)
 
     def show(self) -> None:
-        """Look for the trainings, then show them."""
+        """List the trainings, then show them."""
         if self._commands.can(ActionId.UNFINISHED_RUNS):
-            self._is_wanted = True
             self._session.list_runs()
 
     @Slot(object)
     def _on_listed(self, runs: tuple[ListedRun, ...]) -> None:
-        if self._is_wanted and self.dialog is None:
+        if self.dialog is None:
             self.dialog = RunsDialog(self._window)
             self.dialog.open_wanted.connect(self._commands.open_model)
             self.dialog.discard_wanted.connect(self._on_discard)
             self.dialog.finished.connect(self._on_closed)
             self.dialog.open()
-        self._is_wanted = False
+        self.dialog.show_runs(runs)
+
+    @Slot(object)
+    def _on_left(self, runs: tuple[ListedRun, ...]) -> None:
         if self.dialog is not None:
             self.dialog.show_runs(runs)
 
@@ -61,8 +64,7 @@ class RunsList(QObject):
             self.dialog.deleteLater()
         self.dialog = None
 
-    @Slot(str, object)
-    def _on_failed(self, job: str, problem: Problem) -> None:
-        self._is_wanted = False
-        if job == "discarding" and self.dialog is not None:
-            self.dialog.say(f"{problem.message} {problem.hint}".strip())
+    @Slot(object, object)
+    def _on_failed(self, subject: Subject, problem: Problem) -> None:
+        if subject is Subject.RUNS and self.dialog is not None:
+            self.dialog.say(problem.sentence)

@@ -1,4 +1,4 @@
-"""What can be done about a training that was never saved: go on with it, use its best prior, give it up."""
+"""The three ends of a training that was never saved: go on with it, use its best prior, discard it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtCore import QObject, Slot
 
-from app.flows.drops import Refusal
 from app.session import Session
-from app.session.state import ActionId, available
+from app.session.activity import Subject
+from app.session.available import ActionId, available
 from app.words import shown_name
 
 if TYPE_CHECKING:
@@ -18,14 +18,12 @@ if TYPE_CHECKING:
 
 
 def _come_from(dataset: AudioDataset, sounds: Sequence[Path]) -> bool:
-    """Tell whether sounds were looked for in just these places."""
+    """Tell whether a dataset comes from exactly these places."""
     return {path.resolve() for path in dataset.sources} == {path.resolve() for path in sounds}
 
 
 class Unfinished(QObject):
-    """Goes on as far as the state allows; `refused(tuple[Refusal, ...])` where the sounds are gone."""
-
-    refused = Signal(object)
+    """Acts as far as the state allows; if the training's sounds have moved, their card says so."""
 
     def __init__(self, session: Session, parent: QObject) -> None:
         super().__init__(parent)
@@ -38,11 +36,15 @@ class Unfinished(QObject):
         return action in available(self._session.state)
 
     def go_on(self) -> None:
-        """Go on with the training, on the sounds that it had; they are scanned first if need be."""
-        state = self._session.state
-        if not self._can(ActionId.CONTINUE) or state.unfinished is None:
+        """Go on with the training on its own sounds, which are scanned first unless they are open.
+
+        The look-ups of their paths are on the window's thread: some microseconds each, but a share that no longer
+        answers holds the window up.
+        """
+        opened = self._session.state.open
+        if not self._can(ActionId.CONTINUE) or opened.unfinished is None:
             return
-        sounds, dataset = state.unfinished.sounds, state.dataset
+        sounds, dataset = opened.unfinished.sounds, opened.dataset
         gone = next((path for path in sounds if not path.exists()), None)
         if dataset is not None and (gone is not None or _come_from(dataset, sounds)):
             self._session.resume()
@@ -51,19 +53,19 @@ class Unfinished(QObject):
             self._session.open_dataset(*sounds)
         else:
             moved = f"“{shown_name(gone)}” has moved. Choose it again, then continue."
-            self.refused.emit((Refusal("sounds", moved),))
+            self._session.refuse(sounds=moved)
 
     def forget(self) -> None:
-        """Wait for no sounds any more: the person asked for something else."""
+        """Stop waiting for sounds: the person asked for something else."""
         self._waits_for_sounds = False
 
     def use_best(self) -> None:
-        """Take the best prior that it found, to be saved."""
+        """Take the training's best prior, to be saved."""
         if self._can(ActionId.USE_BEST):
             self._session.use_best()
 
     def discard(self) -> None:
-        """Give it up."""
+        """Discard the training."""
         if self._can(ActionId.DISCARD):
             self._session.discard_unfinished()
 
@@ -73,7 +75,7 @@ class Unfinished(QObject):
         if waited and self._can(ActionId.CONTINUE):
             self._session.resume()
 
-    @Slot(str, object)
-    def _on_failed(self, job: str, problem: object) -> None:
-        if job == "sounds":
+    @Slot(object, object)
+    def _on_failed(self, subject: Subject, problem: object) -> None:
+        if subject is Subject.SOUNDS:
             self._waits_for_sounds = False

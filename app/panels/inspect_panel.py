@@ -1,4 +1,4 @@
-"""What the open model file holds."""
+"""The facts of the open model file."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.session import Session
 from app.widgets.facts.inspect_view import InspectView
-from app.words import backup_words, shown_name
+from distill_core.training.prior.words import no_longer_opens_words
 
 if TYPE_CHECKING:
     from distill_core.models.summary import ModelSummary
 
 
 class InspectPanel(QWidget):
-    """Follows the Session's model."""
+    """The Inspect tab, which follows the Session's model."""
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class InspectPanel(QWidget):
         layout.addWidget(self.view)
         session.model_changed.connect(self._on_model)
         session.backed_up.connect(self._on_backup)
-        self.view.show_model(session.state.model)
+        self.view.show_model(session.state.open.model)
 
     @Slot(object)
     def _on_model(self, summary: ModelSummary | None) -> None:
@@ -38,4 +38,4 @@ class InspectPanel(QWidget):
 
     @Slot(object)
     def _on_backup(self, backup: Path) -> None:
-        self.view.note(backup_words(shown_name(backup)))
+        self.view.note(no_longer_opens_words(backup.with_suffix(""), backup))

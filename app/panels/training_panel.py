@@ -11,24 +11,24 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QS
 
 from app import words
 from app.flows.commands import Commands
-from app.presentation import notices, status
+from app.presentation import controls, notices, status
 from app.presentation.notices import Notice
 from app.session import Session
-from app.session.estimate import seconds_left
-from app.session.problems import Problem
-from app.session.state import KEEPING, ActionId, Activity, State, available
+from app.session.available import KEEPING
+from app.session.state import State
 from app.theme import set_primary
 from app.widgets.banner import Banner
 from app.widgets.plot.plot import PerplexityPlot
+from distill_core.training.prior.words import agreement_words
 
 if TYPE_CHECKING:
     from distill_core.events import JobProgress
     from distill_core.models.summary import ModelSummary
-    from distill_core.training.prior.events import PriorEpochMetrics, PriorStepMetrics, PriorTrainingStartEvent
+    from distill_core.training.events import StepMetrics
+    from distill_core.training.prior.events import PriorEpochMetrics, PriorTrainingStartEvent
 
 _BAR_STEPS = 1000
 _BAR_HEIGHT, _BUTTON_HEIGHT = 10, 36  # the button is as high as bar and sentence, so that the bar moves nothing
-_WITHOUT_BAR = (Activity.NONE, Activity.OPENING, Activity.SCANNING)  # the cards have bars of their own
 
 
 class TrainingPanel(QWidget):
@@ -37,19 +37,15 @@ class TrainingPanel(QWidget):
     def __init__(self, session: Session, commands: Commands, beside: QWidget) -> None:
         super().__init__()
         self._session, self._commands = session, commands
-        self._epochs: list[PriorEpochMetrics] = []
-        self._problem: Problem | None = None
-        self._options_are_valid = True
-        self._total_epochs = 1
         self.plot = PerplexityPlot()
         self._answers: dict[str, Callable[[], object]] = {
             notices.STOP: commands.stop,
             notices.EXPLAIN: commands.explain_perplexity,
             notices.DEMO: commands.try_demo,
             notices.COPY_COMMAND: lambda: commands.copy_text(words.NO_MODEL_COMMAND),
-            notices.COPY: commands.save_copy,
-            notices.REPLACE: commands.replace_changed,
-            notices.SAVE: commands.save,
+            notices.COPY: commands.saving.save_copy,
+            notices.REPLACE: commands.saving.replace_changed,
+            notices.SAVE: commands.saving.save,
             notices.CONTINUE: commands.unfinished.go_on,
             notices.BEST: commands.unfinished.use_best,
             notices.DISCARD: commands.unfinished.discard,
@@ -80,11 +76,6 @@ class TrainingPanel(QWidget):
         self._lay_out(beside)
         self._connect_session()
         self._on_state(session.state)
-
-    def set_options_valid(self, are_valid: bool) -> None:
-        """Take from the options whether training can start with them."""
-        self._options_are_valid = are_valid
-        self._on_state(self._session.state)
 
     def _lay_out(self, beside: QWidget) -> None:
         splitter = QSplitter(Qt.Orientation.Horizontal)
@@ -121,61 +112,38 @@ class TrainingPanel(QWidget):
         session.step_finished.connect(self._on_step)
         session.epoch_finished.connect(self._on_epoch)
         session.training_ended.connect(self._on_ended)
-        session.failed.connect(self._on_failed)
 
     @Slot(object)
     def _on_state(self, state: State) -> None:
-        if state.activity in (Activity.PREPARING, Activity.SAVING):
-            self._problem = None  # what failed is tried anew
-        self._show_button(state)
-        self._show_notice()
+        self._show_button(controls.train_button(state))
+        _show(self.notice_banner, notices.notice(state))
         _show(self.memorization_banner, notices.warning(state))
-        busy = state.activity is not Activity.NONE
-        self.bar.setVisible(state.activity not in _WITHOUT_BAR)
-        if busy and state.activity not in (Activity.TRAINING, Activity.STOPPING):
+        self.bar.setVisible(controls.has_bar(state))
+        if controls.bar_has_no_numbers(state):
             self.bar.setRange(0, 0)
-        self.folder_button.setVisible(state.saved_to is not None and not busy)
-        self.sentence.setText(self._sentence_for(state))
+        self.folder_button.setVisible(controls.can_show_saved(state))
+        self._show_sentence(state)
 
-    def _sentence_for(self, state: State) -> str:
-        if state.activity is Activity.TRAINING and state.last_epoch is not None and state.best_epoch is not None:
-            return status.training_text(state.last_epoch, state.best_epoch, seconds_left(self._epochs))
-        if state.is_idle and not self._options_are_valid:
-            return "One of the options cannot be used; it is marked under Options."
-        estimate = self._session.estimate_seconds(self._commands.overrides()) if state.is_idle else None
-        return status.main_text(state, estimate)
+    def _show_button(self, look: controls.Button) -> None:
+        self.train_button.setText(look.text)
+        self.train_button.setEnabled(look.is_enabled)
+        set_primary(self.train_button, look.is_primary)
 
-    def _show_button(self, state: State) -> None:
-        actions = available(state)
-        stops = ActionId.STOP in actions and state.is_training
-        self.train_button.setEnabled(stops or (ActionId.TRAIN in actions and self._options_are_valid))
-        set_primary(self.train_button, state.is_ready and not state.is_training and state.trained is None)
-        if state.activity is Activity.STOPPING:
-            self.train_button.setText("Stopping…")
-        elif stops:
-            kept = state.kept_epoch if state.is_memorizing else None
-            self.train_button.setText("Stop" if kept is None else f"Stop and Keep Epoch {kept.epoch}")
-        else:
-            self.train_button.setText("Train Again" if state.trained is not None else "Train")
-
-    def _show_notice(self) -> None:
-        _show(self.notice_banner, notices.notice(self._session.state, self._problem))
+    def _show_sentence(self, state: State) -> None:
+        self.sentence.setText(status.main_text(state, self._session.estimate_seconds() if state.is_idle else None))
 
     @Slot(object)
-    def _on_model(self, summary: ModelSummary | None) -> None:
-        if self._session.state.trained is None:
-            self._problem = None  # it was the former model's
-            self._show_notice()
-            self._epochs = []
+    def _on_model(self, summary: ModelSummary) -> None:
+        if self._session.state.training.trained is None:
             self.plot.clear()
 
     @Slot(object)
     def _on_progress(self, progress: JobProgress) -> None:
-        activity = self._session.state.activity
-        if activity in (Activity.PREPARING, Activity.SCANNING):
+        state = self._session.state
+        if controls.bar_counts_progress(state):
             self.bar.setRange(0, progress.total)
             self.bar.setValue(progress.done)
-        if activity in (Activity.PREPARING, Activity.SCANNING, Activity.TRAINING):  # between epochs: variants
+        if controls.tells_progress(state):
             self.sentence.setText(status.progress_text(progress))
 
     @Slot(object)
@@ -184,30 +152,20 @@ class TrainingPanel(QWidget):
 
     @Slot(object)
     def _on_started(self, event: PriorTrainingStartEvent) -> None:
-        self._epochs = []
         self.bar.setRange(0, _BAR_STEPS)
         self.bar.setValue(0)
-        self._total_epochs = event.total_epochs
-        note = words.sibling_text(event)
+        agreement = agreement_words(event.sibling_agreement)
+        note = f"{agreement}." if agreement else ""
         self.plot.start(event.total_epochs, event.unigram_perplexity, event.memorization_limit, note)
 
     @Slot(object)
-    def _on_step(self, step: PriorStepMetrics) -> None:
-        done = (step.epoch - 1) + step.step / step.total_steps
-        self.bar.setValue(round(_BAR_STEPS * done / self._total_epochs))
-        self.sentence.setText(self._sentence_for(self._session.state))  # instead of what was prepared for the epoch
+    def _on_step(self, step: StepMetrics) -> None:
+        self.bar.setValue(round(_BAR_STEPS * controls.share_done(self._session.state, step)))
+        self._show_sentence(self._session.state)  # in place of the epoch's preparation
 
     @Slot(object)
     def _on_epoch(self, epoch: PriorEpochMetrics) -> None:
-        self._epochs.append(epoch)
         self.plot.add_epoch(epoch)
-        self.sentence.setText(self._sentence_for(self._session.state))
-
-    @Slot(str, object)
-    def _on_failed(self, job: str, problem: Problem) -> None:
-        if job not in ("model", "sounds"):  # those are answered on their cards
-            self._problem = problem
-            self._show_notice()
 
     @Slot()
     def _on_train_clicked(self) -> None:
@@ -222,7 +180,7 @@ class TrainingPanel(QWidget):
 
     def _reopen(self) -> None:
         """Open the model of the training that was never saved."""
-        if runs := self._session.state.recoverable:
+        if runs := self._session.state.open.recoverable:
             self._commands.open_model(runs[0].model)
 
 

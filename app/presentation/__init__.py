@@ -1,1 +1,1 @@
-"""What the window shows, as pure functions of the state, so that tables can test them."""
+"""The contents of the window, as pure functions of the state, so that tables can test them."""

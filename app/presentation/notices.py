@@ -1,14 +1,17 @@
-"""What the two banners of a training say, and which buttons they have: pure, so that a table can test it."""
+"""The messages and buttons of the training's two banners: pure, so that a table can test them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app import outcome, words
+from app import words
+from app.session.available import ActionId, available
 from app.session.problems import Problem
-from app.session.state import ActionId, Activity, State, available
+from app.session.state import State, TrainingState
 from app.theme import BannerKind
+from distill_core.training.prior.words import kept_when_stopped, unsaved_detail
+from distill_core.training.words import unfinished_words
 
 if TYPE_CHECKING:
     from distill_core.models.summary import ModelSummary
@@ -27,7 +30,7 @@ KEEP_TEXTS = {
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A banner's message; `actions` are (id, text) pairs, `primary` is the one that is advised."""
+    """A banner's message; `actions` are (id, text) pairs, `primary` is the id of the advised one."""
 
     kind: BannerKind
     title: str
@@ -37,13 +40,14 @@ class Notice:
 
 
 def warning(state: State) -> Notice | None:
-    """Return what to warn of while training goes on."""
-    if state.is_memorizing and state.kept_epoch is not None:
+    """Return the warning about the running training, or None."""
+    kept = state.training.kept_epoch
+    if state.is_memorizing and kept is not None:
         return Notice(
             "warning",
             "The prior is memorizing your sounds.",
-            f"{state.warning} {outcome.kept_when_stopped(state.kept_epoch)}",
-            ((STOP, f"Stop, Keep Epoch {state.kept_epoch.epoch}"), (EXPLAIN, "Explain")),
+            f"{state.warning} {kept_when_stopped(kept)}",
+            ((STOP, f"Stop, Keep Epoch {kept.epoch}"), (EXPLAIN, "Explain")),
             STOP,
         )
     if state.warning:
@@ -52,52 +56,57 @@ def warning(state: State) -> Notice | None:
     return None
 
 
-def notice(state: State, problem: Problem | None) -> Notice | None:
-    """Return what stands above the curve: a problem, or else what is left to do."""
-    if problem is not None:
-        return _of_problem(state, problem)
-    if state.is_training and state.sameness:
-        return Notice("info", "These sounds are too much alike.", state.sameness)
-    if state.activity is Activity.NONE and state.model is not None:
-        if state.unsaved and state.trained is not None:
-            return _of_unsaved(state, state.model, state.trained)
-        if state.unfinished is not None and state.trained is None:
-            return _of_unfinished(state, state.model, state.unfinished)
-    return _of_nothing_open(state) if state.is_empty else None
+def begins_to_warn(training: TrainingState) -> bool:
+    """Tell whether the last epoch gives a warning and the one before it none."""
+    before, last = ("", "", *(epoch.memorization_message for epoch in training.epochs[-2:]))[-2:]
+    return bool(last) and not before
+
+
+def notice(state: State) -> Notice | None:
+    """Return the notice above the curve: a problem, or else the next thing to do."""
+    if state.problem is not None:
+        return _of_problem(state, state.problem)
+    if state.is_training and state.training.sameness:
+        return Notice("info", "These sounds are too much alike.", state.training.sameness)
+    model, trained, unfinished = state.open.model, state.training.trained, state.open.unfinished
+    if (state.is_idle or state.training.is_choosing) and model is not None:
+        if state.training.unsaved and trained is not None:
+            return _of_unsaved(state, model, trained)
+        if unfinished is not None and trained is None:
+            return _of_unfinished(state, unfinished)
+    return _of_nothing_open(state) if state.open.is_empty else None
 
 
 def _of_problem(state: State, problem: Problem) -> Notice:
-    actions = [(COPY, "Save a Copy…")] if state.unsaved else []
-    if state.unsaved and problem.may_replace:
+    actions = [(COPY, "Save a Copy…")] if state.training.unsaved else []
+    if state.training.unsaved and problem.may_replace:
         actions.append((REPLACE, "Replace, Keep a Backup"))
     return Notice("error", problem.message, problem.hint, tuple(actions), COPY)
 
 
 def _of_unsaved(state: State, model: ModelSummary, trained: TrainedPrior) -> Notice:
-    older = state.older_state.sentence if state.older_state is not None else ""
+    older = state.training.older_state.sentence if state.training.older_state is not None else ""
     can_keep = available(state) & KEEP_TEXTS.keys()
     keep = tuple((action.value, text) for action, text in KEEP_TEXTS.items() if action in can_keep)
     return Notice(
         "info",
         "Prior trained – not saved yet.",
-        f"{older} {outcome.unsaved_detail(trained)}".strip(),
+        f"{older} {unsaved_detail(trained)}".strip(),
         ((SAVE, f"Save into {words.shown_name(model.path)}"), *keep),
         SAVE,
     )
 
 
-def _of_unfinished(state: State, model: ModelSummary, run: UnfinishedRun) -> Notice:
-    title, detail = words.unfinished_words(run)
-    detail = f"{detail} {words.taking_place_words(run, model.path)}"
+def _of_unfinished(state: State, run: UnfinishedRun) -> Notice:
+    detail = f"{words.unfinished_detail(run)} {words.taking_place_words(run, state.open.real_path)}"
     actions = [(CONTINUE, "Continue")] if ActionId.CONTINUE in available(state) else []
     actions += [(BEST, "Use Best"), (DISCARD, "Discard")]
-    return Notice("info", title, detail, tuple(actions), actions[0][0])
+    return Notice("info", unfinished_words(run), detail, tuple(actions), actions[0][0])
 
 
 def _of_nothing_open(state: State) -> Notice:
-    if not state.recoverable:
+    if not state.open.recoverable:
         actions = ((DEMO, "Try the Demo"), (COPY_COMMAND, "Copy Command"))
         return Notice("info", "No model yet?", words.NO_MODEL_DETAIL, actions, DEMO)
-    run = state.recoverable[0]
-    title, _ = words.unfinished_words(run)
-    return Notice("info", title, "", ((REOPEN, f"Open {words.shown_name(run.model)}"),), REOPEN)
+    run = state.open.recoverable[0]
+    return Notice("info", unfinished_words(run), "", ((REOPEN, f"Open {words.shown_name(run.model)}"),), REOPEN)

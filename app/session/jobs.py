@@ -1,4 +1,4 @@
-"""One engine function at a time on a thread of its own, in the order they were asked for."""
+"""A thread that runs one task at a time, in the order of their submission."""
 
 from __future__ import annotations
 
@@ -6,31 +6,29 @@ import gc
 import queue
 import threading
 import traceback
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import ClassVar, TypeAlias
+from typing import Any, ClassVar
 
 from PySide6.QtCore import QObject, QThread, QTimer, Signal, Slot
 
-from distill_core.events import OnEvent, ShouldStop
+from app.session.activity import Runner, Subject
+from app.session.task import Task
 
-JobFunction: TypeAlias = Callable[[OnEvent, ShouldStop], object]
 _COLLECT_INTERVAL_MS = 200
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Job:
-    """An engine function to run; `stop` asks this job, and no other, to end."""
+    """A task in a runner's queue, running or waiting; `stop` asks this one and no other to end."""
 
-    name: str
-    function: JobFunction
+    task: Task[Any]
     stop: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass(frozen=True, slots=True)
 class JobOutcome:
-    """What a job returned, or the exception that ended it with its traceback."""
+    """The end of a job: its result, or the exception with its traceback."""
 
     job: Job
     result: object = None
@@ -39,7 +37,7 @@ class JobOutcome:
 
 
 class _CollectorPin:
-    """Keeps Python's own collections away for as long as anybody holds one of these."""
+    """A hold on Python's cycle collector: while any pin is held, Python starts no collection by itself."""
 
     _holders: ClassVar[set[int]] = set()
 
@@ -49,14 +47,14 @@ class _CollectorPin:
         gc.disable()
 
     def release(self) -> None:
-        """Give it back, unless somebody else holds it; again changes nothing."""
+        """Give the collector back, unless another pin is held; a second call changes nothing."""
         self._holders.discard(id(self))
         if not self._holders:
             gc.enable()
 
 
 class GarbageGuard(QObject):
-    """Lets Python's cycle collector run on this thread only.
+    """Runs Python's cycle collector on this thread only.
 
     A collection on the training thread that frees a Qt object kills the process, or stops this thread's timers.
     """
@@ -104,13 +102,13 @@ class _JobThread(QThread):
 
     def _outcome_of(self, job: Job) -> JobOutcome:
         try:
-            return JobOutcome(job, job.function(self.reported.emit, job.stop.is_set))
+            return JobOutcome(job, job.task.run(self.reported.emit, job.stop.is_set))
         except BaseException as error:  # noqa: BLE001 - nothing may be lost on this thread; the Session sorts it
             return JobOutcome(job, error=error, details=traceback.format_exc())
 
 
 def _end(thread: _JobThread, waiting: list[Job], pin: _CollectorPin) -> None:
-    """End a thread whose runner goes away without having been closed: Qt aborts the process over one that runs on."""
+    """End the thread of a runner that was deleted without `close`: Qt aborts the process over a running one."""
     for job in waiting:
         job.stop.set()
     thread.jobs.put(None)
@@ -119,23 +117,25 @@ def _end(thread: _JobThread, waiting: list[Job], pin: _CollectorPin) -> None:
 
 
 class JobRunner(QObject):
-    """Runs submitted jobs one after another; its signals arrive on the thread it lives in.
+    """Runs submitted tasks one after another; its signals arrive on the thread it lives in.
 
-    Signals: `started(Job)`, `reported(object)` each event from inside a job, `ended(JobOutcome)`.
+    Signals: `started(Job)`, `reported(object, Runner)` each event from inside a job with the runner that it comes from,
+    `ended(JobOutcome)`.
     """
 
     started = Signal(object)
-    reported = Signal(object)
+    reported = Signal(object, object)
     ended = Signal(object)
 
-    def __init__(self, parent: QObject) -> None:
+    def __init__(self, parent: QObject, which: Runner) -> None:
         super().__init__(parent)
+        self._which = which
         self._waiting: list[Job] = []
         self._guard = GarbageGuard(self)
-        self._guard.start()  # for good: the thread still runs some Python after it has told of a job's end
+        self._guard.start()  # for good: the thread still runs some Python after it has signalled a job's end
         self._thread = _JobThread(self)
         self._thread.started_job.connect(self._on_started)
-        self._thread.reported.connect(self.reported)
+        self._thread.reported.connect(self._on_reported)
         self._thread.ended_job.connect(self._on_ended)
         self.destroyed.connect(partial(_end, self._thread, self._waiting, self._guard.pin))
         self._thread.start()
@@ -147,27 +147,27 @@ class JobRunner(QObject):
 
     @property
     def is_alive(self) -> bool:
-        """Whether the thread is there."""
+        """Whether the thread runs."""
         return self._thread.isRunning()
 
-    def has(self, name: str) -> bool:
-        """Tell whether a job of this name runs or waits."""
-        return any(job.name == name for job in self._waiting)
+    def has(self, subject: Subject) -> bool:
+        """Tell whether a task of this subject runs or waits."""
+        return any(job.task.subject is subject for job in self._waiting)
 
-    def submit(self, name: str, function: JobFunction) -> Job:
-        """Run a function after those submitted before."""
-        job = Job(name, function)
+    def submit(self, task: Task[Any]) -> Job:
+        """Run a task after those submitted before."""
+        job = Job(task)
         self._waiting.append(job)
         self._thread.jobs.put(job)
         return job
 
     def stop(self) -> None:
-        """Ask the running job to end at its next step and those waiting not to begin; returns at once."""
+        """Ask the running job to end at its next stop point, and the waiting ones at their first; return at once."""
         for job in self._waiting:
             job.stop.set()
 
     def close(self, wait_ms: int) -> bool:
-        """Stop everything and wait for the thread; False if it did not end in time."""
+        """Stop every job and wait for the thread; return False if it did not end in time."""
         self.stop()
         self._thread.jobs.put(None)
         has_ended = self._thread.wait(wait_ms)
@@ -177,6 +177,10 @@ class JobRunner(QObject):
     @Slot(object)
     def _on_started(self, job: Job) -> None:
         self.started.emit(job)
+
+    @Slot(object)
+    def _on_reported(self, event: object) -> None:
+        self.reported.emit(event, self._which)
 
     @Slot(object)
     def _on_ended(self, outcome: JobOutcome) -> None:

@@ -1,4 +1,4 @@
-"""Exceptions into words, and the log that keeps what words leave out."""
+"""The words for exceptions, and the log that keeps their details."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import IO
 
 from PySide6.QtCore import QObject, Signal
 
-from distill_core.errors import ChangedOnDiskError, DistillError
+from distill_core.errors import BUG_MESSAGE, ChangedOnDiskError, DistillError
 from distill_core.folders import convenience, log_folder
 from distill_core.memory import is_short_of_memory, not_enough_memory
 from distill_core.streams import file_number, send_nowhere
@@ -27,15 +27,20 @@ _fault_file: IO[str] | None = None  # faulthandler writes to it when the process
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that went wrong, for people; `details` is the traceback of a bug and "" for what can be expected.
+    """A failure, in words; `details` is the traceback of a bug, "" for an expected failure.
 
-    `may_replace`: a file was not saved because another program changed it; it can be replaced, with a backup.
+    `may_replace`: another program changed the file before the save; it can be replaced, with a backup.
     """
 
     message: str
     hint: str = ""
     details: str = ""
     may_replace: bool = False
+
+    @property
+    def sentence(self) -> str:
+        """The message with the hint."""
+        return f"{self.message} {self.hint}".strip()
 
 
 def problem_from(error: BaseException, details: str = "") -> Problem:
@@ -46,14 +51,14 @@ def problem_from(error: BaseException, details: str = "") -> Problem:
         return Problem(error.message, error.hint, may_replace=isinstance(error, ChangedOnDiskError))
     logger.error("unexpected error\n%s", details or error)
     return Problem(
-        "Something went wrong inside Distill; your files are unchanged.",
+        BUG_MESSAGE,
         "Details are in the log: Help ▸ Open Log Folder.",
         details or "".join(traceback.format_exception(error)),
     )
 
 
 def keep_streams() -> None:
-    """Keep stdout and stderr for what Python prints: what decoders print of damaged files is for nobody to see."""
+    """Keep stdout and stderr for Python alone: decoders print about damaged files, which is for nobody to see."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if (number := file_number(stream)) is not None:
@@ -66,7 +71,7 @@ def keep_streams() -> None:
 
 
 def start_logging() -> None:
-    """Write the log into a file, and a native crash's stacks too; where nothing can be written, go on without."""
+    """Write the log and a native crash's stacks into files; go on without them if nothing can be written."""
     global _fault_file
     logger.setLevel(logging.INFO)
     logging.raiseExceptions = False  # a disk that is full later must not fill a terminal with tracebacks
@@ -80,7 +85,7 @@ def start_logging() -> None:
 
 
 class ExceptionHook(QObject):
-    """Catches what nothing else caught, on any thread; only the window's thread opens a dialog."""
+    """Catches exceptions that nothing else caught, on any thread; only the window's thread opens a dialog."""
 
     caught = Signal(object)
 

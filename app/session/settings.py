@@ -36,7 +36,7 @@ class Settings:
 
     def last_folder(self, kind: str) -> Path:
         """Return the folder that a file dialog of this kind starts in."""
-        return Path(self._text(f"lastFolder/{kind}") or QDir.homePath())  # pathlib's raises where there is none
+        return Path(self._text(f"lastFolder/{kind}") or QDir.homePath())  # Path.home() raises if there is none
 
     def set_last_folder(self, kind: str, folder: Path) -> None:
         """Remember where a file dialog of this kind ended."""
@@ -52,7 +52,7 @@ class Settings:
         self._store.setValue("geometry", geometry)
 
     def training_speed(self) -> float | None:
-        """Return how many parameters times codes a second the last training did on this computer."""
+        """Return the speed of the last training on this computer, in work per second; None if it is not known."""
         try:
             speed = float(self._text("trainingSpeed"))
         except ValueError:
@@ -64,7 +64,7 @@ class Settings:
         self._store.setValue("trainingSpeed", repr(speed))
 
     def sync(self) -> None:
-        """Write what is not in the file yet."""
+        """Write pending changes into the file."""
         self._store.sync()
 
     def _text(self, key: str) -> str:

@@ -1,1 +1,1 @@
-"""Widgets that know no Session: a value goes in, a signal comes out."""
+"""Widgets that know no Session: a value in, a signal out."""

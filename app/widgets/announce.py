@@ -1,4 +1,4 @@
-"""Says a sentence to a screen reader."""
+"""Sentences for a screen reader."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A message that stays in the layout for as long as what it says is true."""
+"""A message that stays in the layout for as long as it is true."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Banner(QFrame):
         actions: Sequence[tuple[str, str]] = (),
         primary: str = "",
     ) -> None:
-        """Show a message; `actions` are (id, text) pairs, `primary` is advised. The same again changes nothing."""
+        """Show a message; `actions` are (id, text) pairs, `primary` is the id of the advised one."""
         news = self.isHidden() or (kind, title) != (self._kind, self._title.text())
         self._kind = kind
         self._title.setText(title)
@@ -87,7 +87,7 @@ class Banner(QFrame):
             announce(self, f"{title} {detail}".strip(), urgent=kind != "info")
 
     def hide_message(self) -> None:
-        """Go away."""
+        """Hide the message."""
         self.hide()
 
     def title(self) -> str:
@@ -112,7 +112,7 @@ class Banner(QFrame):
             button.deleteLater()
         self._buttons = {action_id: self._new_button(action_id, text) for action_id, text in actions}
         for earlier, later in pairwise([self._detail, *self._buttons.values()]):
-            QWidget.setTabOrder(earlier, later)  # what is made anew comes last otherwise
+            QWidget.setTabOrder(earlier, later)  # new buttons would come last
 
     def _new_button(self, action_id: str, text: str) -> QPushButton:
         button = QPushButton(on_button(text), self)
@@ -141,7 +141,7 @@ class Banner(QFrame):
             self._recolor()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Put the buttons below the text where there is little room."""
+        """Put the buttons below the text if there is little room."""
         super().resizeEvent(event)
         narrow = event.size().width() < _NARROW
         self._direction.setDirection(QBoxLayout.Direction.TopToBottom if narrow else QBoxLayout.Direction.LeftToRight)

@@ -1,4 +1,4 @@
-"""What the list of unfinished trainings says of each: cells and a sentence. Knows no widget."""
+"""The words of the list of unfinished trainings: cells and a sentence for each. Knows no widget."""
 
 from __future__ import annotations
 
@@ -7,43 +7,42 @@ from pathlib import Path
 from app.widgets.facts.model_facts import size_in_words
 from app.widgets.facts.stranger_values import local_date
 from app.words import shown_name, shown_sources
-from distill_core.training.run_folder.facts import STATE_WORDS, Kind, ListedRun, RunState
+from distill_core.training.run_folder.facts import STATE_WORDS, ListedRun, RunState
 
 TITLES = ("Model", "Sounds", "Epoch", "Best", "State", "Size", "Written")
-NO_RUNS = "There is no unfinished training."
 _UNKNOWN = "–"
 
 
 def cells(run: ListedRun) -> tuple[str, ...]:
-    """Return a training's row, a text for each title."""
+    """Return a training's cells, one for each title."""
     end = (STATE_WORDS[run.state].capitalize(), size_in_words(run.size_bytes), local_date(run.written))
     facts = run.facts
     if facts is None:
         return (*(_UNKNOWN,) * 4, *end)
     sounds = shown_sources(facts.sounds)
-    measure = f"error {facts.best:.3f}" if facts.kind is Kind.CODEC else f"perplexity {facts.best:,.2f}"
-    return (shown_name(facts.model), sounds, f"{facts.epoch} of {facts.total_epochs}", measure, *end)
+    return (shown_name(facts.model), sounds, f"{facts.epoch} of {facts.total_epochs}", facts.best_words, *end)
 
 
 def paths(run: ListedRun) -> tuple[str, str]:
-    """Return where model and sounds are, or were."""
+    """Return the paths of model and sounds, as they were at the training."""
     return ("", "") if run.facts is None else (str(run.facts.model), "\n".join(map(str, run.facts.sounds)))
 
 
 def openable(run: ListedRun) -> Path | None:
-    """Return the model that offers to go on with a training, None where opening none does."""
+    """Return the model that offers the training when it is opened, or None."""
     return run.facts.model if run.facts is not None and run.is_recoverable else None
 
 
 def note(run: ListedRun) -> str:
-    """Return what can be done about a training."""
+    """Return the advice on a training."""
     if run.state is RunState.IN_USE:
         return "A training is at it now, in another window or a terminal."
     if run.facts is None:
         return "It is damaged, or a newer Distill made it. Discard it if no newer Distill is to go on with it."
     name = shown_name(run.facts.model)
-    if run.facts.kind is Kind.CODEC:
-        return f"It made a new model. In the terminal, distill runs --save {run.id[:8]} saves the best one."
+    if run.facts.kind.makes_a_model:
+        go_on = "distill train --resume goes on with it, " if run.facts.can_go_on else ""
+        return f"It made a new model. In the terminal, {go_on}distill runs --save {run.id[:8]} saves the best one."
     if run.state is RunState.MODEL_GONE:
         return f"“{name}” has moved or got another name. Open it where it is now: it finds its training."
     if run.facts.can_go_on:

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 from app.widgets import run_rows
 from app.words import as_tooltip
 from distill_core.training.run_folder.facts import ListedRun, RunState
+from distill_core.training.words import NO_UNFINISHED
 
 _SIZE = (960, 360)
 _WIDEST_COLUMN = 220
@@ -27,9 +28,9 @@ _ROW_HEIGHT, _BUTTON_HEIGHT = 24, 28
 
 
 class RunsDialog(QDialog):
-    """Shows trainings in rows, and says what can be done about the chosen one.
+    """Shows trainings in rows, with advice on the chosen one.
 
-    `open_wanted(Path)` asks for its model, `discard_wanted(ListedRun)` to give it up.
+    `open_wanted(Path)` asks to open its model, `discard_wanted(ListedRun)` to discard it.
     """
 
     open_wanted = Signal(object)
@@ -80,7 +81,7 @@ class RunsDialog(QDialog):
         self.resize(*_SIZE)
 
     def show_runs(self, runs: Sequence[ListedRun]) -> None:
-        """Show these instead of the former ones; the one that was chosen stays chosen, or else the first is."""
+        """Show these in place of the former ones; the chosen one stays chosen, or else the first is."""
         chosen = self.chosen
         self._runs = tuple(runs)
         self.table.clear()
@@ -101,13 +102,13 @@ class RunsDialog(QDialog):
         return next((run for run in self._runs if run.id in ids), None)
 
     def say(self, text: str) -> None:
-        """Say what went wrong, until another row is chosen."""
+        """Show a failure until another row is chosen."""
         self.note.setText(text)
 
     @Slot()
     def _on_selection(self) -> None:
         run = self.chosen
-        self.note.setText(run_rows.NO_RUNS if run is None else run_rows.note(run))
+        self.note.setText(NO_UNFINISHED if run is None else run_rows.note(run))
         self.open_button.setEnabled(run is not None and run_rows.openable(run) is not None)
         self.discard_button.setEnabled(run is not None and run.state is not RunState.IN_USE)
 

@@ -1,4 +1,4 @@
-"""What stands on a drop card: its words, its buttons, its refusal."""
+"""The contents of a drop card: its words, its buttons, its refusal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QS
 from app.theme import icon
 from app.words import as_tooltip, on_button
 
-_TARGET = 28  # px, the least height of what can be clicked
+_TARGET = 28  # px, the least height of a button or a link
 _BIG, _SMALL = QSize(24, 24), QSize(16, 16)
 _ICON_GAP, _LINK_MARGIN = 10, 4
 
@@ -36,16 +36,16 @@ class ElidedLabel(QLabel):
         )
 
     def shown_text(self) -> str:
-        """Return what fits."""
+        """Return the text as far as it fits."""
         return self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideMiddle, self.contentsRect().width())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Offer the whole text as a tooltip where it no longer fits."""
+        """Offer the whole text as a tooltip if it no longer fits."""
         super().resizeEvent(event)
         self._update_tooltip()
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Draw what fits."""
+        """Draw the text as far as it fits."""
         painter = QPainter(self)
         role = self.foregroundRole()
         alignment = int(self.alignment().value)
@@ -100,7 +100,7 @@ class LinkButton(QPushButton):
 
 
 class _Refusal(QWidget):
-    """An icon and a sentence."""
+    """A refusal: an icon and a sentence."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -127,7 +127,7 @@ class _Refusal(QWidget):
 
 
 class DropCardBody(QWidget):
-    """Fills its card; decides nothing. Clicks that no child takes go through to the card."""
+    """Fills its card and decides nothing; clicks that no child takes go through to the card."""
 
     link_clicked = Signal(str)
 
@@ -189,7 +189,7 @@ class DropCardBody(QWidget):
         self._column.setStretch(0, 1)  # an invitation stands in the middle
 
     def show_busy(self, text: str, link: tuple[str, str] | None) -> None:
-        """Show a text and a bar that has no end."""
+        """Show a text and a bar without numbers."""
         self._show("", text, [], link, "")
         self._bar.show()
 
@@ -231,12 +231,12 @@ class DropCardBody(QWidget):
         self._refusal.show()
 
     def clear_refusal(self) -> None:
-        """Hide it."""
+        """Hide the refusal."""
         self._refusal.words.clear()
         self._refusal.hide()
 
     def refusal(self) -> str:
-        """Return the sentence, or ""."""
+        """Return the refusal's sentence, or ""."""
         return self._refusal.words.text()
 
     def recolor(self, picture: QIcon, error: QColor, link: QColor) -> None:

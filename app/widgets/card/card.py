@@ -1,4 +1,4 @@
-"""A card that takes one thing, dropped or browsed for, and says what it holds."""
+"""A card that takes one thing, dropped or browsed for, and shows it."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from PySide6.QtWidgets import QFrame, QWidget
 from app.theme import error_color, icon, link_color
 from app.widgets.announce import announce
 from app.widgets.card.body import DropCardBody
+from app.widgets.card.look import CardLook, Link
 
 DragState = Literal["none", "valid", "invalid"]
-Link = tuple[str, str]  # id, text
 
 _LEAST_HEIGHT = 116  # a title, two lines and a short refusal: the window does not jump when a card is filled
 _KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space, Qt.Key.Key_Select)
@@ -38,7 +38,7 @@ def _accept_all(urls: list[QUrl]) -> bool:
 
 
 def accept_copy(event: QDropEvent) -> None:
-    """Take a drop as a copy: after a move, as with Shift held, some file managers delete what was dragged."""
+    """Take a drop as a copy: after a move, as with Shift held, some file managers delete the dragged files."""
     if event.possibleActions() & Qt.DropAction.CopyAction:
         event.setDropAction(Qt.DropAction.CopyAction)
         event.accept()
@@ -47,9 +47,9 @@ def accept_copy(event: QDropEvent) -> None:
 
 
 class DropCard(QFrame):
-    """Empty, busy or filled; a refusal may stand below each of them.
+    """A card that is empty, busy or filled; a refusal may stand below each of them.
 
-    `can_accept` answers whether what is being dragged fits; it changes the look only, `dropped` comes either way.
+    `can_accept` tells whether dragged files fit; it changes the look only, `dropped` is sent either way.
     """
 
     browse_requested = Signal()
@@ -63,6 +63,7 @@ class DropCard(QFrame):
         self._icon_name, self._state, self._locked = icon_name, "empty", False
         self._drag_state: DragState = "none"
         self._shows_focus = False
+        self._look: CardLook | None = None
         self.body = DropCardBody(self)
         self.body.button.clicked.connect(self._browse)
         self.body.link_clicked.connect(self.link_activated)
@@ -74,39 +75,55 @@ class DropCard(QFrame):
 
     # What it shows
 
+    def show_look(self, look: CardLook, refusal: str) -> None:
+        """Show a look and a refusal ("" for none) if they have changed: a refusal is read out when it is shown."""
+        if look != self._look:
+            self._look = look
+            match look.kind:
+                case "empty":
+                    self.show_empty(look.text, look.button)
+                case "busy":
+                    self.show_busy(look.text, look.link)
+                case "filled":
+                    self.show_filled(look.text, look.lines, look.link, look.button)
+        if not refusal:
+            self.clear_refusal()
+        elif refusal != self.refusal():
+            self.show_refusal(refusal)
+
     def show_empty(self, text: str, button: str) -> None:
-        """Invite: a text and a button; a click anywhere browses too."""
+        """Show an invitation: a text and a button; a click anywhere browses too."""
         self._state = "empty"
         self.body.show_empty(text, button)
         self._after_change(text)
 
     def show_busy(self, text: str, link: Link | None = None) -> None:
-        """Say what is being done; `link` may be a way to cancel it."""
+        """Show that something is under way; `link` may cancel it."""
         self._state = "busy"
         self.body.show_busy(text, link)
         self._after_change(text)
 
     def show_filled(self, title: str, lines: Sequence[str], link: Link | None = None, button: str = "Change…") -> None:
-        """Show what the card holds; the link stands behind the first line."""
+        """Show the card's contents; the link stands behind the first line."""
         self._state = "filled"
         self.body.show_filled(title, lines, link, button)
         self._after_change(" · ".join([title, *lines]))
 
     def show_refusal(self, text: str) -> None:
-        """Say below the content why something was not taken."""
+        """Show below the contents why files are not taken, and read it out."""
         self.body.show_refusal(text)
         announce(self, text, urgent=True)
 
     def clear_refusal(self) -> None:
-        """Take the refusal away."""
+        """Hide the refusal."""
         self.body.clear_refusal()
 
     def minimumSizeHint(self) -> QSize:
-        """Be as high as what stands there, and as a card with little on it."""
+        """Return the contents' height, but at least that of a card with little on it."""
         return super().minimumSizeHint().expandedTo(QSize(0, _LEAST_HEIGHT))
 
     def is_busy(self) -> bool:
-        """Return whether it says that something is being done."""
+        """Return whether the card shows that something is under way."""
         return self._state == "busy"
 
     def refusal(self) -> str:
@@ -114,19 +131,19 @@ class DropCard(QFrame):
         return self.body.refusal()
 
     def set_locked(self, locked: bool, reason: str = "") -> None:
-        """Neither browse nor take drops; the reason becomes the tooltip."""
+        """Neither browse nor take drops while locked; the reason is the tooltip then."""
         self._locked = locked
         self.body.button.setEnabled(not locked)
         self.setToolTip(reason if locked else "")
         self._update_cursor()
 
     def set_drag_state(self, state: DragState) -> None:
-        """Look as if something fitting, or something unfitting, were held over the card."""
+        """Show whether files held over the card fit."""
         self._drag_state = state
         self.update()
 
     def drag_state(self) -> DragState:
-        """Return how the card looks at what is held over it."""
+        """Return whether files held over the card fit, as it shows."""
         return self._drag_state
 
     def _after_change(self, description: str) -> None:
@@ -153,7 +170,7 @@ class DropCard(QFrame):
             self._browse()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Take the press, so that the release comes here."""
+        """Take the press, or Qt would send the release elsewhere."""
         event.accept()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -172,25 +189,25 @@ class DropCard(QFrame):
         return self._locked or not event.mimeData().hasUrls()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Look fitting or not; the event is taken either way, or Qt would not say when the drag leaves again."""
+        """Show whether the files fit; accept the event either way, or Qt would not report that the drag leaves."""
         self.set_drag_state("valid" if self._takes(event) else "invalid")
         accept_copy(event)
         if self._refuses(event):
             self.drag_refused.emit(event.mimeData().urls())
 
     def dragMoveEvent(self, event: QDragMoveEvent) -> None:
-        """Let the pointer say whether it can be dropped; what does not fit can, and is answered in words."""
+        """Show on the pointer whether a drop is taken; one of files that do not fit is, and gets a refusal in words."""
         if self._refuses(event):
             event.ignore()
         else:
             accept_copy(event)
 
     def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
-        """Look as before."""
+        """Take the usual look again."""
         self.set_drag_state("none")
 
     def dropEvent(self, event: QDropEvent) -> None:
-        """Hand over what was dropped."""
+        """Hand over the dropped files."""
         self.set_drag_state("none")
         if self._refuses(event):
             event.ignore()
@@ -222,7 +239,7 @@ class DropCard(QFrame):
         self.update()
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
-        """Show that it went."""
+        """Hide the focus."""
         self.update()
 
     def _border(self) -> tuple[QColor, float, Qt.PenStyle]:

@@ -1,4 +1,4 @@
-"""How much of each level's codebook is in use: a bar a level, and the same in words beside it."""
+"""The use of each level's codebook: a bar for each level, with the same in words."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _HEIGHT = 12
 
 
 class UseBar(QWidget):
-    """A bar filled to the share of codes in use, with a mark at the share that the perplexity amounts to."""
+    """A bar filled to the share of codes in use, with a mark at perplexity by codebook size."""
 
     def __init__(self, use: LevelUse, codebook_size: int, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -56,8 +56,8 @@ class CodebookBars(FactSection):
         super().__init__(USE_TITLE, parent)
 
     def show_uses(self, uses: Sequence[LevelUse], codebook_size: int) -> None:
-        """Show these levels instead of the former ones."""
-        body = self.start_anew([(use.label, use.words) for use in uses])
+        """Show these levels in place of the former ones."""
+        body = self.new_body([(use.label, use.words) for use in uses])
         layout = QVBoxLayout(body)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)

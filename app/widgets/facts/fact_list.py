@@ -1,4 +1,4 @@
-"""A titled list of labels and values that can be selected and never ask for more width than there is."""
+"""A titled list of labels and values, which can be selected and fit into any width."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class FactLabel(QLabel):
         self._fit()
 
     def whole_text(self) -> str:
-        """Return the text before anything was left out."""
+        """Return the text with nothing left out."""
         return self._whole
 
     def minimumSizeHint(self) -> QSize:
-        """Ask for one line only: how many it takes follows from the width."""
+        """Ask for one line: the number of lines follows from the width."""
         return QSize(0, self.fontMetrics().height())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -72,7 +72,7 @@ class FactLabel(QLabel):
 
 
 class FactSection(QWidget):
-    """A title above a body that is made anew for each model."""
+    """A title above a body that each model replaces."""
 
     def __init__(self, title: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -91,15 +91,15 @@ class FactSection(QWidget):
         self._layout.addWidget(self._body)
 
     def rows(self) -> list[tuple[str, str]]:
-        """Return what is shown as rows of label and whole value."""
+        """Return the rows of label and whole value."""
         return list(self._rows)
 
     def focus_stops(self) -> list[QWidget]:
-        """Return what the Tab key reaches, in reading order."""
+        """Return the labels that the Tab key reaches, in reading order."""
         labels = self._body.findChildren(FactLabel)
         return [label for label in labels if label.focusPolicy() & Qt.FocusPolicy.TabFocus]
 
-    def start_anew(self, rows: list[tuple[str, str]]) -> QWidget:
+    def new_body(self, rows: list[tuple[str, str]]) -> QWidget:
         """Return an empty body in place of the former one, for these rows."""
         self._rows = list(rows)
         former, self._body = self._body, QWidget(self)
@@ -113,8 +113,8 @@ class FactList(FactSection):
     """Rows of label and value; a row without a label is a sentence over the whole width."""
 
     def show_rows(self, rows: list[tuple[str, str]]) -> None:
-        """Show these rows instead of the former ones."""
-        grid = QGridLayout(self.start_anew(rows))
+        """Show these rows in place of the former ones."""
+        grid = QGridLayout(self.new_body(rows))
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(8)
         grid.setVerticalSpacing(3)

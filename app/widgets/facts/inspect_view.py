@@ -22,7 +22,7 @@ _NARROWEST, _NARROWEST_CURVE = 220, 160
 
 
 class InspectView(QWidget):
-    """What a model file holds: the model, the use of its codebooks, its prior with the saved curve, and the file."""
+    """The facts of a model file: model, use of the codebooks, prior with its saved curve, and file."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -65,7 +65,7 @@ class InspectView(QWidget):
         layout.addWidget(self._copy, 0, Qt.AlignmentFlag.AlignCenter)
 
     def show_model(self, summary: ModelSummary | None) -> None:
-        """Show a model's facts instead of the former ones and their notes; None is no model."""
+        """Show a model's facts in place of the former ones and their notes; None is no model."""
         self._notes.clear()
         self._show_notes()
         sections = {} if summary is None else dict(model_facts.describe(summary))
@@ -81,7 +81,7 @@ class InspectView(QWidget):
         self._order_focus()
 
     def _order_focus(self) -> None:
-        """Let the Tab key follow the reading order: labels that are made anew come last otherwise."""
+        """Let the Tab key follow the reading order: new labels would come last."""
         stops: list[QWidget] = [self._note]
         for section in self._sections:
             stops += section.focus_stops()
@@ -96,7 +96,7 @@ class InspectView(QWidget):
             self._curve.clear()
             return
         self._curve.build()
-        # Without the unigram line: its name does not fit here, and a row of its own tells it.
+        # Without the unigram line: its name does not fit here, and it has a row of its own.
         self._curve.show_saved(curve.epochs, curve.val_losses, curve.train_losses, curve.best_epoch)
 
     def note(self, text: str) -> None:
@@ -109,11 +109,11 @@ class InspectView(QWidget):
         self._note.setVisible(bool(self._notes))
 
     def facts(self) -> list[model_facts.Section]:
-        """Return what is shown: sections of labels and whole values."""
+        """Return the shown sections of labels and whole values."""
         return [(part.title, part.rows()) for part in self._sections if not part.isHidden()]
 
     def as_text(self) -> str:
-        """Return what is shown as plain text."""
+        """Return the shown notes and facts as plain text."""
         return "\n\n".join([*self._notes, model_facts.as_text(self.facts())])
 
     @Slot()

@@ -1,4 +1,4 @@
-"""What a model file tells about itself, in words: sections of label and value. Knows no widget."""
+"""The facts of a model file in words: sections of label and value. Knows no widget."""
 
 from __future__ import annotations
 
@@ -6,14 +6,22 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.outcome import ended_words, kept_words
 from app.widgets.facts import stranger_values as read
 from app.words import counted, duration
 from distill_core.text import LONGEST_NAME, printable
 from distill_core.training.prior.events import verdict_words
+from distill_core.training.prior.words import (
+    AGREEMENT,
+    PREDICTABLE,
+    agreement_words,
+    kept_words,
+    newer_prior_words,
+    predictable_words,
+)
+from distill_core.training.words import ended_words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from distill_core.models.summary import ModelSummary
@@ -25,14 +33,14 @@ USE_TITLE = "Use of the codebooks"
 LIST_TITLES = MODEL_TITLE, PRIOR_TITLE, FILE_TITLE = "Model", "Prior", "File"
 NO_MODEL = "No model is open. Open one to see what it holds."
 NO_PRIOR = "No prior in this model yet."
-_BYTES_A_PARAMETER = 4
+_BYTES_PER_PARAMETER = 4
 _MOST_LEVELS = 32
 _OLDER_MEASURE = "an older one, which counts padding too: compare its numbers with no newer ones"
 
 
 @dataclass(frozen=True, slots=True)
 class LevelUse:
-    """How much of one level's codebook is in use: a share of the codes, and their perplexity; None is unknown."""
+    """The use of one level's codebook: the share of its codes, and their perplexity; None is unknown."""
 
     level: int
     utilization: float | None
@@ -40,12 +48,12 @@ class LevelUse:
 
     @property
     def label(self) -> str:
-        """The level as people count."""
+        """The name of the level, counted from 1."""
         return f"Level {self.level}"
 
     @property
     def words(self) -> str:
-        """The same as the picture shows."""
+        """The contents of the bar in words."""
         share = "" if self.utilization is None else f"{self.utilization:.0%} in use"
         evenness = "" if self.perplexity is None else f"perplexity {self.perplexity:.1f}"
         return ", ".join(part for part in (share, evenness) if part)
@@ -53,7 +61,7 @@ class LevelUse:
 
 @dataclass(frozen=True, slots=True)
 class SavedCurve:
-    """The losses in nats that a prior's training left in the file, NaN where unknown, and their epochs' numbers."""
+    """The losses in nats that a prior's training left in the file, NaN if unknown, and their epochs' numbers."""
 
     epochs: list[int]
     val_losses: list[float]
@@ -75,7 +83,7 @@ def _grouped(value: int | None) -> str:
 
 
 def _parameters(parameters: int) -> str:
-    return f"{parameters:,} ({size_in_words(parameters * _BYTES_A_PARAMETER)})" if parameters else ""
+    return f"{parameters:,} ({size_in_words(parameters * _BYTES_PER_PARAMETER)})" if parameters else ""
 
 
 def _sounds(facts: Mapping[str, Any]) -> str:
@@ -84,11 +92,13 @@ def _sounds(facts: Mapping[str, Any]) -> str:
     return ", ".join(part for part in (sounds, "" if seconds is None else duration(seconds)) if part)
 
 
-def _mel_settings(summary: ModelSummary) -> list[Row]:
-    spectrogram = summary.spectrogram
+def _sound_settings(summary: ModelSummary) -> list[Row]:
+    rate, spectrogram = ("Sample rate", f"{summary.geometry.sample_rate / 1000:g} kHz"), summary.spectrogram
+    if not summary.has_mel:
+        return [rate]
     highest = spectrogram.sample_rate / 2 if spectrogram.f_max is None else spectrogram.f_max
     return [
-        ("Sample rate", f"{spectrogram.sample_rate / 1000:g} kHz"),
+        rate,
         ("Mel bands", f"{spectrogram.n_mels}, {spectrogram.f_min:,.0f}–{highest:,.0f} Hz"),
         ("Spectrogram", f"FFT {spectrogram.n_fft}, hop {spectrogram.hop_length}, power {spectrogram.power:g}"),
     ]
@@ -104,7 +114,7 @@ def _model_rows(summary: ModelSummary) -> list[Row]:
         ("Name", read.one_line(summary.name)),
         ("Description", read.text(facts, "description")),
         ("Codebooks", _levels_by_codes(summary.num_quantizers, summary.codebook_size)),
-        *_mel_settings(summary),
+        *_sound_settings(summary),
         ("Parameters", _parameters(summary.parameters)),
         ("Epochs trained", _grouped(read.count(facts, "training_epochs"))),
         ("Trained", read.date(facts, "training_date")),
@@ -116,7 +126,7 @@ def _model_rows(summary: ModelSummary) -> list[Row]:
 
 
 def level_uses(summary: ModelSummary) -> list[LevelUse]:
-    """Return how much each level's codebook is in use, as far as the file tells."""
+    """Return the use of each level's codebook, as far as the file has it."""
     health = summary.codebook_health or {}
     uses = []
     for level in range(summary.num_quantizers):
@@ -130,19 +140,21 @@ def level_uses(summary: ModelSummary) -> list[LevelUse]:
 
 def _network_rows(summary: ModelSummary) -> list[Row]:
     config = summary.prior_config or {}
-    context = read.count(config, "seq_len")
+    # The settings of a prior that a newer Distill made are shown as they are: its architecture is not known here.
+    sizes = summary.prior_network if summary.prior_is_readable else config
+    codes = read.count(config, "seq_len")
     return _known(
         ("Architecture", read.one_line(summary.prior_architecture)),
-        ("Layers", _grouped(read.count(config, "num_layers"))),
-        ("Heads", _grouped(read.count(config, "num_heads"))),
-        ("Hidden size", _grouped(read.count(config, "hidden_size"))),
-        ("Context", "" if context is None else f"{context:,} codes{_as_seconds(context, summary.seq_len)}"),
+        ("Layers", _grouped(read.count(sizes, "num_layers"))),
+        ("Heads", _grouped(read.count(sizes, "num_heads"))),
+        ("Hidden size", _grouped(read.count(sizes, "hidden_size"))),
+        ("Context", "" if codes is None else f"{codes:,} codes{_as_seconds(codes, summary.geometry.codes_per_second)}"),
         ("Parameters", _parameters(summary.prior_parameters)),
     )
 
 
-def _as_seconds(codes: int, codes_a_second: int) -> str:
-    return " = 1 second" if codes == codes_a_second else f" = {codes / codes_a_second:.3g} seconds"
+def _as_seconds(codes: int, codes_per_second: int) -> str:
+    return " = 1 second" if codes == codes_per_second else f" = {codes / codes_per_second:.3g} seconds"
 
 
 def _above_zero(value: float | None) -> float | None:
@@ -150,7 +162,7 @@ def _above_zero(value: float | None) -> float | None:
 
 
 def _perplexity(summary: ModelSummary, facts: Mapping[str, Any]) -> str:
-    """Return what the saved weights reach, and which of the training's epochs they are of."""
+    """Return the perplexity of the saved weights, and their epoch."""
     reached = _above_zero(summary.perplexity)
     if reached is None:
         return ""
@@ -181,13 +193,6 @@ def _by_level(facts: Mapping[str, Any], key: str) -> str:
     return "" if any(map(math.isnan, values)) else " / ".join(f"{value:.2f}" for value in values)
 
 
-def _siblings(facts: Mapping[str, Any]) -> str:
-    share = read.number(facts, "sibling_agreement")
-    if share is None or not 0 <= share <= 1:
-        return ""
-    return f"{share:.0%} of a validation sound's codes are those of its nearest training sound (median)"
-
-
 def _result_rows(summary: ModelSummary, facts: Mapping[str, Any]) -> list[Row]:
     return _known(
         ("Perplexity", _perplexity(summary, facts)),
@@ -196,7 +201,7 @@ def _result_rows(summary: ModelSummary, facts: Mapping[str, Any]) -> list[Row]:
         ("Perplexity by level", _by_level(facts, "level_perplexities")),
         ("Unigram perplexity", _unigram(summary, facts)),
         ("Unigram by level", _by_level(facts, "unigram_by_level")),
-        ("Sibling agreement", _siblings(facts)),
+        (AGREEMENT.capitalize(), agreement_words(facts.get("sibling_agreement"))),
         *_verdict_rows(facts),
         ("Epochs trained", _grouped(read.count(facts, "epochs_trained"))),
         ("Ended", ended_words(facts.get("ended"))),
@@ -204,13 +209,12 @@ def _result_rows(summary: ModelSummary, facts: Mapping[str, Any]) -> list[Row]:
 
 
 def _verdict_rows(facts: Mapping[str, Any]) -> list[Row]:
-    """Return what is said of the saved weights, and of the run's worst epoch; older files know a limit only."""
+    """Return the verdicts on the saved weights and on the run's worst epoch; older files have a limit only."""
     verdict, worst = facts.get("verdict"), facts.get("run_verdict")
-    passed = facts.get("was_memorizing")
     return [
         ("Verdict", verdict_words(verdict)),
         ("Worst verdict of the run", verdict_words(worst) if worst != verdict else ""),
-        ("Very predictable?", {True: "yes, in some epoch", False: "no"}[passed] if isinstance(passed, bool) else ""),
+        (PREDICTABLE.capitalize(), predictable_words(facts.get("was_memorizing"))),
     ]
 
 
@@ -241,7 +245,7 @@ def _prior_rows(summary: ModelSummary) -> list[Row]:
     rows = _network_rows(summary) + _result_rows(summary, facts) + _training_rows(facts)
     if summary.prior_is_readable:
         return rows
-    return [("", "This prior was made by a newer Distill. The model itself can be used."), *rows]
+    return [("", newer_prior_words(summary.prior_architecture)), *rows]
 
 
 def _file_rows(summary: ModelSummary) -> list[Row]:
@@ -253,7 +257,7 @@ def _file_rows(summary: ModelSummary) -> list[Row]:
 
 
 def describe(summary: ModelSummary) -> list[Section]:
-    """Return the facts of a model file by section; what is unknown is left out, and a row without a label is a state.
+    """Return the facts of a model file by section, without unknown ones; a row without a label is a sentence.
 
     The values are whole: a widget may show less of a long one.
     """
@@ -267,23 +271,28 @@ def describe(summary: ModelSummary) -> list[Section]:
 
 
 def saved_curve(summary: ModelSummary) -> SavedCurve | None:
-    """Return the curve that the prior's training left in the file, or None where no validation loss is known."""
+    """Return the curve that the prior's training left in the file, or None if no validation loss is known."""
     facts = summary.prior_metadata or {}
     history = read.mapping(facts, "history")
     val_losses, train_losses = read.losses(history, "val_losses"), read.losses(history, "train_losses")
     if all(math.isnan(loss) for loss in val_losses):
         return None
     epochs = read.epochs(history, "epochs", len(val_losses))
-    return SavedCurve(epochs, val_losses, train_losses, _best_epoch(facts, dict(zip(epochs, val_losses, strict=True))))
+    best = read.count(facts, "best_epoch")
+    if epochs != history.get("epochs") and _is_numbered_otherwise(facts, val_losses):
+        best = None
+    return SavedCurve(epochs, val_losses, train_losses, best if best in epochs else None)
 
 
-def _best_epoch(facts: Mapping[str, Any], losses: Mapping[int, float]) -> int | None:
-    """Return the best epoch, or None where the curve has another value there: older files number no epochs."""
+def _is_numbered_otherwise(facts: Mapping[str, Any], val_losses: Sequence[float]) -> bool:
+    """Tell whether the best epoch's number is no place among the losses of a file that numbers none of them.
+
+    Files of older versions leave out a rolled-back epoch, and every later one then stands a place too early.
+    """
     epoch, best = read.count(facts, "best_epoch"), read.above_zero(facts, "best_perplexity")
-    if epoch is None or epoch not in losses:
-        return None
-    is_another = best is not None and not math.isclose(math.exp(losses[epoch]), best, rel_tol=0.01)
-    return None if is_another else epoch
+    if epoch is None or best is None or epoch > len(val_losses):
+        return False
+    return not math.isclose(math.exp(val_losses[epoch - 1]), best, rel_tol=0.01)
 
 
 def as_text(sections: list[Section]) -> str:

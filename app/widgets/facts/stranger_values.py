@@ -1,4 +1,4 @@
-"""Reads values that a stranger may have written: whatever is not what it should be counts as unknown."""
+"""Values of a file that a stranger may have written: one of the wrong kind or size is unknown."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def number(values: Mapping[str, Any], key: str) -> float | None:
 
 
 def as_number(value: object) -> float | None:
-    """Return a value as a number, or None where it is none, not finite or absurdly large."""
+    """Return a value as a number, or None if it is none, not finite or absurdly large."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not -_LARGEST < value < _LARGEST:
         return None  # NaN fails the comparison
     return float(value)
 
 
 def above_zero(values: Mapping[str, Any], key: str) -> float | None:
-    """Return a number above 0, or None: 0 is how the format says that nobody knows."""
+    """Return a number above 0, or None: the format writes 0 for unknown."""
     value = number(values, key)
     return value if value is not None and value > 0 else None
 
@@ -42,7 +42,7 @@ def count(values: Mapping[str, Any], key: str, least: int = 1) -> int | None:
 
 
 def text(values: Mapping[str, Any], key: str) -> str:
-    """Return a text on one line without invisible characters, "" where it is none."""
+    """Return a text on one line without invisible characters, "" if it is none."""
     value = values.get(key)
     return one_line(value) if isinstance(value, str) else ""
 
@@ -53,13 +53,13 @@ def one_line(value: str) -> str:
 
 
 def mapping(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """Return an inner dict, an empty one where it is none."""
+    """Return an inner dict, an empty one if it is none."""
     value = values.get(key)
     return value if isinstance(value, dict) else {}
 
 
 def date(values: Mapping[str, Any], key: str) -> str:
-    """Return an ISO 8601 date in local time as in `local_date`, "" where it is none."""
+    """Return an ISO 8601 date in local time as in `local_date`, "" if it is none."""
     try:
         moment = datetime.fromisoformat(text(values, key))
         return local_date((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
@@ -81,9 +81,10 @@ def losses(values: Mapping[str, Any], key: str, below: float = 30.0, most: int =
     return [loss if loss is not None and 0 <= loss < below else math.nan for loss in known]
 
 
-def epochs(values: Mapping[str, Any], key: str, of: int) -> list[int]:
-    """Return the numbers of so many epochs, in their order; 1, 2, 3 … where they are no such numbers."""
+def epochs(values: Mapping[str, Any], key: str, length: int) -> list[int]:
+    """Return the numbers of `length` epochs, in their order; 1, 2, 3 … if the file has none that rise."""
     value = values.get(key)
-    found = [number for number in value[:of] if type(number) is int] if isinstance(value, list) else []
+    found = [number for number in value[:length] if type(number) is int] if isinstance(value, list) else []
     rises = all(earlier < later for earlier, later in pairwise([0, *found]))
-    return found if len(found) == of and rises and (not of or found[-1] <= _LAST_EPOCH) else [*range(1, of + 1)]
+    are_numbers = len(found) == length and rises and (not found or found[-1] <= _LAST_EPOCH)
+    return found if are_numbers else [*range(1, length + 1)]

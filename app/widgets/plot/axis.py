@@ -1,4 +1,4 @@
-"""The axes of the perplexity plot: plain numbers, and only as many as can be read side by side."""
+"""The axes of the perplexity plot: plain numbers, with room to be read side by side."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pyqtgraph as pg  # type: ignore[import-untyped, unused-ignore]
 from PySide6.QtGui import QFont, QFontMetricsF
 
 _MANTISSAS: tuple[tuple[float, ...], ...] = ((1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9), (1, 2, 3, 5, 7), (1, 2, 5), (1,))
-_WANTED = 4  # ticks; 1-2-5 is taken as soon as it gives this many
+_WANTED = 4  # ticks; 1-2-5 is taken if it gives at least these
 
 
 def _decade_ticks(low: float, high: float, mantissas: Sequence[float], every: int = 1) -> list[float]:
@@ -25,7 +25,7 @@ def _fits(positions: Sequence[float], pixels_per_decade: float, least_gap: float
 
 
 def log_ticks(low: float, high: float, pixels: float, least_gap: float = 15.0) -> list[float]:
-    """Return tick positions, as log10, between `low` and `high` (log10 too): 1, 2, 5, 10, 20… where they fit."""
+    """Return tick positions, as log10, between `low` and `high` (log10 too): 1, 2, 5, 10, 20… if they fit."""
     pixels_per_decade = pixels / max(high - low, 1e-9)
     one_two_five = _decade_ticks(low, high, (1, 2, 5))
     finer_first = _MANTISSAS if len(one_two_five) < _WANTED else _MANTISSAS[2:]
@@ -48,7 +48,7 @@ def epoch_ticks(low: float, high: float, pixels: float, least_gap: float = 44.0)
 
 
 def plain(value: float) -> str:
-    """Return 7, 1.5, 200, 10k, 2M."""
+    """Return a value as 7, 1.5, 200, 10k or 2M."""
     for least, unit, letter in ((1e6, 1e6, "M"), (1e4, 1e3, "k")):
         if value >= least * 0.999:
             return f"{value / unit:.3g}{letter}"
@@ -56,7 +56,7 @@ def plain(value: float) -> str:
 
 
 class PerplexityAxis(pg.AxisItem):  # type: ignore[misc]
-    """Positions are log10 of a perplexity, ticks are perplexities."""
+    """The vertical axis: positions are log10 of a perplexity, ticks are perplexities."""
 
     def tickValues(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, list[float]]]:
         """Return one level of ticks."""
@@ -69,7 +69,7 @@ class PerplexityAxis(pg.AxisItem):  # type: ignore[misc]
 
 
 class EpochAxis(pg.AxisItem):  # type: ignore[misc]
-    """Whole epochs."""
+    """The horizontal axis, of whole epochs."""
 
     def tickValues(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, list[int]]]:
         """Return one level of ticks."""

@@ -1,4 +1,4 @@
-"""Draws a curve. Importing this imports pyqtgraph and numpy, so it is done once the window stands."""
+"""The drawing of a curve; it imports pyqtgraph and numpy, which waits until the window is on the screen."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _pen(color: QColor, width: float, style: Qt.PenStyle = Qt.PenStyle.SolidLine
 
 
 class PerplexityCanvas(pg.PlotWidget):  # type: ignore[misc]
-    """The plot itself, without pan, zoom and menu. Positions on its y axis are log10 of a perplexity."""
+    """The plot itself, without pan, zoom and menu; positions on its y axis are log10 of a perplexity."""
 
     hovered = Signal(int)  # the nearest epoch, or 0 when the pointer has left
 
@@ -76,7 +76,7 @@ class PerplexityCanvas(pg.PlotWidget):  # type: ignore[misc]
     # Data
 
     def show_curve(self, curve: Curve) -> None:
-        """Draw a curve, whatever stood there before."""
+        """Draw a curve in place of the former one."""
         self._curve = curve
         low, high = curve.y_range()
         self._view.setRange(
@@ -93,9 +93,8 @@ class PerplexityCanvas(pg.PlotWidget):  # type: ignore[misc]
 
     def _show_validation(self, epochs: np.ndarray[Any, Any]) -> None:
         values = np.array(log10_or_nan(self._curve.validation))
-        has_dots = len(epochs) <= _MOST_DOTS and bool(
-            np.isfinite(values).any()
-        )  # pyqtgraph warns of dots that are all NaN
+        # pyqtgraph warns of dots that are all NaN.
+        has_dots = len(epochs) <= _MOST_DOTS and bool(np.isfinite(values).any())
         dots = {"symbol": "o", "symbolSize": 6} if has_dots else {"symbol": None}
         self._validation.setData(epochs, values, **dots)
 
@@ -126,11 +125,11 @@ class PerplexityCanvas(pg.PlotWidget):  # type: ignore[misc]
         self.band_label.setText(f"memorizing from epoch {start}" if start else "")
         self.band_label.setVisible(bool(start))
         if start:
-            left, bottom, top = start - 0.5, -2.0, 12.0  # log10: beyond every perplexity there can be
+            left, bottom, top = start - 0.5, -2.0, 12.0  # log10: beyond every possible perplexity
             self._band.setRect(QRectF(left, bottom, self._curve.last_x() + 0.5 - left, top - bottom))
 
     def show_cursor(self, epoch: int) -> None:
-        """Draw the line of the read-out, or take it away for 0."""
+        """Draw the line of the read-out at an epoch, or hide it for 0."""
         self._cursor.setVisible(epoch > 0)
         if epoch > 0:
             self._cursor.setPos(epoch)
@@ -183,24 +182,24 @@ class PerplexityCanvas(pg.PlotWidget):  # type: ignore[misc]
     # Events and look
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Place the words anew."""
+        """Place the words again."""
         super().resizeEvent(event)
         if hasattr(self, "band_label"):  # Qt resizes while the base class is still being built
             self._place_labels()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Say which epoch the pointer is nearest to."""
+        """Report the epoch that is nearest to the pointer."""
         super().mouseMoveEvent(event)
         position = self._view.mapSceneToView(self.mapToScene(event.position().toPoint()))
         self.hovered.emit(min(max(round(position.x()), 1), len(self._curve)))
 
     def leaveEvent(self, event: QEvent) -> None:
-        """Say that the pointer has left."""
+        """Report that the pointer has left."""
         super().leaveEvent(event)
         self.hovered.emit(0)
 
     def restyle(self, palette: QPalette) -> None:
-        """Take the colours of a palette, and the font."""
+        """Take the colours of a palette and the widget's font."""
         room_for_last_tick = self.fontMetrics().horizontalAdvance("1000") / 2
         self.getPlotItem().setContentsMargins(0, 4, room_for_last_tick, 0)
         colors = plot_colors(palette)

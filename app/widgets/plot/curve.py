@@ -6,26 +6,25 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from distill_core.training.prior.events import PriorEpochMetrics, Verdict, perplexity
+from distill_core.training.prior.events import PriorEpochMetrics, perplexity
 
-_ROUNDING = 1e-9  # a perplexity and the loss it came from differ by as much
 _NICE_ENDS = (10, 20, 30, 50, 75, 100, 150, 200, 300, 500, 750, 1000)
 
 
 def finite_perplexity(loss: float) -> float:
-    """Return the perplexity of a loss, or NaN where there is no such thing."""
+    """Return the perplexity of a loss, or NaN if that is not finite."""
     return perplexity(loss) if math.isfinite(loss) else math.nan
 
 
 def in_words(value: float) -> str:
-    """Return a perplexity as people read it: 7.42, 68.1, 143."""
+    """Return a perplexity with three digits or so: 7.42, 68.1, 143."""
     if not math.isfinite(value):
         return "no value"
     return f"{value:.{2 if value < 19.995 else 1 if value < 99.95 else 0}f}"
 
 
 def clock(seconds: float) -> str:
-    """Return 2:14 or 1:02:14."""
+    """Return a duration as 2:14 or 1:02:14."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
@@ -45,7 +44,7 @@ def _by_epoch(epochs: Sequence[int], losses: Sequence[float]) -> list[float]:
 
 @dataclass(slots=True)
 class Curve:
-    """A perplexity for each epoch from 1 on, NaN where there was none; 0 stands for "none" in the other fields."""
+    """A perplexity for each epoch from 1 on, NaN for one without; in the other fields 0 is "none"."""
 
     total_epochs: int = 0
     unigram: float = 0.0
@@ -55,8 +54,8 @@ class Curve:
     elapsed: list[float] = field(default_factory=list)  # seconds since the start, empty in a saved curve
     best_epoch: int = 0
     memorizing_from: int = 0
-    note: str = ""  # what to know about the numbers
-    levels: list[tuple[float, ...]] = field(default_factory=list)  # validation by level, empty where unknown
+    note: str = ""  # a sentence on the numbers
+    levels: list[tuple[float, ...]] = field(default_factory=list)  # validation by level, empty if unknown
 
     @classmethod
     def saved(
@@ -67,7 +66,7 @@ class Curve:
         best_epoch: int | None,
         unigram: float | None,
     ) -> Curve:
-        """Return a curve as a model file keeps it: losses in nats, and the number of each one's epoch."""
+        """Return the curve of a model file, from losses in nats and the number of each one's epoch."""
         curve = cls(total_epochs=epochs[-1] if epochs else 0, unigram=unigram or 0.0, best_epoch=best_epoch or 0)
         curve.validation = _by_epoch(epochs, val_losses)
         curve.training = _by_epoch(epochs, train_losses)
@@ -79,18 +78,14 @@ class Curve:
         return len(self.validation)
 
     def add(self, metrics: PriorEpochMetrics) -> None:
-        """Append an epoch; the best one is the one whose perplexity the engine calls the best."""
+        """Append an epoch, which names the best one so far and the first that memorizes."""
         while len(self) < metrics.epoch - 1:  # an epoch that diverged was rolled back
             self._append(math.nan, math.nan, 0.0)
-        value = finite_perplexity(metrics.val_loss)
-        improves = not self.best_epoch or value < self.validation[self.best_epoch - 1]
-        self._append(value, finite_perplexity(metrics.train_loss), metrics.epoch_time_s)
+        self._append(finite_perplexity(metrics.val_loss), finite_perplexity(metrics.train_loss), metrics.epoch_time_s)
         self.levels[-1] = metrics.level_perplexities
         self.total_epochs = max(self.total_epochs, metrics.total_epochs)
-        if _is_value(value) and improves and value <= metrics.best_perplexity * (1 + _ROUNDING):
-            self.best_epoch = len(self)
-        if metrics.verdict == Verdict.MEMORIZING and not self.memorizing_from:
-            self.memorizing_from = len(self)
+        self.best_epoch = metrics.best_epoch if metrics.best_epoch <= len(self) else 0
+        self.memorizing_from = metrics.memorizing_from
 
     def _append(self, validation: float, training: float, seconds: float) -> None:
         self.validation.append(validation)
@@ -103,7 +98,7 @@ class Curve:
         return self.validation[self.best_epoch - 1] if self.best_epoch else math.nan
 
     def read_out(self, epoch: int) -> str:
-        """Return an epoch in words, or "" for one that there is not."""
+        """Return an epoch in words, or "" if there is no such epoch."""
         if not 1 <= epoch <= len(self):
             return ""
         words = [
@@ -133,13 +128,13 @@ class Curve:
         return " ".join([*sentences, self.note]).strip()
 
     def last_x(self) -> int:
-        """Return the last epoch on the axis, which grows in steps up to the number of epochs planned."""
+        """Return the last epoch on the axis, which grows by stages up to the planned number of epochs."""
         wanted = max(10, math.ceil(len(self) * 1.1))
         end = next((nice for nice in _NICE_ENDS if nice >= wanted), math.ceil(wanted / 500) * 500)
         return max(2, len(self), min(end, self.total_epochs) if self.total_epochs else end)
 
     def y_range(self) -> tuple[float, float]:
-        """Return the perplexities (lowest, highest) that the axis shows: all there are, with room for words."""
+        """Return the lowest and the highest perplexity of the axis, which has room for all values and for words."""
         values = [v for v in (*self.validation, *self.training, self.unigram, self.limit) if _is_value(v)]
         low, high = (min(values), max(values)) if values else (1.0, 100.0)
         margin = max((high / low) ** 0.14, 1.35)
@@ -147,5 +142,5 @@ class Curve:
 
 
 def log10_or_nan(values: Sequence[float]) -> list[float]:
-    """Return log10 of each, NaN where there is none."""
+    """Return log10 of each value, NaN if it has none."""
     return [math.log10(value) if _is_value(value) else math.nan for value in values]

@@ -1,9 +1,10 @@
-"""Words inside a plot: placed in pixels, where they cover neither each other nor a curve."""
+"""The legend of a plot, and the words inside it, placed in pixels so that they cover neither each other nor a curve."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import cos, pi, sin
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
@@ -13,27 +14,23 @@ from PySide6.QtWidgets import QGraphicsItem, QGraphicsSimpleTextItem, QSizePolic
 from app.theme import plot_colors
 
 _GAP = 4.0  # px between a line or a marker and its words
-_OVERLAP = 10_000  # how much worse covering other words is than covering one point of a curve
+_OVERLAP = 10_000  # the cost of covering other words, where covering one point of a curve costs 1
+_SWATCH, _SWATCH_GAP, _BETWEEN = 26.0, 5.0, 16.0  # px, in the legend
 
 if TYPE_CHECKING:
     import numpy as np
 
-    Points = np.ndarray[Any, np.dtype[np.float64]]  # [N, 2]: x and y in pixels; NaN is nowhere
-
-
-_SWATCH, _GAP, _BETWEEN = 26.0, 5.0, 16.0  # px
+    Points = np.ndarray[Any, np.dtype[np.float64]]  # [N, 2]: x and y in pixels; NaN is off the plot
 
 
 def _star(centre: QPointF, radius: float) -> QPolygonF:
-    from math import cos, pi, sin
-
     radii = [radius if point % 2 == 0 else radius * 0.42 for point in range(10)]
     angles = [pi * point / 5 - pi / 2 for point in range(10)]
     return QPolygonF([centre + QPointF(r * cos(a), r * sin(a)) for r, a in zip(radii, angles, strict=True)])
 
 
 class PlotLegend(QWidget):
-    """Validation, training, best."""
+    """The legend: validation, training, best."""
 
     WORDS = ("validation", "training", "best")
 
@@ -45,7 +42,7 @@ class PlotLegend(QWidget):
     def sizeHint(self) -> QSize:
         """Ask for one line."""
         words = sum(self.fontMetrics().horizontalAdvance(word) for word in self.WORDS)
-        width = words + len(self.WORDS) * (_SWATCH + _GAP + _BETWEEN)
+        width = words + len(self.WORDS) * (_SWATCH + _SWATCH_GAP + _BETWEEN)
         return QSize(round(width), self.fontMetrics().height() + 4)
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -55,7 +52,7 @@ class PlotLegend(QWidget):
         left = 2.0
         for number, word in enumerate(self.WORDS):
             self._paint_sample(painter, number, QRectF(left, 0, _SWATCH, self.height()))
-            left += _SWATCH + _GAP
+            left += _SWATCH + _SWATCH_GAP
             painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
             width = self.fontMetrics().horizontalAdvance(word) + 2
             painter.drawText(QRectF(left, 0, width, self.height()), Qt.AlignmentFlag.AlignVCenter, word)
@@ -103,7 +100,7 @@ class PlotLabel(QGraphicsSimpleTextItem):
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """A label and the places that would do, best first; it is hidden where `optional` and none of them is free."""
+    """A label and its possible places, best first; an `optional` one is hidden if none of them is free."""
 
     label: PlotLabel
     places: Sequence[QPointF]

@@ -32,13 +32,13 @@ _PAUSE_MS = 100
 
 
 class PerplexityPlot(QWidget):
-    """A plain container until `build()` puts the plot in; what it was given before shows then."""
+    """A plain container until `build()` puts the plot in, with the curve that it was given before."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._curve = Curve()
         self._canvas: PerplexityCanvas | None = None
-        self._shown_epoch, self._stepped_to = 0, 0  # what the read-out says; what the keyboard chose
+        self._shown_epoch, self._stepped_to = 0, 0  # by pointer or keyboard; by the keyboard alone
         self._legend = PlotLegend(self)
         self._message, self._words = QLabel(self), QLabel(_AXIS_NAME, self)
         self.setObjectName("perplexityPlot")
@@ -85,11 +85,11 @@ class PerplexityPlot(QWidget):
 
     @property
     def epoch_count(self) -> int:
-        """How many epochs are shown."""
+        """The number of epochs in the curve."""
         return len(self._curve)
 
     def start(self, total_epochs: int, unigram: float, limit: float, note: str = "") -> None:
-        """Begin a run: no epochs yet, but the lines to compare with, and what to know about the numbers."""
+        """Begin a training's curve: no epochs yet, the lines to compare with, and a note on the numbers."""
         self._set_curve(Curve(total_epochs, unigram, limit, note=note))
 
     def add_epoch(self, metrics: PriorEpochMetrics) -> None:
@@ -111,7 +111,7 @@ class PerplexityPlot(QWidget):
         best_epoch: int | None,
         unigram: float | None = None,
     ) -> None:
-        """Show the curve that a model file keeps; `best_epoch` and `unigram` are None where they are not known."""
+        """Show the curve of a model file; `best_epoch` and `unigram` are None if they are not known."""
         self._set_curve(Curve.saved(epochs, val_losses, train_losses, best_epoch, unigram))
 
     def clear(self) -> None:
@@ -119,7 +119,7 @@ class PerplexityPlot(QWidget):
         self._set_curve(Curve())
 
     def read_out(self, epoch: int) -> str:
-        """Return "Epoch 31 · validation 7.42 · training 6.10 · 2:14", or "" for an epoch that there is not."""
+        """Return "Epoch 31 · validation 7.42 · training 6.10 · 2:14", or "" if there is no such epoch."""
         return self._curve.read_out(epoch)
 
     def shown_read_out(self) -> str:
@@ -131,13 +131,13 @@ class PerplexityPlot(QWidget):
         self._show()
 
     def _show_and_pause(self) -> None:
-        """Draw, then leave the window at least four fifths of its time: tiny priors do a hundred epochs a second."""
+        """Draw, then leave the window at least four fifths of its time: tiny priors take 10 ms for an epoch."""
         started = monotonic()
         self._show()
         self._pause.start(max(_PAUSE_MS, round(4000 * (monotonic() - started))))
 
     def catch_up(self) -> None:
-        """Draw the epochs that wait for their turn."""
+        """Draw the epochs that wait for it."""
         if self._is_behind:
             self._show_and_pause()
 
@@ -181,7 +181,7 @@ class PerplexityPlot(QWidget):
         announce(self, self.shown_read_out())
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
-        """Forget what the keyboard chose."""
+        """Forget the epoch that the keyboard chose."""
         super().focusOutEvent(event)
         self._stepped_to = 0
         self._show_read_out(0)
@@ -193,7 +193,7 @@ class PerplexityPlot(QWidget):
         return QSize(560, 320)
 
     def minimumSizeHint(self) -> QSize:
-        """Stay readable."""
+        """Ask for the smallest plot that can be read."""
         return QSize(320, 180)
 
     def changeEvent(self, event: QEvent) -> None:

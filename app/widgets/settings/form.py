@@ -1,4 +1,4 @@
-"""Every setting of a training run, built from the settings' own names, kinds and doc lines."""
+"""The form of a training's settings, built from their names, kinds and doc lines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from PySide6.QtWidgets import QPushButton, QToolButton, QVBoxLayout, QWidget
 from app.widgets.settings.row import ChoiceRow, NotANumber, SettingRow, TextRow, YesNoRow
 from distill_core.device import DEVICE_NAMES
 from distill_core.errors import ConfigError
-from distill_core.training.prior.config import ARCHITECTURES, PRECISIONS, PriorConfig
+from distill_core.models.architectures import PRIORS
+from distill_core.training.prior.config import PRECISIONS, PriorConfig
 from distill_core.training.settings import setting_docs
 
 IN_VIEW = (
@@ -34,7 +35,7 @@ _LABELS = {
     "context_s": "Context in seconds",
     "time_limit_min": "Time limit in minutes",
 }
-_CHOICES = {"device": DEVICE_NAMES, "architecture": ARCHITECTURES, "precision": PRECISIONS}
+_CHOICES = {"device": DEVICE_NAMES, "architecture": PRIORS, "precision": PRECISIONS}
 _TARGET_HEIGHT = 28
 
 
@@ -44,14 +45,14 @@ def label_of(name: str) -> str:
 
 
 def _in_plain_words(error: ConfigError, names: list[str]) -> str:
-    """Return what is wrong, with the settings called as they are called in the form."""
+    """Return an error's sentences, with the settings named by their labels."""
     sentences = f"{error.message} {error.hint}".strip()
     return re.sub(r"\w+", lambda word: label_of(word[0]) if word[0] in names else word[0], sentences)
 
 
 def _build_row(name: str, default: Any, doc: str, parent: QWidget) -> SettingRow:
     if name in _CHOICES:
-        row: SettingRow = ChoiceRow(name, label_of(name), doc, _CHOICES[name], parent)
+        row: SettingRow = ChoiceRow(name, label_of(name), doc, tuple(_CHOICES[name]), parent)
     elif isinstance(default, bool):
         row = YesNoRow(name, label_of(name), doc, parent)
     else:
@@ -62,7 +63,7 @@ def _build_row(name: str, default: Any, doc: str, parent: QWidget) -> SettingRow
 
 
 class SettingsForm(QWidget):
-    """The settings to choose; what is left alone is "auto" and follows the sounds.
+    """The settings to choose; one that is left alone is "auto" and follows the sounds.
 
     `changed` is emitted after every change of a choice, and when new defaults make the choices valid or invalid.
     """
@@ -116,7 +117,9 @@ class SettingsForm(QWidget):
         shown.addStretch(1)
 
     def set_defaults(self, config: PriorConfig) -> None:
-        """Say what "auto" amounts to now."""
+        """Show the values of "auto"."""
+        if config == self._defaults:
+            return
         was_valid = self.is_valid()
         self._defaults = config
         for name, row in self._rows.items():
@@ -126,11 +129,11 @@ class SettingsForm(QWidget):
             self.changed.emit()
 
     def overrides(self) -> dict[str, Any]:
-        """Return the choices by setting; what cannot be read is left out."""
+        """Return the choices by setting, without those that cannot be read."""
         return self._read()[0]
 
     def set_overrides(self, overrides: dict[str, Any]) -> None:
-        """Show these choices and no others; a name that is no setting is passed over."""
+        """Show these choices and no others; a name that is no setting is ignored."""
         for name, row in self._rows.items():
             row.set_value(overrides.get(name))
         self._take_change()
@@ -140,7 +143,7 @@ class SettingsForm(QWidget):
         return not any(row.problem() for row in self._rows.values())
 
     def problems(self) -> dict[str, str]:
-        """Return what is wrong by setting."""
+        """Return the problems by setting."""
         return {name: row.problem() for name, row in self._rows.items() if row.problem()}
 
     @Slot()
@@ -149,7 +152,7 @@ class SettingsForm(QWidget):
         self.set_overrides({})
 
     def set_locked(self, locked: bool) -> None:
-        """Let the settings be seen but not changed, as while training."""
+        """Show the settings without letting them be changed, as while training."""
         for row in self._rows.values():
             row.set_locked(locked)
         self._reset.setEnabled(not locked)
@@ -166,7 +169,7 @@ class SettingsForm(QWidget):
         self._more.setAccessibleName("Fewer options" if open_ else "Advanced options")
 
     def _read(self) -> tuple[dict[str, Any], dict[str, str]]:
-        """Return the choices that can be read, and what is wrong with the others."""
+        """Return the choices that can be read, and the problems of the others."""
         overrides, problems = {}, {}
         for name, row in self._rows.items():
             try:
@@ -185,7 +188,7 @@ class SettingsForm(QWidget):
                 replace(self._defaults, **overrides)
                 break
             except ConfigError as error:
-                problems[error.field] = _in_plain_words(error, list(self._rows))
+                problems.setdefault(error.field, _in_plain_words(error, list(self._rows)))
                 if overrides.pop(error.field, None) is None:
                     break
         for name, row in self._rows.items():

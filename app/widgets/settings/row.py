@@ -1,4 +1,4 @@
-"""One setting: its label, its editor, and a line beneath that explains it or says what is wrong with it."""
+"""One setting: its label, its editor, and a line beneath with its explanation or its problem."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _NUMBER_NAMES = {int: "a whole number", float: "a number"}
 
 
 class NotANumber(ValueError):
-    """What was typed cannot be read as the setting's kind of value; the message is for the person."""
+    """The typed text is no value of the setting's kind; the message is for the person."""
 
 
 class SettingRow(QWidget):
-    """The skeleton of every row; its children know one kind of editor each."""
+    """The base of every row; each subclass knows one kind of editor."""
 
     changed = Signal()
 
@@ -60,10 +60,10 @@ class SettingRow(QWidget):
         self._editor.setAccessibleDescription(self.doc)
 
     def value(self) -> Any:
-        """Return what the person chose, or None for the default.
+        """Return the choice, or None for the default.
 
         Raises:
-            NotANumber: what was typed is none.
+            NotANumber: the typed text is none.
         """
         raise NotImplementedError
 
@@ -76,22 +76,22 @@ class SettingRow(QWidget):
         raise NotImplementedError
 
     def set_default(self, default: Any) -> None:
-        """Say what applies where nothing is chosen."""
+        """Take the value that applies if nothing is chosen."""
         self._default = default
 
     def problem(self) -> str:
-        """Return what is wrong, or ""."""
+        """Return the problem, or ""."""
         return self._problem
 
     def set_problem(self, problem: str) -> None:
-        """Say what is wrong instead of what the setting is for; "" is nothing."""
+        """Show a problem in place of the explanation; "" is none."""
         self._problem = problem
         self._line.setText(f"⚠ {problem}" if problem else self.doc)
         self._editor.setAccessibleDescription(problem or self.doc)
         self._mark()
 
     def set_locked(self, locked: bool) -> None:
-        """Let the value be seen but not changed."""
+        """Show the value without letting it be changed."""
         self._editor.setEnabled(not locked)
 
     def changeEvent(self, event: QEvent) -> None:
@@ -101,7 +101,7 @@ class SettingRow(QWidget):
             self._mark()
 
     def _mark(self) -> None:
-        """Colour what is wrong; the default is written clearer than Qt's placeholders, for it is a value."""
+        """Colour a problem; write the default clearer than Qt's placeholders, for it is a value."""
         default_color = self.palette().color(QPalette.ColorRole.Text)
         default_color.setAlphaF(0.72)
         marked = QPalette()
@@ -127,7 +127,7 @@ class TextRow(SettingRow):
         self._text.textChanged.connect(self.changed)
 
     def value(self) -> Any:
-        """Return what was typed as the setting's kind of value."""
+        """Return the typed text as a value of the setting's kind."""
         text = self._text.text().strip()
         if not text:
             return None
@@ -143,7 +143,7 @@ class TextRow(SettingRow):
         self._text.setText("" if value is None else self._written(value))
 
     def set_default(self, default: Any) -> None:
-        """Write the default where nothing is typed."""
+        """Write the default into the empty field."""
         super().set_default(default)
         self._text.setPlaceholderText(f"auto: {self._written(default)}")
 
@@ -156,7 +156,7 @@ class _CalmComboBox(QComboBox):
     """A combo box that a turning wheel scrolls past."""
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        """Leave the wheel to what lies around."""
+        """Leave the wheel to the widget around."""
         event.ignore()
 
 
@@ -172,7 +172,7 @@ class ChoiceRow(SettingRow):
         self._combo.currentIndexChanged.connect(self.changed)
 
     def value(self) -> Any:
-        """Return the chosen name where it is not the default."""
+        """Return the chosen name if it is not the default."""
         chosen = self._combo.currentText()
         return None if chosen == self._default else chosen
 
@@ -180,7 +180,7 @@ class ChoiceRow(SettingRow):
         self._combo.setCurrentIndex(max(0, self._combo.findText(str(self._default if value is None else value))))
 
     def set_default(self, default: Any) -> None:
-        """Choose the new default where the old one was chosen."""
+        """Choose the new default if the old one was chosen."""
         chosen = self.value()
         super().set_default(default)
         self.set_value(chosen)
@@ -195,7 +195,7 @@ class YesNoRow(SettingRow):
         self._box.toggled.connect(self.changed)
 
     def value(self) -> Any:
-        """Return the answer where it is not the default."""
+        """Return the answer if it is not the default."""
         checked = self._box.isChecked()
         return None if checked is self._default else checked
 
@@ -203,7 +203,7 @@ class YesNoRow(SettingRow):
         self._box.setChecked(bool(self._default if value is None else value))
 
     def set_default(self, default: Any) -> None:
-        """Follow the new default where the old one was chosen."""
+        """Take the new default if the old one was chosen."""
         chosen = self.value()
         super().set_default(default)
         self.set_value(chosen)

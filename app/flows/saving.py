@@ -1,0 +1,164 @@
+"""Saving a trained prior, and restoring the version before the last save, with the questions first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtWidgets import QWidget
+
+from app.flows import questions
+from app.flows.prompts import Prompts, Question
+from app.session import Session
+from app.session.activity import Subject
+from app.session.available import ActionId, available
+from app.words import shown_name
+
+if TYPE_CHECKING:
+    from distill_core.models.summary import ModelSummary
+
+
+class Saving(QObject):
+    """Asks before a prior is lost or replaced; the signal `said(str)` carries a sentence for the status bar."""
+
+    said = Signal(str)
+
+    def __init__(self, session: Session, prompts: Prompts, window: QWidget, parent: QObject) -> None:
+        super().__init__(parent)
+        self._session, self._prompts, self._window = session, prompts, window
+        self._after_saving: Callable[[], None] | None = None
+        session.saved.connect(self._on_saved)
+        session.previous_found.connect(self._on_previous)
+        session.restored.connect(self._on_restored)
+        session.reread.connect(self._on_reread)
+        session.failed.connect(self._on_failed)
+
+    def _can(self, action: ActionId) -> bool:
+        return action in available(self._session.state)
+
+    def _ask(self, question: Question, answer: Callable[[str], object]) -> None:
+        self._prompts.ask(self._window, question, answer)
+
+    # Saving
+
+    def settle_unsaved(self, then: Callable[[], None]) -> None:
+        """Go on at once, or once an unsaved prior is saved or discarded."""
+        model = self._session.state.open.model
+        if not self._session.state.training.unsaved or model is None:
+            then()
+            return
+
+        def on_answer(answer: str) -> None:
+            if answer == "save":
+                self.save(then)
+            elif answer == "discard":
+                self._session.discard_prior()
+                then()
+
+        self._ask(questions.save_first(model.path), on_answer)
+
+    def save(self, then: Callable[[], None] | None = None) -> None:
+        """Save into the model; ask first if that has a prior."""
+        state, opened, trained = self._session.state, self._session.state.open, self._session.state.training.trained
+        if opened.model is None or trained is None or not self._can(ActionId.SAVE_PRIOR):
+            return
+        if opened.obstacle is not None and opened.obstacle.is_read_only:
+            self.save_copy(then)
+            return
+        if not opened.model.has_prior:
+            self._save_to(None, then)
+            return
+
+        def on_answer(answer: str) -> None:
+            if answer == "replace":
+                self._save_to(None, then)
+            elif answer == "copy":
+                self.save_copy(then)
+
+        self._ask(questions.replace_prior(opened.model, trained, state.objection), on_answer)
+
+    def save_copy(self, then: Callable[[], None] | None = None) -> None:
+        """Ask for a place, then save a copy of the model with the new prior there."""
+        summary = self._session.state.open.model
+        if summary is not None and self._can(ActionId.SAVE_COPY):
+            suggested = summary.path.with_name(f"{summary.path.stem} with prior.distill")
+            self._prompts.choose_copy(self._window, suggested, lambda path: self._save_copy_to(path, then))
+
+    def _save_copy_to(self, path: Path, then: Callable[[], None] | None) -> None:
+        """Save a copy; the model's own file is no copy, so ask before a worse prior replaces its own."""
+        state = self._session.state
+        if state.objection and path.resolve() == state.open.real_path:
+            self.save(then)
+        else:
+            self._save_to(path, then)
+
+    def _save_to(self, output: Path | None, then: Callable[[], None] | None) -> None:
+        """Save, then go on; a copy replaces nothing, so it is saved though another program changed the model."""
+        self._after_saving = then
+        though_changed = output is not None and self._session.state.open.may_replace
+        self._session.save_prior(output, though_changed=though_changed)
+
+    def replace_changed(self) -> None:
+        """Save into the model although another program changed it; read first whether that put a prior there."""
+        if self._can(ActionId.SAVE_PRIOR):
+            self._session.reread_model()
+
+    @Slot(object)
+    def _on_reread(self, now: ModelSummary) -> None:
+        """Save into the model as it is now, which the engine keeps as the backup."""
+        trained = self._session.state.training.trained
+        if trained is None or not self._can(ActionId.SAVE_PRIOR):
+            return
+        objection = trained.objection(now)
+
+        def on_answer(answer: str) -> None:
+            if answer == "replace":
+                self._session.save_prior(though_changed=True)
+            elif answer == "copy":
+                self.save_copy()
+
+        if objection:
+            self._ask(questions.replace_prior(now, trained, objection), on_answer)
+        else:
+            on_answer("replace")
+
+    def after_saving(self, then: Callable[[], None]) -> None:
+        """Call `then` once the save under way has succeeded."""
+        self._after_saving = then
+
+    @Slot(object)
+    def _on_saved(self, path: Path) -> None:
+        then, self._after_saving = self._after_saving, None
+        if then is not None:
+            then()
+
+    @Slot(object, object)
+    def _on_failed(self, subject: Subject, problem: object) -> None:
+        """Forget the call that was to follow a failed save: the person decides again."""
+        if subject is Subject.SAVING:
+            self._after_saving = None
+
+    # Restoring
+
+    def restore(self) -> None:
+        """Read the version before the last save, ask, then put it back."""
+        if self._can(ActionId.RESTORE):
+            self._session.find_previous()
+
+    @Slot(object)
+    def _on_previous(self, previous: ModelSummary) -> None:
+        model = self._session.state.open.model
+        if model is None:
+            return
+
+        def on_answer(answer: str) -> None:
+            if answer == "restore" and self._can(ActionId.RESTORE) and self._session.state.open.model is model:
+                self._session.restore_previous()
+
+        self._ask(questions.restore_previous(model.path, previous), on_answer)
+
+    @Slot(object)
+    def _on_restored(self, path: Path) -> None:
+        self.said.emit(f"The previous version of {shown_name(path)} is back. Restoring once more undoes that.")

@@ -1,0 +1,74 @@
+"""The row below the curve: the look of its button, and the contents of its bar."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from app.session.activity import Activity
+from app.session.available import ActionId, available
+from app.session.state import State
+
+if TYPE_CHECKING:
+    from distill_core.training.events import StepMetrics
+
+# The cards have their own, and the rest is short.
+_WITHOUT_BAR = (Activity.NONE, Activity.OPENING, Activity.SCANNING, Activity.CLEARING, Activity.WORKING)
+_WITH_NUMBERS = (Activity.TRAINING, Activity.STOPPING)
+_TELL_PROGRESS = (Activity.PREPARING, Activity.SCANNING, Activity.TRAINING)  # training prepares variants
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """A button's text, whether it can be pressed, and whether it is the advised one."""
+
+    text: str
+    is_enabled: bool
+    is_primary: bool
+
+
+def train_button(state: State) -> Button:
+    """Return the look of the button that trains, and stops the training."""
+    actions = available(state)
+    stops = ActionId.STOP in actions and state.is_training
+    is_first = state.open.is_ready and not state.is_training and state.training.trained is None
+    return Button(_text(state, stops), stops or ActionId.TRAIN in actions, is_first)
+
+
+def _text(state: State, stops: bool) -> str:
+    if state.work is Activity.STOPPING:
+        return "Stopping…"
+    if not stops:
+        return "Train" if state.training.trained is None else "Train Again"
+    kept = state.training.kept_epoch if state.is_memorizing else None
+    return "Stop" if kept is None else f"Stop and Keep Epoch {kept.epoch}"
+
+
+def has_bar(state: State) -> bool:
+    """Tell whether the bar is shown."""
+    return state.work not in _WITHOUT_BAR
+
+
+def bar_has_no_numbers(state: State) -> bool:
+    """Tell whether the bar shows only that something is under way."""
+    return not state.is_idle and state.work not in _WITH_NUMBERS
+
+
+def can_show_saved(state: State) -> bool:
+    """Tell whether the window offers to show the file of the last save in its folder."""
+    return state.training.saved_to is not None and state.is_idle
+
+
+def bar_counts_progress(state: State) -> bool:
+    """Tell whether the bar follows the preparation, and not the training."""
+    return state.work in (Activity.PREPARING, Activity.SCANNING)
+
+
+def tells_progress(state: State) -> bool:
+    """Tell whether the sentence follows the preparation."""
+    return state.work in _TELL_PROGRESS
+
+
+def share_done(state: State, step: StepMetrics) -> float:
+    """Return the share of the training that is done after an optimizer step, from 0 to 1."""
+    return ((step.epoch - 1) + step.step / step.total_steps) / max(1, state.training.total_epochs)

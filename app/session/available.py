@@ -1,0 +1,105 @@
+"""The actions of the window, and those that are available now: one pure function."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from app.session.activity import Activity
+from app.session.state import State, TrainingState
+from distill_core.training.prior.events import Keep
+
+
+class ActionId(StrEnum):
+    """The actions of the window; the values name their objects in Qt."""
+
+    OPEN_MODEL = "openModelAction"
+    CHOOSE_SOUNDS = "chooseSoundsAction"
+    TRY_DEMO = "tryDemoAction"
+    TRAIN = "trainAction"
+    STOP = "stopAction"
+    SAVE_PRIOR = "savePriorAction"
+    SAVE_COPY = "saveCopyAction"
+    RESTORE = "restoreAction"
+    CONTINUE = "continueAction"
+    USE_BEST = "useBestAction"
+    DISCARD = "discardAction"
+    KEEP_BEST = "keepBestAction"
+    KEEP_LAST = "keepLastAction"
+    KEEP_BEFORE_MEMORIZING = "keepBeforeMemorizingAction"
+    SHOW_IN_FOLDER = "showInFolderAction"
+    UNFINISHED_RUNS = "unfinishedRunsAction"
+    OPTIONS = "optionsAction"
+    INSPECT = "inspectAction"
+    CLOSE = "closeAction"
+    QUIT = "quitAction"
+    CLEAR_CACHE = "clearCacheAction"
+    REGISTER = "registerAction"
+    EXPLAIN_PERPLEXITY = "explainPerplexityAction"
+    OPEN_LOGS = "openLogsAction"
+    ABOUT = "aboutAction"
+
+
+ALWAYS = frozenset(
+    {
+        ActionId.OPTIONS,
+        ActionId.INSPECT,
+        ActionId.CLOSE,
+        ActionId.QUIT,
+        ActionId.EXPLAIN_PERPLEXITY,
+        ActionId.OPEN_LOGS,
+        ActionId.ABOUT,
+    }
+)
+_OPENING_ACTIVITIES = frozenset(
+    {Activity.NONE, Activity.STARTING, Activity.OPENING, Activity.SCANNING, Activity.CLEARING, Activity.WORKING}
+)
+KEEPING = {
+    ActionId.KEEP_BEST: Keep.BEST,
+    ActionId.KEEP_LAST: Keep.LAST,
+    ActionId.KEEP_BEFORE_MEMORIZING: Keep.BEFORE_MEMORIZING,
+}
+
+
+def _keepable(training: TrainingState) -> set[ActionId]:
+    """Return the actions that keep other weights of the unsaved training than those kept now."""
+    if training.trained is None or not training.unsaved:
+        return set()
+    trained, kept = training.trained, training.trained.metadata.get("kept")
+    return {action for action, which in KEEPING.items() if which in trained.weights and which != kept}
+
+
+def _when_idle(state: State) -> set[ActionId]:
+    """Return the actions that need an idle window, in which nothing is being opened."""
+    actions = _keepable(state.training) | {ActionId.UNFINISHED_RUNS}
+    if state.open.is_ready and state.options.is_valid:
+        actions.add(ActionId.TRAIN)
+    if state.open.has_previous:
+        actions.add(ActionId.RESTORE)
+    if state.open.unfinished is not None:
+        actions |= {ActionId.USE_BEST, ActionId.DISCARD}
+        if state.open.unfinished.can_go_on:
+            actions.add(ActionId.CONTINUE)
+    return actions
+
+
+def available(state: State) -> frozenset[ActionId]:
+    """Return the actions that are available now; menus, buttons and drops all read this."""
+    actions = set(ALWAYS)
+    can_open = state.work in _OPENING_ACTIVITIES
+    if can_open:
+        actions |= {ActionId.OPEN_MODEL, ActionId.CHOOSE_SOUNDS, ActionId.TRY_DEMO}
+    if state.work in (Activity.PREPARING, Activity.TRAINING) or state.open.pending_sounds:
+        actions.add(ActionId.STOP)
+    if state.is_idle:
+        actions |= {ActionId.CLEAR_CACHE, ActionId.REGISTER}
+        if not state.open.is_pending:
+            actions |= _when_idle(state)
+    can_save = state.open.pending_model is None and not state.training.is_choosing
+    if can_open and can_save:  # a save waits for the scan under way
+        if state.training.unsaved:
+            actions.add(ActionId.SAVE_PRIOR)
+        if state.training.trained is not None and state.training.trained.prior is not None:
+            actions.add(ActionId.SAVE_COPY)
+    if state.open.model is not None:
+        actions.add(ActionId.SHOW_IN_FOLDER)
+    return frozenset(actions)

@@ -1,0 +1,65 @@
+"""The state after an event from inside a task: pure, so that a table can test it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from app.session.activity import Activity, Runner
+from app.session.estimate import epoch_work
+from app.session.signals import News
+from app.session.state import State
+from app.session.task import Taken
+from app.session.tasks.training import SaveChecked
+from distill_core.events import JobProgress, SkippedFile
+from distill_core.training.events import OlderStateTaken, RolledBack, RunNotKept, StepMetrics
+from distill_core.training.prior.events import PriorEpochMetrics, PriorTrainingStartEvent
+
+
+def _hear_save_check(state: State, event: SaveChecked) -> State:
+    if event.obstacle == state.open.obstacle:
+        return state
+    return state.with_open(obstacle=event.obstacle, model_refusal="")
+
+
+def _hear_start(state: State, event: PriorTrainingStartEvent) -> Taken:
+    """Begin with the epochs before, if a training goes on."""
+    model, dataset = state.open.model, state.open.dataset
+    work = epoch_work(model, dataset, event.config) if model is not None and dataset is not None else 0.0
+    state = state.with_training(total_epochs=event.total_epochs, sameness=event.sameness, epoch_work=work)
+    if state.work is Activity.PREPARING:
+        state = replace(state, work=Activity.TRAINING)
+    news: list[News] = [("training_started", event)]
+    for epoch in event.history:
+        state = state.with_epoch(epoch)
+        news.append(("epoch_finished", epoch))
+    return state, news
+
+
+def hear(state: State, event: object, runner: Runner) -> Taken:
+    """Return the state after an event from inside a task, and the signals to send once it is set.
+
+    They are of the training and its preparation, which the work runner does: the same events of another runner, such as
+    the progress of sampling while it trains, are none of them.
+    """
+    if runner is not Runner.WORK:
+        return state, []
+    match event:
+        case JobProgress():
+            return state, [("progress", event)]
+        case SkippedFile():
+            return replace(state.with_open(sounds_refusal=""), training=state.training.without(event)), []
+        case SaveChecked():
+            return _hear_save_check(state, event), []
+        case PriorTrainingStartEvent():
+            return _hear_start(state, event)
+        case StepMetrics():
+            return state, [("step_finished", event)]
+        case PriorEpochMetrics():
+            return state.with_epoch(event), [("epoch_finished", event)]
+        case RolledBack():
+            return state, [("said", event.sentence)]
+        case RunNotKept():
+            return state.with_training(is_kept=False), [("said", event.sentence)]
+        case OlderStateTaken():
+            return state.with_training(older_state=event), [("said", event.sentence)]
+    return state, []

@@ -1,0 +1,54 @@
+"""The signals of the Session: their names and their declarations, in one place."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from PySide6.QtCore import QObject, Signal
+
+SignalName: TypeAlias = Literal[
+    "model_changed",
+    "dataset_changed",
+    "progress",
+    "training_started",
+    "step_finished",
+    "epoch_finished",
+    "training_ended",
+    "saved",
+    "backed_up",
+    "previous_found",
+    "restored",
+    "reread",
+    "runs_listed",
+    "runs_left",
+    "cache_cleared",
+    "demo_copied",
+    "registered",
+    "device_known",
+    "said",
+]
+News: TypeAlias = tuple[SignalName, object]  # a signal to send, and its value
+
+
+class SessionSignals(QObject):
+    """The signals that a task's events and result ask for, in the order of `SignalName`; a test compares both."""
+
+    model_changed = Signal(object)  # ModelSummary
+    dataset_changed = Signal(object)  # AudioDataset
+    progress = Signal(object)  # JobProgress
+    training_started = Signal(object)  # PriorTrainingStartEvent
+    step_finished = Signal(object)  # StepMetrics
+    epoch_finished = Signal(object)  # PriorEpochMetrics
+    training_ended = Signal(object)  # TrainedPrior
+    saved = Signal(object)  # Path
+    backed_up = Signal(object)  # Path
+    previous_found = Signal(object)  # ModelSummary of the version before the last save
+    restored = Signal(object)  # Path
+    reread = Signal(object)  # ModelSummary
+    runs_listed = Signal(object)  # tuple of ListedRun, as asked for
+    runs_left = Signal(object)  # tuple of ListedRun, after one was given up
+    cache_cleared = Signal(object)  # int, in bytes
+    demo_copied = Signal(object)  # DemoFiles
+    registered = Signal(str)  # how adding Distill to the applications menu ended, in sentences
+    device_known = Signal(str)
+    said = Signal(str)  # an event in a sentence

@@ -1,0 +1,70 @@
+"""The trainings that were never saved, of all models: listing them, and discarding one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.session.activity import Activity, Subject
+from app.session.state import State
+from app.session.task import Taken, Task
+from distill_core.errors import DistillError
+from distill_core.events import OnEvent, ShouldStop
+from distill_core.training.run_folder.facts import recoverable
+from distill_core.training.words import not_removed_words
+
+if TYPE_CHECKING:
+    from distill_core.training.run_folder.facts import ListedRun
+
+
+def _listed() -> tuple[ListedRun, ...]:
+    """Return every training that was never saved, the newest first."""
+    from distill_core.training.kinds import listed_runs
+
+    return tuple(listed_runs())
+
+
+def _with_runs(state: State, runs: tuple[ListedRun, ...]) -> State:
+    """Return the state with these trainings; the open model's may have been discarded in the list."""
+    ids = {run.facts.run_id for run in runs if run.facts is not None}
+    unfinished = state.open.unfinished
+    still_there = unfinished is not None and unfinished.run_id in ids
+    return state.with_open(recoverable=recoverable(runs), unfinished=unfinished if still_there else None)
+
+
+def _take_listed(state: State, runs: tuple[ListedRun, ...]) -> Taken:
+    return _with_runs(state, runs), [("runs_listed", runs)]
+
+
+def listing() -> Task[tuple[ListedRun, ...]]:
+    """List the trainings."""
+    return Task(Activity.WORKING, Subject.RUNS, lambda on_event, should_stop: _listed(), _take_listed)
+
+
+def _take_left(state: State, runs: tuple[ListedRun, ...]) -> Taken:
+    return _with_runs(state, runs), [("runs_left", runs)]
+
+
+def discarding(model: Path, run_id: str) -> Task[tuple[ListedRun, ...]]:
+    """Remove a model's unfinished training of this id, and return those that are left."""
+
+    def run(on_event: OnEvent, should_stop: ShouldStop) -> tuple[ListedRun, ...]:
+        from distill_core.training.kinds import prior_runs
+
+        prior_runs(model).discard(run_id)
+        return _listed()
+
+    return Task(Activity.WORKING, Subject.RUNS, run, _take_left)
+
+
+def discarding_listed(listed_id: str) -> Task[tuple[ListedRun, ...]]:
+    """Remove a listed training, readable or not, and return those that are left."""
+
+    def run(on_event: OnEvent, should_stop: ShouldStop) -> tuple[ListedRun, ...]:
+        from distill_core.training.kinds import stored_run
+
+        if obstacle := stored_run(listed_id).discard():
+            raise DistillError(*not_removed_words(obstacle))
+        return _listed()
+
+    return Task(Activity.WORKING, Subject.RUNS, run, _take_left)
