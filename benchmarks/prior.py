@@ -39,9 +39,9 @@ from benchmarks.rivals import (
     Contender,
     Facts,
     OursInRows,
+    all_sound,
     build,
     is_installed,
-    whole_batch,
 )
 from distill_core.training.data.codes import SplitCodes
 from distill_core.training.prior.baselines import unigram_perplexities
@@ -59,11 +59,12 @@ _Row = dict[str, float | None]
 
 def facts_of(options: argparse.Namespace, sounds: Sounds, seed: int) -> Facts:
     """Return what the contenders are built for."""
-    model = sounds.loaded.model
-    shapes = (model.codebook_size, model.num_quantizers, sounds.loaded.grid)
+    geometry, codebook_size = sounds.loaded.geometry, sounds.loaded.model.codebook_size
+    grid = (geometry.bands, geometry.chunk_steps)
     tier = get_adaptive_prior_config(len(sounds.dataset.files))
     ours = sounds.settings(options.hidden, options.layers, seed)
-    return Facts(*shapes, ours, tier, options.cpu_seconds, options.stock_spans_tier, sounds.loaded.seq_len)
+    shapes = (codebook_size, geometry.levels, grid)
+    return Facts(*shapes, ours, tier, options.cpu_seconds, options.stock_spans_tier, geometry.codes_per_second)
 
 
 def matmul_peak(seconds: float = 2.0) -> float:
@@ -80,11 +81,11 @@ def matmul_peak(seconds: float = 2.0) -> float:
 def operations_per_code(name: str, facts: Facts) -> float:
     """Return how many floating point operations of matrix products a training step spends on a code."""
     contender = build(name, facts)
-    codes_BT = torch.randint(facts.codebook_size, (contender.batch_size, facts.codes))
+    codes_BWHQ = torch.randint(facts.codebook_size, (contender.batch_size, *facts.shape_WHQ))
     contender.network.train()
     with FlopCounterMode(display=False) as counter:
-        contender.learn(whole_batch(codes_BT))
-    return counter.get_total_flops() / codes_BT.numel()
+        contender.learn(all_sound(codes_BWHQ))
+    return counter.get_total_flops() / codes_BWHQ.numel()
 
 
 def _memory_mib(field: str) -> float:
@@ -97,13 +98,13 @@ def training_memory_mib(name: str, facts: Facts) -> float:
     torch.set_num_threads(1)
     # A tiny step first: torch loads parts of itself with it, which are nobody's memory.
     tiny = replace(facts.ours, hidden_size=32, num_layers=1, num_heads=1)
-    build(name, replace(facts, ours=tiny)).learn(whole_batch(torch.zeros(1, facts.codes, dtype=torch.long)))
+    build(name, replace(facts, ours=tiny)).learn(all_sound(torch.zeros(1, *facts.shape_WHQ, dtype=torch.long)))
     before = _memory_mib("VmRSS")
     contender = build(name, facts)
-    codes_BT = torch.randint(facts.codebook_size, (contender.batch_size, facts.codes))
+    codes_BWHQ = torch.randint(facts.codebook_size, (contender.batch_size, *facts.shape_WHQ))
     contender.network.train()
     for _ in range(3):
-        contender.learn(whole_batch(codes_BT))
+        contender.learn(all_sound(codes_BWHQ))
     return _memory_mib("VmHWM") - before
 
 
@@ -208,7 +209,7 @@ def print_table(rows: dict[str, _Row], found: dict[str, _Row]) -> None:
 def in_rows(options: argparse.Namespace, sounds: Sounds, facts: Facts) -> None:
     """Race Distill's prior with contexts of one second and of four on whole sounds in a row, and print both."""
     split = sounds.codes("rows", facts.ours)
-    bands, second = sounds.loaded.grid
+    bands, second = sounds.loaded.geometry.bands, sounds.loaded.geometry.chunk_steps
     steps = sounds.context_steps(split, facts.ours)
     budget_s = min(_ROWS_CPU_S, options.cpu_seconds)
     contenders = {}
@@ -268,7 +269,8 @@ def over_seeds(found: list[dict[str, _Row]]) -> dict[str, _Row]:
 
 def print_conditions(options: argparse.Namespace, facts: Facts, split: SplitCodes) -> None:
     """Print what the figures hold for: processor, formats, batches, sounds, padding and schedules."""
-    ours, seconds = facts.ours, [sum(len(sound.codes_NSQ) for sound in part) for part in (split.train, split.val)]
+    ours, steps = facts.ours, facts.grid[1]
+    seconds = [sum(len(sound.codes_WHQ) // steps for sound in part) for part in (split.train, split.val)]
     unigram, _ = unigram_perplexities(split.train, split.val, facts.codebook_size)
     schedule = "tier's epochs" if facts.stock_spans_tier else "budget"
     print(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from statistics import median
 from time import process_time
@@ -22,9 +22,8 @@ from benchmarks.rival_sampling import TOP_P
 from distill_core.audio.chunks import read_file
 from distill_core.events import never
 from distill_core.generation.sampling import SamplingSettings, sample_codes
-from distill_core.models.architectures import Prior
-from distill_core.models.flat import CodePrior
-from distill_core.models.frames import FramesPrior
+from distill_core.models.architectures import PRIORS
+from distill_core.models.prior import Prior
 from distill_core.training.data.codes import SplitCodes, extract_code_sequences
 from distill_core.training.data.sound_codes import first_codes
 from distill_core.training.prior.config import PriorConfig, get_adaptive_prior_config
@@ -86,40 +85,36 @@ def encode_phase(sounds: Sounds) -> Phase:
 
 
 def phases(prior: Prior, split: SplitCodes, config: PriorConfig, second: tuple[int, int]) -> Iterator[Phase]:
-    """Yield a prior's training on a batch, its validation on one, and its sampling of a second."""
-    positions = math.prod(second)
+    """Yield a prior's training on a batch, its validation on one, and its sampling of a second of (bands, steps)."""
+    positions, chunk_steps = math.prod(second), second[1] if prior.layout == "chunks" else 1
     codes_a_second = positions * prior.num_quantizers
     most = config.batch_size * codes_a_second
     optimizer = build_optimizer(prior, config)
     batch = next(as_windows(prior, split.versions, most).random(torch.Generator().manual_seed(config.seed)))
-    held_out = as_windows(prior, ([sound] for sound in first_codes(split.val, most)), most)
+    held_out = as_windows(prior, ([sound] for sound in first_codes(split.val, most, chunk_steps)), most)
     prior.train()
-    yield Phase("train", partial(train_step, prior, batch, optimizer, config), batch.count / codes_a_second)
-    scored_s = sum(each.count for each in held_out.fixed()) / codes_a_second
+    yield Phase(
+        "train", partial(train_step, prior, batch.windows, optimizer, config), batch.windows.count / codes_a_second
+    )
+    scored_s = sum(each.windows.count for each in held_out.fixed()) / codes_a_second
     yield Phase("validate", partial(validate, prior, held_out), scored_s, len(held_out))
     sample = partial(sample_codes, prior, positions=positions, settings=SamplingSettings(top_p=TOP_P))
     for count in SAMPLE_BATCHES:
         yield Phase(f"sample, {count}", partial(sample, count), count)
 
 
-def _frames(sounds: Sounds, config: PriorConfig) -> tuple[Prior, SplitCodes]:
-    split, model = sounds.codes("rows", config), sounds.loaded.model
-    shapes = (model.codebook_size, model.num_quantizers, sounds.loaded.grid[0], sounds.context_steps(split, config))
-    sizes = (config.hidden_size, config.num_layers, config.num_heads)
-    return FramesPrior(*shapes, *sizes, dropout=config.dropout), split
-
-
-def _flat(sounds: Sounds, config: PriorConfig) -> tuple[Prior, SplitCodes]:
-    loaded, model = sounds.loaded, sounds.loaded.model
-    sizes = (config.hidden_size, config.num_layers, config.num_heads)
-    prior = CodePrior(model.codebook_size, model.num_quantizers, loaded.seq_len, *sizes, dropout=config.dropout)
-    return prior, sounds.codes("chunks", config)
+def _untrained(sounds: Sounds, config: PriorConfig) -> tuple[Prior, SplitCodes]:
+    loaded, prior_class = sounds.loaded, PRIORS[config.architecture].load()
+    split = sounds.codes(prior_class.layout, config)
+    steps = sounds.context_steps(split, config)
+    return prior_class.begin(loaded.geometry, loaded.model.codebook_size, asdict(config), steps), split
 
 
 def _print_prior(sounds: Sounds, prior: Prior, split: SplitCodes, config: PriorConfig) -> None:
     size = f"{config.hidden_size}×{config.num_layers}"
     print(f"{config.architecture} {size}, batches of {config.batch_size} s, {config.precision}")
-    for phase in phases(prior, split, config, sounds.loaded.grid):
+    geometry = sounds.loaded.geometry
+    for phase in phases(prior, split, config, (geometry.bands, geometry.chunk_steps)):
         print_phase(phase)
 
 
@@ -133,5 +128,5 @@ def print_profile(sounds: Sounds) -> None:
         flat = get_adaptive_prior_config(
             len(sounds.dataset.files), hidden_size=hidden, num_layers=layers, num_heads=frames.num_heads, variants=0
         )
-        _print_prior(sounds, *_frames(sounds, frames), frames)
-        _print_prior(sounds, *_flat(sounds, flat), flat)
+        for config in (frames, flat):
+            _print_prior(sounds, *_untrained(sounds, config), config)

@@ -11,7 +11,8 @@ import torch
 from distill_core.audio.dataset import AudioDataset, scan
 from distill_core.audio.variants import total_steps
 from distill_core.models.persistence import LoadedVQModel, load_model_v2
-from distill_core.training.data.codes import Layout, SplitCodes, encode_and_split
+from distill_core.models.prior import Layout
+from distill_core.training.data.codes import SplitCodes, encode_and_split
 from distill_core.training.data.sound_codes import SoundCodes
 from distill_core.training.prior.config import PriorConfig, prior_config_for
 from distill_core.training.prior.number_format import number_format
@@ -31,7 +32,7 @@ class Sounds:
         heads = next(heads for heads in range(max(4, hidden // 64), 0, -1) if hidden % (2 * heads) == 0)
         sizes = {"hidden_size": hidden, "num_layers": layers, "num_heads": heads}
         files, loaded = self.dataset.files, self.loaded
-        code_count = total_steps(files, loaded.spectrogram.config) * loaded.codes_a_step
+        code_count = total_steps(files, loaded.geometry) * loaded.geometry.codes_per_step
         chosen = {"seed": seed, "val_fraction": val_fraction_for(len(files)), "precision": self.number_format}
         return prior_config_for(code_count, **sizes, **chosen)
 
@@ -42,8 +43,8 @@ class Sounds:
 
     def context_steps(self, split: SplitCodes, config: PriorConfig) -> int:
         """Return how many steps the product looks back over in rows: no more than the longest training sound has."""
-        longest = max(self.loaded.grid[1], *(sound.steps for sound in split.train))
-        return min(longest, self.loaded.spectrogram.config.steps_of(config.context_s))
+        longest = max(self.loaded.geometry.chunk_steps, *(sound.steps for sound in split.train))
+        return min(longest, self.loaded.geometry.steps_within(config.context_s))
 
 
 def read_sounds(options: argparse.Namespace) -> Sounds:
@@ -54,4 +55,4 @@ def read_sounds(options: argparse.Namespace) -> Sounds:
 
 def padding_share(sounds: Sequence[SoundCodes]) -> float:
     """Return the share of codes that only fill a sound's last second."""
-    return 1 - sum(sound.count for sound in sounds) / sum(sound.codes_NSQ.numel() for sound in sounds)
+    return 1 - sum(sound.count for sound in sounds) / sum(sound.codes_WHQ.numel() for sound in sounds)

@@ -24,11 +24,11 @@ from torch.nn import functional
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import AdamW, Optimizer
 
-from distill_core.models.flat import flatten_codes
 from distill_core.models.frames import FramesPrior
+from distill_core.models.prior import IGNORED, Windows, mean_loss
 from distill_core.training.data.codes import SplitCodes
 from distill_core.training.data.sound_codes import SoundCodes
-from distill_core.training.data.windows import Batch, CodeWindows
+from distill_core.training.data.windows import CodeWindows, Row, chunks_of
 from distill_core.training.prior.config import PriorConfig
 from distill_core.training.prior.epoch import as_windows, train_step
 from distill_core.training.prior.optimizers import build_optimizer
@@ -37,7 +37,6 @@ OURS = "frames"
 RIVALS = ("stock", "nanogpt", "x_transformers")
 RIVAL_BATCH, RIVAL_FORMAT = 32, "float32"
 _HELD_OUT_BATCH = 32
-_IGNORED = -100  # cross-entropy passes over such a target
 _WARM_UP_SHARE = 0.02
 _MODERN = {"lr": 1e-3, "betas": (0.9, 0.95)}
 
@@ -57,6 +56,11 @@ class Facts:
     budget_s: float
     stock_spans_tier: bool = False
     second: int = 0
+
+    @property
+    def shape_WHQ(self) -> tuple[int, int, int]:
+        """Steps, bands and levels of the context."""
+        return self.grid[1], self.grid[0], self.levels
 
     @property
     def codes(self) -> int:
@@ -183,14 +187,21 @@ def plain_cosine(share: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
 
 
-def whole_batch(codes_BT: Tensor) -> Batch:
-    """Return codes that all count, of windows that begin where their sound does."""
-    begins_B = torch.ones(len(codes_BT), dtype=torch.bool)
-    return Batch(codes_BT, torch.ones_like(codes_BT, dtype=torch.bool), begins_B)
+def all_sound(codes_BWHQ: Tensor) -> Windows:
+    """Return seconds that are all sound, and begin where their sound does."""
+    begins_B = torch.ones(len(codes_BWHQ), dtype=torch.bool)
+    return Windows(codes_BWHQ, torch.ones(codes_BWHQ.shape[:2], dtype=torch.bool), begins_B)
 
 
-def _rows(batch: Batch, rows: Tensor) -> Batch:
-    return Batch(batch.codes_BT[rows], batch.counted_BT[rows], batch.begins_B[rows])
+def seconds_of(sounds: Iterable[SoundCodes], steps: int) -> Windows:
+    """Return all seconds of sounds together, of so many steps each."""
+    parts = [part for sound in sounds for part in chunks_of(sound, steps)]
+    counted_NW = torch.stack([torch.arange(steps) < counted for _, counted in parts])
+    return Windows(torch.stack([codes for codes, _ in parts]), counted_NW, torch.ones(len(parts), dtype=torch.bool))
+
+
+def _rows(seconds: Windows, rows: Tensor) -> Windows:
+    return Windows(seconds.codes_BWHQ[rows], seconds.counted_BW[rows], seconds.begins_B[rows])
 
 
 class Contender:
@@ -209,36 +220,36 @@ class Contender:
 
     def enter(self, split: SplitCodes, seed: int) -> None:
         """Take the codes, in the order that the network wants them."""
-        self.held_out = self._chunks(split.val)
+        self.held_out = self._seconds(split.val)
         self.batches = self._batches(split, torch.Generator().manual_seed(seed))
 
-    def in_order(self, codes_NSQ: Tensor) -> Tensor:
-        """Return `[N, T]`, as the network wants a second's positions."""
-        return flatten_codes(codes_NSQ)
+    def in_order(self, codes_BWHQ: Tensor) -> Tensor:
+        """Return `[B, T]`, as the network wants a second's codes: band by band."""
+        return codes_BWHQ.transpose(1, 2).flatten(1)
 
-    def _chunks(self, sounds: Sequence[SoundCodes]) -> Batch:
-        """Return all seconds of sounds together."""
-        codes_NSQ = torch.cat([sound.codes_NSQ for sound in sounds])
-        counted_NS = torch.cat([sound.counted_NS for sound in sounds])
-        counted_NT = self.in_order(counted_NS[..., None].expand(codes_NSQ.shape))
-        return Batch(self.in_order(codes_NSQ), counted_NT, torch.ones(len(codes_NSQ), dtype=torch.bool))
+    def targets(self, seconds: Windows) -> Tensor:
+        """Return `[B, T]` in the network's order, with `IGNORED` for padding."""
+        return self.in_order(seconds.targets())
 
-    def _batches(self, split: SplitCodes, generator: torch.Generator) -> Iterator[Batch]:
-        chunks = self._chunks(split.train)
+    def _seconds(self, sounds: Iterable[SoundCodes]) -> Windows:
+        return seconds_of(sounds, self.facts.grid[1])
+
+    def _batches(self, split: SplitCodes, generator: torch.Generator) -> Iterator[Windows]:
+        seconds = self._seconds(split.train)
         while True:
-            for rows in torch.randperm(len(chunks.codes_BT), generator=generator).split(self.batch_size):
-                yield _rows(chunks, rows)
+            for rows in torch.randperm(len(seconds.codes_BWHQ), generator=generator).split(self.batch_size):
+                yield _rows(seconds, rows)
             self.epoch += 1
 
     def share(self) -> float:
         """Return where the schedule is, from 0 to 1."""
         return self.spent_s / self.facts.budget_s
 
-    def learn(self, batch: Batch) -> None:
+    def learn(self, seconds: Windows) -> None:
         """Take one step."""
         self.optimizer.zero_grad(set_to_none=True)
-        logits_BTK, targets_BT = self.network(batch.codes_BT[:, :-1]), batch.targets(_IGNORED)[:, 1:]
-        functional.cross_entropy(logits_BTK.flatten(0, 1), targets_BT.flatten(), ignore_index=_IGNORED).backward()
+        logits_BTK = self.network(self.in_order(seconds.codes_BWHQ)[:, :-1])
+        mean_loss(logits_BTK, self.targets(seconds)[:, 1:]).backward()
         clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimizer.step()
 
@@ -254,23 +265,24 @@ class Contender:
             self.learn(batch)
             self.spent_s += process_time() - started
             self.codes_seen += batch.count
-            self.codes_computed += batch.codes_BT.numel()
+            self.codes_computed += batch.codes_BWHQ.numel()
 
     @torch.no_grad()
     def validate(self) -> None:
         """Note the mean loss in nats of codes 1…last of every held-out second, without padding."""
         self.network.eval()
         total, scored = 0.0, 0
-        for rows in torch.arange(len(self.held_out.codes_BT)).split(_HELD_OUT_BATCH):
-            batch = _rows(self.held_out, rows)
-            total += _summed_loss(self.network(batch.codes_BT[:, :-1]), batch.targets(_IGNORED)[:, 1:])
-            scored += int(batch.counted_BT[:, 1:].sum())
+        for rows in torch.arange(len(self.held_out.codes_BWHQ)).split(_HELD_OUT_BATCH):
+            seconds = _rows(self.held_out, rows)
+            targets_BT = self.targets(seconds)[:, 1:]
+            total += _summed_loss(self.network(self.in_order(seconds.codes_BWHQ)[:, :-1]), targets_BT)
+            scored += int((targets_BT != IGNORED).sum())
         self.curve.append((self.spent_s, total / scored))
 
 
 def _summed_loss(logits_BTK: Tensor, targets_BT: Tensor) -> float:
     losses = (logits_BTK.flatten(0, 1), targets_BT.flatten())
-    return functional.cross_entropy(*losses, ignore_index=_IGNORED, reduction="sum").item()
+    return functional.cross_entropy(*losses, ignore_index=IGNORED, reduction="sum").item()
 
 
 class Ours(Contender):
@@ -283,27 +295,37 @@ class Ours(Contender):
         super().__init__(facts, prior, build_optimizer(prior, config), warm_up_and_cosine)
         self.batch_size = config.batch_size
 
-    def in_order(self, codes_NSQ: Tensor) -> Tensor:
-        return flatten_codes(codes_NSQ, self.network.order_of(codes_NSQ.shape[1]))
+    def in_order(self, codes_BWHQ: Tensor) -> Tensor:
+        return codes_BWHQ.flatten(1)
 
-    def _batches(self, split: SplitCodes, generator: torch.Generator) -> Iterator[Batch]:
+    def _batches(self, split: SplitCodes, generator: torch.Generator) -> Iterator[Windows]:
         """Yield the sounds as they are in the first epoch; one more variant of each joins with every epoch."""
         most = max(map(len, split.versions))
         for joined in count(1):
             if joined <= most:
                 windows = self._windows(versions[:joined] for versions in split.versions)
-            yield from windows.random(generator)
+            yield from (batch.windows for batch in windows.random(generator))
             self.epoch += 1
 
     def _windows(self, sounds: Iterable[Sequence[SoundCodes]]) -> CodeWindows:
-        return as_windows(self.network, sounds, self.batch_size * self.facts.second)
+        """Return seconds, each a row of its own."""
+        steps, second = self.facts.grid[1], self.facts.second
+        versions = [[[_row(*part) for part in chunks_of(version, steps)] for version in sound] for sound in sounds]
+        return CodeWindows(versions, steps, self.batch_size * second)
 
-    def learn(self, batch: Batch) -> None:
-        train_step(self.network, batch, self.optimizer, self.facts.ours)
+    def learn(self, seconds: Windows) -> None:
+        train_step(self.network, seconds, self.optimizer, self.facts.ours)
+
+
+def _row(codes_WHQ: Tensor, counted: int) -> Row:
+    return Row(codes_WHQ[:counted], counted, codes_WHQ[:counted].numel())
 
 
 class OursInRows(Ours):
     """The same on whole sounds in a row, with a context as long as the grid of its facts."""
+
+    def _windows(self, sounds: Iterable[Sequence[SoundCodes]]) -> CodeWindows:
+        return as_windows(self.network, sounds, self.batch_size * self.facts.second)
 
     def enter(self, split: SplitCodes, seed: int) -> None:
         """Take the sounds' codes, one row of positions each."""
@@ -316,9 +338,10 @@ class OursInRows(Ours):
         self.network.eval()
         total, scored = 0.0, 0
         for batch in self.val_windows.fixed():
-            logits_BTK = self.network.logits_with_start(batch.codes_BT, batch.begins_B)
-            total += _summed_loss(logits_BTK, batch.targets(_IGNORED))
-            scored += batch.count
+            codes_BT = self.in_order(batch.windows.codes_BWHQ)
+            logits_BTK = self.network.logits_with_start(codes_BT, batch.windows.begins_B)
+            total += _summed_loss(logits_BTK, self.targets(batch.windows))
+            scored += batch.windows.count
         self.curve.append((self.spent_s, total / scored))
 
 

@@ -29,7 +29,9 @@ BAR_SECONDS, BAR_RATIO = 0.3, 2.5
 
 def _saves(model: Path, sizes: dict[str, int]) -> dict[str, Callable[[], object]]:
     summary = read_summary(model)
-    prior = CodePrior(summary.codebook_size, summary.num_quantizers, summary.seq_len, num_heads=HEADS, **sizes)
+    prior = CodePrior(
+        summary.codebook_size, summary.num_quantizers, summary.geometry.codes_per_second, num_heads=HEADS, **sizes
+    )
     config = {**sizes, "num_heads": HEADS}
 
     def save() -> object:

@@ -30,7 +30,7 @@ import soundfile
 from distill_core import PriorEpochMetrics, load_model_v2, scan, train_prior
 from distill_core.audio.dataset import AudioDataset
 from distill_core.device import training_threads
-from distill_core.events import JobProgress, OnEvent, ShouldStop, ignore, never
+from distill_core.events import JobProgress, OnEvent, Phase, ShouldStop, ignore, never
 from distill_core.training.prior.events import PriorStepMetrics, PriorTrainingStartEvent
 from distill_core.training.prior.number_format import processor_name
 from distill_core.training.run_folder.folder import RunFolder
@@ -87,7 +87,7 @@ class Looks:
         if isinstance(event, PriorTrainingStartEvent):
             self.phase = "train"
         elif isinstance(event, JobProgress):
-            self.phase = "train" if event.phase == "variants" and event.done == event.total else "prepare"
+            self.phase = "train" if event.phase is Phase.VARIANTS and event.done == event.total else "prepare"
         elif isinstance(event, PriorStepMetrics):
             self.phase = "validate" if event.step == event.total_steps else "train"
         elif isinstance(event, PriorEpochMetrics):

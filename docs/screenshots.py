@@ -28,8 +28,9 @@ from PySide6.QtWidgets import QApplication, QMessageBox, QPushButton, QScrollAre
 from app.desktop.application import DistillApplication  # noqa: E402
 from app.main_window import MainWindow  # noqa: E402
 from app.session import Session  # noqa: E402
+from app.session.activity import Activity  # noqa: E402
 from app.session.problems import problem_from  # noqa: E402
-from app.session.state import Activity, State  # noqa: E402
+from app.session.state import State  # noqa: E402
 
 DEMO = ROOT / "resources" / "demo"
 OLDER_RUN = ROOT / "tests" / "data" / "run-format-1" / "run.distill-run"
@@ -249,9 +250,9 @@ class Story:
         """Wait for an activity; for none, until everything that was asked for is done."""
         wait_until(
             lambda: (
-                self.session.state.activity is activity
-                and not self.session.state.pending_model
-                and not self.session.state.pending_sounds
+                self.session.state.work is activity
+                and not self.session.state.open.pending_model
+                and not self.session.state.open.pending_sounds
             )
         )
 
@@ -280,8 +281,8 @@ class Story:
 
     def tell_opening(self) -> None:
         """From the empty window to one that is ready."""
-        self.camera.when("starting", lambda state: state.activity is Activity.STARTING)
-        self.camera.when("opening-model", lambda state: state.activity is Activity.OPENING)
+        self.camera.when("starting", lambda state: state.work is Activity.STARTING)
+        self.camera.when("opening-model", lambda state: state.work is Activity.OPENING)
         self.open_window()
         self.camera.take("empty")
         drop(self.window, self.files.model)
@@ -364,8 +365,8 @@ class Story:
 
     def tell_training(self) -> None:
         """Train, be asked while it runs, stop, train to the end, save, and save again."""
-        self.camera.when("preparing", lambda state: state.activity is Activity.PREPARING)
-        self.camera.when("stopping", lambda state: state.activity is Activity.STOPPING)
+        self.camera.when("preparing", lambda state: state.work is Activity.PREPARING)
+        self.camera.when("stopping", lambda state: state.work is Activity.STOPPING)
         self.open_window()
         self.open_demo()
         self.session.step_finished.connect(self._on_first_step, Qt.ConnectionType.SingleShotConnection)
@@ -390,8 +391,8 @@ class Story:
 
     def tell_saving(self) -> None:
         """Save, save again where a prior is, and fail to."""
-        self.camera.when("saving", lambda state: state.activity is Activity.SAVING)
-        self.window.commands.save()
+        self.camera.when("saving", lambda state: state.work is Activity.SAVING)
+        self.window.commands.saving.save()
         self.wait()
         self.camera.take("saved")
         area = self.window.inspect.findChild(QScrollArea)
@@ -402,14 +403,14 @@ class Story:
         self.camera.take("saved-smallest")
         self.window.resize(1040, 720)
         self.train_again(epochs=3)
-        self.window.commands.save()
+        self.window.commands.saving.save()
         self.take_dialog("dialog-worse", "Cancel")
         self.session.discard_prior()
         self.train_again(epochs=60)
-        self.window.commands.save()
+        self.window.commands.saving.save()
         self.take_dialog("dialog-replace", "Cancel")
         shutil.copyfile(DEMO / "demo.distill", self.files.model)
-        self.window.commands.save()
+        self.window.commands.saving.save()
         self.take_dialog_if_there("Replace")
         self.wait()
         self.camera.take("save-failed")
@@ -436,7 +437,7 @@ class Story:
         self.window._may_close = True
         self.window.close()
         self.open_window()
-        wait_until(lambda: bool(self.session.state.recoverable))
+        wait_until(lambda: bool(self.session.state.open.recoverable))
         self.wait()
         self.camera.take("unfinished-at-start")
         self.window.training.notice_banner.button("reopen").click()
@@ -465,7 +466,7 @@ class Story:
         """Ask for the version before."""
         self.open_window()
         self.open_demo()
-        self.window.commands.restore()
+        self.window.commands.saving.restore()
         self.wait()
         self.take_dialog("dialog-restore", "Cancel")
         self.close_window()
@@ -475,9 +476,9 @@ class Story:
         import torch
 
         from distill_core.files.archive import read_archive
-        from distill_core.training.run_folder.folder import RunFolder
+        from distill_core.training.kinds import prior_runs
 
-        folder = RunFolder.of(self.files.model).folder
+        folder = prior_runs(self.files.model).folder
         folder.mkdir(parents=True)
         values, _ = read_archive(OLDER_RUN)
         torch.save(values | {"model_path": str(self.files.model.resolve())}, folder / OLDER_RUN.name)

@@ -12,11 +12,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from distill_core.training.codec.events import VQVAEEpochMetrics, VQVAETrainingCompleteEvent, VQVAETrainingStartEvent
-
 from distill_core.audio.dataset import scan
 from distill_core.training.codec.config import get_adaptive_vqvae_config
-from distill_core.training.codec.train import TrainedVQVAE, train_vqvae
+from distill_core.training.codec.events import VQVAEEpochMetrics, VQVAETrainingCompleteEvent, VQVAETrainingStartEvent
+from distill_core.training.codec.train import train_codec
+from distill_core.training.codec.trained import TrainedCodec
 
 HERE = Path(__file__).parent
 # Eighteen clean sounds of three instruments: there the small set's default dropout of 0.4 costs more than it gives, and
@@ -46,10 +46,10 @@ def show(event: object) -> None:
             print(f"epoch {event.epoch}: error {event.val_l1:.3f}, loss {event.val_loss:.3f}", flush=True)
 
 
-def train_demo() -> TrainedVQVAE:
+def train_demo() -> TrainedCodec:
     sounds = scan(HERE / "sounds")
     config = get_adaptive_vqvae_config(len(sounds.files), **SETTINGS)
-    trained = train_vqvae(sounds, config, on_event=show)
+    trained = train_codec(sounds, config, on_event=show)
     return replace(trained, metadata=trained.metadata | NAMES)
 
 
