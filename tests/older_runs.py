@@ -15,11 +15,12 @@ def leave_older_run(model: Path, version: int) -> None:
     import torch
 
     from distill_core.models.persistence import read_codec_digest
-    from distill_core.training.run_folder.folder import RunFolder
+    from distill_core.training.kinds import prior_runs
 
-    folder = RunFolder.of(model).folder
+    folder = prior_runs(model).folder
     folder.mkdir(parents=True)
     for file in (DATA / f"run-format-{version}").iterdir():
         values = torch.load(file, weights_only=True)
         metadata = values["prior_metadata"] | {"codec_digest": read_codec_digest(model)}
-        torch.save(values | {"prior_metadata": metadata}, folder / file.name)
+        own = {"codec_digest": read_codec_digest(model), "model_path": str(model)} if version >= 3 else {}
+        torch.save(values | own | {"prior_metadata": metadata}, folder / file.name)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.nn import functional
 
 from benchmarks import prior_profile
 from benchmarks.prior import cpu_s_to, print_conditions, race, ratios
@@ -38,13 +39,14 @@ def facts():
 def sounds_of(steps, bands=2, levels=3):
     """Return a sound of so many steps each, in chunks of three, with other codes in padding than in sound."""
     generator = torch.Generator().manual_seed(0)
-    sounds = [SoundCodes.in_chunks(torch.randint(16, (each, bands, levels), generator=generator), 3) for each in steps]
-    return tuple(with_padding(sound, 7) for sound in sounds)
+    rows = [torch.randint(16, (each, bands, levels), generator=generator) for each in steps]
+    padded = [functional.pad(row, (0, 0, 0, 0, 0, -len(row) % 3), value=7) for row in rows]
+    return tuple(SoundCodes(codes, len(row)) for codes, row in zip(padded, rows, strict=True))
 
 
 def with_padding(sound, code):
     """Return the sound with a code in all that only fills its last second."""
-    return replace(sound, codes_NSQ=sound.codes_NSQ.where(sound.counted_NS[..., None], code))
+    return replace(sound, codes_WHQ=torch.cat([sound.sound_WHQ, torch.full_like(sound.codes_WHQ[sound.steps :], code)]))
 
 
 def split_of(train, val):
@@ -106,9 +108,8 @@ def test_padding_is_neither_learned_from_nor_scored_nor_counted(name, facts):
 class Guess(torch.nn.Module):
     """Gives every code the same chance at every place, a larger one the larger it is."""
 
-    def __init__(self, network):
+    def __init__(self):
         super().__init__()
-        self.order_of = getattr(network, "order_of", None)
         self.logits_K = torch.linspace(0, 3, 16)
 
     def forward(self, codes_BT):
@@ -120,11 +121,11 @@ class Guess(torch.nn.Module):
 def test_everybody_is_scored_on_the_same_codes(name, facts):
     sounds = sounds_of([4, 7, 3, 5])
     one = contender(name, facts)
-    one.network = Guess(one.network)
+    one.network = Guess()
     one.enter(split_of(sounds[:1], sounds), seed=0)
     one.validate()
-    sound_codes = torch.cat([sound.codes_WHQ.flatten() for sound in sounds])
-    first_codes = torch.cat([sound.codes_NSQ[:, 0, 0] for sound in sounds])
+    sound_codes = torch.cat([sound.sound_WHQ.flatten() for sound in sounds])
+    first_codes = torch.cat([sound.codes_WHQ[::3, 0, 0] for sound in sounds])
     losses = -one.network.logits_K.log_softmax(0)
     expected = (losses[sound_codes].sum() - losses[first_codes].sum()) / (len(sound_codes) - len(first_codes))
     assert one.curve[-1][1] == pytest.approx(float(expected), rel=1e-6)
@@ -149,13 +150,13 @@ def test_ours_has_the_settings_of_the_product_and_the_rivals_their_own_batch(fou
 
 
 def test_a_variant_joins_ours_with_each_epoch(facts):
-    versions = tuple(SoundCodes(torch.full((1, 6, 3), code), bands=2, steps=3) for code in range(3))
+    versions = tuple(SoundCodes.whole(torch.full((3, 2, 3), code)) for code in range(3))
     one = build(OURS, facts)
     one.enter(SplitCodes((versions,) * 8, versions[:1], (), ()), seed=0)
     seen = {}
     while one.epoch < 4:
         batch = next(one.batches)
-        seen.setdefault(one.epoch, set()).update(batch.codes_BT.unique().tolist())
+        seen.setdefault(one.epoch, set()).update(batch.codes_BWHQ.unique().tolist())
     assert seen[0] == {0}
     assert seen[1] <= {0, 1}
     assert 2 in seen[2] | seen[3]

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import gc
+import math
 import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # before anything starts Qt
 
-import math
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
-
 import pytest
-from distill_core.training.events import Ended
+from PySide6.QtCore import QSettings
 from PySide6.QtGui import QColor, QPalette
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
+from pytestqt.qtbot import QtBot
 
+from app.flows.commands import Commands
+from app.session import Session
+from app.session.state import TrainingState
+from distill_core.training.events import Ended
 from distill_core.training.prior.events import FilePrior, PriorEpochMetrics
+from tests.app.driving import DISK_WATCH, WAIT_MS, DiskWatch, ScriptedPrompts, bring_to, settle_session
 
 if TYPE_CHECKING:
     from distill_core.training.prior.trained import TrainedPrior
@@ -33,7 +40,7 @@ def _palette(window: str, text: str, base: str, button: str) -> QPalette:
 
 @pytest.fixture(autouse=True)
 def _collected() -> Iterator[None]:
-    """Collect what a test's windows left between tests, and not in the middle of a call into Qt, which may hang."""
+    """Collect a test's garbage between tests: in the middle of a call into Qt a collection may hang."""
     yield
     gc.collect()
 
@@ -58,25 +65,32 @@ def palette(request: pytest.FixtureRequest, qapp: QApplication, palettes: dict[s
 
 @pytest.fixture
 def an_epoch() -> Callable[..., PriorEpochMetrics]:
-    """Return `an_epoch(number, perplexity, verdict="learning", message="", of=50)`, as training sends it."""
+    """Return `an_epoch(number, perplexity, verdict="learning", message="", of=50, best=number, kept=best)`."""
 
     def make(
-        number: int, perplexity: float, verdict: str = "learning", message: str = "", of: int = 50
+        number: int,
+        perplexity: float,
+        verdict: str = "learning",
+        message: str = "",
+        of: int = 50,
+        best: int = 0,
+        kept: int = 0,
     ) -> PriorEpochMetrics:
         loss = math.log(perplexity)
         losses = (loss / 2, loss, perplexity, perplexity)
-        return PriorEpochMetrics(number, of, *losses, False, message, 1.5, 1e-3, verdict=verdict)
+        named = {"best_epoch": best or number, "kept_epoch": kept or best or number}
+        return PriorEpochMetrics(number, of, *losses, False, message, 1.5, 1e-3, verdict=verdict, **named)
 
     return make
 
 
 @pytest.fixture
 def make_trained() -> Callable[..., TrainedPrior]:
-    """Return `make_trained(epochs, ended=…, file_prior=…, **metadata)`: what training returns after such epochs."""
+    """Return `make_trained(epochs, ended=…, file_prior=…, **metadata)`: a training's result after such epochs."""
     from distill_core import CodePrior
-    from distill_core.training.loop import KeptWeights, copy_of
-    from distill_core.training.prior.train import KEPT_UNASKED
-    from distill_core.training.prior.trained import TrainedPrior, choices
+    from distill_core.training.loop import copy_of
+    from distill_core.training.prior.kept import KEPT_UNASKED, Kept
+    from distill_core.training.prior.trained import TrainedPrior
 
     def make(
         epochs: Sequence[PriorEpochMetrics],
@@ -84,24 +98,75 @@ def make_trained() -> Callable[..., TrainedPrior]:
         file_prior: FilePrior | None = None,
         **metadata: Any,
     ) -> TrainedPrior:
-        prior, (best, last, before) = CodePrior(16, 2, 96, 32, 1, 2), [KeptWeights() for _ in range(3)]
+        prior, kept = CodePrior(16, 2, 96, 32, 1, 2), Kept()
         has_memorized = False
         for epoch in epochs:
             has_memorized = has_memorized or epoch.verdict == "memorizing"
-            best.keep_if_better(copy_of(prior), epoch.val_loss, epoch.epoch)
-            last.keep(copy_of(prior), epoch.val_loss, epoch.epoch)
-            if not has_memorized:
-                before.keep_if_better(copy_of(prior), epoch.val_loss, epoch.epoch)
-        facts = {"unigram_perplexity": 24.3, "measure": 2, "best_epoch": best.epoch, "ended": ended.value} | metadata
+            kept.keep(copy_of(prior), epoch.val_loss, epoch.epoch, has_memorized=has_memorized)
+        facts = {
+            "unigram_perplexity": 24.3,
+            "measure": 2,
+            "best_epoch": kept.best.epoch,
+            "ended": ended.value,
+        } | metadata
         trained = TrainedPrior(
             prior,
             prior.sizes(),
             facts,
             tuple(epochs),
             ended,
-            weights=choices(best, last, before),
+            weights=kept.choices,
             file_prior=file_prior,
         )
         return trained.keeping(KEPT_UNASKED)
 
     return make
+
+
+@pytest.fixture
+def watch() -> Iterator[DiskWatch]:
+    """Return the watch that notes the threads which touch files below `watch.folders`."""
+    DISK_WATCH.threads.clear()
+    yield DISK_WATCH
+    DISK_WATCH.folders = []
+
+
+# The flows without the window
+
+
+@pytest.fixture
+def session(qtbot: QtBot, tmp_path: Path) -> Iterator[Session]:
+    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path / "settings"))
+    session = Session()
+    yield session
+    assert session.close(WAIT_MS)
+    session.deleteLater()
+
+
+@pytest.fixture
+def prompts() -> ScriptedPrompts:
+    return ScriptedPrompts()
+
+
+@pytest.fixture
+def commands(qtbot: QtBot, session: Session, prompts: ScriptedPrompts) -> Commands:
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    commands = Commands(session, prompts, parent)
+    commands.keeps = parent
+    return commands
+
+
+@pytest.fixture
+def unsaved(make_trained: Callable[..., TrainedPrior], an_epoch: Callable[..., PriorEpochMetrics]) -> TrainingState:
+    trained = make_trained([an_epoch(3, 8.17)])
+    return TrainingState(trained=trained, unsaved=True, epochs=trained.history)
+
+
+@pytest.fixture
+def with_unsaved(qtbot: QtBot, session: Session, unsaved: TrainingState, tiny_model: Path) -> Session:
+    """A Session with a small model and a prior to be saved into it."""
+    session.open_model(tiny_model)
+    settle_session(qtbot, session)
+    bring_to(qtbot, session, replace(session.state, training=unsaved))
+    return session

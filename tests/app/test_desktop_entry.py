@@ -1,4 +1,4 @@
-"""Applications menu and double-click, asked of the desktop's own tools where they are installed."""
+"""Applications menu and double-click, asked of the desktop's own tools if they are installed."""
 
 from __future__ import annotations
 

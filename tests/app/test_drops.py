@@ -1,4 +1,4 @@
-"""What becomes of everything that people drop."""
+"""Everything that people drop, sorted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the Inspect panel shows of a model file: all that is known, and nothing that is not."""
+"""The Inspect panel's facts of a model file: all that are known, and no others."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ from app.widgets.plot.plot import PerplexityPlot
 from distill_core import read_summary
 from distill_core.models.summary import ModelSummary
 from tests.core.test_text import fill_with_wild_text
+from tests.toy_codec import CONFIG, NAME, toy_codec
 
+__all__ = ["toy_codec"]
 REFERENCE = Path(__file__).parents[1] / "data" / "ref_small_prior.distill"
 TRAINED: dict[str, Any] = {
     "best_perplexity": 7.419,
@@ -108,6 +110,8 @@ def test_the_ancestors_file_tells_what_it_knows(reference: ModelSummary) -> None
     assert list(facts) == ["Model", "Use of the codebooks", "Prior", "File"]
     assert facts["Model"]["Codebooks"] == "3 levels × 64 codes"
     assert facts["Model"]["Sample rate"] == "48 kHz"
+    assert facts["Model"]["Mel bands"] == "128, 0–24,000 Hz"
+    assert facts["Model"]["Spectrogram"] == "FFT 2048, hop 512, power 2"
     assert facts["Model"]["Epochs trained"] == "367"
     assert facts["Model"]["Trained on"] == "15 sounds", "a duration of 0 is not known"
     assert "Trained" not in facts["Model"], "an empty date is not known"
@@ -116,7 +120,7 @@ def test_the_ancestors_file_tells_what_it_knows(reference: ModelSummary) -> None
     assert facts["Prior"]["Measure"].startswith("an older one, which counts padding too")
     assert facts["Prior"]["Context"] == "144 codes = 1 second"
     assert facts["Prior"]["Parameters"] == "432,000 (1.7 MB)"
-    unknown = {"Very predictable?", "Seed", "Device", "Validation sounds", "Best of the run", "Verdict", "Ended"}
+    unknown = {"Very predictable", "Seed", "Device", "Validation sounds", "Best of the run", "Verdict", "Ended"}
     assert not unknown & set(facts["Prior"])
     assert facts["File"]["Path"] == str(REFERENCE)
     assert facts["File"]["Size"] == "5.4 MB"
@@ -131,7 +135,7 @@ def test_a_prior_of_ours_tells_everything(reference: ModelSummary) -> None:
     assert prior["Worst verdict of the run"].startswith("fitting – ")
     assert prior["Ended"] == "because it got no better"
     assert prior["Number format"] == "bfloat16"
-    assert prior["Very predictable?"] == "no"
+    assert prior["Very predictable"] == "no"
     assert prior["Trained on"] == "24 sounds, 3 min 12 s"
     assert prior["Folder"] == "kicks"
     assert prior["Validation sounds"] == "2: kick 1.wav, kick 7.wav"
@@ -156,7 +160,12 @@ def test_a_prior_of_a_newer_distill_is_named(reference: ModelSummary) -> None:
 @pytest.mark.parametrize(
     ("metadata", "label", "value"),
     [
-        ({"was_memorizing": True}, "Very predictable?", "yes, in some epoch"),
+        (
+            {"sibling_agreement": 0.37},
+            "Sibling agreement",
+            "37% of a validation sound's codes are those of its nearest training sound (median)",
+        ),
+        ({"was_memorizing": True}, "Very predictable", "yes, in some epoch"),
         ({"best_perplexity": 8}, "Perplexity", "8.00 (uniform = 64)"),
         (
             AFTER_MEMORIZING,
@@ -190,6 +199,15 @@ def test_a_prior_of_a_newer_distill_is_named(reference: ModelSummary) -> None:
 )
 def test_values_in_words(reference: ModelSummary, metadata: dict[str, Any], label: str, value: str) -> None:
     assert facts_of(with_metadata(reference, **metadata))["Prior"][label] == value
+
+
+@pytest.mark.usefixtures("toy_codec")
+@pytest.mark.parametrize(("codes", "told"), [(80, "80 codes = 1 second"), (200, "200 codes = 2.5 seconds")])
+def test_the_context_is_told_in_seconds_of_a_toy_codec_too(reference: ModelSummary, codes: int, told: str) -> None:
+    toy = replace(reference, vqvae_config=CONFIG | {"architecture": NAME}, prior_config={"seq_len": codes})
+    facts = facts_of(toy)
+    assert facts["Prior"]["Context"] == told
+    assert facts["Model"]["Codebooks"] == "2 levels × 16 codes"
 
 
 @pytest.mark.parametrize("nonsense", NONSENSE, ids=lambda value: str(value)[:12].encode("ascii", "replace").decode())
@@ -272,6 +290,10 @@ def test_the_best_of_a_run_with_a_rolled_back_epoch_stands_where_it_was(
     view.show_model(with_metadata(reference, history=ROLLED_BACK, **facts))
     assert "Best 7.00 at epoch 4." in curve_of(view).accessibleDescription()
     assert curve_of(view).read_out(3) == "Epoch 3 · validation no value · training no value"
+    view.show_model(with_metadata(reference, history=ROLLED_BACK, **facts | {"best_epoch": 5}))
+    assert "Best 9.00 at epoch 5." in curve_of(view).accessibleDescription(), (
+        "the file names it, and nothing else judges"
+    )
     without_numbers = {"val_losses": ROLLED_BACK["val_losses"]}
     view.show_model(with_metadata(reference, history=without_numbers, **facts))
     assert "Best" not in curve_of(view).accessibleDescription(), "an older file does not tell which value it was"

@@ -8,26 +8,36 @@ import pytest
 from PySide6.QtCore import QCoreApplication, QObject, QThread, Slot
 from pytestqt.qtbot import QtBot
 
+from app.session.activity import Activity, Runner, Subject
 from app.session.jobs import JobOutcome, JobRunner
 from app.session.problems import problem_from
+from app.session.task import Task
 from distill_core.errors import DatasetError
 
 
+def _task(run, subject: Subject = Subject.MODEL) -> Task:
+    return Task(Activity.OPENING, subject, run, lambda state, result: (state, []))
+
+
 class Listener(QObject):
-    """Notes what arrives, and on which thread."""
+    """Notes each signal, and the thread it arrives on."""
 
     def __init__(self, runner: JobRunner) -> None:
         super().__init__()
         self.heard: list[object] = []
         self.threads: set[QThread] = set()
         runner.started.connect(self.hear)
-        runner.reported.connect(self.hear)
+        runner.reported.connect(self.hear_report)
         runner.ended.connect(self.hear)
 
     @Slot(object)
     def hear(self, what: object) -> None:
         self.heard.append(what)
         self.threads.add(QThread.currentThread())
+
+    @Slot(object, object)
+    def hear_report(self, event: object, runner: Runner) -> None:
+        self.hear((event, runner))
 
     @property
     def outcomes(self) -> list[JobOutcome]:
@@ -37,7 +47,7 @@ class Listener(QObject):
 @pytest.fixture
 def runner(qapp: QCoreApplication) -> Iterator[JobRunner]:
     parent = QObject()
-    runner = JobRunner(parent)
+    runner = JobRunner(parent, Runner.LISTEN)
     yield runner
     assert runner.close(5000)
     assert gc.isenabled()
@@ -51,12 +61,12 @@ def test_jobs_run_in_order_on_one_other_thread_and_are_heard_on_this_one(runner:
         on_event(f"event {len(threads)}")
         return len(threads)
 
-    jobs = [runner.submit(f"job {number}", work) for number in range(3)]
+    jobs = [runner.submit(_task(work)) for _ in range(3)]
     assert runner.is_busy
     assert not gc.isenabled()
     qtbot.waitUntil(lambda: len(listener.outcomes) == 3, timeout=5000)
     assert [outcome.result for outcome in listener.outcomes] == [1, 2, 3]
-    assert listener.heard[:3] == [jobs[0], "event 1", listener.outcomes[0]]
+    assert listener.heard[:3] == [jobs[0], ("event 1", Runner.LISTEN), listener.outcomes[0]]
     assert set(threads) == {threads[0]} != {threading.get_ident()}
     assert listener.threads == {QThread.currentThread()}
     assert not runner.is_busy
@@ -74,8 +84,8 @@ def test_errors_of_every_kind_are_outcomes_and_the_thread_goes_on(runner: JobRun
 
     errors = [DatasetError("no sounds"), ValueError("bug"), SystemExit(3), KeyboardInterrupt()]
     for error in errors:
-        runner.submit("failing", fail_with(error))
-    runner.submit("fine", lambda on_event, should_stop: "fine")
+        runner.submit(_task(fail_with(error)))
+    runner.submit(_task(lambda on_event, should_stop: "fine"))
     qtbot.waitUntil(lambda: len(listener.outcomes) == 5, timeout=5000)
     assert [outcome.error for outcome in listener.outcomes] == [*errors, None]
     assert "Traceback" in listener.outcomes[1].details
@@ -90,18 +100,28 @@ def test_stop_reaches_running_and_waiting_jobs_but_not_later_ones(runner: JobRun
             threading.Event().wait(0.001)
         return "stopped"
 
-    runner.submit("long", until_stopped)
-    runner.submit("waiting", until_stopped)
+    runner.submit(_task(until_stopped))
+    runner.submit(_task(until_stopped))
     assert running.wait(5)
     runner.stop()
-    runner.submit("later", lambda on_event, should_stop: should_stop())
+    runner.submit(_task(lambda on_event, should_stop: should_stop()))
     qtbot.waitUntil(lambda: len(listener.outcomes) == 3, timeout=5000)
     assert [outcome.result for outcome in listener.outcomes] == ["stopped", "stopped", False]
 
 
+def test_a_runner_knows_what_its_tasks_are_about(runner: JobRunner, qtbot: QtBot) -> None:
+    may_end = threading.Event()
+    runner.submit(_task(lambda on_event, should_stop: may_end.wait(5), Subject.MODEL))
+    runner.submit(_task(lambda on_event, should_stop: None, Subject.SOUNDS))
+    assert [subject for subject in Subject if runner.has(subject)] == [Subject.MODEL, Subject.SOUNDS]
+    may_end.set()
+    qtbot.waitUntil(lambda: not runner.is_busy, timeout=5000)
+    assert not any(map(runner.has, Subject))
+
+
 def test_an_idle_runner_closes(qapp: QCoreApplication) -> None:
     parent = QObject()
-    runner = JobRunner(parent)
+    runner = JobRunner(parent, Runner.LISTEN)
     (thread,) = parent.findChildren(QThread)
     assert thread.isRunning()
     assert runner.close(2000)
@@ -110,7 +130,7 @@ def test_an_idle_runner_closes(qapp: QCoreApplication) -> None:
 
 def test_a_job_that_runs_out_of_memory_is_told_in_words(runner: JobRunner, qtbot: QtBot) -> None:
     listener = Listener(runner)
-    runner.submit("big", lambda on_event, should_stop: bytearray(2**46))
+    runner.submit(_task(lambda on_event, should_stop: bytearray(2**46)))
     qtbot.waitUntil(lambda: bool(listener.outcomes))
     error = listener.outcomes[0].error
     assert error is not None

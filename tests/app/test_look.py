@@ -1,4 +1,4 @@
-"""What was found by looking at pictures of the window."""
+"""Faults that were found by looking at pictures of the window."""
 
 from __future__ import annotations
 
@@ -16,11 +16,9 @@ from app.flows.prompts import QtPrompts
 from app.flows.questions import plain
 from app.main_window import MainWindow
 from app.session import Session
-from app.session.state import Activity
 from app.theme import set_primary
 from app.widgets.card.card import DropCard
-
-WAIT_MS = 30_000
+from tests.app.driving import WAIT_MS, session_of, settle
 
 
 @pytest.fixture
@@ -34,10 +32,6 @@ def window(qtbot: QtBot, tmp_path: Path) -> Iterator[MainWindow]:
     window.close()
     window.deleteLater()
     session.deleteLater()
-
-
-def _session(window: MainWindow) -> Session:
-    return window.commands._session
 
 
 def _contrast_with_white(color: QColor) -> float:
@@ -87,25 +81,25 @@ def test_the_size_line_follows_the_model_and_the_options(
     def shown() -> str:
         return window.sources.sounds_card.accessibleDescription()
 
-    session = _session(window)
+    session = session_of(window)
     window.commands.open_sounds(sounds_folder)
-    qtbot.waitUntil(lambda: session.state.dataset is not None, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: session.state.open.dataset is not None, timeout=WAIT_MS)
     assert "prior" not in shown()
     window.commands.open_model(tiny_model)
-    qtbot.waitUntil(lambda: session.state.model is not None, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: session.state.open.model is not None, timeout=WAIT_MS)
     assert "small prior" in shown()
     window.options.form.set_overrides({"hidden_size": 64})
     assert "64 wide" in shown()
 
 
 def test_cancelled_scanning_leaves_the_card_as_it_was(qtbot: QtBot, window: MainWindow, sounds_folder: Path) -> None:
-    session, card = _session(window), window.sources.sounds_card
+    session, card = session_of(window), window.sources.sounds_card
     session.progress.connect(
         lambda progress: card.link_activated.emit("cancel"), Qt.ConnectionType.SingleShotConnection
     )
     session.open_dataset(sounds_folder)
     assert card.is_busy()
-    qtbot.waitUntil(lambda: session.state.activity is Activity.NONE and not session._runner.is_busy, timeout=WAIT_MS)
+    settle(qtbot, window)
     assert not card.is_busy()
 
 

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -17,46 +17,18 @@ from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QLineEdit, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
-from app.flows.prompts import Question
 from app.main_window import MainWindow
 from app.session import Session
+from app.session.activity import Activity
+from app.session.available import ActionId
 from app.session.problems import Problem
-from app.session.state import ActionId, Activity
 from distill_core import load_model_v2, read_summary
 from distill_core.events import stop_point
 from distill_core.files.archive import read_archive
+from tests.app.driving import WAIT_MS, PatientPrompts, ScriptedPrompts, leave_questions_open, session_of, settle
 
-WAIT_MS = 30_000
 SMALL = {"hidden_size": 32, "num_layers": 1, "num_heads": 2}
 HELD = (Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
-
-
-class ScriptedPrompts:
-    """Answers each question by its id, as a person would; an unexpected one fails the test."""
-
-    def __init__(self) -> None:
-        self.answers: dict[str, str] = {}
-        self.paths: dict[str, Path] = {}
-        self.asked: list[Question] = []
-
-    def choose_model(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
-        answer(self.paths["model"])
-
-    def choose_folder(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
-        answer(self.paths["folder"])
-
-    def choose_copy(self, parent: QWidget, suggested: Path, answer: Callable[[Path], object]) -> None:
-        if "copy" in self.paths:
-            answer(self.paths["copy"])
-
-    def ask(self, parent: QWidget, question: Question, answer: Callable[[str], object]) -> None:
-        self.asked.append(question)
-        assert question.id in self.answers, question
-        answer(self.answers[question.id])
-
-    @property
-    def asked_ids(self) -> list[str]:
-        return [question.id for question in self.asked]
 
 
 @pytest.fixture
@@ -78,15 +50,6 @@ def window(qtbot: QtBot, prompts: ScriptedPrompts, tmp_path: Path) -> Iterator[M
     assert all(thread.isFinished() for thread in session.findChildren(QThread))
     window.deleteLater()
     session.deleteLater()
-
-
-def _session(window: MainWindow) -> Session:
-    return window.commands._session
-
-
-def _wait_for(qtbot: QtBot, window: MainWindow, activity: Activity = Activity.NONE) -> None:
-    session = _session(window)
-    qtbot.waitUntil(lambda: session.state.activity is activity and not session._runner.is_busy, timeout=WAIT_MS)
 
 
 def _dragged(paths: Sequence[Path | str]) -> QMimeData:
@@ -129,15 +92,15 @@ def _texts(widget: QWidget) -> str:
 @pytest.fixture
 def ready(qtbot: QtBot, window: MainWindow, tiny_model: Path, sounds_folder: Path) -> MainWindow:
     assert _drop(window, tiny_model, sounds_folder)
-    _wait_for(qtbot, window)
-    assert _session(window).state.is_ready
+    settle(qtbot, window)
+    assert session_of(window).state.open.is_ready
     return window
 
 
 def _train(qtbot: QtBot, window: MainWindow) -> None:
     qtbot.mouseClick(_button(window), Qt.MouseButton.LeftButton)
-    assert _session(window).state.is_training
-    _wait_for(qtbot, window)
+    assert session_of(window).state.is_training
+    settle(qtbot, window)
 
 
 def test_stable_names(window: MainWindow) -> None:
@@ -145,7 +108,7 @@ def test_stable_names(window: MainWindow) -> None:
     for name in names:
         assert window.findChild(QWidget, name) is not None, name
     assert window.actions_table.by_id[ActionId.SAVE_PRIOR].objectName() == "savePriorAction"
-    assert _session(window).findChildren(QThread)
+    assert session_of(window).findChildren(QThread)
 
 
 def test_the_empty_window(window: MainWindow) -> None:
@@ -155,7 +118,7 @@ def test_the_empty_window(window: MainWindow) -> None:
 
 
 def test_drop_train_save_reopen(qtbot: QtBot, ready: MainWindow, tiny_model: Path) -> None:
-    session, epochs = _session(ready), []
+    session, epochs = session_of(ready), []
     session.epoch_finished.connect(epochs.append)
     assert "Ready. 6 sounds" in ready.training.sentence.text()
     _train(qtbot, ready)
@@ -165,9 +128,9 @@ def test_drop_train_save_reopen(qtbot: QtBot, ready: MainWindow, tiny_model: Pat
     assert _button(ready).text() == "Train Again"
     assert ready.training.notice_banner.isVisible()
     _action(ready, ActionId.SAVE_PRIOR).trigger()
-    _wait_for(qtbot, ready)
+    settle(qtbot, ready)
     assert not ready.isWindowModified()
-    assert not session.state.unsaved
+    assert not session.state.training.unsaved
     assert load_model_v2(tiny_model).prior is not None
     assert "frames" in ready.inspect.view.as_text()
     assert ready.training.plot.epoch_count == 3
@@ -178,10 +141,12 @@ def test_clear_cache_says_what_it_freed(qtbot: QtBot, ready: MainWindow, caches:
     _train(qtbot, ready)
     assert any((caches / "distill" / "codes").iterdir())
     _action(ready, ActionId.CLEAR_CACHE).trigger()
+    settle(qtbot, ready)
     # A block each: in three epochs three sounds in three versions, three as they are.
     assert ready.statusBar().currentMessage() == "Cache cleared: 49 kB freed."
     assert not any((caches / "distill" / "codes").iterdir())
     _action(ready, ActionId.CLEAR_CACHE).trigger()
+    settle(qtbot, ready)
     assert ready.statusBar().currentMessage() == "The cache was empty already."
 
 
@@ -197,8 +162,8 @@ def test_the_window_and_the_terminal_write_the_same_file(
     flags = ["--epochs", "3", "--hidden-size", "32", "--layers", "1", "--heads", "2"]
     assert CliRunner().invoke(app, ["train-prior", str(other), str(sounds_folder), *flags]).exit_code == 0
     _train(qtbot, ready)
-    ready.commands.save()
-    _wait_for(qtbot, ready)
+    ready.commands.saving.save()
+    settle(qtbot, ready)
     first, second = read_archive(tiny_model)[0], read_archive(other)[0]
     for values in (first, second):
         del values["prior_metadata"]["training_date"]
@@ -216,15 +181,15 @@ def test_a_prior_that_the_ancestor_cannot_open_keeps_a_backup_and_says_so(
     before = tiny_model.read_bytes()
     ready.options.form.set_overrides({**SMALL, "max_epochs": 1, "architecture": "frames"})
     _train(qtbot, ready)
-    ready.commands.save()
-    _wait_for(qtbot, ready)
+    ready.commands.saving.save()
+    settle(qtbot, ready)
     assert tiny_model.with_name("tiny.distill.bak").read_bytes() == before
     assert "“tiny.distill.bak” keeps it as it was" in ready.statusBar().currentMessage()
     assert "“tiny.distill.bak” keeps it as it was" in _texts(ready.inspect)
 
 
 def test_stop_keeps_the_best(qtbot: QtBot, ready: MainWindow) -> None:
-    session = _session(ready)
+    session = session_of(ready)
     ready.options.form.set_overrides({**SMALL, "max_epochs": 100_000})
     with qtbot.waitSignal(session.epoch_finished, timeout=WAIT_MS):
         qtbot.mouseClick(_button(ready), Qt.MouseButton.LeftButton)
@@ -232,10 +197,10 @@ def test_stop_keeps_the_best(qtbot: QtBot, ready: MainWindow) -> None:
     qtbot.mouseClick(_button(ready), Qt.MouseButton.LeftButton)
     assert _button(ready).text() == "Stopping…"
     assert not _button(ready).isEnabled()
-    _wait_for(qtbot, ready)
-    assert session.state.trained is not None
-    assert session.state.trained.stopped_early
-    assert session.state.unsaved
+    settle(qtbot, ready)
+    assert session.state.training.trained is not None
+    assert session.state.training.trained.stopped_early
+    assert session.state.training.unsaved
     assert ready.training.sentence.text().startswith("Stopped: perplexity ")
 
 
@@ -243,8 +208,8 @@ def test_stopping_at_once_leaves_nothing_to_save(qtbot: QtBot, ready: MainWindow
     ready.options.form.set_overrides({**SMALL, "max_epochs": 100_000})
     _button(ready).click()
     _button(ready).click()
-    _wait_for(qtbot, ready)
-    assert not _session(ready).state.unsaved
+    settle(qtbot, ready)
+    assert not session_of(ready).state.training.unsaved
     assert ready.training.sentence.text() == "Stopped before the first epoch: nothing to save."
 
 
@@ -253,8 +218,8 @@ def test_a_model_and_a_folder_in_quick_succession_are_both_taken(
 ) -> None:
     assert _drop(window.sources.sounds_card, sounds_folder)
     assert _drop(window.sources.model_card, tiny_model)
-    _wait_for(qtbot, window)
-    assert _session(window).state.is_ready
+    settle(qtbot, window)
+    assert session_of(window).state.open.is_ready
 
 
 @pytest.mark.parametrize("card", ["modelCard", "soundsCard"])
@@ -263,13 +228,13 @@ def test_a_click_on_a_card_browses(
 ) -> None:
     prompts.paths = {"model": tiny_model, "folder": sounds_folder}
     qtbot.mouseClick(window.findChild(QWidget, card), Qt.MouseButton.LeftButton)
-    _wait_for(qtbot, window)
-    state = _session(window).state
-    assert (state.model is not None, state.dataset is not None) == (card == "modelCard", card == "soundsCard")
+    settle(qtbot, window)
+    state = session_of(window).state
+    assert (state.open.model is not None, state.open.dataset is not None) == (card == "modelCard", card == "soundsCard")
 
 
 def _empty(folder: Path, *names: str) -> list[Path]:
-    """Return new files with nothing in them: what they are is in their names."""
+    """Return new empty files: their names say their kind."""
     paths = [folder / name for name in names]
     for path in paths:
         path.touch()
@@ -290,9 +255,9 @@ def test_wrong_drops_are_answered_in_place(window: MainWindow, qtbot: QtBot, tmp
     assert _drop(model_card, "https://example.org/x.distill")
     assert "Only files on this computer can be dropped." in _texts(model_card)
     assert _drop(window, tiny_model)
-    _wait_for(qtbot, window)
+    settle(qtbot, window)
     assert (model_card.refusal(), sounds_card.refusal()) == ("", "")
-    assert _session(window).state.dataset is None
+    assert session_of(window).state.open.dataset is None
 
 
 def test_what_a_drag_would_do_is_seen_before_it_is_dropped(
@@ -329,8 +294,8 @@ def test_sounds_come_from_several_places_in_one_drop(
     beside = _empty(tmp_path, "cover.jpg", "pack.zip")
     assert _drop(window.sources.model_card, beside[0], sources[0], tiny_model, *sources[1:], beside[1])
     assert "Looking through kicks and 4 more…" in _texts(window.sources.sounds_card)
-    _wait_for(qtbot, window)
-    dataset = _session(window).state.dataset
+    settle(qtbot, window)
+    dataset = session_of(window).state.open.dataset
     assert dataset.sources == sources
     assert [file.name for file in dataset.files] == ["kicks/sound 0.wav", "snares/sound 1.flac", "sound 2.wav"]
     cloud, others = "1 file is in iCloud only", "2 archives and 1 other file passed over"
@@ -339,20 +304,20 @@ def test_sounds_come_from_several_places_in_one_drop(
     window.sources.sounds_card.link_activated.emit("showFiles")
     assert prompts.asked[-1].text.splitlines() == [*map(str, sources), f"{cloud}, {others}."]
     assert _drop(window, sounds_folder)
-    _wait_for(qtbot, window)
-    assert _session(window).state.dataset.sources == (sounds_folder,)
+    settle(qtbot, window)
+    assert session_of(window).state.open.dataset.sources == (sounds_folder,)
     assert "passed over" not in _texts(window.sources.sounds_card)
-    assert _session(window).settings.last_folder("sounds") == sounds_folder
+    assert session_of(window).settings.last_folder("sounds") == sounds_folder
 
 
 def test_a_training_has_the_sounds_of_each_place(
     qtbot: QtBot, window: MainWindow, tiny_model: Path, sounds_folder: Path
 ) -> None:
     assert _drop(window, tiny_model, *sorted(sounds_folder.iterdir())[1:5])
-    _wait_for(qtbot, window)
+    settle(qtbot, window)
     _train(qtbot, window)
-    assert _session(window).state.trained.metadata["dataset_file_count"] == 4
-    assert _session(window).settings.last_folder("sounds") == sounds_folder
+    assert session_of(window).state.training.trained.metadata["dataset_file_count"] == 4
+    assert session_of(window).settings.last_folder("sounds") == sounds_folder
 
 
 def test_text_that_is_dragged_is_answered_for_what_it_is(window: MainWindow) -> None:
@@ -371,12 +336,12 @@ def test_files_that_cannot_be_opened_are_refused_on_their_card(
     damaged.write_bytes(b"PK\x03\x04" + bytes(5000))
     empty.mkdir()
     _drop(ready, damaged, empty)
-    _wait_for(qtbot, ready)
+    settle(qtbot, ready)
     assert "damaged or not a Distill model" in _texts(ready.sources.model_card)
     assert "No sounds in “empty”." in _texts(ready.sources.sounds_card)
-    state = _session(ready).state
-    assert state.model is not None
-    assert state.model.path == tiny_model
+    state = session_of(ready).state
+    assert state.open.model is not None
+    assert state.open.model.path == tiny_model
     assert "tiny.distill" in _texts(ready.sources.model_card)
 
 
@@ -387,7 +352,7 @@ def test_drops_are_refused_while_training(qtbot: QtBot, ready: MainWindow, tiny_
     assert "Stop training" in ready.statusBar().currentMessage()
     assert not _drop(ready.sources.model_card, tiny_model)
     ready.commands.stop()
-    _wait_for(qtbot, ready)
+    settle(qtbot, ready)
 
 
 def test_replacing_a_prior_is_asked_about(
@@ -396,21 +361,21 @@ def test_replacing_a_prior_is_asked_about(
     prompts.answers = {"unsavedPriorQuestion": "discard"}
     ready.options.form.set_overrides({**SMALL, "max_epochs": 3, "learning_rate": 0.02})  # better than guessing
     _train(qtbot, ready)
-    ready.commands.save()
-    _wait_for(qtbot, ready)
+    ready.commands.saving.save()
+    settle(qtbot, ready)
     first = tiny_model.read_bytes()
     _train(qtbot, ready)
     prompts.answers["replacePriorQuestion"] = "cancel"
-    ready.commands.save()
+    ready.commands.saving.save()
     assert tiny_model.read_bytes() == first
     assert "Saving replaces it." in prompts.asked[-1].text
     prompts.answers["replacePriorQuestion"] = "copy"
     prompts.paths["copy"] = tmp_path / "copy.distill"
-    ready.commands.save()
-    _wait_for(qtbot, ready)
+    ready.commands.saving.save()
+    settle(qtbot, ready)
     assert tiny_model.read_bytes() == first
     assert read_summary(tmp_path / "copy.distill").has_prior
-    assert not _session(ready).state.unsaved
+    assert not session_of(ready).state.training.unsaved
 
 
 def test_an_unsaved_prior_is_asked_about_before_another_model(
@@ -421,11 +386,11 @@ def test_an_unsaved_prior_is_asked_about_before_another_model(
     prompts.answers = {"unsavedPriorQuestion": "cancel"}
     _drop(ready, other)
     assert prompts.asked_ids == ["unsavedPriorQuestion"]
-    assert _session(ready).state.unsaved
+    assert session_of(ready).state.training.unsaved
     prompts.answers = {"unsavedPriorQuestion": "save"}
     _drop(ready, other)
-    _wait_for(qtbot, ready)
-    qtbot.waitUntil(lambda: _session(ready).state.model.path == other, timeout=WAIT_MS)
+    settle(qtbot, ready)
+    qtbot.waitUntil(lambda: session_of(ready).state.open.model.path == other, timeout=WAIT_MS)
     assert read_summary(tmp_path / "tiny.distill").has_prior
     assert not read_summary(other).has_prior
 
@@ -434,7 +399,7 @@ def test_an_unsaved_prior_is_asked_about_before_another_model(
 def test_closing_while_training(
     qtbot: QtBot, ready: MainWindow, prompts: ScriptedPrompts, tiny_model: Path, answer: str
 ) -> None:
-    session = _session(ready)
+    session = session_of(ready)
     ready.options.form.set_overrides({**SMALL, "max_epochs": 100_000})
     with qtbot.waitSignal(session.epoch_finished, timeout=WAIT_MS):
         _button(ready).click()
@@ -445,7 +410,7 @@ def test_closing_while_training(
         assert ready.isVisible()
         assert session.state.is_training
         ready.commands.stop()
-        _wait_for(qtbot, ready)
+        settle(qtbot, ready)
         return
     qtbot.waitUntil(lambda: not ready.isVisible(), timeout=WAIT_MS)
     assert read_summary(tiny_model).has_prior is (answer == "save")
@@ -470,7 +435,7 @@ def test_the_end_of_the_desktop_session_saves_and_asks_nothing(
     qtbot: QtBot, ready: MainWindow, prompts: ScriptedPrompts, tiny_model: Path
 ) -> None:
     ready.options.form.set_overrides({**SMALL, "max_epochs": 100_000})
-    with qtbot.waitSignal(_session(ready).epoch_finished, timeout=WAIT_MS):
+    with qtbot.waitSignal(session_of(ready).epoch_finished, timeout=WAIT_MS):
         _button(ready).click()
     ready.closing.on_desktop_session_end()
     assert prompts.asked == []
@@ -485,10 +450,10 @@ def test_a_save_that_fails_keeps_the_prior_and_says_so(qtbot: QtBot, ready: Main
 
     torch.save(values, tiny_model)
     changed = tiny_model.read_bytes()
-    ready.commands.save()
-    _wait_for(qtbot, ready)
+    ready.commands.saving.save()
+    settle(qtbot, ready)
     assert tiny_model.read_bytes() == changed
-    assert _session(ready).state.unsaved
+    assert session_of(ready).state.training.unsaved
     assert "changed by another program" in _texts(ready.training.notice_banner)
 
 
@@ -496,6 +461,7 @@ def test_wrong_options_keep_training_from_starting(ready: MainWindow) -> None:
     ready.options.form.set_overrides({"hidden_size": 32, "num_heads": 5})
     assert not _button(ready).isEnabled()
     assert "options" in ready.training.sentence.text()
+    assert not _action(ready, ActionId.TRAIN).isEnabled()
     ready.options.form.set_overrides({})
     assert _button(ready).isEnabled()
 
@@ -538,7 +504,7 @@ def test_garbage_with_dialogs_while_training(qtbot: QtBot, ready: MainWindow) ->
         for cycle in cycles:
             cycle.append(cycle)
     ready.commands.stop()
-    _wait_for(qtbot, ready)
+    settle(qtbot, ready)
 
 
 def test_a_session_that_nobody_closed_does_not_end_the_process() -> None:
@@ -552,27 +518,18 @@ def test_a_session_that_nobody_closed_does_not_end_the_process() -> None:
 def test_a_second_model_still_waiting_is_named(qtbot: QtBot, window: MainWindow, tiny_model: Path) -> None:
     other = Path(shutil.copy(tiny_model, tiny_model.with_name("other.distill")))
     sentences = []
-    _session(window).state_changed.connect(lambda state: sentences.append(window.training.sentence.text()))
+    session_of(window).state_changed.connect(lambda state: sentences.append(window.training.sentence.text()))
     assert _drop(window, tiny_model)
     assert _drop(window, other)
-    _wait_for(qtbot, window)
+    settle(qtbot, window)
     assert "Opening other.distill…" in sentences
     assert "Opening the model…" not in sentences
-    assert _session(window).state.model.path == other
-
-
-class PatientPrompts(ScriptedPrompts):
-    """Leaves each question open until the test answers it."""
-
-    def ask(self, parent: QWidget, question: Question, answer: Callable[[str], object]) -> None:
-        self.asked.append(question)
-        self.answer = answer
+    assert session_of(window).state.open.model.path == other
 
 
 @pytest.fixture
 def patient(ready: MainWindow) -> PatientPrompts:
-    ready.commands._prompts = PatientPrompts()
-    return ready.commands._prompts
+    return leave_questions_open(ready)
 
 
 def _scan_slowly(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
@@ -597,12 +554,12 @@ def test_saving_while_a_folder_is_scanned_comes_after_it(
     _train(qtbot, ready)
     may_go_on = _scan_slowly(monkeypatch)
     assert _drop(ready, other, sounds_folder)
-    qtbot.waitUntil(lambda: _session(ready).state.activity is Activity.SCANNING)
+    qtbot.waitUntil(lambda: session_of(ready).state.work is Activity.SCANNING)
     patient.answer("save")
     may_go_on.set()
-    qtbot.waitUntil(lambda: _session(ready).state.model.path == other, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: session_of(ready).state.open.model.path == other, timeout=WAIT_MS)
     assert read_summary(tiny_model).has_prior
-    _wait_for(qtbot, ready)
+    settle(qtbot, ready)
 
 
 def test_closing_with_save_while_a_folder_is_scanned_does_not_wait_for_it(
@@ -611,7 +568,7 @@ def test_closing_with_save_while_a_folder_is_scanned_does_not_wait_for_it(
     _train(qtbot, ready)
     _scan_slowly(monkeypatch)
     ready.commands.open_sounds(sounds_folder)
-    qtbot.waitUntil(lambda: _session(ready).state.activity is Activity.SCANNING)
+    qtbot.waitUntil(lambda: session_of(ready).state.work is Activity.SCANNING)
     ready.close()
     patient.answer("save")
     qtbot.waitUntil(lambda: not ready.isVisible(), timeout=WAIT_MS)
@@ -632,23 +589,23 @@ def test_quitting_without_saving_does_not_wait_for_a_long_step(
     monkeypatch.setattr(distill_core, "train_prior", take_a_long_step)
     prompts.answers = {"quitTrainingQuestion": "discard"}
     _button(ready).click()
-    qtbot.waitUntil(lambda: _session(ready).state.activity is Activity.PREPARING)
+    qtbot.waitUntil(lambda: session_of(ready).state.work is Activity.PREPARING)
     ready.close()
     qtbot.waitUntil(lambda: not ready.isVisible(), timeout=3000)
     step_may_end.set()
-    assert _session(ready).close(5000)
+    assert session_of(ready).close(5000)
 
 
 def test_a_failed_save_is_forgotten_when_the_next_succeeds(qtbot: QtBot, ready: MainWindow, tiny_model: Path) -> None:
     _train(qtbot, ready)
     moved = tiny_model.rename(tiny_model.with_name("moved.distill"))
     _action(ready, ActionId.SAVE_PRIOR).trigger()
-    _wait_for(qtbot, ready)
+    settle(qtbot, ready)
     assert "There is no file" in _texts(ready.training.notice_banner)
     moved.rename(tiny_model)
     _action(ready, ActionId.SAVE_PRIOR).trigger()
-    _wait_for(qtbot, ready)
-    assert not _session(ready).state.unsaved
+    settle(qtbot, ready)
+    assert not session_of(ready).state.training.unsaved
     assert not ready.training.notice_banner.isVisible()
 
 
@@ -658,11 +615,11 @@ def test_odd_names_are_shown_as_they_are(
 ) -> None:
     model = tiny_model.rename(tiny_model.with_name(f"{name}.distill"))
     width, widths = window.minimumSizeHint().width(), []
-    _session(window).state_changed.connect(lambda state: widths.append(window.minimumSizeHint().width()))
+    session_of(window).state_changed.connect(lambda state: widths.append(window.minimumSizeHint().width()))
     folder = sounds_folder.rename(sounds_folder.with_name(name))
     assert _drop(window, *("file://" + quote(os.fsencode(path)) for path in (model, folder)))
-    _wait_for(qtbot, window)
-    assert _session(window).state.model.path == model
+    settle(qtbot, window)
+    assert session_of(window).state.open.model.path == model
     _train(qtbot, window)
     assert max([*widths, window.minimumSizeHint().width()]) == width
     assert window.training.sentence.textFormat() == Qt.TextFormat.PlainText
@@ -672,7 +629,7 @@ def test_odd_names_are_shown_as_they_are(
     assert save.text().startswith("Save into ")
     assert save.text().replace("&&", "").count("&") == 0
     save.click()
-    _wait_for(qtbot, window)
+    settle(qtbot, window)
     assert read_summary(model).has_prior
     window.actions_table.recents.aboutToShow.emit()
     first = window.actions_table.recents.actions()[0]
@@ -690,7 +647,7 @@ def test_a_drop_is_taken_as_a_copy(qtbot: QtBot, window: MainWindow, tiny_model:
             event = kind(where, either, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ShiftModifier)
             QApplication.sendEvent(widget, event)
             assert (event.isAccepted(), event.dropAction()) == (True, Qt.DropAction.CopyAction)
-    _wait_for(qtbot, window)
+    settle(qtbot, window)
 
 
 def test_a_file_dropped_on_any_part_is_opened(qtbot: QtBot, window: MainWindow, tiny_model: Path) -> None:
@@ -701,19 +658,22 @@ def test_a_file_dropped_on_any_part_is_opened(qtbot: QtBot, window: MainWindow, 
     assert not any(field.acceptDrops() for field in window.findChildren(QLineEdit))
     for widget in (window.training.plot._canvas, window.inspect, window.options.form):
         assert _drop(widget, tiny_model)
-        _wait_for(qtbot, window)
-        assert _session(window).state.model.path == tiny_model
+        settle(qtbot, window)
+        assert session_of(window).state.open.model.path == tiny_model
 
 
-def test_a_demo_that_cannot_be_copied_is_refused_in_words(window: MainWindow, tmp_path: Path, monkeypatch) -> None:
+def test_a_demo_that_cannot_be_copied_is_refused_in_words(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path, monkeypatch
+) -> None:
     (tmp_path / "home").write_text("a file where a folder should be")
     monkeypatch.setattr("app.flows.commands.QStandardPaths.writableLocation", lambda kind: str(tmp_path / "home"))
     window.commands.try_demo()
+    settle(qtbot, window)
     assert "The demo can't be copied" in _texts(window.sources.model_card)
 
 
 def test_one_crash_dialog_at_a_time(window: MainWindow) -> None:
-    patient = window.commands._prompts = PatientPrompts()
+    patient = leave_questions_open(window)
     for _ in range(3):
         window.commands.report_bug(Problem("a bug", "", "details"))
     assert patient.asked_ids == ["crashDialog"]
@@ -724,21 +684,21 @@ def test_one_crash_dialog_at_a_time(window: MainWindow) -> None:
 
 def test_a_drop_while_saving_is_refused_for_what_it_is(qtbot: QtBot, ready: MainWindow, tiny_model: Path) -> None:
     _train(qtbot, ready)
-    ready.commands.save()
+    ready.commands.saving.save()
     assert not _drop(ready, tiny_model)
     assert "being saved" in ready.statusBar().currentMessage()
-    _wait_for(qtbot, ready)
+    settle(qtbot, ready)
 
 
 def test_new_sounds_after_a_saved_training_are_ready(qtbot: QtBot, ready: MainWindow, sounds_folder: Path) -> None:
     _train(qtbot, ready)
     ready.commands.open_sounds(sounds_folder)
-    _wait_for(qtbot, ready)
+    settle(qtbot, ready)
     assert ready.training.sentence.text().startswith("Finished: ")
-    ready.commands.save()
-    _wait_for(qtbot, ready)
+    ready.commands.saving.save()
+    settle(qtbot, ready)
     ready.commands.open_sounds(sounds_folder)
-    _wait_for(qtbot, ready)
+    settle(qtbot, ready)
     assert ready.training.sentence.text().startswith("Ready. 6 sounds")
 
 
@@ -761,19 +721,19 @@ def test_a_sound_that_changed_since_the_scan_is_named(qtbot: QtBot, ready: MainW
     assert said.startswith("Left out of the training: sound 0.wav (")
     assert said.endswith(", and 1 more file.")
     ready.commands.open_sounds(sounds_folder)
-    _wait_for(qtbot, ready)
+    settle(qtbot, ready)
     assert ready.sources.sounds_card.refusal() == ""
 
 
 def test_choosing_flat_shows_and_trains_what_flat_takes(qtbot: QtBot, ready: MainWindow) -> None:
     ready.options.form.set_overrides({"architecture": "flat"})
-    assert ready.options.overrides() == {"architecture": "flat"}
+    assert ready.options.form.overrides() == {"architecture": "flat"}
     assert "auto: 50" in [edit.placeholderText() for edit in ready.options.findChildren(QLineEdit)]
     ready.options.form.set_overrides({**SMALL, "architecture": "flat", "max_epochs": 1})
     _train(qtbot, ready)
-    trained = _session(ready).state.trained
+    trained = session_of(ready).state.training.trained
     assert trained is not None
     assert trained.config["architecture"] == "flat"
     ready.options.form.reset()
-    assert ready.options.overrides() == {}
+    assert ready.options.form.overrides() == {}
     assert "auto: 40" in [edit.placeholderText() for edit in ready.options.findChildren(QLineEdit)]

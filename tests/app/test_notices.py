@@ -1,4 +1,4 @@
-"""What the banners and the questions say, and which buttons they have."""
+"""The messages and buttons of the banners and the questions."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ import pytest
 
 from app.flows import questions
 from app.presentation.notices import Notice, notice, warning
+from app.session.activity import Activity
 from app.session.problems import Problem
-from app.session.results import take
-from app.session.state import Activity, State
-from app.session.work import OpenedModel
+from app.session.state import State, TrainingState
+from app.session.tasks.models import OpenedModel, restoring
 from app.words import PERPLEXITY_EXPLAINED
 from distill_core import read_summary
 from distill_core.models.summary import ModelSummary
 from distill_core.training.events import Ended, OlderStateTaken
 from distill_core.training.prior.events import FilePrior, Keep, PriorEpochMetrics, Verdict
 from distill_core.training.prior.trained import TrainedPrior
+from distill_core.training.prior.words import PRIOR
 from distill_core.training.run_folder.facts import UnfinishedRun
 
 Epoch = Callable[..., PriorEpochMetrics]
 Make = Callable[..., TrainedPrior]
-RUN = UnfinishedRun("an id", Path("drums.distill"), (Path("kicks"),), 31, 100, 29, 7.42, False)
+RUN = UnfinishedRun("an id", Path("drums.distill"), (Path("kicks"),), 31, 100, 29, 7.42, False, PRIOR)
 REFERENCE = Path(__file__).parents[1] / "data" / "ref_small_prior.distill"
 
 
@@ -39,6 +40,9 @@ def with_prior(model: ModelSummary) -> ModelSummary:
     return replace(model, prior_architecture="frames", prior_is_readable=True, prior_metadata=facts)
 
 
+HEART = "It knows its sounds by heart."
+
+
 def _texts(shown: Notice | None) -> list[str]:
     assert shown is not None
     return [text for _, text in shown.actions]
@@ -48,8 +52,8 @@ def _texts(shown: Notice | None) -> list[str]:
 
 
 def test_memorizing_offers_to_stop_and_says_what_that_keeps(an_epoch: Epoch) -> None:
-    state = State(activity=Activity.TRAINING)
-    for epoch in (an_epoch(11, 4.9, "fitting"), an_epoch(12, 4.8, "memorizing", "It knows its sounds by heart.")):
+    state = State(work=Activity.TRAINING)
+    for epoch in (an_epoch(11, 4.9, "fitting"), an_epoch(12, 4.8, "memorizing", HEART, kept=11)):
         state = state.with_epoch(epoch)
     shown = warning(state)
     assert shown == Notice(
@@ -59,13 +63,13 @@ def test_memorizing_offers_to_stop_and_says_what_that_keeps(an_epoch: Epoch) -> 
         (("stop", "Stop, Keep Epoch 11"), ("explain", "Explain")),
         "stop",
     )
-    from_the_first = State(activity=Activity.TRAINING).with_epoch(an_epoch(1, 1.2, "memorizing", "By heart."))
+    from_the_first = State(work=Activity.TRAINING).with_epoch(an_epoch(1, 1.2, "memorizing", "By heart."))
     assert _texts(warning(from_the_first)) == ["Stop, Keep Epoch 1", "Explain"]
 
 
 @pytest.mark.parametrize("verdict", [verdict for verdict in Verdict if verdict is not Verdict.MEMORIZING])
 def test_any_other_verdict_warns_in_milder_words_and_stops_nothing(an_epoch: Epoch, verdict: Verdict) -> None:
-    training = State(activity=Activity.TRAINING)
+    training = State(work=Activity.TRAINING)
     shown = warning(training.with_epoch(an_epoch(3, 1.84, verdict, "Perplexity 1.84 – listen for copies.")))
     assert _texts(shown) == ["Explain"]
     assert shown is not None
@@ -75,10 +79,10 @@ def test_any_other_verdict_warns_in_milder_words_and_stops_nothing(an_epoch: Epo
 
 
 def test_sounds_that_are_one_are_told_while_they_are_trained_on(model: ModelSummary) -> None:
-    state = State(model=model, activity=Activity.TRAINING, sameness="All 9 sounds are one sound to this model.")
-    shown = notice(state, None)
+    state = State(work=Activity.TRAINING).with_training(sameness="All 9 sounds are one sound to this model.")
+    shown = notice(state)
     assert shown == Notice("info", "These sounds are too much alike.", "All 9 sounds are one sound to this model.")
-    assert notice(replace(state, activity=Activity.NONE), None) is None
+    assert notice(replace(state, work=Activity.NONE).with_open(model=model)) is None
 
 
 # Afterwards
@@ -90,8 +94,8 @@ def test_the_notice_says_what_is_kept_and_offers_the_rest(
     verdicts = [(4.9, "fitting"), (4.5, "memorizing"), (4.6, "memorizing")]
     epochs = [an_epoch(number, *each) for number, each in enumerate(verdicts, start=11)]
     trained = make_trained(epochs, Ended.NO_BETTER)
-    state = State(model=model, unsaved=True, trained=trained)
-    shown = notice(state, None)
+    state = State().with_open(model=model).with_training(unsaved=True, trained=trained)
+    shown = notice(state)
     assert shown is not None
     assert shown.title == "Prior trained – not saved yet."
     assert shown.detail == (
@@ -100,7 +104,7 @@ def test_the_notice_says_what_is_kept_and_offers_the_rest(
         "than new ones. Training ended because it got no better."
     )
     assert _texts(shown) == ["Save into tiny.distill", "Keep Best", "Keep Last"]
-    shown = notice(replace(state, trained=trained.keeping(Keep.BEST)), None)
+    shown = notice(state.with_training(trained=trained.keeping(Keep.BEST)))
     assert _texts(shown) == ["Save into tiny.distill", "Keep Last", "Keep Best Before Memorizing"]
     assert shown is not None
     assert "The verdict: memorizing – it knows its training sounds by heart." in shown.detail
@@ -109,13 +113,10 @@ def test_the_notice_says_what_is_kept_and_offers_the_rest(
 def test_the_notice_of_a_prior_that_is_no_better_than_guessing_says_so(
     model: ModelSummary, make_trained: Make, an_epoch: Epoch
 ) -> None:
-    state = State(
-        model=model,
-        unsaved=True,
-        trained=make_trained([an_epoch(1, 30.0, "cant_tell")]),
-        older_state=OlderStateTaken(1),
-    )
-    shown = notice(state, None)
+    trained = make_trained([an_epoch(1, 30.0, "cant_tell")])
+    state = State().with_open(model=model)
+    state = state.with_training(unsaved=True, trained=trained, older_state=OlderStateTaken(1))
+    shown = notice(state)
     assert shown is not None
     assert shown.detail.startswith("The newest state of the unfinished training is damaged; ")
     assert shown.detail.endswith("no better than guessing by frequency (perplexity 30.00 against 24.30).")
@@ -148,41 +149,43 @@ def test_the_notice_of_a_prior_that_is_no_better_than_guessing_says_so(
 def test_what_is_offered_of_an_unfinished_training(
     model: ModelSummary, run: UnfinishedRun, title: str, detail: str, buttons: list[str]
 ) -> None:
-    shown = notice(State(model=model, unfinished=replace(run, model=model.path.resolve())), None)
+    opened = State().with_open(model=model, real_path=model.path.resolve())
+    shown = notice(opened.with_open(unfinished=replace(run, model=model.path.resolve())))
     assert shown is not None
     afresh = f"{detail} Train starts afresh and takes its place."
     assert (shown.title, shown.detail, _texts(shown)) == (title, afresh, buttons)
-    moved = notice(State(model=model, unfinished=run), None)
+    moved = notice(opened.with_open(unfinished=run))
     assert moved is not None
     assert moved.detail == (
         f"{detail} It was into “drums.distill”, which is this model by another name or in another place."
     )
-    at_the_start = notice(State(recoverable=(run,)), None)
+    at_the_start = notice(State().with_open(recoverable=(run,)))
     assert at_the_start is not None
     assert (at_the_start.title, _texts(at_the_start)) == (title, ["Open drums.distill"])
 
 
 def test_a_problem_comes_first(model: ModelSummary, make_trained: Make, an_epoch: Epoch) -> None:
-    unsaved = State(model=model, unsaved=True, trained=make_trained([an_epoch(3, 8.17)]))
+    unsaved = State().with_open(model=model).with_training(unsaved=True, trained=make_trained([an_epoch(3, 8.17)]))
     problem = Problem("The disk is full.", "Make room.")
-    assert _texts(notice(unsaved, problem)) == ["Save a Copy…"]
-    assert _texts(notice(unsaved, replace(problem, may_replace=True))) == ["Save a Copy…", "Replace, Keep a Backup"]
-    assert _texts(notice(State(), problem)) == []
-    assert _texts(notice(State(), None)) == ["Try the Demo", "Copy Command"]
+    changed = replace(problem, may_replace=True)
+    assert _texts(notice(replace(unsaved, problem=problem))) == ["Save a Copy…"]
+    assert _texts(notice(replace(unsaved, problem=changed))) == ["Save a Copy…", "Replace, Keep a Backup"]
+    assert _texts(notice(State(problem=problem))) == []
+    assert _texts(notice(State())) == ["Try the Demo", "Copy Command"]
 
 
 # Before a prior is replaced
 
 
 def _over(summary: ModelSummary, trained: TrainedPrior) -> TrainedPrior:
-    """Return a training whose measure of a file's prior is of this file."""
+    """Return a training that has measured the prior of this file."""
     measured = trained.file_prior or FilePrior(None, decides=False)
     return replace(trained, file_prior=replace(measured, sha256=summary.stamp.sha256))
 
 
 def _asked(summary: ModelSummary, trained: TrainedPrior) -> questions.Question:
     trained = _over(summary, trained)
-    state = State(model=summary, unsaved=True, trained=trained)
+    state = State().with_open(model=summary).with_training(unsaved=True, trained=trained)
     return questions.replace_prior(summary, trained, state.objection)
 
 
@@ -220,7 +223,7 @@ def test_one_worse_than_guessing_is_asked_about_whatever_the_file_reaches(
         (FilePrior(8.4, decides=True), " On the same held-out sounds it reaches 8.40, the new prior 400.00."),
         (
             FilePrior(500.0, decides=False),
-            " Measured on these held-out sounds, which it may have learned from: 500.00.",
+            " The prior in the file has perplexity 500.00 on these held-out sounds, which it may have learned from.",
         ),
         (FilePrior(None, decides=False), ""),
     ]:
@@ -233,11 +236,12 @@ def test_what_the_file_may_have_learned_from_is_shown_and_decides_nothing(
 ) -> None:
     question = _asked(with_prior, make_trained([an_epoch(3, 9.5)], file_prior=FilePrior(8.23, decides=False)))
     assert question.id == "replacePriorQuestion"
-    assert "Measured on these held-out sounds, which it may have learned from: 8.23." in question.text
+    assert "has perplexity 8.23 on these held-out sounds, which it may have learned from." in question.text
 
 
 def test_a_model_without_a_prior_takes_any(model: ModelSummary, make_trained: Make, an_epoch: Epoch) -> None:
-    state = State(model=model, trained=make_trained([an_epoch(3, 400.0)], file_prior=FilePrior(8.4, decides=True)))
+    trained = make_trained([an_epoch(3, 400.0)], file_prior=FilePrior(8.4, decides=True))
+    state = State().with_open(model=model).with_training(trained=trained)
     assert state.objection == ""
 
 
@@ -245,26 +249,28 @@ def test_a_file_that_was_restored_is_compared_by_what_it_tells_itself(
     with_prior: ModelSummary, make_trained: Make, an_epoch: Epoch
 ) -> None:
     trained = make_trained([an_epoch(3, 9.5)], file_prior=FilePrior(8.4, decides=True))
-    state = State(model=with_prior, unsaved=True, trained=_over(with_prior, trained))
+    state = State().with_open(model=with_prior)
+    state = state.with_training(unsaved=True, trained=_over(with_prior, trained))
     assert state.objection
     restored = replace(with_prior, stamp=replace(with_prior.stamp, sha256="another file's"))
-    opened = OpenedModel(restored, None, has_previous=True, unfinished=None)
-    state, news = take(state, "restoring", (restored.path, opened))
+    opened = OpenedModel(restored, restored.path, None, has_previous=True, unfinished=None)
+    state, news = restoring(restored.path).take(state, (restored.path, opened))
     assert state.objection == ""
     assert news == [("model_changed", restored), ("restored", restored.path)]
-    assert state.trained is not None
+    assert state.training.trained is not None
     assert (
-        questions.replace_prior(restored, state.trained, "").text == "Perplexity 8.23, 24 sounds. Saving replaces it."
+        questions.replace_prior(restored, state.training.trained, "").text
+        == "Perplexity 8.23, 24 sounds. Saving replaces it."
     )
 
 
 def test_one_worse_than_guessing_is_asked_about_also_over_a_prior_that_came_back(
     model: ModelSummary, with_prior: ModelSummary, make_trained: Make, an_epoch: Epoch
 ) -> None:
-    state = State(model=model, unsaved=True, trained=make_trained([an_epoch(3, 400.0)]))
+    state = State().with_open(model=model).with_training(unsaved=True, trained=make_trained([an_epoch(3, 400.0)]))
     assert state.objection == ""
-    opened = OpenedModel(with_prior, None, has_previous=True, unfinished=None)
-    state, _ = take(state, "restoring", (with_prior.path, opened))
+    opened = OpenedModel(with_prior, with_prior.path, None, has_previous=True, unfinished=None)
+    state, _ = restoring(with_prior.path).take(state, (with_prior.path, opened))
     assert "no better than guessing" in state.objection
 
 
@@ -275,9 +281,10 @@ def test_numbers_of_an_older_measure_are_marked(make_trained: Make, an_epoch: Ep
 
 
 def test_quitting_names_the_epoch_that_a_stop_keeps(an_epoch: Epoch) -> None:
-    question = questions.quit_while_training(an_epoch(14, 4.5), an_epoch(11, 4.9), is_kept=True)
+    training = TrainingState().with_epoch(an_epoch(11, 4.9)).with_epoch(an_epoch(14, 4.5, kept=11))
+    question = questions.quit_while_training(training)
     assert question.text.startswith("Epoch 14 of 50. The prior of epoch 11 (perplexity 4.90) is not saved. Distill ")
-    assert [choice.id for choice in questions.quit_while_training(None, None, True).choices] == ["discard", "cancel"]
+    assert [choice.id for choice in questions.quit_while_training(TrainingState()).choices] == ["discard", "cancel"]
 
 
 def test_perplexity_is_explained_with_the_verdicts_of_today() -> None:

@@ -1,4 +1,4 @@
-"""The plot: its numbers, its words, what it draws and what it says."""
+"""The plot: its numbers, its words, its drawing and its descriptions."""
 
 from __future__ import annotations
 
@@ -27,18 +27,29 @@ def _loss(perplexity: float) -> float:
 
 
 def _epoch(
-    number: int, validation: float, training: float, best: float, *, total: int = 100, memorizing: bool = False
+    number: int,
+    validation: float,
+    training: float,
+    best: int | None = None,
+    *,
+    total: int = 100,
+    memorizing_from: int = 0,
 ) -> PriorEpochMetrics:
+    """Return an epoch; `best` is the number of the best one so far, or this one's."""
     losses = _loss(training), _loss(validation)
-    verdict = "memorizing" if memorizing else "fitting"
-    return PriorEpochMetrics(number, total, *losses, validation, best, False, "words", 4.0, 1e-3, verdict=verdict)
+    verdict = "memorizing" if memorizing_from else "fitting"
+    measured = (number, total, *losses, validation, validation, False, "words", 4.0, 1e-3)
+    named = {"best_epoch": number if best is None else best, "memorizing_from": memorizing_from}
+    return PriorEpochMetrics(*measured, verdict=verdict, **named)
 
 
 def _learn(plot: PerplexityPlot, epochs: int, *, floor: float = 5.0, limit: float = 2.0, total: int = 100) -> None:
     plot.start(total, 143.0, limit)
+    memorizing_from = 0
     for number in range(1, epochs + 1):
         value = floor + 90 * math.exp(-number / 6)
-        plot.add_epoch(_epoch(number, value, 0.9 * value, value, total=total, memorizing=value < limit))
+        memorizing_from = memorizing_from or number * (value < limit)
+        plot.add_epoch(_epoch(number, value, 0.9 * value, total=total, memorizing_from=memorizing_from))
     plot.catch_up()
 
 
@@ -153,7 +164,7 @@ def test_says_when_the_curve_will_appear(plot: PerplexityPlot) -> None:
     plot.start(100, 143.0, 2.0)
     assert NO_CURVE_YET in _shown_texts(plot)
     assert "very predictable below 2.0" in [label.text() for label in _shown_labels(plot)]
-    plot.add_epoch(_epoch(1, 80.0, 90.0, 80.0))
+    plot.add_epoch(_epoch(1, 80.0, 90.0))
     assert NO_CURVE_YET not in _shown_texts(plot)
     plot.clear()
     assert NO_CURVE_YET in _shown_texts(plot)
@@ -174,7 +185,7 @@ def test_lines_stand_at_their_log10(plot: PerplexityPlot) -> None:
 
 def test_the_star_stands_on_the_best_epoch(plot: PerplexityPlot) -> None:
     plot.start(10, 143.0, 2.0)
-    for number, (value, best) in enumerate([(30.0, 30.0), (20.0, 20.0), (25.0, 20.0), (20.0, 20.0)], start=1):
+    for number, (value, best) in enumerate([(30.0, 1), (20.0, 2), (25.0, 2), (19.0, 2)], start=1):
         plot.add_epoch(_epoch(number, value, 30.0, best))
     xs, ys = _canvas(plot)._star.getData()
     assert (list(xs), 10 ** ys[0]) == ([2], pytest.approx(20.0))
@@ -185,7 +196,7 @@ def test_the_star_stands_on_the_best_epoch(plot: PerplexityPlot) -> None:
 def test_what_is_not_a_number_is_a_gap(plot: PerplexityPlot, nothing: float) -> None:
     plot.start(10, 143.0, 2.0)
     for number, value in enumerate([nothing, 30.0, nothing, 20.0], start=1):
-        plot.add_epoch(_epoch(number, value, nothing, 20.0 if number == 4 else 30.0))
+        plot.add_epoch(_epoch(number, value, nothing, (0, 2, 2, 4)[number - 1]))
     _, ys = _canvas(plot)._validation.getData()
     assert [math.isfinite(y) for y in ys] == [False, True, False, True]
     assert plot.read_out(3) == "Epoch 3 · validation no value · training no value · 0:12"
@@ -195,9 +206,9 @@ def test_what_is_not_a_number_is_a_gap(plot: PerplexityPlot, nothing: float) -> 
 
 def test_a_lone_training_value_is_seen(plot: PerplexityPlot) -> None:
     plot.start(10, 143.0, 2.0)
-    plot.add_epoch(_epoch(1, 30.0, 40.0, 30.0))
+    plot.add_epoch(_epoch(1, 30.0, 40.0))
     assert len(_canvas(plot)._lone_training.getData()[0]) == 1
-    plot.add_epoch(_epoch(2, 25.0, 35.0, 25.0))
+    plot.add_epoch(_epoch(2, 25.0, 35.0))
     assert len(_canvas(plot)._lone_training.getData()[0]) == 0
 
 
@@ -208,6 +219,9 @@ def test_the_band_begins_with_the_first_memorizing_epoch(plot: PerplexityPlot) -
     first = next(n for n in range(1, 51) if 1.5 + 90 * math.exp(-n / 6) < 2.0)
     assert _canvas(plot)._band.rect().left() == first - 0.5
     assert f"Memorizing since epoch {first}." in plot.accessibleDescription()
+    plot.start(10, 143.0, 2.0)
+    plot.add_epoch(_epoch(3, 2.0, 1.5, memorizing_from=2))  # the first of them is not in the curve
+    assert _canvas(plot)._band.rect().left() == 1.5
 
 
 @pytest.mark.parametrize("size", [(400, 220), (900, 500)])
@@ -253,7 +267,7 @@ def test_a_saved_curve_stands_at_its_epochs_with_a_gap_for_one_that_was_rolled_b
 def test_a_live_curve_has_a_gap_for_an_epoch_that_was_rolled_back(plot: PerplexityPlot) -> None:
     plot.start(10, 143.0, 2.0)
     for number, value in ((1, 30.0), (2, 8.0), (4, 7.0)):
-        plot.add_epoch(_epoch(number, value, 20.0, value))
+        plot.add_epoch(_epoch(number, value, 20.0))
     assert _canvas(plot).best_label.text() == "best 7.00 at epoch 4"
     assert plot.read_out(3).startswith("Epoch 3 · validation no value")
     assert plot.read_out(4) == "Epoch 4 · validation 7.00 · training 20.0 · 0:12"
@@ -269,7 +283,7 @@ def test_the_keyboard_steps_the_read_out(plot: PerplexityPlot, qtbot: QtBot) -> 
         qtbot.keyClick(plot, getattr(Qt.Key, f"Key_{key}"))
         assert plot.shown_read_out() == plot.read_out(epoch)
     assert plot.read_out(5) in _shown_texts(plot)
-    plot.add_epoch(_epoch(6, 30.0, 30.0, 30.0))
+    plot.add_epoch(_epoch(6, 30.0, 30.0))
     plot.catch_up()
     assert plot.shown_read_out() == plot.read_out(6)
     assert plot.read_out(0) == plot.read_out(7) == ""
@@ -302,7 +316,7 @@ def test_describes_itself(plot: PerplexityPlot) -> None:
     assert plot.accessibleName() == "Perplexity by epoch"
     assert plot.accessibleDescription() == NO_CURVE_YET
     plot.start(10, 143.0, 2.0)
-    plot.add_epoch(_epoch(1, 68.0, 70.0, 68.0))
+    plot.add_epoch(_epoch(1, 68.0, 70.0))
     assert plot.accessibleDescription() == (
         "Epoch 1 · validation 68.0 · training 70.0 · 0:04. Best 68.0 at epoch 1. Very predictable below 2.0. "
         "Guessing by frequency alone reaches 143."
@@ -341,7 +355,7 @@ def test_follows_the_palette(plot: PerplexityPlot, qapp: QApplication, palettes:
 def test_many_epochs_in_a_moment_are_drawn_together(plot: PerplexityPlot, qtbot: QtBot) -> None:
     _learn(plot, 1)
     for number in range(2, 500):
-        plot.add_epoch(_epoch(number, 30.0, 30.0, 30.0, total=500))
+        plot.add_epoch(_epoch(number, 30.0, 30.0, total=500))
     canvas = plot.findChildren(PerplexityCanvas)[0]
     assert plot.epoch_count == 499
     assert len(canvas._validation.getData()[0]) < 10

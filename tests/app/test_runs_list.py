@@ -1,4 +1,4 @@
-"""The list of unfinished trainings in the window: what it shows, opens and gives up."""
+"""The list of unfinished trainings in the window: it shows, opens and discards them."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ from pytestqt.qtbot import QtBot
 from app.flows.prompts import QtPrompts, Question
 from app.main_window import MainWindow
 from app.session import Session
-from app.session.state import ActionId, Activity
+from app.session.available import ActionId
 from app.widgets import run_rows
 from app.widgets.runs_dialog import RunsDialog
 from distill_core import PriorConfig, train_prior
+from distill_core.training.codec.words import CODEC
+from distill_core.training.kinds import listed_runs, prior_runs, stored_run
 from distill_core.training.prior.events import PriorEpochMetrics
-from distill_core.training.run_folder.facts import Kind, ListedRun, RunState, UnfinishedRun
-from distill_core.training.run_folder.folder import RunFolder
-from distill_core.training.run_folder.stored import StoredRun, listed_runs
+from distill_core.training.prior.words import PRIOR
+from distill_core.training.run_folder.facts import ListedRun, RunState, UnfinishedRun
+from tests.app.driving import WAIT_MS, session_of, settle
 
-WAIT_MS = 30_000
 TINY = PriorConfig(hidden_size=32, num_layers=1, num_heads=2, max_epochs=4, batch_size=4, device="cpu")
-FACTS = UnfinishedRun("a" * 32, Path("/m/drums.distill"), (Path("/m/kicks"),), 14, 50, 12, 7.42, False)
-CODEC = UnfinishedRun("b" * 32, Path("new.distill"), (Path("a"),), 9, 200, 8, 0.1823, False, kind=Kind.CODEC)
+FACTS = UnfinishedRun("a" * 32, Path("/m/drums.distill"), (Path("/m/kicks"),), 14, 50, 12, 7.42, False, PRIOR)
+NEW = Path("new.distill")
+NEW_CODEC = UnfinishedRun("b" * 32, NEW, (Path("a"),), 9, 200, 8, 0.1823, False, CODEC, is_best_only=True)
 
 
 class _Crash(BaseException):
@@ -52,7 +54,7 @@ def _leave_unfinished(model: Path, sounds: Path) -> str:
             raise _Crash
 
     with pytest.raises(_Crash):
-        train_prior(model, sounds, TINY, on_event=on_event, run_folder=RunFolder.of(model))
+        train_prior(model, sounds, TINY, on_event=on_event, run_folder=prior_runs(model))
     return max(listed_runs(), key=lambda run: run.written).id
 
 
@@ -68,7 +70,7 @@ def window(qtbot: QtBot, prompts: Answers, tmp_path: Path) -> Iterator[MainWindo
     window = MainWindow(session, prompts)
     window.show()
     qtbot.waitExposed(window)
-    _settle(qtbot, window)
+    settle(qtbot, window)
     yield window
     window._may_close = True
     window.close()
@@ -76,19 +78,10 @@ def window(qtbot: QtBot, prompts: Answers, tmp_path: Path) -> Iterator[MainWindo
     session.deleteLater()
 
 
-def _session(window: MainWindow) -> Session:
-    return window.commands._session
-
-
-def _settle(qtbot: QtBot, window: MainWindow) -> None:
-    session = _session(window)
-    qtbot.waitUntil(lambda: session.state.activity is Activity.NONE and not session._runner.is_busy, timeout=WAIT_MS)
-
-
 def _list(qtbot: QtBot, window: MainWindow) -> RunsDialog:
     window.actions_table.by_id[ActionId.UNFINISHED_RUNS].trigger()
     qtbot.waitUntil(lambda: window.actions_table.runs.dialog is not None, timeout=WAIT_MS)
-    _settle(qtbot, window)
+    settle(qtbot, window)
     assert window.actions_table.runs.dialog is not None
     return window.actions_table.runs.dialog
 
@@ -113,7 +106,7 @@ def test_a_row_opens_its_model(qtbot: QtBot, window: MainWindow, tiny_model: Pat
     assert _column(dialog, "Epoch") == ["2 of 4"]
     assert _column(dialog, "State") == ["Unfinished, can go on"]
     dialog.open_button.click()
-    _settle(qtbot, window)
+    settle(qtbot, window)
     assert window.actions_table.runs.dialog is None
     assert "Unfinished training found" in window.training.notice_banner.title()
 
@@ -129,15 +122,15 @@ def test_a_training_whose_model_moved_is_listed_and_found_by_it(
     assert "Open it where it is now" in dialog.note.text()
     dialog.reject()
     window.commands.open_model(moved)
-    _settle(qtbot, window)
+    settle(qtbot, window)
     assert "It was into “tiny.distill”" in window.training.notice_banner.detail()
     window.commands.open_sounds(sounds_folder)
-    _settle(qtbot, window)
+    settle(qtbot, window)
     window.training.notice_banner.button("continue").click()
-    qtbot.waitUntil(lambda: _session(window).state.unsaved, timeout=WAIT_MS)
-    _settle(qtbot, window)
-    window.commands.save()
-    _settle(qtbot, window)
+    qtbot.waitUntil(lambda: session_of(window).state.training.unsaved, timeout=WAIT_MS)
+    settle(qtbot, window)
+    window.commands.saving.save()
+    settle(qtbot, window)
     assert listed_runs() == []
 
 
@@ -146,16 +139,16 @@ def test_discarding_asks_and_takes_the_notice_along(
 ) -> None:
     run_id = _leave_unfinished(tiny_model, sounds_folder)
     window.commands.open_model(tiny_model)
-    _settle(qtbot, window)
+    settle(qtbot, window)
     dialog = _list(qtbot, window)
     dialog.discard_button.click()
     assert [question.id for question in prompts.asked] == ["discardRunQuestion"]
     assert prompts.asked[0].title == "Discard the training into “tiny.distill”?"
-    assert StoredRun.named(run_id).exists
+    assert stored_run(run_id).exists
     prompts.choose = "discard"
     dialog.discard_button.click()
-    _settle(qtbot, window)
-    assert not StoredRun.named(run_id).exists
+    settle(qtbot, window)
+    assert not stored_run(run_id).exists
     assert _column(dialog, "Model") == []
     assert not window.training.notice_banner.isVisible()
 
@@ -164,7 +157,7 @@ def test_what_cannot_be_read_can_be_discarded_alone(
     qtbot: QtBot, window: MainWindow, prompts: Answers, tiny_model: Path, sounds_folder: Path, tmp_path: Path
 ) -> None:
     kept = _leave_unfinished(tiny_model, sounds_folder)
-    damaged = StoredRun.named(_leave_unfinished(Path(shutil.copy(tiny_model, tmp_path / "b.distill")), sounds_folder))
+    damaged = stored_run(_leave_unfinished(Path(shutil.copy(tiny_model, tmp_path / "b.distill")), sounds_folder))
     for file in damaged.folder.iterdir():
         file.write_bytes(b"PK" + bytes(2000))
     dialog = _list(qtbot, window)
@@ -174,7 +167,7 @@ def test_what_cannot_be_read_can_be_discarded_alone(
     dialog.table.setCurrentItem(item)
     prompts.choose = "discard"
     dialog.discard_button.click()
-    _settle(qtbot, window)
+    settle(qtbot, window)
     assert [run.id for run in listed_runs()] == [kept]
 
 
@@ -184,11 +177,11 @@ def test_a_training_that_another_has_taken_up_meanwhile_stays(
     run_id = _leave_unfinished(tiny_model, sounds_folder)
     dialog = _list(qtbot, window)
     prompts.choose = "discard"
-    with StoredRun.named(run_id).in_use():
+    with stored_run(run_id).in_use():
         dialog.discard_button.click()
-        _settle(qtbot, window)
+        settle(qtbot, window)
     assert dialog.note.text().startswith("Another training is at this run. Nothing was removed.")
-    assert StoredRun.named(run_id).exists
+    assert stored_run(run_id).exists
 
 
 @pytest.mark.parametrize(
@@ -209,7 +202,7 @@ def test_a_training_that_another_has_taken_up_meanwhile_stays(
         (
             ListedRun(
                 "abcdefgh" + "0" * 24,
-                replace(CODEC, sounds=(Path("a"), Path("b"))),
+                replace(NEW_CODEC, sounds=(Path("a"), Path("b"))),
                 RunState.BEST_ONLY,
                 8_100_000,
                 0.0,

@@ -1,4 +1,4 @@
-"""Saving and restoring in the window: what is said before, what is asked, and that nothing is lost meanwhile."""
+"""Saving and restoring in the window: sentences and questions before, and nothing lost meanwhile."""
 
 from __future__ import annotations
 
@@ -12,16 +12,14 @@ from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
 from app.main_window import MainWindow
-from app.session.state import ActionId
+from app.session.available import ActionId
 from distill_core import read_summary
 from distill_core.files.archive import read_archive
+from tests.app.driving import ScriptedPrompts, session_of, settle
 from tests.app.test_main_window import (  # noqa: F401 - fixtures
-    ScriptedPrompts,
     _action,
-    _session,
     _texts,
     _train,
-    _wait_for,
     prompts,
     ready,
     window,
@@ -31,7 +29,7 @@ from tests.app.test_main_window import (  # noqa: F401 - fixtures
 
 
 def _change(path: Path) -> bytes:
-    """Write the file as another program would, and return what it holds now."""
+    """Write the file as another program would, and return its contents now."""
     values, _ = read_archive(path)
     values["metadata"]["name"] = "changed meanwhile"
     torch.save(values, path)
@@ -58,12 +56,12 @@ def test_a_changed_file_is_replaced_only_when_asked_and_kept_as_backup(
     _train(qtbot, ready)
     changed = _change(tiny_model)
     _action(ready, ActionId.SAVE_PRIOR).trigger()
-    _wait_for(qtbot, ready)
+    settle(qtbot, ready)
     assert tiny_model.read_bytes() == changed
     assert "changed by another program" in _texts(ready.training.notice_banner)
     _press(qtbot, ready, "Replace, Keep a Backup")
-    _wait_for(qtbot, ready)
-    assert not _session(ready).state.unsaved
+    settle(qtbot, ready)
+    assert not session_of(ready).state.training.unsaved
     assert read_summary(tiny_model).has_prior
     assert read_summary(tiny_model).name == "changed meanwhile"
     assert _backup(tiny_model).read_bytes() == changed
@@ -76,11 +74,11 @@ def test_beside_a_changed_file_a_copy_can_be_saved(
     _train(qtbot, ready)
     changed = _change(tiny_model)
     _action(ready, ActionId.SAVE_PRIOR).trigger()
-    _wait_for(qtbot, ready)
+    settle(qtbot, ready)
     prompts.paths["copy"] = tmp_path / "copy.distill"
     _press(qtbot, ready, "Save a Copy…")
-    _wait_for(qtbot, ready)
-    assert not _session(ready).state.unsaved
+    settle(qtbot, ready)
+    assert not session_of(ready).state.training.unsaved
     assert read_summary(tmp_path / "copy.distill").has_prior
     assert tiny_model.read_bytes() == changed
 
@@ -91,33 +89,33 @@ def test_restoring_asks_swaps_and_swaps_back(
     restore, before = _action(ready, ActionId.RESTORE), tiny_model.read_bytes()
     assert not restore.isEnabled()
     _train(qtbot, ready)
-    ready.commands.save()
-    _wait_for(qtbot, ready)
+    ready.commands.saving.save()
+    settle(qtbot, ready)
     after = tiny_model.read_bytes()
     assert restore.isEnabled()
     prompts.answers["restoreQuestion"] = "cancel"
     restore.trigger()
-    _wait_for(qtbot, ready)
+    settle(qtbot, ready)
     assert "It holds no prior." in prompts.asked[-1].text
     assert tiny_model.read_bytes() == after
     prompts.answers["restoreQuestion"] = "restore"
     for content, words in ((before, "It holds no prior."), (after, "Perplexity ")):
         restore.trigger()
         qtbot.waitUntil(lambda content=content: tiny_model.read_bytes() == content, timeout=30_000)
-        _wait_for(qtbot, ready)
+        settle(qtbot, ready)
         assert words in prompts.asked[-1].text
-        assert _session(ready).state.model.has_prior is (content == after)
+        assert session_of(ready).state.open.model.has_prior is (content == after)
         assert "is back" in ready.statusBar().currentMessage()
     assert "frames" in ready.inspect.view.as_text()
 
 
 def test_a_version_before_that_does_not_open_is_told(qtbot: QtBot, ready: MainWindow, tiny_model: Path) -> None:
     _train(qtbot, ready)
-    ready.commands.save()
-    _wait_for(qtbot, ready)
+    ready.commands.saving.save()
+    settle(qtbot, ready)
     _backup(tiny_model).write_bytes(b"PK\x03\x04" + bytes(5000))
     _action(ready, ActionId.RESTORE).trigger()
-    _wait_for(qtbot, ready)
+    settle(qtbot, ready)
     assert "tiny.distill.bak" in _texts(ready.training.notice_banner)
     assert read_summary(tiny_model).has_prior
 
@@ -137,7 +135,7 @@ def test_a_read_only_file_is_told_at_once_and_a_copy_is_asked_for(
         may, real = os.access, tiny_model.resolve()
         monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK or (path != real and may(path, mode)))
     ready.commands.open_model(tiny_model)
-    _wait_for(qtbot, ready)
+    settle(qtbot, ready)
     told = "This file is read-only; you'll be asked where to save a copy."
     assert told in _texts(ready.sources.model_card)
     (tmp_path / "pack.zip").touch()
@@ -147,7 +145,7 @@ def test_a_read_only_file_is_told_at_once_and_a_copy_is_asked_for(
     _train(qtbot, ready)
     assert told in _texts(ready.sources.model_card)
     prompts.paths["copy"] = tmp_path / "copy.distill"
-    ready.commands.save()
-    _wait_for(qtbot, ready)
+    ready.commands.saving.save()
+    settle(qtbot, ready)
     assert read_summary(tmp_path / "copy.distill").has_prior
     assert tiny_model.read_bytes() == before

@@ -1,4 +1,4 @@
-"""The form of the training options: what it offers, reads, refuses and marks."""
+"""The form of the training options: it offers, reads, refuses and marks."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from pytestqt.qtbot import QtBot
 from app.theme import error_color
 from app.widgets.settings.form import IN_VIEW, SettingsForm
 from app.widgets.settings.row import SettingRow
-from distill_core.training.prior.config import PriorConfig, get_adaptive_prior_config, setting_docs
-from distill_core.training.settings import setting
+from distill_core.training.prior.config import PriorConfig, get_adaptive_prior_config
+from distill_core.training.settings import setting, setting_docs
 
+AUTO = get_adaptive_prior_config(24)
 WINDOW_DARK = "#2b2b2b"
 
 
@@ -27,7 +28,7 @@ class LaterConfig(PriorConfig):
 
 @pytest.fixture
 def form(qtbot: QtBot) -> SettingsForm:
-    form = SettingsForm(get_adaptive_prior_config(24))
+    form = SettingsForm(AUTO)
     qtbot.addWidget(form)
     form.show()
     return form
@@ -48,7 +49,7 @@ def lines_of(form: SettingsForm, name: str) -> list[str]:
 
 
 def test_every_setting_has_an_editor_that_explains_itself(form: SettingsForm) -> None:
-    for name, doc in setting_docs().items():
+    for name, doc in setting_docs(PriorConfig).items():
         editor = form.findChild(QWidget, name)
         assert isinstance(editor, QWidget), name
         assert doc in (editor.accessibleDescription(), editor.whatsThis())
@@ -99,37 +100,32 @@ def test_what_is_typed_becomes_typed_values(qtbot: QtBot, form: SettingsForm) ->
     assert get_adaptive_prior_config(24, **overrides).max_epochs == 20
 
 
-EVERYTHING: dict[str, Any] = {
-    "hidden_size": 96,
-    "num_layers": 3,
-    "num_heads": 6,
-    "dropout": 0.0,
-    "max_epochs": 7,
-    "learning_rate": 1e-5,
-    "weight_decay": 0.0,
-    "gradient_clip_norm": 0.5,
-    "batch_size": 3,
-    "val_fraction": 0.25,
-    "device": "cpu",
-    "seed": 2**63 - 1,
-    "anonymous": True,
-    "architecture": "frames",
-    "context_s": 2.5,
-    "variants": 2,
-    "token_dropout": 0.1,
-    "patience": 5,
-    "precision": "bfloat16",
-    "time_limit_min": 1.5,
-    "matrix_learning_rate": 0.01,
-    "matrix_weight_decay": 0.0,
-}
+AT_THE_ENDS = {"seed": 2**63 - 1, "learning_rate": 1e-5, "dropout": 0.0, "weight_decay": 0.0, "anonymous": True}
+
+
+def _another(form: SettingsForm, name: str, default: Any) -> Any:
+    """Return a value of a setting that is not its default: another choice, or half the number."""
+    box = form.findChild(QComboBox, name)
+    if isinstance(box, QComboBox):
+        return [box.itemText(row) for row in range(box.count()) if box.itemText(row) not in ("auto", default)][-1]
+    if isinstance(default, bool):
+        return not default
+    return default // 2 or 1 if isinstance(default, int) else default / 2 or 0.5
+
+
+def everything(form: SettingsForm) -> dict[str, Any]:
+    """Return a value for each setting that there is."""
+    found = {setting.name: _another(form, setting.name, getattr(AUTO, setting.name)) for setting in fields(PriorConfig)}
+    assert set(AT_THE_ENDS) <= set(found)
+    return found | AT_THE_ENDS
 
 
 def test_overrides_come_back_as_they_went_in(form: SettingsForm) -> None:
-    assert set(EVERYTHING) == {setting.name for setting in fields(PriorConfig)}
-    form.set_overrides(EVERYTHING)
+    chosen = everything(form)
+    assert not [name for name, value in chosen.items() if value == getattr(AUTO, name)]
+    form.set_overrides(chosen)
     assert form.is_valid(), form.problems()
-    assert form.overrides() == EVERYTHING
+    assert form.overrides() == chosen
     form.set_overrides({"seed": 1, "a setting of long ago": 5})
     assert form.overrides() == {"seed": 1}
 
@@ -147,7 +143,7 @@ def test_overrides_come_back_as_they_went_in(form: SettingsForm) -> None:
         ({"hidden_size": 102}, "num_heads", "Heads cannot be 4. It must be a divisor of Hidden size (102)."),
         ({"dropout": 1}, "dropout", "at least 0 and below 1"),
         ({"batch_size": -1}, "batch_size", "from 1 to"),
-        ({"seed": 2**63}, "seed", "0 or more"),
+        ({"seed": 2**63}, "seed", "from 0 to"),
         ({"weight_decay": -1}, "weight_decay", "0 or more"),
         ({"gradient_clip_norm": 0}, "gradient_clip_norm", "above 0"),
         ({"val_fraction": 1}, "val_fraction", "Validation share cannot be 1.0. It must be above 0 and below 1."),
@@ -169,12 +165,18 @@ def test_a_wrong_value_marks_exactly_its_field(
     form.reset()
     assert form.is_valid()
     assert editor.palette().color(QPalette.ColorRole.Text) != error_color(form.palette())
-    assert lines_of(form, marked)[1] == setting_docs()[marked]
+    assert lines_of(form, marked)[1] == setting_docs(PriorConfig)[marked]
 
 
 def test_several_wrong_values_are_all_marked(form: SettingsForm) -> None:
     form.set_overrides({"max_epochs": "x", "dropout": 3, "num_layers": 99, "seed": 4})
     assert set(form.problems()) == {"max_epochs", "dropout", "num_layers"}
+
+
+def test_a_wrong_choice_is_named_and_not_the_default_that_is_wrong_too(form: SettingsForm) -> None:
+    form.set_defaults(PriorConfig())
+    form.set_overrides({"hidden_size": 100, "num_heads": 8})  # 4 heads, the default, have an odd width each
+    assert form.problems() == {"num_heads": "Heads cannot be 8. It must be a divisor of Hidden size (100)."}
 
 
 def test_new_defaults_can_make_a_choice_wrong_and_right_again(qtbot: QtBot, form: SettingsForm) -> None:
@@ -215,7 +217,7 @@ def test_choices_and_check_boxes_count_only_where_they_differ(form: SettingsForm
 
 
 def test_all_auto_clears_everything(qtbot: QtBot, form: SettingsForm) -> None:
-    form.set_overrides(EVERYTHING)
+    form.set_overrides(everything(form))
     button = form.findChild(QPushButton, "allAutoButton")
     assert isinstance(button, QPushButton)
     qtbot.mouseClick(button, Qt.MouseButton.LeftButton)

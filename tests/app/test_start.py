@@ -1,4 +1,4 @@
-"""Starting where something is missing: a sentence, or going on without it."""
+"""Starting while something is missing: a sentence, or going on without it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Telling(app.main_window.MainWindow):
         session.dataset_changed.connect(self._tell)
 
     def _tell(self, dataset):
-        print(self._session.state.model.path, *dataset.sources, sep="\\n")
+        print(self._session.state.open.model.path, *dataset.sources, sep="\\n")
         self.close()
 
 app.main_window.MainWindow = Telling

@@ -1,4 +1,4 @@
-"""The table of what may be done when, and the sentences that go with it."""
+"""The table of available actions by state, and the sentences that go with them."""
 
 from __future__ import annotations
 
@@ -9,20 +9,25 @@ from pathlib import Path
 import pytest
 
 from app import words
-from app.outcome import verdict_in_short
-from app.presentation import status
-from app.session.state import ALWAYS, ActionId, Activity, State, available
+from app.presentation import cards, controls, status
+from app.session.activity import Activity, Runner
+from app.session.available import ALWAYS, ActionId, available
+from app.session.options import Options
+from app.session.state import State
 from distill_core import read_summary, scan
-from distill_core.events import JobProgress
+from distill_core.events import JobProgress, Phase
 from distill_core.training.events import Ended
 from distill_core.training.prior.events import Keep, PriorEpochMetrics, Verdict
+from distill_core.training.prior.kept import naming_kept
 from distill_core.training.prior.trained import TrainedPrior
+from distill_core.training.prior.words import PRIOR, verdict_in_short
 from distill_core.training.run_folder.facts import UnfinishedRun
+from distill_core.training.words import phase_words
 
 A = ActionId
 OPENING = {A.OPEN_MODEL, A.CHOOSE_SOUNDS, A.TRY_DEMO}
-IDLE = OPENING | {A.CLEAR_CACHE, A.UNFINISHED_RUNS}
-RUN = UnfinishedRun("an id", Path("m.distill"), (Path("kicks"),), 31, 100, 29, 7.42, False)
+IDLE = OPENING | {A.CLEAR_CACHE, A.REGISTER, A.UNFINISHED_RUNS}
+RUN = UnfinishedRun("an id", Path("m.distill"), (Path("kicks"),), 31, 100, 29, 7.42, False, PRIOR)
 OLDER, ENDED_RUN = replace(RUN, is_older=True), replace(RUN, has_ended=True)
 Epoch = Callable[..., PriorEpochMetrics]
 Make = Callable[..., TrainedPrior]
@@ -30,7 +35,7 @@ Make = Callable[..., TrainedPrior]
 
 @pytest.fixture
 def ready(shared_tiny_model: Path, shared_sounds_folder: Path) -> State:
-    return State(model=read_summary(shared_tiny_model), dataset=scan(shared_sounds_folder))
+    return State().with_open(model=read_summary(shared_tiny_model), dataset=scan(shared_sounds_folder))
 
 
 @pytest.fixture
@@ -46,6 +51,10 @@ def memorized(make_trained: Make, an_epoch: Epoch) -> TrainedPrior:
     return make_trained([an_epoch(10 + number, *each) for number, each in enumerate(verdicts)])
 
 
+def _at(state: State, activity: Activity) -> State:
+    return state.doing(Runner.WORK, activity)
+
+
 def _beyond_always(state: State) -> set[ActionId]:
     assert available(state) >= ALWAYS
     return set(available(state) - ALWAYS)
@@ -54,68 +63,93 @@ def _beyond_always(state: State) -> set[ActionId]:
 def test_what_may_be_done_in_each_state(
     ready: State, trained: TrainedPrior, memorized: TrainedPrior, an_epoch: Epoch
 ) -> None:
-    done = replace(ready, trained=trained)
+    done = ready.with_training(trained=trained)
     saving = {A.TRAIN, A.SAVE_PRIOR, A.SAVE_COPY}
-    choose = replace(ready, trained=memorized, unsaved=True)
-    flagged = an_epoch(3, 1.5, "memorizing", "It knows its sounds by heart.")
+    choose = ready.with_training(trained=memorized, unsaved=True)
+    flagged = ready.with_epoch(an_epoch(3, 1.5, "memorizing", "It knows its sounds by heart."))
     folder = {A.SHOW_IN_FOLDER}
+    unfinished, previous = ready.with_open(unfinished=RUN), ready.with_open(has_previous=True)
+    nonsense = replace(ready, options=Options({}, is_valid=False))
     table: list[tuple[State, set[ActionId]]] = [
         (State(), IDLE),
-        (State(activity=Activity.STARTING), OPENING),
-        (State(activity=Activity.OPENING, pending_model=Path("m.distill")), OPENING),
-        (State(activity=Activity.SCANNING, pending_sounds=(Path("kicks"),)), OPENING | {A.STOP}),
-        (State(model=ready.model), IDLE | folder),
-        (State(dataset=ready.dataset), IDLE),
+        (State(work=Activity.STARTING), OPENING),
+        (State(work=Activity.OPENING).with_open(pending_model=Path("m.distill")), OPENING),
+        (State(work=Activity.SCANNING).with_open(pending_sounds=(Path("kicks"),)), OPENING | {A.STOP}),
+        (State(work=Activity.CLEARING), OPENING),
+        (State(work=Activity.WORKING), OPENING),
+        (ready.with_open(dataset=None), IDLE | folder),
+        (ready.with_open(model=None), IDLE),
         (ready, IDLE | folder | {A.TRAIN}),
-        (replace(ready, activity=Activity.PREPARING), folder | {A.STOP}),
-        (replace(ready, activity=Activity.TRAINING), folder | {A.STOP}),
-        (replace(ready, activity=Activity.TRAINING, last_epoch=flagged), folder | {A.STOP}),
-        (replace(ready, activity=Activity.STOPPING), folder),
-        (replace(done, unsaved=True), IDLE | folder | saving),
+        (nonsense, IDLE | folder),
+        (replace(ready, listen=Activity.SCANNING), IDLE | folder | {A.TRAIN}),
+        (_at(ready, Activity.PREPARING), folder | {A.STOP}),
+        (_at(ready, Activity.TRAINING), folder | {A.STOP}),
+        (_at(flagged, Activity.TRAINING), folder | {A.STOP}),
+        (_at(ready, Activity.STOPPING), folder),
+        (done.with_training(unsaved=True), IDLE | folder | saving),
         (choose, IDLE | folder | saving | {A.KEEP_BEST, A.KEEP_LAST}),
         (
-            replace(choose, trained=memorized.keeping(Keep.LAST)),
+            choose.with_training(trained=memorized.keeping(Keep.LAST)),
             IDLE | folder | saving | {A.KEEP_BEST, A.KEEP_BEFORE_MEMORIZING},
         ),
-        (replace(choose, unsaved=False), IDLE | folder | {A.TRAIN, A.SAVE_COPY}),
-        (replace(choose, activity=Activity.SAVING), folder),
-        (replace(choose, activity=Activity.SCANNING), OPENING | folder | {A.SAVE_PRIOR, A.SAVE_COPY}),
-        (replace(done, unsaved=True, activity=Activity.SAVING), folder),
-        (replace(done, saved_to=Path("m.distill")), IDLE | folder | {A.TRAIN, A.SAVE_COPY}),
-        (replace(ready, trained=replace(trained, prior=None)), IDLE | folder | {A.TRAIN}),
-        (replace(ready, unfinished=RUN), IDLE | folder | {A.TRAIN, A.CONTINUE, A.USE_BEST, A.DISCARD}),
-        (replace(ready, unfinished=OLDER), IDLE | folder | {A.TRAIN, A.USE_BEST, A.DISCARD}),
-        (replace(ready, unfinished=ENDED_RUN), IDLE | folder | {A.TRAIN, A.USE_BEST, A.DISCARD}),
-        (replace(ready, unfinished=RUN, activity=Activity.TRAINING), folder | {A.STOP}),
-        (replace(ready, has_previous=True), IDLE | folder | {A.TRAIN, A.RESTORE}),
-        (replace(ready, has_previous=True, activity=Activity.TRAINING), folder | {A.STOP}),
-        (replace(ready, has_previous=True, activity=Activity.SAVING), folder),
+        (choose.with_training(unsaved=False), IDLE | folder | {A.TRAIN, A.SAVE_COPY}),
+        (_at(choose.with_training(is_choosing=True), Activity.WORKING), OPENING | folder),
+        (_at(choose, Activity.SAVING), folder),
+        (_at(choose, Activity.SCANNING), OPENING | folder | {A.SAVE_PRIOR, A.SAVE_COPY}),
+        (_at(done.with_training(unsaved=True), Activity.SAVING), folder),
+        (done.with_training(saved_to=Path("m.distill")), IDLE | folder | {A.TRAIN, A.SAVE_COPY}),
+        (ready.with_training(trained=replace(trained, prior=None)), IDLE | folder | {A.TRAIN}),
+        (unfinished, IDLE | folder | {A.TRAIN, A.CONTINUE, A.USE_BEST, A.DISCARD}),
+        (ready.with_open(unfinished=OLDER), IDLE | folder | {A.TRAIN, A.USE_BEST, A.DISCARD}),
+        (ready.with_open(unfinished=ENDED_RUN), IDLE | folder | {A.TRAIN, A.USE_BEST, A.DISCARD}),
+        (_at(unfinished, Activity.TRAINING), folder | {A.STOP}),
+        (previous, IDLE | folder | {A.TRAIN, A.RESTORE}),
+        (_at(previous, Activity.TRAINING), folder | {A.STOP}),
+        (_at(previous, Activity.SAVING), folder),
     ]
     for state, wanted in table:
-        assert _beyond_always(state) == wanted, state.activity
+        assert _beyond_always(state) == wanted, state
 
 
 @pytest.mark.parametrize(
-    ("changes", "text"),
+    ("activity", "opened", "text"),
     [
-        ({"activity": Activity.STARTING}, "Starting the engine…"),
-        ({"activity": Activity.OPENING, "pending_model": Path("a/drums.distill")}, "Opening drums.distill…"),
-        ({"activity": Activity.SCANNING, "pending_sounds": (Path("a/kicks"),)}, "Looking through kicks…"),
+        (Activity.STARTING, {}, "Starting the engine…"),
+        (Activity.OPENING, {"pending_model": Path("a/drums.distill")}, "Opening drums.distill…"),
+        (Activity.SCANNING, {"pending_sounds": (Path("a/kicks"),)}, "Looking through kicks…"),
         (
-            {"activity": Activity.SCANNING, "pending_sounds": (Path("a/kicks"), Path("b/x.wav"))},
+            Activity.SCANNING,
+            {"pending_sounds": (Path("a/kicks"), Path("b/x.wav"))},
             "Looking through kicks and 1 more…",
         ),
-        ({"activity": Activity.PREPARING}, "Preparing sounds…"),
-        ({"activity": Activity.STOPPING}, "Stopping…"),
-        ({"activity": Activity.SAVING}, "Saving…"),
-        ({"model": None, "dataset": None}, "Drop a Distill model and sounds to begin."),
-        ({"dataset": None}, "Now add the sounds to learn from."),
-        ({"model": None}, "Now add the model (.distill) to train."),
-        ({}, "Ready. 6 sounds, about 6 minutes on this computer."),
+        (Activity.PREPARING, {}, "Preparing sounds…"),
+        (Activity.TRAINING, {}, "Training: the first epoch is under way."),
+        (Activity.STOPPING, {}, "Stopping…"),
+        (Activity.SAVING, {}, "Saving…"),
+        (Activity.CLEARING, {}, "Clearing the cache…"),
+        (Activity.WORKING, {}, "Working…"),
+        (Activity.NONE, {"model": None, "dataset": None}, "Drop a Distill model and sounds to begin."),
+        (Activity.NONE, {"dataset": None}, "Now add the sounds to learn from."),
+        (Activity.NONE, {"model": None}, "Now add the model (.distill) to train."),
+        (Activity.NONE, {}, "Ready. 6 sounds, about 6 minutes on this computer."),
     ],
 )
-def test_the_main_sentence(ready: State, changes: dict[str, object], text: str) -> None:
-    assert status.main_text(replace(ready, **changes), 350.0) == text
+def test_the_main_sentence(ready: State, activity: Activity, opened: dict[str, object], text: str) -> None:
+    assert status.main_text(_at(ready.with_open(**opened), activity), 350.0) == text
+
+
+def test_the_sentence_while_epochs_go_by_names_the_best_that_training_names(ready: State, an_epoch: Epoch) -> None:
+    state = _at(ready, Activity.TRAINING)
+    for epoch in (an_epoch(1, 9.0), an_epoch(2, 8.0), an_epoch(3, 7.0, best=2)):
+        state = state.with_epoch(epoch)
+    assert status.main_text(state, None) == "Epoch 3 of 50 · about 1 minute left · best 8.00 at epoch 2"
+    unknown = _at(ready, Activity.TRAINING).with_epoch(replace(an_epoch(49, 9.0), best_epoch=0))
+    assert status.main_text(unknown, None) == "Epoch 49 of 50 · less than a minute left"
+
+
+def test_options_that_cannot_be_are_pointed_at(ready: State) -> None:
+    nonsense = replace(ready, options=Options({"num_heads": 5}, is_valid=False))
+    assert status.main_text(nonsense, 350.0) == "One of the options cannot be used; it is marked under Options."
 
 
 @pytest.mark.parametrize(
@@ -131,7 +165,7 @@ def test_the_main_sentence(ready: State, changes: dict[str, object], text: str) 
 def test_how_a_training_ended_in_words(
     ready: State, make_trained: Make, an_epoch: Epoch, ended: Ended, how: str
 ) -> None:
-    done = replace(ready, trained=make_trained([an_epoch(3, 8.17), an_epoch(4, 9.0)], ended))
+    done = ready.with_training(trained=make_trained([an_epoch(3, 8.17), an_epoch(4, 9.0)], ended))
     assert status.main_text(done, None) == f"{how}perplexity 8.17 at epoch 3, the best."
 
 
@@ -141,29 +175,31 @@ def test_the_sentence_is_of_the_weights_that_are_kept(ready: State, memorized: T
         Keep.BEST: "Finished: perplexity 4.50 at epoch 12, the best.",
         Keep.LAST: "Finished: perplexity 4.60 at epoch 13, the last.",
     }
-    assert status.main_text(replace(ready, trained=memorized), None) == kept[Keep.BEFORE_MEMORIZING]
+    assert status.main_text(ready.with_training(trained=memorized), None) == kept[Keep.BEFORE_MEMORIZING]
     for which, text in kept.items():
-        assert status.main_text(replace(ready, trained=memorized.keeping(which)), None) == text
+        assert status.main_text(ready.with_training(trained=memorized.keeping(which)), None) == text
 
 
 def test_other_sentences_without_a_training_under_way(
     ready: State, make_trained: Make, an_epoch: Epoch, trained: TrainedPrior
 ) -> None:
-    nothing = replace(ready, trained=TrainedPrior.none(Ended.STOPPED))
+    nothing = ready.with_training(trained=TrainedPrior.none(Ended.STOPPED))
     assert status.main_text(nothing, None) == "Stopped before the first epoch: nothing to save."
     assert status.main_text(ready, None) == "Ready. 6 sounds. The first epoch will show how long it takes."
-    guessing = replace(ready, trained=make_trained([an_epoch(1, 30.0)]))
+    guessing = ready.with_training(trained=make_trained([an_epoch(1, 30.0)]))
     assert status.main_text(guessing, None).endswith(
         "The prior is no better than guessing by frequency (perplexity 30.00 against 24.30)."
     )
     older = replace(trained, metadata={key: value for key, value in trained.metadata.items() if key != "measure"})
-    assert "perplexity 8.17 by an older measure at epoch 3" in status.main_text(replace(ready, trained=older), None)
+    assert "perplexity 8.17 by an older measure at epoch 3" in status.main_text(
+        ready.with_training(trained=older), None
+    )
 
 
 def test_files_that_are_one_sound_are_told_before_training(ready: State) -> None:
-    assert ready.dataset is not None
-    copies = replace(ready.dataset, files=(ready.dataset.files[0],) * 12)
-    assert status.main_text(replace(ready, dataset=copies), None).endswith(f"it takes. {copies.sameness}")
+    assert ready.open.dataset is not None
+    copies = replace(ready.open.dataset, files=(ready.open.dataset.files[0],) * 12)
+    assert status.main_text(ready.with_open(dataset=copies), None).endswith(f"it takes. {copies.sameness}")
     assert "All 12 files are one sound" in copies.sameness
 
 
@@ -171,16 +207,28 @@ def test_what_a_stop_keeps_is_what_the_engine_keeps(make_trained: Make, an_epoch
     perplexities = [9.0, 4.9, 5.0, 4.5, 4.6, 4.4]
     for begins in range(1, len(perplexities) + 2):
         verdicts = ["memorizing" if number >= begins else "fitting" for number in range(1, len(perplexities) + 1)]
-        epochs = [
-            an_epoch(number, *each) for number, each in enumerate(zip(perplexities, verdicts, strict=True), start=1)
-        ]
+        rows = zip(perplexities, verdicts, strict=True)
+        epochs = naming_kept(an_epoch(number, *row) for number, row in enumerate(rows, start=1))
         state = State()
         for count, epoch in enumerate(epochs, start=1):
             state = state.with_epoch(epoch)
             kept = make_trained(epochs[:count]).kept
-            assert state.kept_epoch == kept, (begins, count)
-        assert state.has_memorized is (begins <= len(perplexities))
+            assert state.training.kept_epoch == kept, (begins, count)
         assert state.without_training() == State()
+
+
+def test_the_epoch_that_a_stop_keeps_is_the_one_that_training_names_and_no_other(ready: State, an_epoch: Epoch) -> None:
+    state = _at(ready, Activity.TRAINING).with_epoch(an_epoch(1, 9.0))
+    table = [
+        (an_epoch(2, 5.0, "memorizing", "By heart.", kept=1), 1, "Stop and Keep Epoch 1"),
+        (an_epoch(2, 5.0, "memorizing", "By heart.", kept=2), 2, "Stop and Keep Epoch 2"),
+        (an_epoch(2, 5.0, "fitting", kept=1), 1, "Stop"),
+        (replace(an_epoch(2, 5.0, "memorizing", "By heart."), kept_epoch=0), None, "Stop"),
+    ]
+    for epoch, kept, text in table:
+        now = state.with_epoch(epoch)
+        assert (now.training.kept_epoch and now.training.kept_epoch.epoch) == kept
+        assert controls.train_button(now).text == text
 
 
 def test_only_the_verdict_makes_a_training_one_that_memorizes(an_epoch: Epoch) -> None:
@@ -191,9 +239,9 @@ def test_only_the_verdict_makes_a_training_one_that_memorizes(an_epoch: Epoch) -
         (an_epoch(3, 8.5, "fitting"), False, ""),
     ]
     for epoch, memorizes, warning in table:
-        state = State(activity=Activity.TRAINING).with_epoch(epoch)
+        state = State(work=Activity.TRAINING).with_epoch(epoch)
         assert (state.is_memorizing, state.warning) == (memorizes, warning)
-        ended = replace(state, activity=Activity.NONE)
+        ended = replace(state, work=Activity.NONE)
         assert (ended.is_memorizing, ended.warning) == (False, "")
 
 
@@ -208,13 +256,21 @@ def test_verdicts_in_short() -> None:
 @pytest.mark.parametrize(
     ("progress", "text"),
     [
-        (JobProgress("scan", 1, 1), "Looking through 1 file: 1 done"),
-        (JobProgress("encode", 3, 1200), "Preparing sounds: 3 of 1,200"),
-        (JobProgress("variants", 12, 536), "Preparing variants: 12 of 536"),
+        (JobProgress(Phase.SCAN, 1, 1), "Looking through 1 file: 1 done"),
+        (JobProgress(Phase.ENCODE, 3, 1200), "Encoding the sounds: 3 of 1,200"),
+        (JobProgress(Phase.VARIANTS, 12, 536), "Encoding variants of the sounds: 12 of 536"),
     ],
 )
 def test_progress_in_words(progress: JobProgress, text: str) -> None:
     assert status.progress_text(progress) == text
+
+
+def test_every_phase_has_words_and_only_the_scan_is_shown_on_the_card() -> None:
+    for phase in Phase:
+        progress = JobProgress(phase, 1, 2)
+        assert phase_words(phase) not in ("", phase), phase
+        on_card = status.progress_text(progress) if phase is Phase.SCAN else ""
+        assert cards.sounds_progress(progress) == on_card, phase
 
 
 @pytest.mark.parametrize(
@@ -231,8 +287,8 @@ def test_progress_in_words(progress: JobProgress, text: str) -> None:
     ],
 )
 def test_the_cards_line_is_of_the_saved_weights(ready: State, metadata: dict[str, object], line: str) -> None:
-    assert ready.model is not None
-    summary = replace(ready.model, prior_architecture="flat", prior_is_readable=True, prior_metadata=metadata)
+    assert ready.open.model is not None
+    summary = replace(ready.open.model, prior_architecture="flat", prior_is_readable=True, prior_metadata=metadata)
     assert words.model_lines(summary)[1] == line
 
 

@@ -1,4 +1,4 @@
-"""What a training says while it runs, what is kept of it, and that a bad result replaces nothing unasked."""
+"""A training's sentences while it runs, the weights that are kept, and that a bad result replaces nothing unasked."""
 
 from __future__ import annotations
 
@@ -10,20 +10,17 @@ from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
 from app.main_window import MainWindow
-from app.session.state import ActionId
+from app.session.available import ActionId
 from distill_core import read_summary, save_prior_to_model, train_prior
 from distill_core.training.events import Ended
-from distill_core.training.run_folder.folder import RunFolder
+from distill_core.training.kinds import prior_runs
+from tests.app.driving import WAIT_MS, ScriptedPrompts, session_of, settle
 from tests.app.test_main_window import (  # noqa: F401 - fixtures
     SMALL,
-    WAIT_MS,
-    ScriptedPrompts,
     _action,
     _button,
-    _session,
     _texts,
     _train,
-    _wait_for,
     prompts,
     ready,
     window,
@@ -45,8 +42,8 @@ def _buttons(window: MainWindow) -> list[str]:
 
 
 def _save(qtbot: QtBot, window: MainWindow) -> None:
-    window.commands.save()
-    _wait_for(qtbot, window)
+    window.commands.saving.save()
+    settle(qtbot, window)
 
 
 def _train_with(qtbot: QtBot, window: MainWindow, options: dict[str, object]) -> None:
@@ -83,7 +80,7 @@ def with_good_prior(
     shutil.copy(good_model, tiny_model)
     window.commands.open_model(tiny_model)
     window.commands.open_sounds(sounds_folder)
-    _wait_for(qtbot, window)
+    settle(qtbot, window)
     return window
 
 
@@ -91,35 +88,35 @@ def with_good_prior(
 
 
 def test_memorizing_offers_to_stop_and_keep_what_came_before(qtbot: QtBot, ready: MainWindow) -> None:
-    session, banner = _session(ready), ready.training.memorization_banner
+    session, banner = session_of(ready), ready.training.memorization_banner
     ready.options.form.set_overrides({**BY_HEART, **LONG})
     _button(ready).click()
     qtbot.waitUntil(lambda: session.state.is_memorizing, timeout=WAIT_MS)
-    kept = session.state.kept_epoch
+    kept = session.state.training.kept_epoch
     assert kept is not None
     assert kept.verdict != "memorizing"
     assert banner.title() == "The prior is memorizing your sounds."
     assert f"Stopping keeps epoch {kept.epoch}, perplexity {kept.val_perplexity:.2f}." in banner.detail()
     assert _button(ready).text() == f"Stop and Keep Epoch {kept.epoch}"
     banner.button("stop").click()
-    _wait_for(qtbot, ready)
+    settle(qtbot, ready)
     assert not banner.isVisible()
     assert "Memorizing since epoch" in ready.training.plot.accessibleDescription()
-    trained = session.state.trained
+    trained = session.state.training.trained
     assert trained is not None
     assert trained.kept == kept
     assert ready.training.sentence.text().startswith(f"Stopped: perplexity {kept.val_perplexity:.2f} at epoch")
     _save(qtbot, ready)
-    facts = session.state.model.prior_metadata
+    facts = session.state.open.model.prior_metadata
     assert (facts["kept_epoch"], facts["run_verdict"]) == (kept.epoch, "memorizing")
     assert "Worst verdict of the run: memorizing" in ready.inspect.view.as_text()
     assert f"perplexity {kept.val_perplexity:.2f}, " in _texts(ready.sources.model_card)
 
 
 def test_copies_are_told_before_and_warned_of_in_milder_words(qtbot: QtBot, ready: MainWindow, copies: Path) -> None:
-    session, banner = _session(ready), ready.training.memorization_banner
+    session, banner = session_of(ready), ready.training.memorization_banner
     ready.commands.open_sounds(copies)
-    _wait_for(qtbot, ready)
+    settle(qtbot, ready)
     assert "All 9 files are one sound" in ready.training.sentence.text()
     ready.options.form.set_overrides({**BY_HEART, **LONG})
     with qtbot.waitSignal(session.training_started, timeout=WAIT_MS):
@@ -132,9 +129,9 @@ def test_copies_are_told_before_and_warned_of_in_milder_words(qtbot: QtBot, read
     assert _button(ready).text() == "Stop"
     assert not session.state.is_memorizing
     _button(ready).click()
-    _wait_for(qtbot, ready)
+    settle(qtbot, ready)
     assert not banner.isVisible()
-    assert session.state.unsaved
+    assert session.state.training.unsaved
 
 
 @pytest.mark.parametrize("architecture", ["flat", "frames"])
@@ -144,26 +141,26 @@ def test_the_limit_is_drawn_for_both_architectures(qtbot: QtBot, ready: MainWind
 
 
 def test_variants_are_prepared_between_epochs_and_named(qtbot: QtBot, ready: MainWindow) -> None:
-    session, sentences = _session(ready), []
+    session, sentences = session_of(ready), []
     session.progress.connect(lambda progress: sentences.append((progress.phase, ready.training.sentence.text())))
     session.step_finished.connect(lambda step: sentences.append(("step", ready.training.sentence.text())))
     _train_with(qtbot, ready, {**SMALL, "max_epochs": 3, "variants": 2})
     phases = [phase for phase, _ in sentences]
     assert phases.index("step") < phases.index("variants"), "the first epoch is of the sounds as they are"
     first = sentences[phases.index("variants")]
-    assert first[1].startswith("Preparing variants: ")
+    assert first[1].startswith("Encoding variants of the sounds: ")
     after = next(sentence for phase, sentence in sentences[phases.index("variants") :] if phase == "step")
     assert after.startswith("Epoch 1 of 3")
 
 
 def test_an_epoch_that_is_rolled_back_is_told(qtbot: QtBot, ready: MainWindow) -> None:
-    session, told = _session(ready), []
-    session.rolled_back.connect(lambda event: told.append((event.sentence, ready.statusBar().currentMessage())))
+    session, told = session_of(ready), []
+    session.said.connect(lambda sentence: told.append((sentence, ready.statusBar().currentMessage())))
     _train_with(qtbot, ready, HOPELESS)
     assert told
     assert all(sentence == shown for sentence, shown in told)
     assert "with half the learning rate" in told[0][0]
-    trained = session.state.trained
+    trained = session.state.training.trained
     assert trained is not None
     assert trained.ended is Ended.DIVERGED
     assert ready.training.sentence.text().startswith("Ended because it diverged again and again: perplexity ")
@@ -176,16 +173,18 @@ def test_an_epoch_that_is_rolled_back_is_told(qtbot: QtBot, ready: MainWindow) -
 def test_which_weights_are_kept_can_be_chosen_in_menu_and_notice(
     qtbot: QtBot, ready: MainWindow, tiny_model: Path
 ) -> None:
-    session, notice = _session(ready), ready.training.notice_banner
+    session, notice = session_of(ready), ready.training.notice_banner
     assert not any(_action(ready, action).isEnabled() for action in KEEP)
     _train_with(qtbot, ready, {**BY_HEART, "max_epochs": 12, "patience": 0})
-    trained = session.state.trained
+    trained = session.state.training.trained
     assert trained is not None
     best, last = trained.metadata["best_epoch"], trained.history[-1].epoch
     assert best < last
     assert [action for action in KEEP if _action(ready, action).isEnabled()] == [ActionId.KEEP_LAST]
     assert f"Epoch {best}, the best, is kept" in notice.detail()
     notice.button(ActionId.KEEP_LAST).click()
+    assert notice.isVisibleTo(ready), "it must not flicker while the weights are put there"
+    settle(qtbot, ready)
     assert f"Epoch {last}, the last, is kept" in notice.detail()
     assert "The verdict: memorizing" in notice.detail()
     assert [action for action in KEEP if _action(ready, action).isEnabled()] == [ActionId.KEEP_BEST]
@@ -201,9 +200,9 @@ def test_which_weights_are_kept_can_be_chosen_in_menu_and_notice(
 
 def test_a_choice_that_is_not_there_changes_nothing(qtbot: QtBot, ready: MainWindow) -> None:
     _train(qtbot, ready)
-    before = _session(ready).state
+    before = session_of(ready).state
     ready.commands.keep(ActionId.KEEP_LAST)
-    assert _session(ready).state is before
+    assert session_of(ready).state is before
 
 
 # What may be saved
@@ -231,11 +230,11 @@ def test_a_worse_prior_replaces_a_good_one_only_when_asked_for(
     assert prompts.asked_ids == ["worsePriorQuestion"]
     assert "no better than guessing by frequency" in prompts.asked[0].text
     assert "On the same held-out sounds it reaches" in prompts.asked[0].text
-    assert _session(window).state.unsaved
+    assert session_of(window).state.training.unsaved
     assert tiny_model.read_bytes() == good
     prompts.answers["worsePriorQuestion"] = "replace"
     _save(qtbot, window)
-    assert not _session(window).state.unsaved
+    assert not session_of(window).state.training.unsaved
     assert tiny_model.read_bytes() != good
 
 
@@ -246,13 +245,13 @@ def test_a_copy_is_never_objected_to_but_the_model_itself_is_no_copy(
     _train_with(qtbot, window, HOPELESS)
     prompts.answers["worsePriorQuestion"] = "cancel"
     prompts.paths["copy"] = tiny_model
-    window.commands.save_copy()
-    _wait_for(qtbot, window)
+    window.commands.saving.save_copy()
+    settle(qtbot, window)
     assert prompts.asked_ids == ["worsePriorQuestion"]
     assert tiny_model.read_bytes() == good
     prompts.paths["copy"] = tmp_path / "copy.distill"
-    window.commands.save_copy()
-    _wait_for(qtbot, window)
+    window.commands.saving.save_copy()
+    settle(qtbot, window)
     assert prompts.asked_ids == ["worsePriorQuestion"]
     assert read_summary(tmp_path / "copy.distill").has_prior
     assert tiny_model.read_bytes() == good
@@ -263,7 +262,7 @@ def test_one_worse_than_the_files_on_the_same_sounds_is_asked_about_with_both_va
 ) -> None:
     window, good = with_good_prior, read_summary(tiny_model)
     _train_with(qtbot, window, {**GOOD, "max_epochs": 1})
-    trained = _session(window).state.trained
+    trained = session_of(window).state.training.trained
     assert trained is not None
     assert trained.file_prior is not None
     assert trained.file_prior.decides
@@ -279,11 +278,11 @@ def test_a_stopped_run_that_is_saved_on_quitting_is_judged_too(
 ) -> None:
     window, good = with_good_prior, tiny_model.read_bytes()
     window.options.form.set_overrides({**SMALL, **FOR_EVER, "learning_rate": 1e-6})
-    with qtbot.waitSignal(_session(window).epoch_finished, timeout=WAIT_MS):
+    with qtbot.waitSignal(session_of(window).epoch_finished, timeout=WAIT_MS):
         _button(window).click()
     prompts.answers = {"quitTrainingQuestion": "save", "worsePriorQuestion": "cancel"}
     window.close()
-    _wait_for(qtbot, window)
+    settle(qtbot, window)
     assert prompts.asked_ids == ["quitTrainingQuestion", "worsePriorQuestion"]
     assert window.isVisible()
     assert tiny_model.read_bytes() == good
@@ -294,11 +293,11 @@ def test_the_end_of_the_desktop_session_leaves_a_good_prior_and_offers_the_worse
 ) -> None:
     window, good = with_good_prior, tiny_model.read_bytes()
     window.options.form.set_overrides({**SMALL, **FOR_EVER, "learning_rate": 1e-6})
-    with qtbot.waitSignal(_session(window).epoch_finished, timeout=WAIT_MS):
+    with qtbot.waitSignal(session_of(window).epoch_finished, timeout=WAIT_MS):
         _button(window).click()
     window.closing.on_desktop_session_end()
     assert prompts.asked == []
     assert tiny_model.read_bytes() == good
-    run = RunFolder.of(tiny_model).unfinished()
+    run = prior_runs(tiny_model).unfinished()
     assert run is not None
     assert run.can_go_on

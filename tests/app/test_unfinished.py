@@ -1,4 +1,4 @@
-"""A training that was never saved: the window offers to go on with it, to use its best, or to give it up."""
+"""A training that was never saved: the window offers to go on with it, to use its best, or to discard it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from pytestqt.qtbot import QtBot
 
 from app.main_window import MainWindow
 from app.session import Session
-from app.session.state import ActionId, Activity
+from app.session.available import ActionId
 from distill_core import PriorConfig, read_summary, train_prior
+from distill_core.training.kinds import prior_runs
 from distill_core.training.prior.events import PriorEpochMetrics
 from distill_core.training.run_folder.folder import RunFolder
+from tests.app.driving import WAIT_MS, session_of, settle
 from tests.older_runs import leave_older_run
 
-WAIT_MS = 30_000
 TINY = PriorConfig(hidden_size=32, num_layers=1, num_heads=2, max_epochs=4, batch_size=4, device="cpu")
 
 
@@ -35,8 +36,8 @@ def _crash_after_two(event: object) -> None:
 @pytest.fixture
 def folder(tiny_model: Path, sounds_folder: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
     """The run folder of a training that a crash ended after its second epoch."""
-    folder = RunFolder.of(tiny_model)
-    monkeypatch.setattr("distill_core.training.prior.keeper.PAUSE_IN_WRITING_TIMES", 0)
+    folder = prior_runs(tiny_model)
+    monkeypatch.setattr("distill_core.training.prior.state.PAUSE_IN_WRITING_TIMES", 0)
     with pytest.raises(_Crash):
         train_prior(tiny_model, sounds_folder, TINY, on_event=_crash_after_two, run_folder=folder)
     return folder
@@ -56,19 +57,10 @@ def window(qtbot: QtBot, tmp_path: Path) -> Iterator[MainWindow]:
     session.deleteLater()
 
 
-def _session(window: MainWindow) -> Session:
-    return window.commands._session
-
-
-def _settle(qtbot: QtBot, window: MainWindow) -> None:
-    session = _session(window)
-    qtbot.waitUntil(lambda: session.state.activity is Activity.NONE and not session._runner.is_busy, timeout=WAIT_MS)
-
-
 @pytest.fixture
 def opened(qtbot: QtBot, window: MainWindow, folder: RunFolder, tiny_model: Path) -> MainWindow:
     window.commands.open_model(tiny_model)
-    _settle(qtbot, window)
+    settle(qtbot, window)
     return window
 
 
@@ -78,15 +70,15 @@ def test_continue_goes_on_with_the_sounds_it_had(
     banner = opened.training.notice_banner
     assert "Unfinished training found: epoch 2 of 4, best perplexity" in banner.title()
     banner.button("continue").click()
-    qtbot.waitUntil(lambda: _session(opened).state.unsaved, timeout=WAIT_MS)
-    _settle(qtbot, opened)
+    qtbot.waitUntil(lambda: session_of(opened).state.training.unsaved, timeout=WAIT_MS)
+    settle(qtbot, opened)
     assert opened.training.plot.epoch_count == 4
-    trained = _session(opened).state.trained
+    trained = session_of(opened).state.training.trained
     assert trained is not None
     assert len(trained.history) == 4
     assert folder.unfinished() is not None  # until it is saved
-    opened.commands.save()
-    _settle(qtbot, opened)
+    opened.commands.saving.save()
+    settle(qtbot, opened)
     assert read_summary(tiny_model).has_prior
     assert folder.unfinished() is None
     assert not banner.isVisible()
@@ -94,12 +86,12 @@ def test_continue_goes_on_with_the_sounds_it_had(
 
 def test_the_best_can_be_used_as_it_is(qtbot: QtBot, opened: MainWindow, folder: RunFolder, tiny_model: Path) -> None:
     opened.training.notice_banner.button("useBest").click()
-    _settle(qtbot, opened)
-    assert _session(opened).state.unsaved
+    settle(qtbot, opened)
+    assert session_of(opened).state.training.unsaved
     assert "not saved yet" in opened.training.notice_banner.title()
     assert opened.training.sentence.text().startswith("Stopped: perplexity ")
-    opened.commands.save()
-    _settle(qtbot, opened)
+    opened.commands.saving.save()
+    settle(qtbot, opened)
     metadata = read_summary(tiny_model).prior_metadata
     assert metadata is not None
     assert metadata["epochs_trained"] == 2
@@ -112,7 +104,7 @@ def test_which_state_was_taken_for_a_damaged_one_is_told(qtbot: QtBot, opened: M
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
     opened.training.notice_banner.button("useBest").click()
-    _settle(qtbot, opened)
+    settle(qtbot, opened)
     told = "newest state of the unfinished training is damaged; the one of epoch 1 is taken"
     assert told in opened.training.notice_banner.detail()
     assert told in opened.statusBar().currentMessage()
@@ -120,7 +112,7 @@ def test_which_state_was_taken_for_a_damaged_one_is_told(qtbot: QtBot, opened: M
 
 def test_it_can_be_given_up(qtbot: QtBot, opened: MainWindow, folder: RunFolder) -> None:
     opened.training.notice_banner.button("discard").click()
-    _settle(qtbot, opened)
+    settle(qtbot, opened)
     assert not opened.training.notice_banner.isVisible()
     assert folder.unfinished() is None
     assert not opened.actions_table.by_id[ActionId.CONTINUE].isEnabled()
@@ -134,10 +126,10 @@ def test_sounds_that_have_moved_are_asked_for(
     said = [label.text() for label in opened.sources.sounds_card.findChildren(QLabel)]
     assert any("has moved" in text for text in said)
     opened.commands.open_sounds(moved)
-    _settle(qtbot, opened)
+    settle(qtbot, opened)
     opened.training.notice_banner.button("continue").click()
-    qtbot.waitUntil(lambda: _session(opened).state.unsaved, timeout=WAIT_MS)
-    _settle(qtbot, opened)
+    qtbot.waitUntil(lambda: session_of(opened).state.training.unsaved, timeout=WAIT_MS)
+    settle(qtbot, opened)
 
 
 def test_more_sounds_than_it_had_are_not_those_it_had(
@@ -148,23 +140,23 @@ def test_more_sounds_than_it_had_are_not_those_it_had(
     more.mkdir()
     shutil.copy(min(sounds_folder.iterdir()), more / "another.wav")
     opened.commands.open_sounds(sounds_folder, more)
-    _settle(qtbot, opened)
+    settle(qtbot, opened)
     opened.training.notice_banner.button("continue").click()
-    qtbot.waitUntil(lambda: _session(opened).state.unsaved, timeout=WAIT_MS)
-    assert _session(opened).state.dataset.sources == (sounds_folder,)
-    _settle(qtbot, opened)
+    qtbot.waitUntil(lambda: session_of(opened).state.training.unsaved, timeout=WAIT_MS)
+    assert session_of(opened).state.open.dataset.sources == (sounds_folder,)
+    settle(qtbot, opened)
 
 
 def test_the_start_offers_the_model_of_a_training_that_was_never_saved(
     qtbot: QtBot, folder: RunFolder, window: MainWindow, tiny_model: Path
 ) -> None:
-    session, banner = _session(window), window.training.notice_banner
-    qtbot.waitUntil(lambda: bool(session.state.recoverable), timeout=WAIT_MS)
+    session, banner = session_of(window), window.training.notice_banner
+    qtbot.waitUntil(lambda: bool(session.state.open.recoverable), timeout=WAIT_MS)
     assert "Unfinished training found" in banner.title()
     banner.button("reopen").click()
-    _settle(qtbot, window)
-    assert session.state.model is not None
-    assert session.state.model.path == tiny_model.resolve()
+    settle(qtbot, window)
+    assert session.state.open.model is not None
+    assert session.state.open.model.path == tiny_model.resolve()
     assert "Unfinished training found" in banner.title()
 
 
@@ -172,14 +164,14 @@ def test_the_start_offers_the_model_of_a_training_that_was_never_saved(
 def older(tiny_model: Path) -> RunFolder:
     """The run folder of a training that a Distill of the format before left, as a crash ended it."""
     leave_older_run(tiny_model, version=1)
-    return RunFolder.of(tiny_model)
+    return prior_runs(tiny_model)
 
 
 def test_a_training_of_an_older_distill_is_named_and_its_best_can_be_used(
     qtbot: QtBot, older: RunFolder, window: MainWindow, tiny_model: Path
 ) -> None:
     window.commands.open_model(tiny_model)
-    _settle(qtbot, window)
+    settle(qtbot, window)
     banner = window.training.notice_banner
     assert banner.title() == (
         "Unfinished training of an older Distill found: epoch 3 of 5, best perplexity 11.37 by an older measure."
@@ -189,10 +181,10 @@ def test_a_training_of_an_older_distill_is_named_and_its_best_can_be_used(
     assert shown == ["Use Best", "Discard"]
     assert not window.actions_table.by_id[ActionId.CONTINUE].isEnabled()
     banner.button("useBest").click()
-    _settle(qtbot, window)
+    settle(qtbot, window)
     assert "perplexity 11.37 by an older measure" in banner.detail()
-    window.commands.save()
-    _settle(qtbot, window)
+    window.commands.saving.save()
+    settle(qtbot, window)
     summary = read_summary(tiny_model)
     assert (summary.perplexity, summary.counts_padding) == (pytest.approx(11.369, abs=1e-3), True)
     assert older.unfinished() is None
@@ -204,8 +196,8 @@ def test_a_training_of_an_older_distill_can_be_given_up(
     qtbot: QtBot, older: RunFolder, window: MainWindow, tiny_model: Path
 ) -> None:
     window.commands.open_model(tiny_model)
-    _settle(qtbot, window)
+    settle(qtbot, window)
     window.training.notice_banner.button("discard").click()
-    _settle(qtbot, window)
+    settle(qtbot, window)
     assert older.unfinished() is None
     assert not window.training.notice_banner.isVisible()

@@ -1,4 +1,4 @@
-"""What the window's modules may import, and when."""
+"""The imports of the window's modules, and their moment."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _run_at_import(body: list[ast.stmt]) -> Iterator[ast.stmt]:
 
 
 def _names(nodes: Iterator[ast.AST]) -> set[str]:
-    """Return what these nodes import, in full: `from PySide6 import QtCore` is `PySide6.QtCore`."""
+    """Return the full names that these nodes import: `from PySide6 import QtCore` is `PySide6.QtCore`."""
     found = set()
     for node in nodes:
         if isinstance(node, ast.Import):
@@ -76,7 +76,7 @@ def _file_of(name: str) -> Path | None:
 
 
 def _loaded_with_the_window() -> set[Path]:
-    """Return what app/__main__.py imports anywhere, and whatever that imports in turn when it is imported."""
+    """Return the files that app/__main__.py imports anywhere, and those that they import in turn when imported."""
     waiting, found = [APP / "__main__.py"], set[Path]()
     while waiting:
         path = waiting.pop()

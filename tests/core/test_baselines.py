@@ -13,7 +13,7 @@ from distill_core.training.prior.baselines import NEAR_COPIES, sameness, sibling
 
 
 def _sound(codes_WHQ: Tensor) -> SoundCodes:
-    return SoundCodes.in_a_row(codes_WHQ)
+    return SoundCodes.whole(codes_WHQ)
 
 
 def _random(steps: int, generator: torch.Generator, codes: int = 64) -> SoundCodes:

@@ -134,14 +134,14 @@ def _overwrite(path: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [_flip, _cut, _overwrite])
-@pytest.mark.parametrize("moment", ["archive_writer.check_room", "persistence.schema.check_numbers"])
+@pytest.mark.parametrize("moment", ["files.archive_writer.check_room", "models.persistence.schema.check_numbers"])
 @pytest.mark.parametrize("name", ["tiny.distill", "copy.distill"])
 def test_a_source_that_changes_while_it_is_carried_is_told_as_such(
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None], moment: str, name: str
 ) -> None:
     numbers = torch.arange(5_000_000).float()  # more than what is read at once
     _change(tiny_model, lambda values: values.update(future=numbers))
-    monkeypatch.setattr(f"distill_core.models.{moment}", lambda *_: change(tiny_model))
+    monkeypatch.setattr(f"distill_core.{moment}", lambda *_: change(tiny_model))
     with pytest.raises(ChangedOnDiskError, match="changed by another program"):
         _save(tiny_model, output=tiny_model.with_name(name))
     assert [path.name for path in tiny_model.parent.iterdir() if path.is_file()] == ["tiny.distill"]

@@ -17,6 +17,7 @@ from distill_core import CodePrior, ModelFileError, load_model_v2, read_summary,
 from distill_core.files.archive import read_facts
 from distill_core.models import schema
 from distill_core.models.frames import FramesPrior
+from distill_core.models.value_reader import ValueReader
 from distill_core.models.vqvae import ConvVQVAE
 
 ROOT = Path(__file__).parents[2]
@@ -61,11 +62,11 @@ def test_a_mask_that_is_not_causal_is_refused(model_with_prior: Path, change: An
 def test_the_mask_of_the_longest_prior_is_checked_in_little_memory() -> None:
     longest = 3000  # some blocks, and a rest
     mask = torch.ones(longest, longest, dtype=torch.bool).triu(1)
-    schema.check_mask(mask, "x")
+    CodePrior.check_numbers({"causal_mask": mask}, ValueReader("x"))
     for row, column in ((0, 1), (1023, 1023), (1024, 0), (longest - 1, longest - 1)):
         mask[row, column] ^= True
         with pytest.raises(ModelFileError):
-            schema.check_mask(mask, "x")
+            CodePrior.check_numbers({"causal_mask": mask}, ValueReader("x"))
         mask[row, column] ^= True
 
 

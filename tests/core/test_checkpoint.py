@@ -13,13 +13,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from distill_core.training.events import OlderStateTaken, RunNotKept
 
 from distill_core import ConfigError, PriorConfig, TrainedPrior, scan, train_prior
 from distill_core.errors import ModelFileError
+from distill_core.training.events import OlderStateTaken, RunNotKept
+from distill_core.training.kinds import prior_runs, unfinished_runs
 from distill_core.training.prior.events import PriorEpochMetrics, PriorStepMetrics
 from distill_core.training.prior.train import load_best
-from distill_core.training.run_folder.folder import RunFolder, unfinished_runs
+from distill_core.training.run_folder.folder import RunFolder
 from tests.warm_python import warm_python
 
 TINY = PriorConfig(hidden_size=32, num_layers=1, num_heads=2, max_epochs=5, batch_size=4, patience=0, device="cpu")
@@ -27,7 +28,7 @@ TINY = PriorConfig(hidden_size=32, num_layers=1, num_heads=2, max_epochs=5, batc
 
 @pytest.fixture(autouse=True)
 def _each_epoch_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("distill_core.training.prior.keeper.PAUSE_IN_WRITING_TIMES", 0)
+    monkeypatch.setattr("distill_core.training.prior.state.PAUSE_IN_WRITING_TIMES", 0)
 
 
 class _Crash(BaseException):
@@ -44,12 +45,12 @@ def _crash_after(epoch: int):
 
 @pytest.fixture
 def folder(tiny_model: Path) -> RunFolder:
-    return RunFolder.of(tiny_model)
+    return prior_runs(tiny_model)
 
 
 def _leave_unfinished(model: Path, sounds: Path, config: PriorConfig = TINY, epoch: int = 2) -> None:
     with pytest.raises(_Crash):
-        train_prior(model, sounds, config, on_event=_crash_after(epoch), run_folder=RunFolder.of(model))
+        train_prior(model, sounds, config, on_event=_crash_after(epoch), run_folder=prior_runs(model))
 
 
 def _same(first: TrainedPrior, second: TrainedPrior) -> bool:
@@ -139,7 +140,7 @@ def test_a_save_discards_its_own_run_and_nobody_elses(tiny_model: Path, sounds_f
     assert folder.unfinished() is None
 
 
-@pytest.mark.parametrize("content", [{"format": "distill_run", "version": 4}, None], ids=["a newer Distill's", "torn"])
+@pytest.mark.parametrize("content", [{"format": "distill_run", "version": 5}, None], ids=["a newer Distill's", "torn"])
 def test_a_save_leaves_a_run_that_it_cannot_read(
     tiny_model: Path, sounds_folder: Path, folder: RunFolder, content: dict[str, object] | None
 ) -> None:
@@ -166,7 +167,7 @@ def test_a_save_leaves_a_run_that_it_cannot_read(
 def test_each_best_is_kept_however_short_the_epochs_are(
     tiny_model: Path, sounds_folder: Path, folder: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("distill_core.training.prior.keeper.PAUSE_IN_WRITING_TIMES", 1e9)
+    monkeypatch.setattr("distill_core.training.prior.state.PAUSE_IN_WRITING_TIMES", 1e9)
     bests, others = [0], 0
 
     def on_event(event: object) -> None:
@@ -214,7 +215,7 @@ def test_whoever_only_looks_keeps_no_training_from_being_kept(
 
     def look() -> None:
         while not has_ended.is_set():
-            RunFolder.of(tiny_model).unfinished()
+            prior_runs(tiny_model).unfinished()
 
     looker = threading.Thread(target=look)
     looker.start()
@@ -325,10 +326,10 @@ def test_two_trainings_into_one_model_keep_out_of_each_others_way(
     with folder.in_use() as obstacle:
         assert not obstacle
         events: list[object] = []
-        train_prior(tiny_model, sounds_folder, TINY, on_event=events.append, run_folder=RunFolder.of(tiny_model))
+        train_prior(tiny_model, sounds_folder, TINY, on_event=events.append, run_folder=prior_runs(tiny_model))
         assert [type(event) for event in events if isinstance(event, RunNotKept)] == [RunNotKept]
         with pytest.raises(ConfigError, match="under way"):
-            train_prior(tiny_model, sounds_folder, run_folder=RunFolder.of(tiny_model), resume=True)
+            train_prior(tiny_model, sounds_folder, run_folder=prior_runs(tiny_model), resume=True)
 
 
 def test_nothing_is_kept_unasked(tiny_model: Path, sounds_folder: Path, caches: Path) -> None:
@@ -339,7 +340,7 @@ def test_nothing_is_kept_unasked(tiny_model: Path, sounds_folder: Path, caches: 
 def test_a_link_to_a_model_has_the_models_folder(tiny_model: Path, tmp_path: Path) -> None:
     link = tmp_path / "link.distill"
     link.symlink_to(tiny_model)
-    assert RunFolder.of(link).folder == RunFolder.of(tiny_model).folder
+    assert prior_runs(link).folder == prior_runs(tiny_model).folder
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")

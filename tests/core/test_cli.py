@@ -51,7 +51,7 @@ def test_the_main_job(tiny_model: Path, sounds_folder: Path) -> None:
     assert "max_epochs: 2 (override)" in run.stdout
     assert "architecture: frames (auto)" in run.stdout
     assert re.search(r"by frequency alone: \d+\.\d, by level \d+\.\d, \d+\.\d", run.stdout)
-    assert "agree with their nearest training sounds in" in run.stdout
+    assert "of a validation sound's codes are those of its nearest training sound (median)." in run.stdout
     assert str(tiny_model) in run.stdout
     assert load_model_v2(tiny_model).prior is not None
     assert re.search(r"Number format: (float32|bfloat16)\.", run.stdout)
@@ -238,6 +238,7 @@ def test_inspect_tells_the_facts(tiny_model: Path, sounds_folder: Path) -> None:
     plain = _distill_here("inspect", tiny_model)
     assert plain.exit_code == 0
     assert "2 levels × 16 codes" in plain.stdout
+    assert "  sound: 48 kHz, 128 mel bands, hop length 512, FFT 2048\n" in plain.stdout
     assert "Prior: none yet" in plain.stdout
     _distill_here("train-prior", tiny_model, sounds_folder, "--epochs", 1, *SMALL)
     facts = json.loads(_distill_here("inspect", "--json", "--verify", tiny_model).stdout)
@@ -247,7 +248,11 @@ def test_inspect_tells_the_facts(tiny_model: Path, sounds_folder: Path) -> None:
     for fact in ("verdict", "run_verdict", "kept", "kept_epoch", "ended", "format", "final_perplexity"):
         assert facts["prior_metadata"][fact]
     assert facts["verified"] is True
-    assert "Prior: frames" in _distill_here("inspect", "--verify", tiny_model).stdout
+    shown = _distill_here("inspect", "--verify", tiny_model).stdout
+    assert "Prior: frames" in shown
+    assert re.search(r"  sibling agreement: \d+% of a validation sound's codes are those of its nearest", shown)
+    assert re.search(r"  very predictable: (no|yes, in some epoch)\n", shown)
+    assert re.search(r"  training ended: after its last epoch\n", shown)
 
 
 @pytest.mark.parametrize("odd", [None, "words", 5, [1], {"utilization": "most", "perplexity": None}, "tensor"])

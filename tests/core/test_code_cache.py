@@ -21,7 +21,7 @@ from distill_core.training.data.codes import SplitCodes, encode_and_split
 
 CONFIG = PriorConfig(hidden_size=32, num_layers=1, num_heads=2, max_epochs=3, patience=0, device="cpu")
 SOUND = AudioFile(Path("kick.wav"), "kick.wav", 1.0, 48_000, 1, "a digest")
-CODES_NSQ = torch.arange(24).reshape(2, 6, 2)
+CODES_WHQ = torch.arange(24).reshape(6, 2, 2)
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def _entries(caches: Path) -> list[Path]:
 
 def _same(one: SplitCodes, other: SplitCodes) -> bool:
     pairs = zip((*one.train, *one.val), (*other.train, *other.val), strict=True)
-    return all(torch.equal(codes.codes_NSQ, others.codes_NSQ) for codes, others in pairs)
+    return all(torch.equal(codes.codes_WHQ, others.codes_WHQ) for codes, others in pairs)
 
 
 def _refuse_to_encode(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +108,7 @@ def test_saving_a_prior_into_the_model_keeps_the_cache(
 def test_another_model_and_another_setting_have_entries_of_their_own(tiny_model: Path, dataset: AudioDataset) -> None:
     loaded = load_model_v2(tiny_model)
     sound = dataset.files[0]
-    open_code_cache(loaded).save(sound, CODES_NSQ)
+    open_code_cache(loaded).save(sound, CODES_WHQ)
     assert open_code_cache(loaded).load(sound) is not None
     assert open_code_cache(replace(loaded, vqvae_config=loaded.vqvae_config | {"decay": 0.5})).load(sound) is None
     with torch.no_grad():
@@ -118,11 +118,11 @@ def test_another_model_and_another_setting_have_entries_of_their_own(tiny_model:
 
 @pytest.mark.parametrize("change", [{"digest": "b"}, {"sample_rate": 44_100}, {"channels": 2}, {"channel": 0}])
 def test_what_makes_another_sound(cache: CodeCache, change: dict[str, object]) -> None:
-    cache.save(SOUND, CODES_NSQ)
+    cache.save(SOUND, CODES_WHQ)
     assert cache.load(replace(SOUND, **change)) is None
     moved = cache.load(replace(SOUND, path=Path("elsewhere.wav"), name="elsewhere.wav"))
     assert moved is not None
-    assert torch.equal(moved, CODES_NSQ)
+    assert torch.equal(moved, CODES_WHQ)
     assert moved.dtype == torch.int64
 
 
@@ -176,7 +176,7 @@ def test_the_entry_used_longest_ago_is_removed_first(tmp_path: Path) -> None:
     sounds = [replace(SOUND, digest=str(number)) for number in range(4)]
     for number, sound in enumerate(sounds):
         before = set(tmp_path.iterdir())
-        cache.save(sound, CODES_NSQ)
+        cache.save(sound, CODES_WHQ)
         (entry,) = set(tmp_path.iterdir()) - before
         os.utime(entry, (number, number))
     assert cache.load(sounds[0]) is not None  # used now
@@ -186,7 +186,7 @@ def test_the_entry_used_longest_ago_is_removed_first(tmp_path: Path) -> None:
 
 def test_a_left_over_temporary_file_is_cleared_with_the_rest(cache: CodeCache, caches: Path) -> None:
     folder = caches / "distill" / "codes"
-    CodeCache(folder, "settings").save(SOUND, CODES_NSQ)
+    CodeCache(folder, "settings").save(SOUND, CODES_WHQ)
     (folder / "torn.tmp").write_bytes(b"torn")
     (caches / "distill" / "something else").write_text("stays")
     assert clear_code_cache() == 2 * 4096
@@ -202,8 +202,8 @@ def test_a_write_that_fails_leaves_nothing_behind(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("distill_core.training.data.code_cache.os.replace", no_space)
-    cache.save(SOUND, CODES_NSQ)
+    cache.save(SOUND, CODES_WHQ)
     monkeypatch.undo()
     assert not list((tmp_path / "codes").iterdir())
-    cache.save(SOUND, CODES_NSQ)
+    cache.save(SOUND, CODES_WHQ)
     assert cache.load(SOUND) is None  # given up for this run

@@ -21,9 +21,11 @@ from distill_core.audio.decoding.kinds import UnreadableSoundError
 from distill_core.audio.io import read_mono
 from distill_core.audio.spectrogram import SpectrogramConfig
 from distill_core.errors import DatasetError
-from distill_core.events import JobProgress, ProgressReporter, SkippedFile, Stopped, ignore, never
+from distill_core.events import JobProgress, Phase, ProgressReporter, SkippedFile, Stopped, ignore, never
+from distill_core.models.vqvae import ConvVQVAE
 
 SETTINGS = settings(derandomize=True, deadline=None, max_examples=100)
+GEOMETRY = ConvVQVAE.geometry({"num_quantizers": 3}, SpectrogramConfig())
 posix_only = pytest.mark.skipif(os.name == "nt", reason="no such files on Windows")
 
 
@@ -305,7 +307,7 @@ def test_a_folder_of_unusable_sounds_names_them(tmp_path):
 def test_progress_ends_at_the_total(shared_sounds_folder):
     events = []
     scan(shared_sounds_folder, on_event=events.append)
-    assert events[-1] == JobProgress("scan", 6, 6)
+    assert events[-1] == JobProgress(Phase.SCAN, 6, 6)
 
 
 @pytest.mark.parametrize("calls", range(8))
@@ -353,8 +355,8 @@ def test_the_folder_itself_may_vanish(folder):
 
 
 def chunks_of(files, on_event=ignore, should_stop=never):
-    progress = ProgressReporter("read", len(files), on_event)
-    return list(read_chunks(files, SpectrogramConfig(), progress, 0, on_event, should_stop))
+    progress = ProgressReporter(Phase.READ, len(files), on_event)
+    return list(read_chunks(files, GEOMETRY, progress, 0, on_event, should_stop))
 
 
 def test_chunks_are_those_of_each_file_in_order_with_one_gain_a_file(shared_sounds_folder):

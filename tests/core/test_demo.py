@@ -27,7 +27,7 @@ def sounds(demo: LoadedVQModel) -> SplitSounds:
     """The split that the demo model itself was trained with."""
     config = demo.vqvae_config
     dataset = scan(SOUNDS)
-    split = read_and_split(dataset, demo.spectrogram.config, config["val_fraction"], config["seed"], ignore, never)
+    split = read_and_split(dataset, demo.geometry, config["val_fraction"], config["seed"], ignore, never)
     assert [file.name for file in split.val_files] == read_summary(MODEL).training_config["validation_files"]
     return split
 

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from distill_core import (
+    CodePrior,
     ConfigError,
     ModelFileError,
     PriorConfig,
-    flatten_codes,
     get_adaptive_prior_config,
     load_model_v2,
     prior_config_for,
@@ -22,7 +22,6 @@ from distill_core import (
     save_prior_to_model,
     train_prior,
     train_prior_epoch,
-    unflatten_codes,
     validate_prior_epoch,
 )
 from distill_core.files.archive import read_archive
@@ -93,12 +92,19 @@ def test_random_codes_stay_at_the_codebook_size() -> None:
 
 @pytest.mark.parametrize(("bands", "steps", "levels"), GRIDS)
 def test_the_order_is_by_time_and_comes_back(bands: int, steps: int, levels: int) -> None:
-    order = _prior(bands, steps, levels).order_of(bands * steps)
-    codes = torch.arange(bands * steps * levels).view(1, bands * steps, levels)
-    flat = flatten_codes(codes, order)
-    assert torch.equal(unflatten_codes(flat, levels, order), codes)
-    first_step = codes.view(bands, steps, levels)[:, 0].flatten()
-    assert flat[0, : bands * levels].tolist() == first_step.tolist()
+    prior = _prior(bands, steps, levels)
+    codes_BWHQ = torch.arange(bands * steps * levels).view(1, steps, bands, levels)
+    sequence = prior.in_order(codes_BWHQ)
+    assert sequence.tolist() == [[*range(bands * steps * levels)]]
+    assert torch.equal(prior.in_steps(sequence, bands), codes_BWHQ)
+
+
+def test_flat_goes_second_by_second_and_band_by_band() -> None:
+    prior = CodePrior(16, 2, 12, hidden_size=32, num_layers=1, num_heads=2)  # 3 steps × 2 bands × 2 levels
+    codes_BWHQ = torch.arange(24).view(1, 6, 2, 2)
+    sequence = prior.in_order(codes_BWHQ)
+    assert sequence[0, :12].tolist() == [0, 1, 4, 5, 8, 9, 2, 3, 6, 7, 10, 11]
+    assert torch.equal(prior.in_steps(sequence, bands=2), codes_BWHQ)
 
 
 def test_trained_saved_and_opened_again(tiny_model: Path, sounds_folder: Path) -> None:

@@ -11,9 +11,9 @@ import torch
 from distill_core import PriorConfig, PriorEpochMetrics, TrainedPrior, load_model_v2, scan, train_prior
 from distill_core.events import JobProgress, SkippedFile
 from distill_core.training.data.codes import SoundEncoder
+from distill_core.training.kinds import prior_runs
 from distill_core.training.prior.events import PriorStepMetrics
 from distill_core.training.prior.state import codes_digest
-from distill_core.training.run_folder.folder import RunFolder
 
 TINY = PriorConfig(
     hidden_size=32,
@@ -30,7 +30,7 @@ TINY = PriorConfig(
 
 @pytest.fixture(autouse=True)
 def _each_epoch_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("distill_core.training.prior.keeper.PAUSE_IN_WRITING_TIMES", 0)
+    monkeypatch.setattr("distill_core.training.prior.state.PAUSE_IN_WRITING_TIMES", 0)
 
 
 def _same(one: TrainedPrior, other: TrainedPrior) -> bool:
@@ -92,7 +92,7 @@ def test_going_on_takes_the_variants_that_had_joined(tiny_model: Path, sounds_fo
         if isinstance(event, PriorEpochMetrics) and event.epoch == epoch:
             raise _Crash
 
-    folder = RunFolder.of(tiny_model)
+    folder = prior_runs(tiny_model)
     whole = train_prior(tiny_model, sounds_folder, TINY)
     with pytest.raises(_Crash):
         train_prior(tiny_model, sounds_folder, TINY, on_event=crash, run_folder=folder)
@@ -115,13 +115,13 @@ def test_stopping_while_a_variant_is_encoded_keeps_the_epoch_before(tiny_model: 
 def test_the_digest_covers_what_has_joined(tiny_model: Path, sounds_folder: Path) -> None:
     encoder = SoundEncoder(load_model_v2(tiny_model), "rows")
     split = encoder.split(scan(sounds_folder), 0.3, 0)
-    digests = [codes_digest(split)]
+    digests = [codes_digest(split, None)]
     for _ in range(2):
         split = encoder.join_variant(split)
-        digests.append(codes_digest(split))
+        digests.append(codes_digest(split, None))
     assert len(set(digests)) == 3
     again = encoder.join_variants(encoder.split(scan(sounds_folder), 0.3, 0), 2)
-    assert codes_digest(again) == digests[2]
+    assert codes_digest(again, None) == digests[2]
 
 
 def test_a_sound_that_changes_meanwhile_is_told_once_and_training_goes_on(
@@ -152,10 +152,10 @@ def test_a_single_sound_has_no_variants(tiny_model: Path, write_sound, tmp_path:
 def test_a_fault_of_our_own_while_a_run_is_read_is_no_damaged_file(
     tiny_model: Path, sounds_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = RunFolder.of(tiny_model)
+    folder = prior_runs(tiny_model)
     train_prior(tiny_model, sounds_folder, replace(TINY, max_epochs=1), run_folder=folder)
 
-    def fail(codes: object) -> str:
+    def fail(*arguments: object) -> str:
         raise KeyError("a bug")
 
     monkeypatch.setattr("distill_core.training.prior.state.codes_digest", fail)

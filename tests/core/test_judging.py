@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from distill_core.training.events import RolledBack
 
 from distill_core import (
     ModelFileError,
@@ -26,7 +25,10 @@ from distill_core import (
 )
 from distill_core.models.flat import CodePrior
 from distill_core.models.persistence import read_summary, save_prior_to_model
+from distill_core.training.events import RolledBack
+from distill_core.training.kinds import prior_runs
 from distill_core.training.prior.events import FilePrior, Keep, PriorStepMetrics, PriorTrainingStartEvent
+from distill_core.training.prior.kept import naming_kept
 from distill_core.training.prior.train import load_best
 from distill_core.training.run_folder.folder import RunFolder
 from tests.older_runs import leave_older_run
@@ -145,7 +147,7 @@ def test_the_terminal_keeps_a_worse_prior_out_until_it_is_asked_for(good_model: 
     assert "Nothing was saved; the new prior is kept." in refused.stderr
     assert "--save-worse" in refused.stderr
     assert read_summary(good_model).perplexity == before
-    assert RunFolder.of(good_model).unfinished() is not None
+    assert prior_runs(good_model).unfinished() is not None
     still = _distill("train-prior", good_model, sounds_folder, "--use-best")
     assert still.returncode == 4
     saved = _distill("train-prior", good_model, sounds_folder, "--use-best", "--save-worse")
@@ -154,7 +156,7 @@ def test_the_terminal_keeps_a_worse_prior_out_until_it_is_asked_for(good_model: 
     assert before is not None
     assert after is not None
     assert after > before
-    assert RunFolder.of(good_model).unfinished() is None
+    assert prior_runs(good_model).unfinished() is None
 
 
 def test_a_copy_takes_any_prior_and_leaves_the_model(good_model: Path, sounds_folder: Path, tmp_path: Path) -> None:
@@ -219,7 +221,7 @@ def test_a_run_that_goes_astray_again_and_again_ends_so(tiny_model: Path, sounds
 
 
 def test_a_time_limit_ends_a_training_that_can_be_gone_on_with(tiny_model: Path, sounds_folder: Path) -> None:
-    folder = RunFolder.of(tiny_model)
+    folder = prior_runs(tiny_model)
     config = replace(TINY, max_epochs=100_000, time_limit_min=0.03)
     trained = train_prior(tiny_model, sounds_folder, config, run_folder=folder)
     assert trained.ended == trained.metadata["ended"] == "time_limit"
@@ -252,6 +254,30 @@ def test_learning_by_heart_becomes_memorizing_and_the_epoch_kept_lies_before(dru
     assert drums_by_heart.metadata["run_verdict"] == "memorizing"
     assert drums_by_heart.metadata["verdict"] != "memorizing"
     assert drums_by_heart.metadata["kept_epoch"] < epochs[0].epoch
+    history = drums_by_heart.history
+    for count, epoch in enumerate(history, start=1):
+        before = [each for each in history[:count] if each.epoch < epochs[0].epoch]
+        assert epoch.kept_epoch == min(before, key=lambda each: each.val_loss).epoch
+        assert epoch.memorizing_from == (epochs[0].epoch if epoch.epoch >= epochs[0].epoch else 0)
+    assert history[-1].kept_epoch == drums_by_heart.metadata["kept_epoch"]
+
+
+def test_the_best_before_memorizing_is_kept_or_the_best_if_it_memorizes_from_the_start(
+    an_older_epoch: PriorEpochMetrics,
+) -> None:
+    epochs = [replace(an_older_epoch, epoch=number, val_loss=loss) for number, loss in ((1, 3.0), (2, 2.0), (3, 2.5))]
+    from_the_start = naming_kept(replace(epoch, verdict="memorizing") for epoch in epochs)
+    assert [(epoch.kept_epoch, epoch.memorizing_from) for epoch in from_the_start] == [(1, 1), (2, 1), (2, 1)]
+    later = naming_kept([epochs[0], *(replace(epoch, verdict="memorizing") for epoch in epochs[1:])])
+    assert [(epoch.kept_epoch, epoch.memorizing_from) for epoch in later] == [(1, 0), (1, 2), (1, 2)]
+    unjudged = naming_kept(epochs)
+    assert [(epoch.kept_epoch, epoch.memorizing_from) for epoch in unjudged] == [(1, 0), (2, 0), (2, 0)]
+
+
+@pytest.fixture
+def an_older_epoch() -> PriorEpochMetrics:
+    """An epoch as it was before there were verdicts."""
+    return PriorEpochMetrics(1, 3, 2.0, 3.0, 20.0, 20.0, False, "", 1.0, 1e-3)
 
 
 def test_a_person_may_choose_other_weights(drums_by_heart: TrainedPrior) -> None:
@@ -271,7 +297,7 @@ def test_a_person_may_choose_other_weights(drums_by_heart: TrainedPrior) -> None
 
 def test_the_run_on_disk_has_all_that_can_be_chosen(sounds_folder: Path, tmp_path: Path) -> None:
     model = Path(shutil.copy(DATA / "ref_small_prior.distill", tmp_path / "drums.distill"))
-    folder = RunFolder.of(model)
+    folder = prior_runs(model)
     seen: list[PriorEpochMetrics] = []
 
     def stop() -> bool:
@@ -319,7 +345,7 @@ def test_keep_is_a_flag(tiny_model: Path, sounds_folder: Path) -> None:
 def older_run(tiny_model: Path) -> RunFolder:
     """A run as a Distill of before left it: three of five epochs."""
     leave_older_run(tiny_model, version=1)
-    return RunFolder.of(tiny_model)
+    return prior_runs(tiny_model)
 
 
 def test_a_run_of_an_older_distill_is_named_and_its_best_prior_saved(
@@ -403,7 +429,7 @@ def test_a_time_limit_before_the_first_epoch_is_no_stop(tiny_model: Path, sounds
 def test_a_run_whose_numbers_cannot_be_is_damaged(
     tiny_model: Path, sounds_folder: Path, change: dict[str, object]
 ) -> None:
-    folder = RunFolder.of(tiny_model)
+    folder = prior_runs(tiny_model)
     train_prior(tiny_model, sounds_folder, replace(TINY, max_epochs=2), run_folder=folder)
     _damage(folder, change)
     with pytest.raises(ModelFileError):
@@ -412,7 +438,7 @@ def test_a_run_whose_numbers_cannot_be_is_damaged(
 
 @pytest.mark.parametrize("change", [{"verdict": 5}, {"verdict": "unheard of"}, {"val_loss": "low"}], ids=str)
 def test_an_epoch_that_cannot_be_is_damaged(tiny_model: Path, sounds_folder: Path, change: dict[str, object]) -> None:
-    folder = RunFolder.of(tiny_model)
+    folder = prior_runs(tiny_model)
     train_prior(tiny_model, sounds_folder, replace(TINY, max_epochs=2), run_folder=folder)
     _damage(folder, {"history": [epoch | change for epoch in folder.load()["history"]]})
     for use in (load_best, lambda run: train_prior(tiny_model, sounds_folder, run_folder=run, resume=True)):

@@ -13,14 +13,19 @@ from hypothesis import strategies as st
 
 from distill_core import PriorTrainingStartEvent, load_model_v2, scan, train_prior
 from distill_core.audio.spectrogram import SpectrogramConfig
-from distill_core.audio.variants import VARIANTS, sound_samples, steps_of, total_steps
+from distill_core.audio.variants import VARIANTS, sound_samples, total_steps
 from distill_core.models.flat import CodePrior
+from distill_core.models.frames import FramesPrior
+from distill_core.models.vqvae import ConvVQVAE
 from distill_core.training.data.codes import encode_and_split
 from distill_core.training.data.sound_codes import SoundCodes, first_codes
+from distill_core.training.data.windows import rows_of
 from distill_core.training.prior.config import PriorConfig
 from distill_core.training.prior.epoch import as_windows, train_step, validate
 
 DATA = Path(__file__).parents[1] / "data"
+CONFIG = SpectrogramConfig()
+GEOMETRY = ConvVQVAE.geometry({"num_quantizers": 3}, CONFIG)
 
 
 @pytest.fixture
@@ -39,15 +44,14 @@ def test_ten_grains_are_ten_steps(grains: Path, architecture: str) -> None:
     trained = train_prior(model, grains, settings | {"device": "cpu"}, on_event=events.append)
     (start,) = [event for event in events if isinstance(event, PriorTrainingStartEvent)]
     assert start.code_count == 10 * 8 * 3
-    assert total_steps(scan(grains).files, SpectrogramConfig()) == 10
+    assert total_steps(scan(grains).files, GEOMETRY) == 10
     assert trained.metadata["measure"] == 2
 
 
 @pytest.mark.parametrize(("samples", "steps"), [(1, 1), (8192, 1), (8193, 2), (48_000, 6), (96_000, 12)])
 def test_a_step_counts_if_a_frame_is_centred_within_the_sound(samples: int, steps: int) -> None:
-    config = SpectrogramConfig()
-    assert steps_of(samples, config) == steps
-    centres = [frame * config.hop_length for frame in range(samples // config.hop_length + 2)]
+    assert GEOMETRY.steps_of(samples) == steps
+    centres = [frame * CONFIG.hop_length for frame in range(samples // CONFIG.hop_length + 2)]
     assert steps == len({frame // 16 for frame, centre in enumerate(centres) if centre < samples})
 
 
@@ -58,9 +62,8 @@ def test_a_variants_length_is_known_before_it_is_read(seconds: float, variant: o
 
     assert isinstance(variant, Variant)
     file = AudioFile(Path("a.wav"), "a.wav", round(seconds * 44_100) / 44_100, 44_100, 1, "digest")
-    config = SpectrogramConfig()
     delay = round(variant.delay * 8192)
-    assert sound_samples(file, config, variant) - delay == pytest.approx(
+    assert sound_samples(file, GEOMETRY, variant) - delay == pytest.approx(
         file.duration_s * 48_000 / variant.speed, abs=2
     )
 
@@ -74,8 +77,8 @@ def test_a_sounds_rows_end_where_it_ends(tiny_model: Path, write_sound: Callable
     steps = {file.name: math.ceil(file.duration_s * 48_000 / 8192 - 1e-9) for file in dataset.files}
     for codes in (rows, chunks):
         for sound in (*codes.train, *codes.val):
-            assert sound.count == sound.counted_NS.sum() * 2
-            assert sound.codes_WHQ.shape[0] == sound.steps
+            assert sound.count == sound.sound_WHQ.numel()
+            assert len(sound.sound_WHQ) == sound.steps
         assert codes.count == sum(sound.count for sound in (*codes.train, *codes.val))
     for file, sound in zip((*rows.train_files, *rows.val_files), (*rows.train, *rows.val), strict=True):
         assert sound.steps == steps[file.name]
@@ -83,24 +86,28 @@ def test_a_sounds_rows_end_where_it_ends(tiny_model: Path, write_sound: Callable
 
 
 def _half_padded() -> SoundCodes:
-    return SoundCodes(torch.randint(0, 8, (2, 12, 2), generator=torch.Generator().manual_seed(0)), bands=2, steps=8)
+    """Two chunks of six steps, of which eight are sound."""
+    return SoundCodes(torch.randint(0, 8, (12, 2, 2), generator=torch.Generator().manual_seed(0)), steps=8)
+
+
+def _changed(sound: SoundCodes, steps: slice, band: int) -> SoundCodes:
+    codes_WHQ = sound.codes_WHQ.clone()
+    codes_WHQ[steps, band] = (codes_WHQ[steps, band] + 1) % 8
+    return SoundCodes(codes_WHQ, sound.steps)
 
 
 def test_padded_positions_of_a_chunk_are_no_targets_and_stay_as_inputs() -> None:
     torch.manual_seed(0)
     prior = CodePrior(8, 2, 24, hidden_size=32, num_layers=1, num_heads=2, dropout=0.0).eval()
     sound = _half_padded()
-    assert sound.counted_NS.tolist() == [[True] * 12, [True, True, False, False, False, False] * 2]
     losses = validate(prior, as_windows(prior, [[sound]], 48)).sounds[0]
     assert losses.isfinite().sum() == 16 * 2 - 2  # but the first code of each chunk
-    assert not losses[1].view(2, 6, 2)[:, 2:].isfinite().any()
-    in_the_end = sound.codes_NSQ.clone()
-    in_the_end[1, 8:] = (in_the_end[1, 8:] + 1) % 8  # nothing real comes after these
-    same = validate(prior, as_windows(prior, [[SoundCodes(in_the_end, 2, 8)]], 48))
+    assert not losses[8:].isfinite().any()
+    in_the_end = _changed(sound, slice(8, 12), band=1)  # nothing real comes after these
+    same = validate(prior, as_windows(prior, [[in_the_end]], 48))
     assert torch.equal(same.sounds[0].nan_to_num(), losses.nan_to_num())
-    in_between = sound.codes_NSQ.clone()
-    in_between[1, 2:6] = (in_between[1, 2:6] + 1) % 8  # what a higher band's sound sees before it
-    other = validate(prior, as_windows(prior, [[SoundCodes(in_between, 2, 8)]], 48))
+    in_between = _changed(sound, slice(8, 12), band=0)  # what a higher band's sound sees before it
+    other = validate(prior, as_windows(prior, [[in_between]], 48))
     assert not torch.equal(other.sounds[0].nan_to_num(), losses.nan_to_num())
 
 
@@ -109,42 +116,48 @@ def test_padding_moves_no_weight() -> None:
     for padding in (0, 5):
         torch.manual_seed(0)
         prior = CodePrior(8, 2, 24, hidden_size=32, num_layers=1, num_heads=2, dropout=0.0)
-        sound = _half_padded()
-        codes_NSQ = sound.codes_NSQ.clone()
-        codes_NSQ[1, 8:] = padding
-        windows = as_windows(prior, [[SoundCodes(codes_NSQ, 2, 8)]], 48)
+        codes_WHQ = _half_padded().codes_WHQ.clone()
+        codes_WHQ[8:, 1] = padding
+        windows = as_windows(prior, [[SoundCodes(codes_WHQ, 8)]], 48)
         optimizer = torch.optim.SGD(prior.parameters(), lr=0.1)
         for batch in windows.fixed():
-            train_step(prior, batch, optimizer, PriorConfig(precision="float32", token_dropout=0.0))
+            train_step(prior, batch.windows, optimizer, PriorConfig(precision="float32", token_dropout=0.0))
         moved.append(prior.head.weight.detach().clone())
     assert torch.equal(*moved)
 
 
 def test_a_part_of_some_sounds_has_about_as_many_codes_as_asked_for() -> None:
-    row = SoundCodes.in_a_row(torch.zeros(10, 2, 3, dtype=torch.long))
-    chunk = SoundCodes(torch.zeros(2, 12, 3, dtype=torch.long), 2, 9)
-    assert [sound.steps for sound in first_codes([row, chunk, row], 6 * 16)] == [10, 6]
-    assert [sound.steps for sound in first_codes([row, chunk, row], 10**6)] == [10, 9, 10]
-    assert [sound.steps for sound in first_codes([chunk], 1)] == [1]
-    assert sum(int(sound.counted_NS.sum()) for sound in first_codes([chunk, row], 6 * 12)) == 2 * 12
+    row = SoundCodes.whole(torch.zeros(10, 2, 3, dtype=torch.long))
+    chunks = SoundCodes(torch.zeros(12, 2, 3, dtype=torch.long), 9)
+    assert [sound.steps for sound in first_codes([row, row], 6 * 16)] == [10, 6]
+    assert [sound.steps for sound in first_codes([chunks, chunks], 10**6, 6)] == [9, 9]
+    (cut,) = first_codes([chunks], 1, 6)
+    assert (cut.steps, len(cut.codes_WHQ), len(cut.sound_WHQ)) == (1, 6, 1)
 
 
 def test_chunks_and_rows_of_the_same_steps_hold_the_same_codes() -> None:
+    """A sound in one row becomes whole chunks for `flat`, and chunks become one row without padding for `frames`."""
     codes_WHQ = torch.randint(0, 8, (15, 2, 3), generator=torch.Generator().manual_seed(0))
-    assert torch.equal(SoundCodes.in_chunks(codes_WHQ, 6).codes_WHQ, codes_WHQ)
-    assert torch.equal(SoundCodes.in_a_row(codes_WHQ).codes_WHQ, codes_WHQ)
-    assert SoundCodes.in_chunks(codes_WHQ, 6).codes_NSQ.shape == (3, 12, 3)
+    flat = CodePrior(8, 3, 36, hidden_size=32, num_layers=1, num_heads=2)
+    frames = FramesPrior(8, 3, 2, 6, 32, 1, 2)
+    chunks = rows_of(flat, SoundCodes.whole(codes_WHQ))
+    assert [(len(row.codes_WHQ), row.counted, row.length) for row in chunks] == [(6, 6, 36), (6, 6, 36), (6, 3, 27)]
+    assert torch.equal(torch.cat([row.codes_WHQ for row in chunks])[:15], codes_WHQ)
+    padded = SoundCodes(torch.cat([codes_WHQ, torch.zeros(3, 2, 3, dtype=torch.long)]), 15)
+    (row,) = rows_of(frames, padded)
+    assert torch.equal(row.codes_WHQ, codes_WHQ)
+    assert row.length == codes_WHQ.numel()
 
 
 @pytest.mark.parametrize("steps", [1, 2, 5])
 def test_a_chunk_cut_short_keeps_its_codes_in_their_places(steps: int) -> None:
     torch.manual_seed(0)
     prior = CodePrior(8, 2, 24, hidden_size=32, num_layers=1, num_heads=2, dropout=0.0).eval()
-    chunk = SoundCodes(torch.randint(0, 8, (1, 12, 2), generator=torch.Generator().manual_seed(0)), 2, 6)
-    whole = validate(prior, as_windows(prior, [[chunk]], 48)).sounds[0].view(2, 6, 2)
-    part = validate(prior, as_windows(prior, [[chunk.until(steps)]], 48)).sounds[0].view(2, 6, 2)
-    assert torch.allclose(part[:, :steps], whole[:, :steps], equal_nan=True, atol=1e-5)
-    assert not part[:, steps:].isfinite().any()
+    chunk = SoundCodes.whole(torch.randint(0, 8, (6, 2, 2), generator=torch.Generator().manual_seed(0)))
+    whole = validate(prior, as_windows(prior, [[chunk]], 48)).sounds[0]
+    part = validate(prior, as_windows(prior, [[chunk.until(steps, 6)]], 48)).sounds[0]
+    assert torch.allclose(part[:steps], whole[:steps], equal_nan=True, atol=1e-5)
+    assert not part[steps:].isfinite().any()
 
 
 @pytest.mark.parametrize("rate", [44_056, 44_101, 48_001])

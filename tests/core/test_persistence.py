@@ -53,7 +53,9 @@ def _rewrite(path: Path, change: Callable[[dict[str, Any]], object]) -> Path:
 def test_summary_tells_the_facts_of_the_ancestors_file() -> None:
     summary = read_summary(REFERENCE)
     assert (summary.name, summary.version) == ("ref_small", 2)
-    assert (summary.codebook_size, summary.num_quantizers, summary.grid, summary.seq_len) == (64, 3, (8, 6), 144)
+    assert (summary.codebook_size, summary.num_quantizers) == (64, 3)
+    geometry = summary.geometry
+    assert (geometry.bands, geometry.chunk_steps, geometry.codes_per_second) == (8, 6, 144)
     assert summary.has_prior
     assert summary.prior_architecture == "flat"
     assert summary.best_perplexity == pytest.approx(8.234, abs=1e-3)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from distill_core import CodePrior, flatten_codes, load_model_v2, unflatten_codes
+from distill_core import (
+    CodePrior,
+    PriorConfig,
+    flatten_codes,
+    load_model_v2,
+    train_prior_epoch,
+    unflatten_codes,
+    validate_prior_epoch,
+)
 from distill_core.files.archive import read_archive
+from distill_core.models.frames import FramesPrior
 
 REFERENCE = Path(__file__).parents[1] / "data" / "ref_small_prior.distill"
 
@@ -74,3 +84,23 @@ def test_state_dict_names_are_the_formats() -> None:
         key: (value.shape, value.dtype) for key, value in values["prior_state_dict"].items()
     }
     assert torch.equal(state["causal_mask"], values["prior_state_dict"]["causal_mask"])
+
+
+@pytest.mark.parametrize("length", [16, 32, 40, 48, 100])
+def test_sequences_of_any_length_are_trained_on_and_scored_as_their_positions_are(length: int) -> None:
+    """Shorter than the context of 32 codes, and longer by no multiple of it."""
+    torch.manual_seed(0)
+    prior = CodePrior(16, 2, 32, 32, 1, 2, dropout=0.0)
+    config = PriorConfig(architecture="flat", hidden_size=32, num_layers=1, num_heads=2, batch_size=2, device="cpu")
+    codes = torch.randint(0, 16, (5, length))
+    loss = validate_prior_epoch(prior, codes, config=config)
+    assert loss == pytest.approx(validate_prior_epoch(prior, codes.unflatten(1, (-1, 2)), config=config))
+    optimizer = torch.optim.SGD(prior.parameters(), lr=0.1)
+    assert math.isfinite(train_prior_epoch(prior, codes, optimizer, config=config))
+
+
+@pytest.mark.parametrize("shape", [(4, 21), (4, 7, 2), (0, 16), (4, 0)])
+def test_codes_that_are_no_whole_steps_are_refused(shape: tuple[int, ...]) -> None:
+    prior, codes = FramesPrior(16, 2, 2, 6, 32, 1, 2), torch.zeros(shape, dtype=torch.long)
+    with pytest.raises(ValueError, match="whole steps of 2 bands × 2 levels"):
+        validate_prior_epoch(prior, codes, config=PriorConfig(precision="float32", device="cpu"))

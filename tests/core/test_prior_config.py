@@ -2,12 +2,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from distill_core import ConfigError, PriorConfig, check_memorization, get_adaptive_prior_config, prior_config_for
-from distill_core.training.prior.config import config_for_sounds, setting_docs
+from distill_core import (
+    ConfigError,
+    PriorConfig,
+    check_memorization,
+    get_adaptive_prior_config,
+    prior_config_for,
+    train_prior,
+)
+from distill_core.training.codec.config import FitConfig, VQVAEConfig
+from distill_core.training.prior.config import config_for_sounds
+from distill_core.training.settings import setting_docs
 
 
 @pytest.mark.parametrize(
@@ -126,7 +136,7 @@ def test_what_cannot_be_is_refused_by_name(field: str, value: Any) -> None:
 
 
 def test_every_setting_has_a_doc_line() -> None:
-    assert all(doc.endswith(".") and len(doc) > 10 for doc in setting_docs().values())
+    assert all(doc.endswith(".") and len(doc) > 10 for doc in setting_docs(PriorConfig).values())
 
 
 @pytest.mark.parametrize(
@@ -147,3 +157,11 @@ def test_memorization_limits_are_strict(perplexity: float, files: int, memorizin
     assert bool(message) is memorizing
     if memorizing:
         assert f"{perplexity:.2f}" in message
+
+
+@pytest.mark.parametrize("config", [VQVAEConfig(), FitConfig(), [], "frames"])
+def test_settings_of_another_training_are_refused_before_any_work(tmp_path: Path, config: Any) -> None:
+    with pytest.raises(ConfigError, match=type(config).__name__) as caught:
+        train_prior(tmp_path / "no such model.distill", tmp_path / "no such folder", config)
+    assert caught.value.field == "config"
+    assert "PriorConfig" in caught.value.hint

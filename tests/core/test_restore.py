@@ -20,7 +20,7 @@ from distill_core import (
 )
 from distill_core.cli import app
 from distill_core.files.archive import read_archive
-from distill_core.models.persistence import has_previous_version
+from distill_core.models.previous_version import has_previous_version
 from distill_core.training.prior import train as prior_loop
 
 SMALL = ["--epochs", "1", "--hidden-size", "32", "--layers", "1", "--heads", "2"]

@@ -16,22 +16,24 @@ from typing import Any
 
 import pytest
 import torch
-from distill_core.training.codec.events import VQVAEEpochMetrics
-from distill_core.training.events import OlderStateTaken, RunNotKept
 from typer.testing import CliRunner, Result
 
-from distill_core import ConfigError, PriorConfig, load_model_v2, save_prior_to_model, train_prior
+from distill_core import ConfigError, PriorConfig, load_model_v2, save_prior_to_model, scan, train_prior
 from distill_core.audio.dataset import AudioDataset
 from distill_core.cli import app
 from distill_core.errors import ModelFileError
 from distill_core.training.codec.config import VQVAEConfig
-from distill_core.training.codec.train import load_best_codec, train_vqvae
+from distill_core.training.codec.events import VQVAEEpochMetrics
+from distill_core.training.codec.train import load_best_codec, train_codec
+from distill_core.training.data.codes import SoundEncoder
+from distill_core.training.events import OlderStateTaken, RunNotKept
+from distill_core.training.kinds import codec_runs, listed_runs, prior_runs, stored_run, unfinished_runs
 from distill_core.training.prior.events import PriorEpochMetrics
+from distill_core.training.prior.state import codes_digest
 from distill_core.training.prior.train import load_best
-from distill_core.training.run_folder.facts import Kind, RunState
-from distill_core.training.run_folder.folder import RunFolder, unfinished_runs
+from distill_core.training.run_folder.facts import RunState
 from distill_core.training.run_folder.format import sounds_of, thinned
-from distill_core.training.run_folder.stored import StoredRun, listed_runs
+from distill_core.training.run_folder.stored import StoredRun
 from tests.older_runs import leave_older_run
 from tests.warm_python import warm_python
 
@@ -41,7 +43,7 @@ TINY = PriorConfig(hidden_size=32, num_layers=1, num_heads=2, max_epochs=4, batc
 
 @pytest.fixture(autouse=True)
 def _each_epoch_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("distill_core.training.prior.keeper.PAUSE_IN_WRITING_TIMES", 0)
+    monkeypatch.setattr("distill_core.training.prior.state.PAUSE_IN_WRITING_TIMES", 0)
 
 
 class _Crash(BaseException):
@@ -56,13 +58,13 @@ def _leave_unfinished(model: Path, sounds: Path, epoch: int = 2, config: PriorCo
             raise _Crash
 
     with pytest.raises(_Crash):
-        train_prior(model, sounds, config, on_event=on_event, run_folder=RunFolder.of(model))
+        train_prior(model, sounds, config, on_event=on_event, run_folder=prior_runs(model))
     return max(listed_runs(), key=lambda run: run.written).id
 
 
 def _values_to_save(run_id: str) -> dict[str, Any]:
     """Return what a training of that state hands over to be kept."""
-    values = torch.load(StoredRun.named(run_id).file, weights_only=True)
+    values = torch.load(stored_run(run_id).file, weights_only=True)
     return {key: value for key, value in values.items() if key not in ("format", "version")}
 
 
@@ -86,7 +88,7 @@ def _resume(model: Path, sounds: Path) -> list[int]:
         if isinstance(event, PriorEpochMetrics):
             epochs.append(event.epoch)
 
-    train_prior(model, sounds, on_event=on_event, run_folder=RunFolder.of(model), resume=True)
+    train_prior(model, sounds, on_event=on_event, run_folder=prior_runs(model), resume=True)
     return epochs
 
 
@@ -95,7 +97,7 @@ def _resume(model: Path, sounds: Path) -> list[int]:
 
 def test_a_folder_is_named_by_its_run(tiny_model: Path, sounds_folder: Path, caches: Path) -> None:
     run_id = _leave_unfinished(tiny_model, sounds_folder)
-    found = RunFolder.of(tiny_model).unfinished()
+    found = prior_runs(tiny_model).unfinished()
     assert found is not None
     assert found.run_id == run_id
     assert [folder.name for folder in _runs_in(caches).iterdir()] == [run_id]
@@ -107,11 +109,11 @@ def test_a_model_that_moved_finds_its_run_and_goes_on(tiny_model: Path, sounds_f
     moved = tiny_model.with_name("x").parent / place
     moved.parent.mkdir(exist_ok=True)
     tiny_model.rename(moved)
-    found = RunFolder.of(moved).unfinished()
+    found = prior_runs(moved).unfinished()
     assert found is not None
     assert (found.run_id, found.model) == (run_id, tiny_model.resolve())
     assert _resume(moved, sounds_folder) == [3, 4]
-    again = RunFolder.of(moved).unfinished()
+    again = prior_runs(moved).unfinished()
     assert again is not None
     assert (again.run_id, again.model, again.epoch) == (run_id, moved.resolve(), 4)
     assert [run.id for run in listed_runs()] == [run_id]
@@ -120,27 +122,27 @@ def test_a_model_that_moved_finds_its_run_and_goes_on(tiny_model: Path, sounds_f
 def test_a_copy_does_not_take_the_originals_run(tiny_model: Path, sounds_folder: Path, tmp_path: Path) -> None:
     _leave_unfinished(tiny_model, sounds_folder)
     copy = Path(shutil.copy(tiny_model, tmp_path / "copy.distill"))
-    assert RunFolder.of(copy).unfinished() is None
+    assert prior_runs(copy).unfinished() is None
     tiny_model.unlink()
-    assert RunFolder.of(copy).unfinished() is not None
+    assert prior_runs(copy).unfinished() is not None
 
 
 def test_another_model_finds_nothing_of_a_model_that_is_gone(tiny_model: Path, sounds_folder: Path) -> None:
     _leave_unfinished(tiny_model, sounds_folder)
     other = _other_codec(tiny_model, tiny_model.with_name("other.distill"))
     tiny_model.unlink()
-    assert RunFolder.of(other).unfinished() is None
+    assert prior_runs(other).unfinished() is None
 
 
 def test_a_run_follows_its_codec_where_another_took_the_name(tiny_model: Path, sounds_folder: Path) -> None:
     run_id = _leave_unfinished(tiny_model, sounds_folder)
     renamed = tiny_model.rename(tiny_model.with_name("renamed.distill"))
     _other_codec(renamed, tiny_model)
-    assert RunFolder.of(tiny_model).unfinished() is None
+    assert prior_runs(tiny_model).unfinished() is None
     assert [run.state for run in listed_runs()] == [RunState.MODEL_GONE]
     assert unfinished_runs() == []
     _leave_unfinished(tiny_model, sounds_folder, epoch=1)
-    found = RunFolder.of(renamed).unfinished()
+    found = prior_runs(renamed).unfinished()
     assert found is not None
     assert found.run_id == run_id
 
@@ -157,7 +159,7 @@ def test_of_several_runs_of_models_that_are_gone_the_name_decides_and_then_the_d
 
     def found_by(name: str) -> str:
         model = Path(shutil.copy(tiny_model, tmp_path / "elsewhere" / name))
-        found = RunFolder.of(model).unfinished()
+        found = prior_runs(model).unfinished()
         assert found is not None
         return found.run_id
 
@@ -182,7 +184,7 @@ def test_starting_a_model_that_moved_afresh_leaves_its_former_run(tiny_model: Pa
     moved = tiny_model.rename(tiny_model.with_name("moved.distill"))
     newest = _leave_unfinished(moved, sounds_folder, epoch=1)
     assert {run.id for run in listed_runs()} == {former, newest}
-    found = RunFolder.of(moved).unfinished()
+    found = prior_runs(moved).unfinished()
     assert found is not None
     assert found.run_id == newest
 
@@ -193,24 +195,24 @@ def test_two_names_of_one_codec_do_not_go_on_with_one_run_at_once(
     _leave_unfinished(tiny_model, sounds_folder)
     copy = Path(shutil.copy(tiny_model, tmp_path / "copy.distill"))
     moved = tiny_model.rename(tmp_path / "moved.distill")
-    first = RunFolder.of(copy)
+    first = prior_runs(copy)
     with first.in_use() as obstacle:
         assert not obstacle
         first.load_to_resume()
-        assert RunFolder.of(moved).unfinished() is None
-        assert RunFolder.of(moved).is_busy()
+        assert prior_runs(moved).unfinished() is None
+        assert prior_runs(moved).is_busy()
         assert [run.state for run in listed_runs()] == [RunState.IN_USE]
-        assert StoredRun.named(listed_runs()[0].id).discard()
+        assert stored_run(listed_runs()[0].id).discard()
         with pytest.raises((ConfigError, ModelFileError)):
             _resume(moved, sounds_folder)
-    assert RunFolder.of(moved).unfinished() is not None
+    assert prior_runs(moved).unfinished() is not None
 
 
 # Long runs, and very many sounds
 
 
 def test_a_long_run_keeps_as_many_epochs_as_a_file_has_room_for(tiny_model: Path, sounds_folder: Path) -> None:
-    run = StoredRun.named(_leave_unfinished(tiny_model, sounds_folder, config=replace(TINY, max_epochs=4_002)))
+    run = stored_run(_leave_unfinished(tiny_model, sounds_folder, config=replace(TINY, max_epochs=4_002)))
     values = torch.load(run.file, weights_only=True)
     first, second = values["history"]
     second |= {"verdict": "memorizing"}
@@ -218,9 +220,9 @@ def test_a_long_run_keeps_as_many_epochs_as_a_file_has_room_for(tiny_model: Path
     values["prior_metadata"]["history"] = {}
     torch.save(values | {"history": epochs, "best_epoch": 3_333}, run.file)
     events: list[object] = []
-    train_prior(tiny_model, sounds_folder, on_event=events.append, run_folder=RunFolder.of(tiny_model), resume=True)
+    train_prior(tiny_model, sounds_folder, on_event=events.append, run_folder=prior_runs(tiny_model), resume=True)
     assert not [event for event in events if isinstance(event, RunNotKept)]
-    trained = load_best(RunFolder.of(tiny_model))
+    trained = load_best(prior_runs(tiny_model))
     assert trained.metadata["epochs_trained"] == 4_002
     assert trained.metadata["run_verdict"] == "memorizing"
     best = trained.metadata["best_epoch"]
@@ -241,7 +243,7 @@ def test_any_number_of_epochs_has_room(tiny_model: Path, sounds_folder: Path, co
     needed = (values["best_epoch"], count + 1)
     assert thinned([*kept, last], needed) == thinned([*history, last], needed)
     assert len(kept) <= 502
-    run = StoredRun.named(values["run_id"])
+    run = stored_run(values["run_id"])
     run.save(values | {"history": [asdict(metrics) for metrics in kept]})
     facts = run.look()
     assert facts is not None
@@ -256,7 +258,7 @@ def test_any_number_of_sounds_has_room(
     deep = Path("/", *(["d" * 100] * (letters // 101)))
     sources = tuple(deep / f"folder {number % 7}" / f"{number:0{min(letters, 100)}}.wav" for number in range(count))
     dataset = AudioDataset(sources, ())
-    run = StoredRun.named(values["run_id"])
+    run = stored_run(values["run_id"])
     run.save(values | {"sounds": sounds_of(dataset)})
     facts = run.look()
     assert facts is not None
@@ -276,15 +278,15 @@ def _as_former_version(folder: StoredRun, model: Path) -> StoredRun:
             {key: value for key, value in values.items() if key not in ("kind", "written", "codec_digest")}, file
         )
     name = sha256(os.fsencode(os.path.normcase(model.resolve()))).hexdigest()[:32]
-    return StoredRun(folder.folder.rename(folder.folder.with_name(name)))
+    return stored_run(folder.folder.rename(folder.folder.with_name(name)).name)
 
 
 def test_a_run_that_the_version_before_left_is_found_and_gone_on_with(
     tiny_model: Path, sounds_folder: Path, caches: Path
 ) -> None:
     run_id = _leave_unfinished(tiny_model, sounds_folder)
-    former = _as_former_version(StoredRun.named(run_id), tiny_model)
-    found = RunFolder.of(tiny_model).unfinished()
+    former = _as_former_version(stored_run(run_id), tiny_model)
+    found = prior_runs(tiny_model).unfinished()
     assert found is not None
     assert (found.run_id, found.epoch, found.sounds) == (run_id, 2, (sounds_folder.resolve(),))
     assert [run.id for run in listed_runs()] == [former.id]
@@ -297,21 +299,21 @@ def test_a_run_that_the_version_before_left_is_replaced_and_discarded_as_any(
     tiny_model: Path, sounds_folder: Path, is_moved: bool
 ) -> None:
     run_id = _leave_unfinished(tiny_model, sounds_folder)
-    former = _as_former_version(StoredRun.named(run_id), tiny_model)
+    former = _as_former_version(stored_run(run_id), tiny_model)
     model = tiny_model.rename(tiny_model.with_name("moved.distill")) if is_moved else tiny_model
-    found = RunFolder.of(model).unfinished()
+    found = prior_runs(model).unfinished()
     assert found is not None
     newest = _leave_unfinished(model, sounds_folder, epoch=1)
     assert {run.id for run in listed_runs()} == ({former.id, newest} if is_moved else {newest})
-    RunFolder.of(model).discard(run_id)
+    prior_runs(model).discard(run_id)
     assert [run.id for run in listed_runs()] == [newest]
 
 
 SECOND_TRAINING = """
 import sys
-from distill_core.training.run_folder.folder import RunFolder
+from distill_core.training.kinds import prior_runs
 
-with RunFolder.of(sys.argv[1]).in_use(wait_s=0.5) as obstacle:
+with prior_runs(sys.argv[1]).in_use(wait_s=0.5) as obstacle:
     print(obstacle)
 """
 
@@ -321,8 +323,8 @@ def test_a_training_that_replaces_a_run_of_the_version_before_keeps_others_out(
     tiny_model: Path, sounds_folder: Path, is_discarded: bool
 ) -> None:
     values = _values_to_save(_leave_unfinished(tiny_model, sounds_folder))
-    former = _as_former_version(StoredRun.named(values["run_id"]), tiny_model)
-    folder = RunFolder.of(tiny_model)
+    former = _as_former_version(stored_run(values["run_id"]), tiny_model)
+    folder = prior_runs(tiny_model)
     if is_discarded:
         assert not former.discard()
     with folder.in_use() as obstacle:
@@ -336,30 +338,68 @@ def test_a_training_that_replaces_a_run_of_the_version_before_keeps_others_out(
 
 def test_a_file_of_the_version_before_still_opens(tiny_model: Path) -> None:
     leave_older_run(tiny_model, version=2)
-    found = RunFolder.of(tiny_model).unfinished()
+    found = prior_runs(tiny_model).unfinished()
     assert found is not None
     assert (found.epoch, found.total_epochs, found.can_go_on, len(found.sounds)) == (3, 5, True, 1)
-    best = load_best(RunFolder.of(tiny_model))
+    best = load_best(prior_runs(tiny_model))
     assert best.prior is not None
     assert [epoch.epoch for epoch in best.history] == [1, 2, 3]
-    RunFolder.of(tiny_model).discard(found.run_id)
+    # Its epochs name no best one: the judge that keeps the weights tells which it was.
+    assert best.history[-1].best_epoch == found.best_epoch
+    losses = [epoch.val_loss for epoch in best.history]
+    assert [epoch.best_epoch for epoch in best.history] == [
+        1 + losses.index(min(losses[:count])) for count in (1, 2, 3)
+    ]
+    assert best.history[-1].kept_epoch == best.metadata["kept_epoch"]
+    prior_runs(tiny_model).discard(found.run_id)
     assert listed_runs() == []
+
+
+# What the release that wrote format 3 reached in the two epochs that it left to be done; other processors round.
+REST_TRAIN_LOSSES, REST_VAL_LOSSES = [3.763869, 3.725067], [3.738105, 3.719956]
+
+
+def test_a_run_of_format_3_goes_on_as_if_it_had_never_stopped(tmp_path: Path) -> None:
+    data = ROOT / "tests" / "data"
+    model = tmp_path / "drums.distill"
+    shutil.copyfile(data / "ref_small_prior.distill", model)
+    leave_older_run(model, version=3)
+    file = prior_runs(model).folder / "run.distill-run"
+    values = torch.load(file, weights_only=True)
+    encoder = SoundEncoder(load_model_v2(model), "rows")
+    codes = encoder.split(scan(data / "sounds"), values["config"]["val_fraction"], values["config"]["seed"])
+    codes = encoder.join_variants(codes, values["joined"])
+    # Encoding may round otherwise here, and that is no other sound.
+    torch.save(values | {"codes_digest": codes_digest(codes, None)}, file)
+    resumed = train_prior(model, data / "sounds", run_folder=prior_runs(model), resume=True)
+    assert [epoch.epoch for epoch in resumed.history] == [1, 2, 3, 4]
+    assert [epoch.train_loss for epoch in resumed.history[2:]] == pytest.approx(REST_TRAIN_LOSSES, rel=5e-3)
+    assert [epoch.val_loss for epoch in resumed.history[2:]] == pytest.approx(REST_VAL_LOSSES, rel=5e-3)
 
 
 # A file that is gone or damaged
 
 
-@pytest.mark.parametrize("change", [{"version": 4}, {"version": 4, "history": None}, {"kind": "vocoder"}], ids=str)
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"version": 5},
+        {"version": 5, "history": None},
+        {"kind": "vocoder"},
+        {"prior_config": {"architecture": "mixture"}},
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("is_moved", [False, True])
 def test_a_run_of_a_newer_distill_is_told_as_such_and_stays(
     tiny_model: Path, sounds_folder: Path, change: dict[str, Any], is_moved: bool
 ) -> None:
-    run = StoredRun.named(_leave_unfinished(tiny_model, sounds_folder))
+    run = stored_run(_leave_unfinished(tiny_model, sounds_folder))
     torch.save(torch.load(run.file, weights_only=True) | change, run.file)
     if is_moved:
         run.file.rename(run.file.with_name("run.distill-run.bak"))
     before = {path.name: path.read_bytes() for path in run.folder.iterdir()}
-    folder = RunFolder.of(tiny_model)
+    folder = prior_runs(tiny_model)
     assert folder.unfinished() is None
     for use in (lambda: _resume(tiny_model, sounds_folder), lambda: load_best(folder), run.load):
         with pytest.raises(ModelFileError, match="made by a newer Distill") as told:
@@ -380,14 +420,14 @@ def test_a_run_of_a_newer_distill_is_told_as_such_and_stays(
 
 def test_a_missing_newest_state_gives_way_to_the_one_before(tiny_model: Path, sounds_folder: Path) -> None:
     run_id = _leave_unfinished(tiny_model, sounds_folder, epoch=3)
-    StoredRun.named(run_id).file.unlink()
-    found = RunFolder.of(tiny_model).unfinished()
+    stored_run(run_id).file.unlink()
+    found = prior_runs(tiny_model).unfinished()
     assert found is not None
     assert found.epoch == 2
     assert [run.run_id for run in unfinished_runs()] == [run_id]
     assert [(run.id, run.state) for run in listed_runs()] == [(run_id, RunState.UNFINISHED)]
     events: list[object] = []
-    assert len(load_best(RunFolder.of(tiny_model), events.append).history) == 2
+    assert len(load_best(prior_runs(tiny_model), events.append).history) == 2
     assert events == [OlderStateTaken(epoch=2, is_missing=True)]
     assert _resume(tiny_model, sounds_folder) == [3, 4]
 
@@ -403,7 +443,7 @@ def _flip_a_bit_of_the_weights(file: Path) -> None:
 def test_a_torn_newest_state_never_takes_the_place_of_the_good_one_before(
     tiny_model: Path, sounds_folder: Path, tear: Callable[[Path], object], is_former: bool
 ) -> None:
-    run = StoredRun.named(_leave_unfinished(tiny_model, sounds_folder))
+    run = stored_run(_leave_unfinished(tiny_model, sounds_folder))
     run_id = run.id
     if is_former:
         run = _as_former_version(run, tiny_model)
@@ -413,17 +453,17 @@ def test_a_torn_newest_state_never_takes_the_place_of_the_good_one_before(
 
     def on_event(event: object) -> None:
         if isinstance(event, PriorEpochMetrics):
-            backups.append(StoredRun.named(run_id).file.with_name("run.distill-run.bak").read_bytes())
+            backups.append(stored_run(run_id).file.with_name("run.distill-run.bak").read_bytes())
 
-    train_prior(tiny_model, sounds_folder, on_event=on_event, run_folder=RunFolder.of(tiny_model), resume=True)
+    train_prior(tiny_model, sounds_folder, on_event=on_event, run_folder=prior_runs(tiny_model), resume=True)
     assert backups[0] == good
     assert good not in backups[1:]
 
 
 def test_the_state_before_a_missing_one_can_be_discarded(tiny_model: Path, sounds_folder: Path, caches: Path) -> None:
     run_id = _leave_unfinished(tiny_model, sounds_folder)
-    StoredRun.named(run_id).file.unlink()
-    RunFolder.of(tiny_model).discard(run_id)
+    stored_run(run_id).file.unlink()
+    prior_runs(tiny_model).discard(run_id)
     assert list(_runs_in(caches).iterdir()) == []
     locks = [lock.name for lock in (caches / "distill" / "locks").iterdir()]
     assert len(locks) == 1  # the model's
@@ -431,10 +471,10 @@ def test_the_state_before_a_missing_one_can_be_discarded(tiny_model: Path, sound
 
 
 def test_what_cannot_be_read_is_listed_and_can_be_discarded(tiny_model: Path, sounds_folder: Path) -> None:
-    run = StoredRun.named(_leave_unfinished(tiny_model, sounds_folder))
+    run = stored_run(_leave_unfinished(tiny_model, sounds_folder))
     for file in run.folder.iterdir():
         file.write_bytes(file.read_bytes()[:3000])
-    assert RunFolder.of(tiny_model).unfinished() is None
+    assert prior_runs(tiny_model).unfinished() is None
     (listed,) = listed_runs()
     assert (listed.id, listed.state, listed.facts) == (run.id, RunState.UNREADABLE, None)
     assert listed.size_bytes == 6000
@@ -526,7 +566,7 @@ MISFITS = {
 
 def test_what_no_such_optimizer_or_schedule_has_is_damage(tiny_model: Path, sounds_folder: Path) -> None:
     """Torch takes each of these when a state is loaded, and most of them fail in a later step."""
-    run = StoredRun.named(_leave_unfinished(tiny_model, sounds_folder))
+    run = stored_run(_leave_unfinished(tiny_model, sounds_folder))
     run.file.with_name("run.distill-run.bak").unlink()
     good = run.file.read_bytes()
     for edit in MISFITS.values():
@@ -572,11 +612,11 @@ WRONG = {
 def test_a_number_that_cannot_be_is_damage_and_the_state_before_is_taken(
     tiny_model: Path, sounds_folder: Path, edit: Callable[[dict[str, Any]], dict[str, Any]]
 ) -> None:
-    run = StoredRun.named(_leave_unfinished(tiny_model, sounds_folder, epoch=3))
+    run = stored_run(_leave_unfinished(tiny_model, sounds_folder, epoch=3))
     values = torch.load(run.file, weights_only=True)
     torch.save(values | edit(values), run.file)
     events: list[object] = []
-    assert len(load_best(RunFolder.of(tiny_model), events.append).history) == 2
+    assert len(load_best(prior_runs(tiny_model), events.append).history) == 2
     assert events == [OlderStateTaken(epoch=2)]
     for file in run.folder.iterdir():
         torch.save(values | edit(values), file)
@@ -585,10 +625,10 @@ def test_a_number_that_cannot_be_is_damage_and_the_state_before_is_taken(
 
 
 def test_a_large_loss_is_no_damage(tiny_model: Path, sounds_folder: Path) -> None:
-    run = StoredRun.named(_leave_unfinished(tiny_model, sounds_folder))
+    run = stored_run(_leave_unfinished(tiny_model, sounds_folder))
     values = torch.load(run.file, weights_only=True)
     torch.save(values | _edit_epoch(val_loss=500.0, val_perplexity=math.exp(20))(values), run.file)
-    found = RunFolder.of(tiny_model).unfinished()
+    found = prior_runs(tiny_model).unfinished()
     assert found is not None
     assert found.epoch == 2
     assert replace(found, written=0.0) == replace(unfinished_runs()[0], written=0.0)
@@ -608,7 +648,7 @@ def test_the_terminal_lists_every_training(tiny_model: Path, sounds_folder: Path
     former = _leave_unfinished(gone, sounds_folder, epoch=1)
     gone.unlink()
     damaged = _leave_unfinished(_other_codec(tiny_model, tmp_path / "other.distill"), sounds_folder)
-    for file in StoredRun.named(damaged).folder.iterdir():
+    for file in stored_run(damaged).folder.iterdir():
         file.write_bytes(b"PK" + bytes(2000))
     newest = _leave_unfinished(tiny_model, sounds_folder)
     told = _distill("runs")
@@ -629,7 +669,7 @@ def test_the_terminal_lists_every_training(tiny_model: Path, sounds_folder: Path
     assert {run["state"] for run in objects.values()} == {"unfinished", "model_gone", "unreadable"}
     assert objects[newest]["model"] == str(tiny_model.resolve())
     assert objects[newest]["sounds"] == [str(sounds_folder.resolve())]
-    assert objects[newest]["size_bytes"] == StoredRun.named(newest).size() > 100_000
+    assert objects[newest]["size_bytes"] == stored_run(newest).size() > 100_000
     for run_id in (former, damaged, newest):
         assert _distill("runs", "--discard", run_id[:12]).exit_code == 0
     assert listed_runs() == []
@@ -638,9 +678,9 @@ def test_the_terminal_lists_every_training(tiny_model: Path, sounds_folder: Path
 def test_a_run_without_a_name_is_not_the_folder_of_all_runs(
     tiny_model: Path, sounds_folder: Path, caches: Path
 ) -> None:
-    run = StoredRun.named(_leave_unfinished(tiny_model, sounds_folder))
+    run = stored_run(_leave_unfinished(tiny_model, sounds_folder))
     shutil.copy(run.file, _runs_in(caches))  # that folder looks like a run then
-    RunFolder.of(tiny_model).discard("")
+    prior_runs(tiny_model).discard("")
     assert run.exists
     assert not [*caches.rglob("runs.run.lock")]
 
@@ -667,12 +707,12 @@ def test_flags_of_a_save_without_one_are_refused() -> None:
 def test_the_terminal_discards_what_is_meant_and_nothing_else(tiny_model: Path, sounds_folder: Path) -> None:
     run_id = _leave_unfinished(tiny_model, sounds_folder)
     twin = f"{run_id[:10]}{'f' if run_id[10] != 'f' else 'e'}{run_id[11:]}"
-    shutil.copytree(StoredRun.named(run_id).folder, StoredRun.named(twin).folder)
+    shutil.copytree(stored_run(run_id).folder, stored_run(twin).folder)
     for wrong, why in ((run_id[:9], "2 trainings begin"), ("zzz", "no training"), ("", "no training"), ("..", "no ")):
         refused = _distill("runs", "--discard", wrong)
         assert refused.exit_code == 2
         assert why in refused.stderr
-    with StoredRun.named(run_id).in_use():
+    with stored_run(run_id).in_use():
         refused = _distill("runs", "--discard", run_id)
         assert refused.exit_code == 2
         assert "Another training is at this run. Nothing was removed." in refused.stderr
@@ -686,7 +726,8 @@ def test_the_terminal_tells_of_a_run_whose_model_moved(tiny_model: Path, sounds_
     moved = tiny_model.rename(tiny_model.with_name("moved.distill"))
     small = ("--epochs", 1, "--hidden-size", 32, "--layers", 1, "--heads", 2)
     afresh = _distill("train-prior", moved, sounds_folder, *small)
-    assert "Unfinished training into “tiny.distill”, which is this model by another name, found" in afresh.stdout
+    assert "Unfinished training found: epoch 2 of 4" in afresh.stdout
+    assert "It was into “tiny.distill”, which is this model by another name" in afresh.stdout
     assert "leaves it where distill runs lists it" in afresh.stdout
     assert [run.id for run in listed_runs()] == [run_id]
     used = _distill("train-prior", moved, sounds_folder, "--use-best", "--save-worse")
@@ -707,7 +748,7 @@ def _leave_codec(output: Path, sounds: Path, epoch: int = 2) -> str:
             raise _Crash
 
     with pytest.raises(_Crash):
-        train_vqvae(sounds, TINY_CODEC, on_event=on_event, run_folder=RunFolder.of(output, Kind.CODEC))
+        train_codec(sounds, TINY_CODEC, on_event=on_event, run_folder=codec_runs(output))
     return max(listed_runs(), key=lambda run: run.written).id
 
 
@@ -725,7 +766,7 @@ def test_a_killed_training_of_a_codec_leaves_its_best(sounds_folder: Path, tmp_p
     process.stdout.close()
     assert not output.exists()
     (listed,) = listed_runs()
-    assert listed.state is RunState.BEST_ONLY
+    assert listed.state is RunState.UNFINISHED
     assert f"{listed.id[:8]}  codec  new.distill  sounds" in _distill("runs").stdout
     saved = _distill("runs", "--save", listed.id[:8], "--json")
     assert saved.exit_code == 0, saved.output
@@ -743,11 +784,11 @@ def test_the_best_codec_is_the_one_that_was_kept(sounds_folder: Path, tmp_path: 
                 assert run.facts is not None
                 kept[event.epoch] = (run.facts.best_epoch, run.facts.best)
 
-    folder = RunFolder.of(output, Kind.CODEC)
-    trained = train_vqvae(sounds_folder, TINY_CODEC, on_event=on_event, run_folder=folder)
+    folder = codec_runs(output)
+    trained = train_codec(sounds_folder, TINY_CODEC, on_event=on_event, run_folder=folder)
     assert kept == dict.fromkeys(range(1, 5), (1, trained.history[0].val_l1))  # once a minute
     assert trained.model is not None
-    again = load_best_codec(folder.load())
+    again = load_best_codec(folder)
     assert again.model is not None
     other = trained.model.state_dict()
     assert all(torch.equal(value, other[key]) for key, value in again.model.state_dict().items())
@@ -759,21 +800,22 @@ def test_the_best_codec_is_the_one_that_was_kept(sounds_folder: Path, tmp_path: 
 def test_each_new_best_codec_is_kept_where_epochs_are_long(
     sounds_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("distill_core.training.codec.keeper.PAUSE_IN_WRITING_S", 0.0)
+    monkeypatch.setattr("distill_core.training.codec.state.PAUSE_IN_WRITING_S", 0.0)
     run_id = _leave_codec(tmp_path / "new.distill", sounds_folder, epoch=3)
-    facts = StoredRun.named(run_id).look()
+    facts = stored_run(run_id).look()
     assert facts is not None
-    history = StoredRun.named(run_id).load()["history"]
+    history = stored_run(run_id).load()["history"]
     assert facts.best_epoch == min(history, key=lambda metrics: metrics["val_loss"])["epoch"]
 
 
 def test_a_codec_that_is_saved_leaves_no_run(sounds_folder: Path, tmp_path: Path) -> None:
     output = tmp_path / "new.distill"
-    former = _leave_codec(output, sounds_folder)
+    _leave_codec(output, sounds_folder)
     small = ("--epochs", 1, "--codebook-size", 16, "--levels", 2, "--no-augment", "--device", "cpu")
     trained = _distill("train", sounds_folder, "-o", output, *small)
     assert trained.exit_code == 0, trained.output
-    assert f"distill runs --save {former[:8]} saves its best codec" in trained.stdout
+    assert "Unfinished training found: epoch 1 of 4, best error " in trained.stdout
+    assert "--resume goes on with it, --use-best saves its best codec" in trained.stdout
     assert listed_runs() == []
 
 
@@ -783,7 +825,7 @@ def test_the_runs_of_codec_and_prior_at_one_path_keep_apart(
     codec = _leave_codec(tiny_model, sounds_folder)
     prior = _leave_unfinished(tiny_model, sounds_folder)
     assert {run.id for run in listed_runs()} == {codec, prior}
-    found = RunFolder.of(tiny_model).unfinished()
+    found = prior_runs(tiny_model).unfinished()
     assert found is not None
     assert found.run_id == prior
     assert [run.run_id for run in unfinished_runs()] == [prior]
@@ -797,7 +839,7 @@ def test_the_runs_of_codec_and_prior_at_one_path_keep_apart(
 
 
 def test_a_codec_with_numbers_that_cannot_be_is_damaged(sounds_folder: Path, tmp_path: Path) -> None:
-    run = StoredRun.named(_leave_codec(tmp_path / "new.distill", sounds_folder, epoch=1))
+    run = stored_run(_leave_codec(tmp_path / "new.distill", sounds_folder, epoch=1))
     values = torch.load(run.file, weights_only=True)
     for change in (
         {"history": [values["history"][0] | {"val_l1": math.nan}]},
@@ -817,8 +859,8 @@ def test_a_codec_whose_run_cannot_be_kept_is_trained_all_the_same(
 ) -> None:
     (caches / "data").write_text("in the way")
     events: list[object] = []
-    folder = RunFolder.of(tmp_path / "new.distill", Kind.CODEC)
-    trained = train_vqvae(sounds_folder, TINY_CODEC, on_event=events.append, run_folder=folder)
+    folder = codec_runs(tmp_path / "new.distill")
+    trained = train_codec(sounds_folder, TINY_CODEC, on_event=events.append, run_folder=folder)
     assert trained.model is not None
     assert trained.run_id == ""
     assert len([event for event in events if isinstance(event, RunNotKept)]) == 1

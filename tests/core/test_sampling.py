@@ -9,12 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from distill_core import CodePrior, ConfigError, SamplingSettings, flatten_codes, sample_codes
-from distill_core.events import JobProgress, Stopped
-from distill_core.generation.decoding import decoder_of
-from distill_core.generation.sampling import draw, keep_top_k, keep_top_p, probabilities, uniform_numbers
-from distill_core.models.architectures import Prior
-from distill_core.models.frames import FramesPrior, time_order
+from distill_core import CodePrior, ConfigError, SamplingSettings, sample_codes
+from distill_core.events import JobProgress, Phase, Stopped
+from distill_core.generation.sampling import draw, keep_top_k, keep_top_p, probabilities, sample_steps, uniform_numbers
+from distill_core.models.frames import FramesPrior
+from distill_core.models.prior import Prior
 
 BANDS, STEPS, LEVELS, CODES = 2, 6, 3, 16
 CONTEXT = BANDS * STEPS
@@ -47,6 +46,10 @@ def _random_codes(length: int, batch: int = 3) -> Tensor:
     return torch.randint(0, CODES, (batch, length), generator=torch.Generator().manual_seed(1))
 
 
+def _in_time_order(codes_NSQ: Tensor) -> Tensor:
+    return codes_NSQ.unflatten(1, (BANDS, -1)).transpose(1, 2).flatten(1)
+
+
 @torch.no_grad()
 def _uncached(prior: Prior, codes_BT: Tensor, is_begin: bool = True) -> Tensor:
     """Return logits `[B, T + 1, K]` of every code and of the one after the last."""
@@ -59,7 +62,7 @@ def _uncached(prior: Prior, codes_BT: Tensor, is_begin: bool = True) -> Tensor:
 
 @torch.no_grad()
 def _cached(prior: Prior, codes_BT: Tensor) -> Tensor:
-    decoder = decoder_of(prior, len(codes_BT))
+    decoder = prior.decoder(len(codes_BT))
     return torch.stack([decoder.logits(codes_BT, index) for index in range(codes_BT.shape[1])], 1)
 
 
@@ -128,6 +131,20 @@ def test_more_steps_continue_the_same_sound() -> None:
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_codes_come_time_first_and_in_the_formats_order(architecture: str) -> None:
+    prior = _prior(architecture)
+    codes_NWHQ = sample_steps(prior, 2, 2 * STEPS, BANDS, seed=4)
+    assert codes_NWHQ.shape == (2, 2 * STEPS, BANDS, LEVELS)
+    codes_NSQ = sample_codes(prior, 2, 2 * CONTEXT, seed=4)
+    seconds = (
+        codes_NSQ.view(2, 2, BANDS, STEPS, LEVELS)
+        if architecture == "flat"
+        else codes_NSQ.view(2, 1, BANDS, -1, LEVELS)
+    )
+    assert torch.equal(seconds.transpose(2, 3).flatten(1, 2), codes_NWHQ)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_nothing_outside_is_touched(architecture: str) -> None:
     prior = _prior(architecture).train()
     state = torch.get_rng_state()
@@ -155,7 +172,7 @@ def test_frequencies_are_the_priors_probabilities(make: Callable[[], Prior]) -> 
 def test_greedy_in_three_ways(settings: SamplingSettings) -> None:
     prior = _frames()
     codes = sample_codes(prior, 2, CONTEXT, settings=settings)
-    flat = flatten_codes(codes, time_order(BANDS, STEPS))
+    flat = _in_time_order(codes)
     assert torch.equal(_uncached(prior, flat[:, :-1]).argmax(2), flat)
 
 
@@ -169,7 +186,7 @@ def test_a_level_temperature_acts_on_its_level(level: int) -> None:
     factors = tuple(1e-9 if each == level else 50.0 for each in range(LEVELS))
     prior = _frames()
     codes = sample_codes(prior, 16, CONTEXT, settings=SamplingSettings(level_temperatures=factors))
-    flat = flatten_codes(codes, time_order(BANDS, STEPS))
+    flat = _in_time_order(codes)
     is_best = _uncached(prior, flat[:, :-1]).argmax(2) == flat
     shares = is_best.float().unflatten(1, (-1, LEVELS)).mean((0, 1))
     assert float(shares[level]) == 1.0
@@ -197,7 +214,7 @@ def test_the_small_functions() -> None:
 def test_progress_and_stopping() -> None:
     events: list[Any] = []
     sample_codes(_frames(), 3, CONTEXT, batch_size=2, on_event=events.append)
-    assert events[-1] == JobProgress("sample", 3 * CONTEXT, 3 * CONTEXT)
+    assert events[-1] == JobProgress(Phase.SAMPLE, 3 * CONTEXT, 3 * CONTEXT)
     answers = iter([False] * 5 + [True])
     with pytest.raises(Stopped):
         sample_codes(_frames(), 3, CONTEXT, should_stop=lambda: next(answers))

@@ -31,8 +31,8 @@ from distill_core import (
 )
 from distill_core.files import temporaries
 from distill_core.files.archive import read_archive
-from distill_core.files.archive_writer import saving_into, write_archive
-from distill_core.files.temporaries import leftovers, second_name, swap_name
+from distill_core.files.archive_writer import clean_up, saving_into, write_archive
+from distill_core.files.temporaries import leftovers, older_name, second_name, swap_name
 from tests.warm_python import warm_python
 
 CONFIG = {"hidden_size": 32, "num_layers": 1, "num_heads": 2}
@@ -125,6 +125,7 @@ _save(path, 3)
 """
     with _run(program, tiny_model, dies_before) as process:
         assert process.wait() == -signal.SIGKILL
+    clean_up(tiny_model)
     expected = (2, 1) if dies_before else (3, 2)
     assert (_seed_in(tiny_model), _seed_in(_backup(tiny_model))) == expected
     assert not list(tiny_model.parent.glob(".*"))
@@ -189,7 +190,7 @@ def test_a_damaged_or_missing_model_is_brought_back_by_restoring(tiny_model: Pat
 def test_a_crash_between_the_steps_of_restoring_loses_neither_version(
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
-    """Each rename of the swap fails in turn, as if the process ended there; the next open ends what was begun."""
+    """Each rename of the swap fails in turn, as if the process ended there; cleaning up ends what was begun."""
     _save(tiny_model, 1)
     _save(tiny_model, 2)
     count, rename = 0, os.replace
@@ -205,7 +206,7 @@ def test_a_crash_between_the_steps_of_restoring_loses_neither_version(
         patch.setattr(os, "replace", fail_at_step)
         with pytest.raises(SaveError, match="both versions"):
             restore_previous_version(tiny_model)
-    read_summary(tiny_model)
+    clean_up(tiny_model)
     assert sorted([_seed_in(tiny_model), _seed_in(_backup(tiny_model))]) == [1, 2]
     assert not list(tiny_model.parent.glob(".*"))
 
@@ -292,7 +293,7 @@ def test_a_saver_waits_for_another_then_says_so_and_a_dead_one_holds_nothing(
     temporary.write_bytes(b"of the other saver")
     with pytest.raises(SaveError, match="Another Distill is saving"):
         _save(tiny_model, 1)
-    read_summary(tiny_model)
+    clean_up(tiny_model)
     assert tiny_model.read_bytes() == before
     assert temporary.exists()  # it lives, so what it writes is left alone
     other.kill()
@@ -312,8 +313,10 @@ _save(Path(sys.argv[1]), 1)
 
 
 @needs_unix
-@pytest.mark.parametrize("door", [read_summary, load_model_v2, _save])
-def test_what_a_dead_saver_left_goes_at_the_next_open_or_save(tiny_model: Path, door: Callable[[Path], object]) -> None:
+@pytest.mark.parametrize("door", [clean_up, _save])
+def test_what_a_dead_saver_left_goes_when_it_is_cleaned_up_or_at_the_next_save(
+    tiny_model: Path, door: Callable[[Path], object]
+) -> None:
     own = tiny_model.with_name("tiny.tmp"), tiny_model.with_name(f".{tiny_model.name}.mine.tmp")
     for path in own:
         path.write_bytes(b"the person's own")
@@ -328,6 +331,16 @@ def test_what_a_dead_saver_left_goes_at_the_next_open_or_save(tiny_model: Path, 
     assert not leftovers(tiny_model.resolve())
     assert not swap_name(tiny_model).exists()
     assert all(path.read_bytes() == b"the person's own" for path in own)
+
+
+@pytest.mark.parametrize("door", [read_summary, load_model_v2])
+def test_reading_neither_deletes_nor_renames(tiny_model: Path, door: Callable[[Path], object]) -> None:
+    _save(tiny_model, 1)
+    for path in (second_name(tiny_model), swap_name(tiny_model), older_name(tiny_model)):
+        path.write_bytes(b"what a dead saver left")
+    before = {path.name: path.read_bytes() for path in tiny_model.parent.iterdir()}
+    door(tiny_model)
+    assert {path.name: path.read_bytes() for path in tiny_model.parent.iterdir()} == before
 
 
 # What the file was, it stays

@@ -1,11 +1,13 @@
 """Log-mel: exactly torchaudio's, then log1p."""
 
+from dataclasses import asdict
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distill_core.audio.spectrogram import AudioSpectrogram, SpectrogramConfig, padded_length
+from distill_core.audio.spectrogram import AudioSpectrogram, SpectrogramConfig
 from distill_core.audio.torchaudio_import import MelSpectrogram
 
 
@@ -64,7 +66,7 @@ def test_it_is_the_spectrogram_of_the_definition(tone):
 )
 def test_one_second_has_chunk_frames(rate, n_fft, hop, mels):
     config = SpectrogramConfig(sample_rate=rate, n_fft=n_fft, hop_length=hop, n_mels=mels)
-    log_mel = AudioSpectrogram(config).log_mel(torch.zeros(1, config.chunk_samples))
+    log_mel = AudioSpectrogram(config).log_mel(torch.zeros(1, config.sample_rate))
     assert log_mel.shape == (1, 1, mels, config.chunk_frames)
     assert not log_mel.any()
 
@@ -77,7 +79,7 @@ def test_any_number_of_bands_runs_without_a_warning(n_mels):
 
 
 def test_the_file_gets_seven_settings():
-    assert SpectrogramConfig().to_dict() == {
+    assert asdict(SpectrogramConfig()) == {
         "sample_rate": 48_000,
         "n_fft": 2048,
         "hop_length": 512,
@@ -86,7 +88,3 @@ def test_the_file_gets_seven_settings():
         "f_max": None,
         "power": 2.0,
     }
-
-
-def test_padded_length_is_the_next_multiple():
-    assert [padded_length(length) for length in (1, 16, 17, 94, 128)] == [16, 16, 32, 96, 128]

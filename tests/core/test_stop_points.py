@@ -11,23 +11,23 @@ from typing import Any
 
 import pytest
 import torch
-from distill_core.training.codec.events import VQVAEEpochMetrics
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from distill_core import CodePrior, PriorConfig, PriorEpochMetrics, TrainedPrior, load_model_v2, scan, train_prior
 from distill_core.events import Stopped
 from distill_core.folders import run_folders
-from distill_core.models.architectures import Prior
 from distill_core.models.frames import FramesPrior
+from distill_core.models.prior import Prior
 from distill_core.training.codec.config import get_adaptive_vqvae_config
+from distill_core.training.codec.events import VQVAEEpochMetrics
 from distill_core.training.codec.run import take_step
-from distill_core.training.codec.train import train_vqvae
+from distill_core.training.codec.train import train_codec
 from distill_core.training.data.codes import encode_and_split
 from distill_core.training.data.sound_codes import SoundCodes
+from distill_core.training.kinds import prior_runs
 from distill_core.training.prior.epoch import as_windows, train_step
 from distill_core.training.prior.events import PriorStepMetrics
 from distill_core.training.prior.optimizers import build_optimizer, warm_up_and_cosine
-from distill_core.training.run_folder.folder import RunFolder
 
 SIZES = {"hidden_size": 32, "num_layers": 3, "num_heads": 2}
 ARCHITECTURES = ["frames", "flat"]
@@ -98,7 +98,7 @@ def test_what_lies_between_two_looks_does_not_grow_with_the_layers(tiny_model: P
 def test_a_codecs_training_is_looked_at_as_often(sounds_folder: Path) -> None:
     with _Products() as products:
         config = get_adaptive_vqvae_config(6, max_epochs=2, batch_size=4, device="cpu")
-        train_vqvae(sounds_folder, config, should_stop=products.look)
+        train_codec(sounds_folder, config, should_stop=products.look)
     assert sum(products.between) > 200
     assert max(products.between) <= A_CODEBOOK
 
@@ -126,7 +126,7 @@ class _Sounds(TorchDispatchMode):
 def test_what_lies_between_two_looks_does_not_grow_with_a_codecs_batch(sounds_folder: Path) -> None:
     with _Sounds() as sounds:
         config = get_adaptive_vqvae_config(6, max_epochs=1, batch_size=64, augmentation=8, device="cpu")
-        train_vqvae(sounds_folder, config, should_stop=sounds.look)
+        train_codec(sounds_folder, config, should_stop=sounds.look)
     assert sum(sounds.between) > 2 * 64
     assert max(sounds.between) <= 8
 
@@ -158,10 +158,9 @@ class _Training:
         self.prior = _prior(architecture).train()
         self.optimizer = build_optimizer(self.prior, self.config)
         self.scheduler = warm_up_and_cosine(self.optimizer, 4)
-        sounds = [(SoundCodes.in_a_row(torch.randint(16, (12, 8, 2))),) for _ in range(4)]
-        if architecture == "flat":
-            sounds = [(SoundCodes.in_chunks(sound.codes_WHQ, 6),) for (sound,) in sounds]
-        self.batches = [*as_windows(self.prior, sounds, 200).random(torch.Generator().manual_seed(0))]
+        sounds = [(SoundCodes.whole(torch.randint(16, (12, 8, 2))),) for _ in range(4)]
+        batches = as_windows(self.prior, sounds, 200).random(torch.Generator().manual_seed(0))
+        self.batches = [batch.windows for batch in batches]
 
     @property
     def state(self) -> dict[str, Any]:
@@ -225,7 +224,7 @@ def test_a_network_is_not_looked_at_any_more_once_its_step_is_over() -> None:
     seen = len(looks)
     assert seen > 50
     train_step(training.prior, training.batches[0], training.optimizer, training.config)
-    copy.deepcopy(training.prior)(training.batches[0].codes_BT[:, :-1]).sum().backward()
+    copy.deepcopy(training.prior)(training.prior.in_order(training.batches[0].codes_BWHQ)[:, :-1]).sum().backward()
     assert len(looks) == seen
 
 
@@ -237,7 +236,7 @@ def test_a_run_that_is_stopped_anywhere_goes_on_as_if_it_had_not_been(
     train_prior(tiny_model, sounds_folder, config)  # the codes of all variants are known from here on
     whole = train_prior(tiny_model, sounds_folder, config, should_stop=lambda: next(looks) < 0)
     assert whole.prior is not None
-    total, folder = next(looks), RunFolder.of(tiny_model)
+    total, folder = next(looks), prior_runs(tiny_model)
     for share in (0.37, 0.6, 0.71, 0.93, 0.999):
         stop = _stopped_at(round(share * total))
         stopped = train_prior(tiny_model, sounds_folder, config, should_stop=stop, run_folder=folder)
@@ -263,7 +262,7 @@ class _Writing:
 
     def on_event(self, event: object) -> None:
         if isinstance(event, PriorEpochMetrics):
-            found = RunFolder.of(self._model).look()
+            found = prior_runs(self._model).look()
             assert found is not None  # on disk before anybody hears of it
             assert found.epoch == event.epoch
             self.told.append(event.epoch)
@@ -271,13 +270,13 @@ class _Writing:
 
 def _train_writing(model: Path, sounds: Path, stop_at: float = math.inf) -> tuple[TrainedPrior, _Writing]:
     writing, config = _Writing(model, stop_at), _config("frames", max_epochs=2)
-    call = {"on_event": writing.on_event, "should_stop": writing.should_stop, "run_folder": RunFolder.of(model)}
+    call = {"on_event": writing.on_event, "should_stop": writing.should_stop, "run_folder": prior_runs(model)}
     return train_prior(model, sounds, config, **call), writing
 
 
 def test_a_stop_during_a_write_keeps_that_epoch_and_tells_it(tiny_model: Path, sounds_folder: Path) -> None:
     whole, writing = _train_writing(tiny_model, sounds_folder)
-    RunFolder.of(tiny_model).discard()
+    prior_runs(tiny_model).discard()
     assert whole.prior is not None
     tensors = 2 * len(whole.prior.state_dict())  # written once as the best weights, once as momenta
     assert writing.looks > 2 * 2 * tensors  # in two epochs, writing and comparing
@@ -287,13 +286,13 @@ def test_a_stop_during_a_write_keeps_that_epoch_and_tells_it(tiny_model: Path, s
         assert writing_it.told == [1, 2][: len(stopped.history)]
         assert stopped.is_kept
         assert not [*run_folders().glob("*/*.tmp")]
-        found = RunFolder.of(tiny_model).unfinished()
+        found = prior_runs(tiny_model).unfinished()
         assert found is not None
         assert (found.epoch, found.can_go_on, found.run_id) == (len(stopped.history), True, stopped.run_id)
-        rest = train_prior(tiny_model, sounds_folder, run_folder=RunFolder.of(tiny_model), resume=True)
+        rest = train_prior(tiny_model, sounds_folder, run_folder=prior_runs(tiny_model), resume=True)
         assert rest.prior is not None
         assert _same(dict(rest.prior.state_dict()), dict(whole.prior.state_dict()))
-        RunFolder.of(tiny_model).discard()
+        prior_runs(tiny_model).discard()
 
 
 def test_an_epoch_that_is_on_disk_is_not_written_again_for_a_stop(tiny_model: Path, sounds_folder: Path) -> None:
@@ -301,7 +300,7 @@ def test_an_epoch_that_is_on_disk_is_not_written_again_for_a_stop(tiny_model: Pa
 
     def on_event(event: object) -> None:
         if isinstance(event, PriorEpochMetrics):
-            stamps.append((RunFolder.of(tiny_model).folder / "run.distill-run").stat().st_ino)
+            stamps.append((prior_runs(tiny_model).folder / "run.distill-run").stat().st_ino)
 
     stopped = train_prior(
         tiny_model,
@@ -309,10 +308,10 @@ def test_an_epoch_that_is_on_disk_is_not_written_again_for_a_stop(tiny_model: Pa
         _config("frames"),
         on_event=on_event,
         should_stop=lambda: bool(stamps),
-        run_folder=RunFolder.of(tiny_model),
+        run_folder=prior_runs(tiny_model),
     )
     assert stopped.is_kept
-    assert [(RunFolder.of(tiny_model).folder / "run.distill-run").stat().st_ino] == stamps
+    assert [(prior_runs(tiny_model).folder / "run.distill-run").stat().st_ino] == stamps
 
 
 def test_a_codecs_step_that_is_stopped_anywhere_has_not_begun(shared_tiny_model: Path) -> None:
@@ -353,7 +352,7 @@ def test_a_stopped_codec_keeps_its_best_epoch(sounds_folder: Path) -> None:
         return any(isinstance(event, VQVAEEpochMetrics) for event in events) and next(looks_since) > 30
 
     config = get_adaptive_vqvae_config(6, max_epochs=3, batch_size=4, device="cpu")
-    trained = train_vqvae(sounds_folder, config, on_event=events.append, should_stop=stop_within_a_step)
+    trained = train_codec(sounds_folder, config, on_event=events.append, should_stop=stop_within_a_step)
     assert trained.stopped_early
     assert trained.model is not None
     assert len(trained.history) == 1

@@ -12,6 +12,7 @@ from distill_core.events import Stopped
 
 DATA = Path(__file__).parents[1] / "data"
 REFERENCE = DATA / "ref_small_prior.distill"
+DEMO = Path(__file__).parents[2] / "resources" / "demo"
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +79,63 @@ def test_extraction_stops_when_asked(reference_chunks: torch.Tensor) -> None:
         extract_code_sequences(loaded.model, reference_chunks, loaded.spectrogram, "cpu", should_stop=lambda: True)
 
 
+def test_the_door_gives_the_codes_of_the_verbs_time_first(reference_chunks: torch.Tensor) -> None:
+    loaded = load_model_v2(REFERENCE)
+    assert isinstance(loaded.model, ConvVQVAE)
+    with torch.no_grad():
+        _, indices_NSQ, _ = loaded.model.quantize(loaded.model.encode(loaded.spectrogram.log_mel(reference_chunks)))
+    codes_NWHQ = loaded.model.codes_of(reference_chunks)
+    assert codes_NWHQ.shape == (len(reference_chunks), 6, 8, 3)
+    assert torch.equal(codes_NWHQ.transpose(1, 2).flatten(1, 2), indices_NSQ)
+
+
+def test_a_round_trip_is_nearer_to_the_sound_than_its_mean_frame_and_as_long() -> None:
+    loaded = load_model_v2(DEMO / "demo.distill")
+    sounds = [read_mono(path, 48_000) for path in sorted((DEMO / "sounds").glob("bell*"))[:4]]
+    waveform_T = torch.cat([sound_T / sound_T.abs().max() for sound_T in sounds])
+    codes_WHQ = loaded.model.codes_of(waveform_T[None])[0]
+    before = torch.get_rng_state()
+    blocks = list(loaded.model.audio_of(codes_WHQ))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert len(blocks) > 1
+    assert all(block_T.dtype == torch.float32 for block_T in blocks)
+    heard_T = torch.cat(blocks)
+    assert len(heard_T) == len(codes_WHQ) * loaded.geometry.step_samples
+    mel, heard_mel = (loaded.spectrogram.log_mel(each_T[None, : len(waveform_T)]) for each_T in (waveform_T, heard_T))
+    mean_frame = mel.mean(dim=3, keepdim=True)
+    assert (heard_mel - mel).abs().mean() < (mean_frame - mel).abs().mean()
+    assert torch.equal(torch.cat(list(loaded.model.audio_of(codes_WHQ))), heard_T)
+    assert not list(loaded.model.audio_of(codes_WHQ[:0]))
+
+
+def test_blocks_of_sound_join_without_a_click() -> None:
+    """The largest step from one sample to the next is no larger where two blocks meet than elsewhere."""
+    loaded = load_model_v2(DEMO / "demo.distill")
+    waveform_T = read_mono(sorted((DEMO / "sounds").glob("bell*"))[0], 48_000).repeat(4)
+    blocks = list(loaded.model.audio_of(loaded.model.codes_of(waveform_T[None])[0]))
+    heard_T, seam = torch.cat(blocks), len(blocks[0])
+    steps_T = heard_T.diff().abs()
+    assert steps_T[seam - 10 : seam + 10].max() <= steps_T.quantile(0.999)
+
+
+def test_a_model_built_by_hand_needs_a_spectrogram_for_sound() -> None:
+    model = ConvVQVAE(codebook_dim=4, codebook_size=4, num_quantizers=1).eval()
+    with pytest.raises(ValueError, match="spectrogram"):
+        model.codes_of(torch.zeros(1, 48_000))
+    with pytest.raises(ValueError, match="spectrogram"):
+        next(model.audio_of(torch.zeros(1, 8, 1, dtype=torch.long)))
+
+
+@pytest.mark.parametrize(("samples", "steps"), [(1, 1), (8192, 1), (8193, 2), (48_000, 6), (96_000, 12)])
+def test_its_geometry_follows_from_the_spectrogram(samples: int, steps: int) -> None:
+    geometry = load_model_v2(REFERENCE).geometry
+    assert (geometry.sample_rate, geometry.step_samples, geometry.chunk_steps) == (48_000, 16 * 512, 6)
+    assert (geometry.bands, geometry.levels, geometry.codes_per_step, geometry.codes_per_second) == (8, 3, 24, 144)
+    assert (geometry.look_back_steps, geometry.look_ahead_samples) == (2, 1024)
+    assert geometry.steps_of(samples) == steps
+    assert (geometry.steps_within(1.0), geometry.steps_within(0.5), geometry.steps_within(4.0)) == (6, 3, 24)
+
+
 def test_loading_does_not_touch_the_random_generator() -> None:
     torch.manual_seed(7)
     expected = torch.rand(3)
@@ -105,7 +163,7 @@ def test_another_grid_and_rate(tmp_path: Path) -> None:
         metadata={},
     )
     loaded = load_model_v2(path)
-    assert loaded.grid == (1, 6)
+    assert (loaded.geometry.bands, loaded.geometry.chunk_steps) == (1, 6)
     codes = extract_code_sequences(loaded.model, torch.rand(2, 24_000), loaded.spectrogram, "cpu")
     assert codes.shape == (2, 6, 8)
-    assert loaded.seq_len == 48
+    assert loaded.geometry.codes_per_second == 48

@@ -5,17 +5,12 @@ import json
 import math
 import random
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from distill_core.training.codec.events import (
-    VQVAEEpochMetrics,
-    VQVAEStepMetrics,
-    VQVAETrainingCompleteEvent,
-    VQVAETrainingStartEvent,
-)
 from torch import Tensor
 from typer.testing import CliRunner, Result
 
@@ -27,10 +22,18 @@ from distill_core.files.archive import read_archive
 from distill_core.models import schema
 from distill_core.training.codec import run as vqvae_run
 from distill_core.training.codec.config import VQVAEConfig, get_adaptive_vqvae_config
+from distill_core.training.codec.events import (
+    VQVAEEpochMetrics,
+    VQVAETrainingCompleteEvent,
+    VQVAETrainingStartEvent,
+)
 from distill_core.training.codec.quality import codebook_health, mean_frame_l1, reconstruction_loss
-from distill_core.training.codec.train import TrainedVQVAE, train_vqvae
+from distill_core.training.codec.train import train_codec
+from distill_core.training.codec.trained import TrainedCodec
 from distill_core.training.data.augmentation import augment, resample_linearly, tilt
 from distill_core.training.data.chunks import VariantBatches
+from distill_core.training.events import Ended, StepMetrics
+from distill_core.training.settings import flag_of
 
 SIZES: dict[str, Any] = {"codebook_dim": 16, "codebook_size": 16, "num_quantizers": 2}
 TINY: dict[str, Any] = {**SIZES, "max_epochs": 2, "batch_size": 4, "augmentation": 2, "val_fraction": 0.4}
@@ -41,12 +44,12 @@ def _tiny(**changes: Any) -> VQVAEConfig:
     return VQVAEConfig(**{**TINY, **changes})
 
 
-def _model(trained: TrainedVQVAE) -> ConvVQVAE:
+def _model(trained: TrainedCodec) -> ConvVQVAE:
     assert trained.model is not None
     return trained.model
 
 
-def _same_weights(first: TrainedVQVAE, second: TrainedVQVAE) -> bool:
+def _same_weights(first: TrainedCodec, second: TrainedCodec) -> bool:
     other = _model(second).state_dict()
     return all(torch.equal(value, other[key]) for key, value in _model(first).state_dict().items())
 
@@ -58,14 +61,14 @@ def events() -> list[object]:
 
 
 @pytest.fixture(scope="module")
-def trained(shared_sounds_folder: Path, events: list[object]) -> TrainedVQVAE:
-    return train_vqvae(shared_sounds_folder, _tiny(), on_event=events.append)
+def trained(shared_sounds_folder: Path, events: list[object]) -> TrainedCodec:
+    return train_codec(shared_sounds_folder, _tiny(), on_event=events.append)
 
 
-def test_events_tell_every_phase(trained: TrainedVQVAE, events: list[object]) -> None:
+def test_events_tell_every_phase(trained: TrainedCodec, events: list[object]) -> None:
     kinds = [type(event) for event in events]
     in_order = [kind for kind, _ in itertools.groupby(kinds)]
-    epoch = [VQVAEStepMetrics, VQVAEEpochMetrics]
+    epoch = [StepMetrics, VQVAEEpochMetrics]
     assert in_order == [JobProgress, VQVAETrainingStartEvent, *epoch, *epoch, VQVAETrainingCompleteEvent]
     assert {event.phase for event in events if isinstance(event, JobProgress)} == {"scan", "read"}
     start = next(event for event in events if isinstance(event, VQVAETrainingStartEvent))
@@ -83,9 +86,9 @@ def test_events_tell_every_phase(trained: TrainedVQVAE, events: list[object]) ->
     assert done.epochs_trained == 2
 
 
-def test_every_step_is_told(events: list[object], trained: TrainedVQVAE) -> None:
+def test_every_step_is_told(events: list[object], trained: TrainedCodec) -> None:
     start = next(event for event in events if isinstance(event, VQVAETrainingStartEvent))
-    steps = [event for event in events if isinstance(event, VQVAEStepMetrics)]
+    steps = [event for event in events if isinstance(event, StepMetrics)]
     per_epoch = len(steps) // len(trained.history)
     assert [(step.epoch, step.step) for step in steps] == [
         (epoch, step) for epoch in (1, 2) for step in range(1, per_epoch + 1)
@@ -95,7 +98,7 @@ def test_every_step_is_told(events: list[object], trained: TrainedVQVAE) -> None
     assert all(math.isfinite(step.train_loss) and step.step_time_s > 0 for step in steps)
 
 
-def test_the_result_is_saved_and_opens_again(trained: TrainedVQVAE, tmp_path: Path) -> None:
+def test_the_result_is_saved_and_opens_again(trained: TrainedCodec, tmp_path: Path) -> None:
     path = trained.save(tmp_path / "new.distill")
     loaded = load_model_v2(path)
     mels = torch.rand(2, 1, 128, 94, generator=torch.Generator().manual_seed(0))
@@ -110,7 +113,7 @@ def test_the_result_is_saved_and_opens_again(trained: TrainedVQVAE, tmp_path: Pa
     assert {len(losses) for losses in values["loss_curve_history"].values()} == {2}
 
 
-def test_the_files_dicts_have_the_ancestors_names(trained: TrainedVQVAE) -> None:
+def test_the_files_dicts_have_the_ancestors_names(trained: TrainedCodec) -> None:
     wanted = {"codebook_dim", "codebook_size", "num_quantizers", "decay", "commitment_weight", "dropout"}
     wanted |= {"threshold_ema_dead_code", "augmentation_expansion", "kmeans_init", "kmeans_iters", "chunk_duration_s"}
     assert wanted < set(trained.vqvae_config)
@@ -120,14 +123,14 @@ def test_the_files_dicts_have_the_ancestors_names(trained: TrainedVQVAE) -> None
     assert len(trained.training_config["validation_files"]) == 2
 
 
-def test_the_result_is_in_eval_mode_with_codebooks_set(trained: TrainedVQVAE) -> None:
+def test_the_result_is_in_eval_mode_with_codebooks_set(trained: TrainedCodec) -> None:
     assert not _model(trained).training
     state = _model(trained).state_dict()
     assert all(bool(value) for key, value in state.items() if key.endswith("initted"))
     assert all(value.device.type == "cpu" for value in state.values())
 
 
-def test_health_is_measured_on_every_level(trained: TrainedVQVAE) -> None:
+def test_health_is_measured_on_every_level(trained: TrainedCodec) -> None:
     assert set(trained.codebook_health) == {"level_0", "level_1"}
     for level in trained.codebook_health.values():
         assert 0 < level["utilization"] <= 1
@@ -143,7 +146,7 @@ def test_health_of_known_codes() -> None:
 
 
 def test_anonymous_leaves_names_out(shared_sounds_folder: Path) -> None:
-    trained = train_vqvae(shared_sounds_folder, _tiny(max_epochs=1, anonymous=True))
+    trained = train_codec(shared_sounds_folder, _tiny(max_epochs=1, anonymous=True))
     assert trained.metadata["dataset_name"] == ""
     assert "sound 0" not in json.dumps([trained.training_config, trained.vqvae_config, trained.metadata])
 
@@ -154,12 +157,12 @@ def _stop_after(kind: type, count: int) -> tuple[Callable[[object], None], Calla
     return lambda event: seen.append(event) if isinstance(event, kind) else None, lambda: len(seen) >= count
 
 
-@pytest.mark.parametrize("kind", [JobProgress, VQVAETrainingStartEvent, VQVAEStepMetrics])
+@pytest.mark.parametrize("kind", [JobProgress, VQVAETrainingStartEvent, StepMetrics])
 def test_stopped_before_the_first_validation_there_is_no_model(
     shared_sounds_folder: Path, tmp_path: Path, kind: type
 ) -> None:
     on_event, should_stop = _stop_after(kind, 1)
-    trained = train_vqvae(shared_sounds_folder, _tiny(), on_event=on_event, should_stop=should_stop)
+    trained = train_codec(shared_sounds_folder, _tiny(), on_event=on_event, should_stop=should_stop)
     assert trained.model is None
     assert trained.stopped_early
     assert trained.history == ()
@@ -171,21 +174,21 @@ def test_stopped_before_the_first_validation_there_is_no_model(
 def test_stopped_later_the_best_epoch_is_kept(shared_sounds_folder: Path, tmp_path: Path) -> None:
     on_event, should_stop = _stop_after(VQVAEEpochMetrics, 1)
     config = _tiny(max_epochs=50)
-    trained = train_vqvae(shared_sounds_folder, config, on_event=on_event, should_stop=should_stop)
+    trained = train_codec(shared_sounds_folder, config, on_event=on_event, should_stop=should_stop)
     assert trained.stopped_early
     assert len(trained.history) == 1
     assert load_model_v2(trained.save(tmp_path / "stopped.distill")).metadata["training_epochs"] == 1
 
 
-def test_the_same_seed_gives_the_same_model(trained: TrainedVQVAE, shared_sounds_folder: Path) -> None:
+def test_the_same_seed_gives_the_same_model(trained: TrainedCodec, shared_sounds_folder: Path) -> None:
     torch.manual_seed(123)
     random.seed(5)
     torch_before, python_before = torch.get_rng_state(), random.getstate()
-    again = train_vqvae(shared_sounds_folder, _tiny())  # and without a listener
+    again = train_codec(shared_sounds_folder, _tiny())  # and without a listener
     assert _same_weights(trained, again)
     assert torch.equal(torch_before, torch.get_rng_state())
     assert random.getstate() == python_before
-    other = train_vqvae(shared_sounds_folder, _tiny(seed=1, max_epochs=1))
+    other = train_codec(shared_sounds_folder, _tiny(seed=1, max_epochs=1))
     assert not _same_weights(trained, other)
 
 
@@ -195,13 +198,13 @@ def test_k_means_sees_enough_vectors(
     for number in range(2):
         write_sound(tmp_path / f"{number}.wav", seed=number, seconds=0.5)
     config = _tiny(codebook_size=256, batch_size=1, augmentation=1, max_epochs=1)
-    assert train_vqvae(tmp_path, config).model is not None
+    assert train_codec(tmp_path, config).model is not None
     assert "k-means" not in capfd.readouterr().err
 
 
 def test_one_sound_is_split_in_time(write_sound: Callable[..., Path], tmp_path: Path) -> None:
     write_sound(tmp_path / "one.wav", seconds=4)
-    trained = train_vqvae(tmp_path, _tiny(max_epochs=1))
+    trained = train_codec(tmp_path, _tiny(max_epochs=1))
     assert trained.model is not None
     assert trained.training_config["validation_files"] == ["one.wav"]
 
@@ -209,7 +212,7 @@ def test_one_sound_is_split_in_time(write_sound: Callable[..., Path], tmp_path: 
 def test_one_second_is_too_little(write_sound: Callable[..., Path], tmp_path: Path) -> None:
     write_sound(tmp_path / "one.wav", seconds=1)
     with pytest.raises(DatasetError, match="too little"):
-        train_vqvae(tmp_path, _tiny())
+        train_codec(tmp_path, _tiny())
 
 
 def test_a_step_that_is_not_finite_changes_nothing() -> None:
@@ -230,7 +233,7 @@ def test_a_step_that_is_not_finite_changes_nothing() -> None:
 
 def test_training_that_diverges_at_once_is_told(shared_sounds_folder: Path) -> None:
     with pytest.raises(TrainingError) as caught:
-        train_vqvae(shared_sounds_folder, _tiny(learning_rate=1e30, max_epochs=3))
+        train_codec(shared_sounds_folder, _tiny(learning_rate=1e30, max_epochs=3))
     assert "lower learning rate" in caught.value.hint
 
 
@@ -247,8 +250,9 @@ def test_training_that_diverges_later_goes_back_to_the_best(
             epochs.append(event)
 
     monkeypatch.setattr(vqvae_run, "take_step", failing_from_the_second_epoch)
-    trained = train_vqvae(shared_sounds_folder, _tiny(max_epochs=9), on_event=count)
-    assert trained.stopped_early
+    trained = train_codec(shared_sounds_folder, _tiny(max_epochs=9), on_event=count)
+    assert trained.ended is Ended.DIVERGED
+    assert not trained.stopped_early
     assert len(trained.history) == 1
     assert trained.training_config["best_epoch"] == 1
 
@@ -393,6 +397,22 @@ class TestTerminal:
         assert "augmentation: 0 (override)" in result.stdout
         assert "dropout: 0.4 (auto)" in result.stdout
         assert load_model_v2(output).vqvae_config["seed"] == 3
+
+    def test_every_setting_has_a_flag(self, sounds_folder: Path, tmp_path: Path) -> None:
+        shown = CliRunner().invoke(app, ["train", "--help"], env={"COLUMNS": "200"}).output
+        missing = [each for each in fields(VQVAEConfig) if f"{flag_of(each.name)} " not in shown]
+        assert missing == []
+        output, own = tmp_path / "new.distill", ["--decay", 0.5, "--codebook-dim", 16, "--val-fraction", 0.4]
+        result = self._train(sounds_folder, output, *own)
+        assert result.exit_code == 0, result.output
+        config = load_model_v2(output).vqvae_config
+        assert (config["decay"], config["codebook_dim"], config["val_fraction"]) == (0.5, 16, 0.4)
+
+    def test_augmentation_and_none_contradict_each_other(self, sounds_folder: Path, tmp_path: Path) -> None:
+        refused = self._train(sounds_folder, tmp_path / "new.distill", "--augmentation", 3)  # and --no-augment
+        assert refused.exit_code == ConfigError.exit_code
+        assert "contradict each other" in refused.stderr
+        assert "Sounds:" not in refused.stdout
 
     def test_json_lines(self, sounds_folder: Path, tmp_path: Path) -> None:
         result = self._train(sounds_folder, tmp_path / "new.distill", "--json")

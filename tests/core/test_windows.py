@@ -11,23 +11,28 @@ from torch import Tensor
 from distill_core import PriorConfig, validate_prior_epoch
 from distill_core.models.frames import FramesPrior
 from distill_core.training.data.sound_codes import SoundCodes
-from distill_core.training.data.windows import Batch, CodeWindows, whole_row
+from distill_core.training.data.windows import Batch, CodeWindows, Row
 from distill_core.training.prior.epoch import as_windows, train_step, validate
 from distill_core.training.prior.optimizers import build_optimizer
 
 
-def _rows(lengths: list[int], unit: int) -> list[Tensor]:
-    """Return rows whose codes are all different, so that each can be found again."""
-    codes = torch.arange(sum(lengths) * unit)
-    return list(codes.split([length * unit for length in lengths]))
+def _rows(lengths: list[int], bands: int) -> list[Row]:
+    """Return rows of one level whose codes are all different, so that each can be found again."""
+    codes = torch.arange(sum(lengths) * bands).view(-1, bands, 1)
+    return [Row(part, len(part), part.numel()) for part in codes.split(lengths)]
 
 
 def _codes(batches: list[Batch]) -> list[Tensor]:
-    return [row[counted] for batch in batches for row, counted in zip(batch.codes_BT, batch.counted_BT, strict=True)]
+    found = [batch.windows for batch in batches]
+    return [
+        codes[counted].flatten()
+        for windows in found
+        for codes, counted in zip(windows.codes_BWHQ, windows.counted_BW, strict=True)
+    ]
 
 
-def _in_rows(codes_SQ: Tensor, bands: int) -> SoundCodes:
-    return SoundCodes(codes_SQ, bands, codes_SQ.shape[1] // bands)
+def _random_sound(steps: int, bands: int, generator: torch.Generator | None = None) -> SoundCodes:
+    return SoundCodes.whole(torch.randint(0, 8, (steps, bands, 2), generator=generator))
 
 
 @given(
@@ -41,19 +46,19 @@ def test_an_epoch_holds_every_code_once_in_windows_of_the_context(
     lengths: list[int], unit: int, context: int, per_batch: int, seed: int
 ) -> None:
     rows = _rows(lengths, unit)
-    windows = CodeWindows([[[whole_row(row)]] for row in rows], unit, context * unit, per_batch)
-    begins = {int(row[0]) for row in rows}
+    windows = CodeWindows([[[row]] for row in rows], context, per_batch)
+    begins = {int(row.codes_WHQ[0, 0]) for row in rows}
     for batches in (list(windows.random(torch.Generator().manual_seed(seed))), list(windows.fixed())):
         found = _codes(batches)
         assert sorted(torch.cat(found).tolist()) == list(range(sum(lengths) * unit))
         assert all(len(each) <= context * unit and len(each) % unit == 0 for each in found)
         assert len(batches) == len(windows)
-        flags = [bool(flag) for batch in batches for flag in batch.begins_B]
+        flags = [bool(flag) for batch in batches for flag in batch.windows.begins_B]
         assert flags == [int(each[0]) in begins for each in found]
 
 
 def test_cuts_differ_from_epoch_to_epoch_and_follow_the_generator() -> None:
-    windows = CodeWindows([[[whole_row(row)]] for row in _rows([40, 3], 2)], 2, 16, 32)
+    windows = CodeWindows([[[row]] for row in _rows([40, 3], 2)], 8, 32)
     generator = torch.Generator().manual_seed(0)
     first, second = (_codes(list(windows.random(generator))) for _ in range(2))
     again = _codes(list(windows.random(torch.Generator().manual_seed(0))))
@@ -62,8 +67,10 @@ def test_cuts_differ_from_epoch_to_epoch_and_follow_the_generator() -> None:
 
 
 def test_an_epoch_holds_one_version_of_every_sound() -> None:
-    versions = [[[whole_row(torch.full((6,), 10 * sound + version))] for version in range(3)] for sound in range(4)]
-    windows, generator = CodeWindows(versions, 2, 12, 8), torch.Generator().manual_seed(0)
+    versions = [
+        [[Row(torch.full((3, 2, 1), 10 * sound + version), 3, 6)] for version in range(3)] for sound in range(4)
+    ]
+    windows, generator = CodeWindows(versions, 6, 8), torch.Generator().manual_seed(0)
     seen = set()
     for _ in range(12):
         codes = sorted(int(each[0]) for each in _codes(list(windows.random(generator))))
@@ -75,8 +82,8 @@ def test_an_epoch_holds_one_version_of_every_sound() -> None:
 
 def test_windows_of_nearly_the_same_length_share_a_batch() -> None:
     lengths = [1, 9, 2, 8, 1, 9, 2, 8]
-    batches = list(CodeWindows([[[whole_row(row)]] for row in _rows(lengths, 4)], 4, 40, 40).fixed())
-    filled = sum(batch.codes_BT.numel() for batch in batches)
+    batches = list(CodeWindows([[[row]] for row in _rows(lengths, 4)], 10, 40).fixed())
+    filled = sum(batch.windows.codes_BWHQ.numel() for batch in batches)
     assert filled <= 1.25 * sum(lengths) * 4
 
 
@@ -90,7 +97,7 @@ def _prior() -> FramesPrior:
 
 def test_what_only_fills_changes_no_loss() -> None:
     prior, generator = _prior(), torch.Generator().manual_seed(1)
-    sounds = [_in_rows(torch.randint(0, 8, (1, 2 * steps, 2), generator=generator), 2) for steps in (1, 6, 3)]
+    sounds = [_random_sound(steps, 2, generator) for steps in (1, 6, 3)]
     together = validate(prior, as_windows(prior, [[sound] for sound in sounds], 10_000))
     counts = [sound.count - 1 for sound in sounds]
     alone = [validate(prior, as_windows(prior, [[sound]], 10_000)).mean for sound in sounds]
@@ -100,7 +107,8 @@ def test_what_only_fills_changes_no_loss() -> None:
 
 def test_the_levels_mean_is_the_mean() -> None:
     prior, codes = _prior(), torch.randint(0, 8, (5, 12, 2))
-    loss = validate(prior, as_windows(prior, [[_in_rows(row[None], 2)] for row in codes], 48))
+    sounds = [SoundCodes.whole(codes_SQ.view(2, -1, 2).transpose(0, 1)) for codes_SQ in codes]
+    loss = validate(prior, as_windows(prior, [[sound] for sound in sounds], 48))
     level_counts = [5 * 12 - 5, 5 * 12]  # the first code of each is not counted
     weighted = sum(count * mean for count, mean in zip(level_counts, loss.by_level, strict=True)) / sum(level_counts)
     assert loss.mean == pytest.approx(weighted, rel=1e-6)
@@ -113,13 +121,13 @@ def test_the_start_is_learned_and_a_cut_is_no_start() -> None:
     config = PriorConfig(hidden_size=32, num_layers=1, num_heads=2, token_dropout=0.0, dropout=0.0)
     prior = FramesPrior(8, 1, 1, 6, 32, 1, 2, dropout=0.0)
     optimizer = build_optimizer(prior, config)
-    sound = torch.full((1, 30, 1), 2)
-    sound[0, 0] = 5
-    windows, generator = as_windows(prior, [[_in_rows(sound, 1)]] * 8, 60), torch.Generator().manual_seed(0)
+    sound = torch.full((30, 1, 1), 2)
+    sound[0] = 5
+    windows, generator = as_windows(prior, [[SoundCodes.whole(sound)]] * 8, 60), torch.Generator().manual_seed(0)
     prior.train()
     for _ in range(12):
         for batch in windows.random(generator):
-            train_step(prior, batch, optimizer, config)
+            train_step(prior, batch.windows, optimizer, config)
     prior.eval()
     assert int(prior.start_logits().argmax()) == 5
     in_the_middle = prior.logits_with_start(torch.zeros(1, 1, dtype=torch.long), torch.tensor([False]))
@@ -127,7 +135,8 @@ def test_the_start_is_learned_and_a_cut_is_no_start() -> None:
 
 
 def test_a_version_that_joins_moves_neither_the_batches_nor_the_schedule() -> None:
-    rows = [whole_row(row) for row in _rows([30, 7, 12], 2)]
-    alone = CodeWindows([[[row]] for row in rows], 2, 16, 24)
-    joined = CodeWindows([[[row], [whole_row(row.codes_T[:-4])]] for row in rows], 2, 16, 24)
+    rows = _rows([30, 7, 12], 2)
+    shorter = [Row(row.codes_WHQ[:-2], row.counted - 2, row.length - 4) for row in rows]
+    alone = CodeWindows([[[row]] for row in rows], 8, 24)
+    joined = CodeWindows([[[row], [short]] for row, short in zip(rows, shorter, strict=True)], 8, 24)
     assert len(joined) == len(alone)

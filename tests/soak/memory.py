@@ -32,7 +32,7 @@ import torch
 
 from distill_core import DistillError, PriorEpochMetrics, load_model_v2, train_prior
 from distill_core.cli import main
-from distill_core.training.run_folder.folder import RunFolder
+from distill_core.training.kinds import prior_runs
 from tests.soak.result import Result, not_run
 from tests.soak.subject import write_model
 
@@ -67,9 +67,9 @@ COMMANDS: dict[str, tuple[list[str], str]] = {
 # Who asks whether an exception is one of too little memory.
 _USERS = (
     "memory",
-    "models.archive",
-    "models.archive_writer",
-    "training.run_format",
+    "files.archive",
+    "files.archive_writer",
+    "training.run_folder.checks",
     "audio.decoding.samples",
     "audio.decoding.sound",
     "cli.terminal",
@@ -138,7 +138,7 @@ def _train_one_epoch() -> None:
     def listen(event: object) -> None:
         has_epoch.extend([event] if isinstance(event, PriorEpochMetrics) else [])
 
-    folder = RunFolder.of(_MODEL)
+    folder = prior_runs(_MODEL)
     train_prior(_MODEL, _SOUNDS, _SETTINGS, on_event=listen, should_stop=lambda: bool(has_epoch), run_folder=folder)
 
 

@@ -25,8 +25,9 @@ from distill_core import (
 )
 from distill_core.audio.spectrogram import AudioSpectrogram, SpectrogramConfig
 from distill_core.files.archive import FileStamp
-from distill_core.models.architectures import Prior
+from distill_core.files.archive_writer import clean_up
 from distill_core.models.frames import FramesPrior
+from distill_core.models.prior import Prior
 
 OLD, NEW, OTHER, EARLIER = 0, 1, 2, 3  # the last is in the backup before a save
 _CODEBOOK_SIZE, _LEVELS, _GRID = 16, 2, (8, 6)
@@ -135,6 +136,7 @@ class Subject:
         Raises:
             ModelFileError: it does not open.
         """
+        clean_up(path)  # as the window does when it opens a model
         read_summary(path)
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         if sha256 not in self._numbers:
@@ -207,7 +209,7 @@ def judge_leftovers(subject: Subject) -> list[str]:
     if not subject.leftovers():
         return []
     try:
-        load_model_v2(subject.path)
+        clean_up(subject.path)
         if subject.leftovers():
             subject.save(OLD)
     except DistillError as error:

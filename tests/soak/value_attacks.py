@@ -11,8 +11,9 @@ from typing import Any
 import torch
 
 from distill_core.files.archive import read_archive
-from distill_core.models import schema
+from distill_core.models import schema, vqvae
 from distill_core.models.frames import FramesPrior
+from distill_core.models.prior import SIZE_RANGES
 from tests.soak.specimen import CODES, LEVELS, SEQ_LEN
 
 Change = Callable[[dict[str, Any]], object]
@@ -110,8 +111,8 @@ def _ranges() -> dict[str, Change]:
     changes: dict[str, Change] = {}
     for section, ranges in (
         ("spectrogram_config", schema.SPECTROGRAM_RANGES),
-        ("vqvae_config", schema.VQVAE_RANGES),
-        ("prior_config", schema.PRIOR_RANGES),
+        ("vqvae_config", schema.CODEC_RANGES | vqvae.RANGES),
+        ("prior_config", SIZE_RANGES),
     ):
         for key, (low, high) in ranges.items():
             for wild in (low - 1, high + 1, -(2**40), 2**63, float(low), True, "1", None):

@@ -1,0 +1,159 @@
+"""A toy second codec: how loud each band of each step is, and sines as loud as that; no log-mel and no network.
+
+It is fitted in closed form: its books are quantiles. All about it is another than of the VQ-VAE: bands, steps a second,
+levels and look-back.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from distill_core.audio.geometry import Geometry
+from distill_core.audio.spectrogram import AudioSpectrogram, SpectrogramConfig
+from distill_core.events import JobProgress, OnEvent, Phase, ShouldStop, ignore, never, stop_point
+from distill_core.files.tensor_facts import Shape
+from distill_core.models.architectures import CODECS, CodecRow
+from distill_core.models.codec import FittedCodec
+from distill_core.models.value_reader import ValueReader
+from distill_core.training.codec.config import FitConfig
+from distill_core.training.codec.trainings import TRAININGS, fitted
+from distill_core.training.settings import setting
+
+NAME = "toy"
+CONFIG: dict[str, Any] = {"codebook_size": 16, "num_quantizers": 2, "bands": 2, "step_samples": 2400}
+
+
+@dataclass(frozen=True, slots=True)
+class ToyConfig(FitConfig):
+    """The settings of the toy's fit."""
+
+    codebook_size: int = setting(16, "Codes in each level's codebook.")
+    num_quantizers: int = setting(2, "Levels.")
+    bands: int = setting(2, "Bands of a step.")
+    step_samples: int = setting(2400, "Samples of a step.")
+
+
+_BLOCK_STEPS = 8
+_QUIETEST = 1e-8
+
+
+def _nearest(values_NWH: Tensor, book_HK: Tensor) -> Tensor:
+    return (values_NWH[..., None] - book_HK).abs().argmin(-1)
+
+
+def _entries(codes_NWH: Tensor, book_HK: Tensor) -> Tensor:
+    return book_HK[torch.arange(len(book_HK)), codes_NWH]
+
+
+class ToyCodec(FittedCodec):
+    """Books of loudness in log power, `[levels, bands, codebook_size]`, each in rising order."""
+
+    architecture: ClassVar[str] = NAME
+    books_QHK: Tensor
+
+    def __init__(self, config: Mapping[str, Any], spectrogram: AudioSpectrogram, books_QHK: Tensor) -> None:
+        super().__init__()
+        self.codebook_size, self.num_quantizers = config["codebook_size"], config["num_quantizers"]
+        self.spectrogram, self._geometry = spectrogram, self.geometry(config, spectrogram.config)
+        self.register_buffer("books_QHK", books_QHK)
+
+    @classmethod
+    def geometry(cls, config: Mapping[str, Any], spectrogram: SpectrogramConfig) -> Geometry:
+        return Geometry(
+            sample_rate=spectrogram.sample_rate,
+            step_samples=config["step_samples"],
+            chunk_steps=math.ceil(spectrogram.sample_rate / config["step_samples"]),
+            bands=config["bands"],
+            levels=config["num_quantizers"],
+            look_back_steps=1,
+            look_ahead_samples=0,
+        )
+
+    @classmethod
+    def check_config(cls, config: Mapping[str, Any], reader: ValueReader) -> None:
+        reader.integers(config, {"bands": (1, 8), "step_samples": (100, 8000)})
+
+    @classmethod
+    def shapes(cls, config: Mapping[str, Any]) -> dict[str, Shape]:
+        return {"books_QHK": ((config["num_quantizers"], config["bands"], config["codebook_size"]), torch.float32)}
+
+    @classmethod
+    def check_numbers(cls, state: Mapping[str, Any], reader: ValueReader) -> None:
+        if bool((state["books_QHK"].diff() < 0).any()):
+            raise reader.refuse("its books are not in order")
+
+    @classmethod
+    def from_state(
+        cls, config: Mapping[str, Any], spectrogram: AudioSpectrogram, state: Mapping[str, Tensor]
+    ) -> ToyCodec:
+        return cls(config, spectrogram, state["books_QHK"]).eval()
+
+    @classmethod
+    def fitted(
+        cls,
+        chunks_NT: Tensor,
+        config: Mapping[str, Any],
+        spectrogram: AudioSpectrogram,
+        *,
+        on_event: OnEvent = ignore,
+        should_stop: ShouldStop = never,
+    ) -> ToyCodec:
+        """Return the codec of these chunks: a level's books are quantiles of what the levels before it leave over."""
+        levels, bands, size = config["num_quantizers"], config["bands"], config["codebook_size"]
+        codec = cls(config, spectrogram, torch.zeros(levels, bands, size))
+        left_NWH = codec.loudness(chunks_NT)
+        places_K = (torch.arange(size) + 0.5) / size
+        for level, book_HK in enumerate(codec.books_QHK):
+            stop_point(should_stop)
+            book_HK.copy_(left_NWH.flatten(0, 1).quantile(places_K, dim=0).T)
+            left_NWH = left_NWH - _entries(_nearest(left_NWH, book_HK), book_HK)
+            on_event(JobProgress(Phase.FIT, level + 1, levels))
+        return codec.eval()
+
+    def loudness(self, waveforms_BT: Tensor) -> Tensor:
+        """Return `[B, W, H]`, the log power of each band over a step and the one before it."""
+        size = self._geometry.step_samples
+        padded_BT = functional.pad(waveforms_BT, (size, -waveforms_BT.shape[1] % size))
+        power_BWF = torch.fft.rfft(padded_BT.unfold(1, 2 * size, size)).abs().square() / (2 * size) ** 2
+        bands_BWH = [part.sum(-1) for part in power_BWF.split(self._band_width(), dim=-1)]
+        return (torch.stack(bands_BWH, -1) + _QUIETEST).log()
+
+    def _band_width(self) -> int:
+        """Return the frequencies of a band; the lowest one has the most sound in it."""
+        return math.ceil((self._geometry.step_samples + 1) / self._geometry.bands)
+
+    def codes_of(self, waveforms_BT: Tensor, skipped: int = 0, steps: int | None = None) -> Tensor:
+        left_BWH = self.loudness(waveforms_BT.to(self.device))
+        left_BWH = left_BWH[:, skipped : None if steps is None else skipped + steps]
+        levels: list[Tensor] = []
+        for book_HK in self.books_QHK:
+            levels.append(_nearest(left_BWH, book_HK))
+            left_BWH = left_BWH - _entries(levels[-1], book_HK)
+        return torch.stack(levels, -1)
+
+    def audio_of(self, codes_WHQ: Tensor) -> Iterator[Tensor]:
+        size, rate = self._geometry.step_samples, self._geometry.sample_rate
+        levels = zip(codes_WHQ.unbind(-1), self.books_QHK.cpu(), strict=True)
+        loudness_WH = torch.stack([_entries(codes_WH, book_HK) for codes_WH, book_HK in levels]).sum(0)
+        hertz_H = (torch.arange(self._geometry.bands) + 0.5) * self._band_width() * rate / (2 * size)
+        amplitude_WH = 2 * (loudness_WH / 2).exp()
+        for first, block_WH in enumerate(amplitude_WH.split(_BLOCK_STEPS)):
+            place_T = torch.arange(len(block_WH) * size) + first * _BLOCK_STEPS * size
+            sines_TH = torch.sin(2 * math.pi * place_T[:, None] * hertz_H / rate)
+            yield (sines_TH * block_WH.repeat_interleave(size, dim=0)).sum(1)
+
+
+@pytest.fixture
+def toy_codec(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The two rows of the toy, how it is opened and how it is trained, for one test."""
+    monkeypatch.setitem(CODECS, NAME, CodecRow(lambda: ToyCodec))
+    monkeypatch.setitem(TRAININGS, NAME, fitted(lambda: ToyCodec, ToyConfig))
+    return NAME
