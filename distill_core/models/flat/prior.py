@@ -164,21 +164,24 @@ class CodePrior(FlatNetwork, Prior):
         """Return the number of codes up to the last that is no padding: it lies in the highest band."""
         return ((bands - 1) * steps + counted) * self.num_quantizers
 
-    def _sequence(self, values_BWHQ: Tensor, windows: Windows) -> Tensor:
-        """Return `[B, T]` up to the last code that is no padding in any of the windows."""
+    def _length(self, windows: Windows) -> int:
+        """Return the number of codes up to the last that is no padding in any of the windows."""
         counted_BT = self.in_order(windows.counted_BW[:, :, None, None].expand_as(windows.codes_BWHQ))
-        length = 1 + int(counted_BT.any(0).nonzero()[-1])
-        return self.in_order(values_BWHQ)[:, :length]
+        return 1 + int(counted_BT.any(0).nonzero()[-1])
+
+    def _logits_and_targets(self, windows: Windows, heard_BWHQ: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits `[B, T, K]` and targets `[B, T]` of the codes after the first, without the last padding."""
+        length = self._length(windows)
+        logits_BTK: Tensor = self(self.in_order(heard_BWHQ)[:, : length - 1])
+        return logits_BTK, self.in_order(windows.targets())[:, 1:length]
 
     def loss(self, windows: Windows, heard_BWHQ: Tensor) -> Tensor:
         """Return the mean cross-entropy in nats of all codes but the first of each window, which is not learned."""
-        targets_BT = self._sequence(windows.targets(), windows)[:, 1:]
-        return mean_loss(self(self._sequence(heard_BWHQ, windows)[:, :-1]), targets_BT)
+        return mean_loss(*self._logits_and_targets(windows, heard_BWHQ))
 
     def losses(self, windows: Windows) -> Tensor:
         """Return each code's cross-entropy in nats `[B, W, H, Q]`."""
-        targets_BT = self._sequence(windows.targets(), windows)[:, 1:]
-        losses_BT = without_first(each_loss(self(self._sequence(windows.codes_BWHQ, windows)[:, :-1]), targets_BT))
+        losses_BT = without_first(each_loss(*self._logits_and_targets(windows, windows.codes_BWHQ)))
         padding = windows.codes_BWHQ[0].numel() - losses_BT.shape[1]
         whole_BT = functional.pad(losses_BT, (0, padding), value=torch.nan)
         return self.in_steps(whole_BT, windows.codes_BWHQ.shape[2])
