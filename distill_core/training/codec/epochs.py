@@ -13,14 +13,13 @@ from distill_core.events import OnEvent, ShouldStop, Stopped
 from distill_core.models.vqvae import CONFIG_KEYS, ConvVQVAE
 from distill_core.training.codec.config import VQVAEConfig, get_adaptive_vqvae_config
 from distill_core.training.codec.facts import codec_metadata, complete_event, loss_curves, start_event, training_config
-from distill_core.training.codec.quality import codebook_health
+from distill_core.training.codec.quality import health_of
 from distill_core.training.codec.request import CodecRequest
 from distill_core.training.codec.run import VQVAERun
 from distill_core.training.codec.run_kind import config_of
 from distill_core.training.codec.state import WRITING, restore, sounds_digest, state_of
 from distill_core.training.codec.trained import TrainedCodec
 from distill_core.training.data.chunks import read_and_split
-from distill_core.training.data.codes import extract_code_sequences
 from distill_core.training.events import Ended
 from distill_core.training.keeper import Keeper
 from distill_core.training.loop import TimeLimit, train_epochs
@@ -37,13 +36,6 @@ def _settings(request: CodecRequest, file_count: int) -> VQVAEConfig:
     return get_adaptive_vqvae_config(file_count, **request.overrides)
 
 
-def _health_of(model: ConvVQVAE, run: VQVAERun, most_chunks: int) -> dict[str, dict[str, float]]:
-    """Return the use of the codebooks by the training sounds, or by every n-th chunk of very many."""
-    every = -(-len(run.sounds.train_NT) // most_chunks)
-    codes_NSQ = extract_code_sequences(model, run.sounds.train_NT[::every], run.spectrogram, run.device)
-    return codebook_health(codes_NSQ, run.config.codebook_size)
-
-
 def _result(run: VQVAERun, keeper: Keeper, dataset: AudioDataset, ended: Ended, on_event: OnEvent) -> TrainedCodec:
     if not run.best.state:
         return TrainedCodec.none(ended)
@@ -51,7 +43,7 @@ def _result(run: VQVAERun, keeper: Keeper, dataset: AudioDataset, ended: Ended, 
     best = ConvVQVAE.from_state(run.config.to_file(), run.spectrogram, run.best.state).to(run.device)
     most_chunks = _MOST_ONCE_STOPPED if ended is Ended.STOPPED else _MOST_CHUNKS_FOR_HEALTH
     with torch.random.fork_rng():
-        health = _health_of(best, run, most_chunks)
+        health = health_of(best, run.sounds.train_NT, run.spectrogram, run.device, most_chunks)
     keeper.keep_end(ended, {"codebook_health_snapshot": health})
     on_event(complete_event(run, health, ended))
     return TrainedCodec(

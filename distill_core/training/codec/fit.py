@@ -15,7 +15,7 @@ from distill_core.models.codec import FittedCodec
 from distill_core.training.codec.config import FitConfig
 from distill_core.training.codec.events import CodecFitCompleteEvent, CodecFitStartEvent
 from distill_core.training.codec.facts import dataset_facts
-from distill_core.training.codec.quality import codebook_health
+from distill_core.training.codec.quality import health_of
 from distill_core.training.codec.request import CodecRequest
 from distill_core.training.codec.trained import TrainedCodec
 from distill_core.training.data.chunks import SplitSounds, read_and_split
@@ -23,13 +23,6 @@ from distill_core.training.events import Ended
 
 _MOST_CHUNKS_FOR_HEALTH = 250
 LoadFitted: TypeAlias = Callable[[], type[FittedCodec]]
-
-
-def _health_of(codec: FittedCodec, sounds: SplitSounds, device: torch.device) -> dict[str, dict[str, float]]:
-    every = -(-len(sounds.train_NT) // _MOST_CHUNKS_FOR_HEALTH)
-    with torch.no_grad():
-        codes_BWHQ = codec.codes_of(sounds.train_NT[::every].to(device)).cpu()
-    return codebook_health(codes_BWHQ.flatten(1, 2), codec.codebook_size)
 
 
 def _facts(config: FitConfig, sounds: SplitSounds, device: torch.device) -> dict[str, Any]:
@@ -51,7 +44,7 @@ def _fit(
     torch.manual_seed(config.seed)
     codec = codec_class.fitted(sounds.train_NT, plain, spectrogram, on_event=on_event, should_stop=should_stop)
     codec = codec.to(device).eval()
-    health = _health_of(codec, sounds, device)
+    health = health_of(codec, sounds.train_NT, spectrogram, device, _MOST_CHUNKS_FOR_HEALTH)
     on_event(CodecFitCompleteEvent(health["level_0"]["utilization"]))
     return TrainedCodec(
         model=codec.cpu(),

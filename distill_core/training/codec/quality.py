@@ -6,6 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from distill_core.audio.spectrogram import AudioSpectrogram
+from distill_core.models.codec import Codec
+from distill_core.training.data.codes import extract_code_sequences
+
 _POOLED_BY = (1, 2, 4)
 
 
@@ -35,3 +39,12 @@ def codebook_health(codes_NSQ: Tensor, codebook_size: int) -> dict[str, dict[str
             "dead_codes": codebook_size - used,
         }
     return health
+
+
+def health_of(
+    codec: Codec, chunks_NT: Tensor, spectrogram: AudioSpectrogram, device: torch.device, most_chunks: int
+) -> dict[str, dict[str, float]]:
+    """Return the use of the codebooks by one-second chunks, or by every n-th of more than `most_chunks`."""
+    every = -(-len(chunks_NT) // most_chunks)
+    codes_NSQ = extract_code_sequences(codec, chunks_NT[::every], spectrogram, device)
+    return codebook_health(codes_NSQ, codec.codebook_size)
