@@ -7,7 +7,7 @@ levels and look-back.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -41,7 +41,6 @@ class ToyConfig(FitConfig):
     step_samples: int = setting(2400, "Samples of a step.")
 
 
-_BLOCK_STEPS = 8
 _QUIETEST = 1e-8
 
 
@@ -139,16 +138,20 @@ class ToyCodec(FittedCodec):
             left_BWH = left_BWH - _entries(levels[-1], book_HK)
         return torch.stack(levels, -1)
 
-    def audio_of(self, codes_WHQ: Tensor) -> Iterator[Tensor]:
+    def audio_of(self, codes: Iterable[Tensor]) -> Iterator[Tensor]:
+        steps = (codes_HQ for block_WHQ in codes for codes_HQ in block_WHQ)
+        for number, codes_HQ in enumerate(steps):
+            yield self._step_of_sound(codes_HQ, number)
+
+    def _step_of_sound(self, codes_HQ: Tensor, number: int) -> Tensor:
+        """Return `[T]`, step by step in the same shapes: the same numbers to the last bit."""
         size, rate = self._geometry.step_samples, self._geometry.sample_rate
-        levels = zip(codes_WHQ.unbind(-1), self.books_QHK.cpu(), strict=True)
-        loudness_WH = torch.stack([_entries(codes_WH, book_HK) for codes_WH, book_HK in levels]).sum(0)
+        levels = zip(codes_HQ.unbind(-1), self.books_QHK.cpu(), strict=False)  # fewer levels: the coarse ones
+        loudness_H = torch.stack([_entries(codes_H, book_HK) for codes_H, book_HK in levels]).sum(0)
         hertz_H = (torch.arange(self._geometry.bands) + 0.5) * self._band_width() * rate / (2 * size)
-        amplitude_WH = 2 * (loudness_WH / 2).exp()
-        for first, block_WH in enumerate(amplitude_WH.split(_BLOCK_STEPS)):
-            place_T = torch.arange(len(block_WH) * size) + first * _BLOCK_STEPS * size
-            sines_TH = torch.sin(2 * math.pi * place_T[:, None] * hertz_H / rate)
-            yield (sines_TH * block_WH.repeat_interleave(size, dim=0)).sum(1)
+        place_T = torch.arange(number * size, (number + 1) * size, dtype=torch.float64)
+        sines_TH = torch.sin(2 * math.pi * place_T[:, None] * hertz_H / rate).float()
+        return (sines_TH * 2 * (loudness_H / 2).exp()).sum(1)
 
 
 @pytest.fixture

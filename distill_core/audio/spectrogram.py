@@ -47,6 +47,12 @@ class AudioSpectrogram:
         self._mel.to(device)
         return self
 
+    @property
+    def filters(self) -> Tensor:
+        """The mel filters `[bins, n_mels]`."""
+        filters: Tensor = self._mel.mel_scale.fb
+        return filters
+
     def log_mel(self, waveforms_BT: Tensor) -> Tensor:
         """Return `[B, 1, n_mels, frames]` for waveforms `[B, T]` on the spectrogram's device."""
         mel: Tensor = self._mel(waveforms_BT)

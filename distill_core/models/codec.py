@@ -24,7 +24,7 @@ A digit stands for an axis of that length: `codes_1WHQ`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -113,11 +113,13 @@ class Codec(nn.Module, ABC):
         """
 
     @abstractmethod
-    def audio_of(self, codes_WHQ: Tensor) -> Iterator[Tensor]:
+    def audio_of(self, codes: Iterable[Tensor]) -> Iterator[Tensor]:
         """Yield the sound of codes as blocks `[T]` (float32, on the CPU) at the geometry's rate.
 
-        Together, the blocks have `W · step_samples` samples. The same codes give the same sound, and the global random
-        generator is not used.
+        The codes of the sound come in blocks `[W, H, Q]` of any length; sound is yielded as soon as the codes allow.
+        They may have fewer levels than the codec: without the fine ones, the coarse skeleton sounds alone.
+        Together, its blocks have `step_samples` samples for each step. The same codes give the same sound, whatever
+        their blocks, and the global random generator is not used.
         """
 
 

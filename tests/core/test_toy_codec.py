@@ -182,7 +182,7 @@ def test_a_toy_codecs_round_trip_is_nearer_to_the_sound_than_its_mean(
     waveform_T = read_mono(dataset.files[0].path, 48_000)
     waveform_T = waveform_T / waveform_T.abs().max()
     codes_WHQ = loaded.model.codes_of(waveform_T[None])[0]
-    blocks = list(loaded.model.audio_of(codes_WHQ))
+    blocks = list(loaded.model.audio_of([codes_WHQ]))
     assert len(blocks) > 1
     heard_T = torch.cat(blocks)
     assert len(heard_T) == len(codes_WHQ) * GEOMETRY.step_samples
@@ -204,7 +204,7 @@ def test_a_prior_learns_a_toy_codecs_codes_and_is_heard(model: Path, dataset: Au
     assert loaded.prior is not None
     (codes_WHQ,) = sample_steps(loaded.prior, 1, 2 * GEOMETRY.chunk_steps, GEOMETRY.bands, seed=1)
     assert codes_WHQ.shape == (40, 2, 2)
-    heard_T = torch.cat(list(loaded.model.audio_of(codes_WHQ)))
+    heard_T = torch.cat(list(loaded.model.audio_of([codes_WHQ])))
     assert len(heard_T) == 2 * 48_000
     assert bool(heard_T.isfinite().all())
     assert bool(heard_T.any())

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
-from distill_core import ConvVQVAE, extract_code_sequences, load_model_v2
+from distill_core import ConvVQVAE, LoadedVQModel, extract_code_sequences, load_model_v2
+from distill_core.audio.inversion import mel_inversion
 from distill_core.audio.io import read_mono, split_into_chunks
 from distill_core.audio.spectrogram import AudioSpectrogram
 from distill_core.events import Stopped
@@ -89,33 +92,76 @@ def test_the_door_gives_the_codes_of_the_verbs_time_first(reference_chunks: torc
     assert torch.equal(codes_NWHQ.transpose(1, 2).flatten(1, 2), indices_NSQ)
 
 
-def test_a_round_trip_is_nearer_to_the_sound_than_its_mean_frame_and_as_long() -> None:
-    loaded = load_model_v2(DEMO / "demo.distill")
+def _bells_codes(loaded: LoadedVQModel) -> tuple[Tensor, Tensor]:
+    """Return some demo sounds in a row `[T]` and their codes `[W, H, Q]`."""
     sounds = [read_mono(path, 48_000) for path in sorted((DEMO / "sounds").glob("bell*"))[:4]]
     waveform_T = torch.cat([sound_T / sound_T.abs().max() for sound_T in sounds])
-    codes_WHQ = loaded.model.codes_of(waveform_T[None])[0]
+    return waveform_T, loaded.model.codes_of(waveform_T[None])[0]
+
+
+def test_a_round_trip_is_nearer_to_the_sound_than_its_mean_frame_and_as_long() -> None:
+    loaded = load_model_v2(DEMO / "demo.distill")
+    waveform_T, codes_WHQ = _bells_codes(loaded)
     before = torch.get_rng_state()
-    blocks = list(loaded.model.audio_of(codes_WHQ))
+    blocks = list(loaded.model.audio_of([codes_WHQ]))
     assert torch.equal(torch.get_rng_state(), before)
-    assert len(blocks) > 1
     assert all(block_T.dtype == torch.float32 for block_T in blocks)
     heard_T = torch.cat(blocks)
     assert len(heard_T) == len(codes_WHQ) * loaded.geometry.step_samples
     mel, heard_mel = (loaded.spectrogram.log_mel(each_T[None, : len(waveform_T)]) for each_T in (waveform_T, heard_T))
     mean_frame = mel.mean(dim=3, keepdim=True)
     assert (heard_mel - mel).abs().mean() < (mean_frame - mel).abs().mean()
-    assert torch.equal(torch.cat(list(loaded.model.audio_of(codes_WHQ))), heard_T)
-    assert not list(loaded.model.audio_of(codes_WHQ[:0]))
 
 
-def test_blocks_of_sound_join_without_a_click() -> None:
-    """The largest step from one sample to the next is no larger where two blocks meet than elsewhere."""
+@pytest.mark.parametrize("length", [1, 7])
+def test_codes_in_blocks_of_any_length_give_the_same_sound_to_the_last_bit(length: int) -> None:
     loaded = load_model_v2(DEMO / "demo.distill")
-    waveform_T = read_mono(sorted((DEMO / "sounds").glob("bell*"))[0], 48_000).repeat(4)
-    blocks = list(loaded.model.audio_of(loaded.model.codes_of(waveform_T[None])[0]))
-    heard_T, seam = torch.cat(blocks), len(blocks[0])
-    steps_T = heard_T.diff().abs()
-    assert steps_T[seam - 10 : seam + 10].max() <= steps_T.quantile(0.999)
+    _, codes_WHQ = _bells_codes(loaded)
+    whole_T = torch.cat(list(loaded.model.audio_of([codes_WHQ])))
+    assert torch.equal(torch.cat(list(loaded.model.audio_of(codes_WHQ.split(length)))), whole_T)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3 - min(2, before))
+    in_other_threads_T = torch.cat(list(loaded.model.audio_of(iter([codes_WHQ[:0], codes_WHQ]))))
+    torch.set_num_threads(before)
+    assert torch.equal(in_other_threads_T, whole_T)
+
+
+def test_sound_comes_as_soon_as_the_codes_of_half_a_second_and_a_step_are_there() -> None:
+    loaded = load_model_v2(REFERENCE)
+    taken: list[Tensor] = []
+
+    def steps() -> Iterator[Tensor]:
+        for codes_WHQ in torch.randint(loaded.model.codebook_size, (40, 1, 8, 3)):
+            taken.append(codes_WHQ)
+            yield codes_WHQ
+
+    heard = 0
+    for block_T in loaded.model.audio_of(steps()):
+        assert len(block_T) <= loaded.geometry.sample_rate
+        assert len(taken) * loaded.geometry.step_samples - heard <= 40_000
+        heard += len(block_T)
+    assert heard == 40 * loaded.geometry.step_samples
+
+
+def test_without_codes_there_is_no_sound() -> None:
+    model = load_model_v2(REFERENCE).model
+    assert not list(model.audio_of([]))
+    assert not list(model.audio_of([torch.zeros(0, 8, 3, dtype=torch.long)]))
+
+
+def test_the_sound_of_a_block_is_that_of_the_whole_mel() -> None:
+    """Codes decoded some at a time give the mel of all at once."""
+    loaded = load_model_v2(DEMO / "demo.distill")
+    assert isinstance(loaded.model, ConvVQVAE)
+    _, codes_WHQ = _bells_codes(loaded)
+    indices_1SQ = codes_WHQ.transpose(0, 1).flatten(0, 1)[None]
+    with torch.no_grad():
+        whole = loaded.model.decode(loaded.model.codes_to_embeddings(indices_1SQ, 8), 128)[0, 0]
+    heard_T = torch.cat(list(loaded.model.audio_of([codes_WHQ])))
+    heard_mel = loaded.spectrogram.log_mel(heard_T[None])[0, 0, :, :-1]
+    at_once_1T = mel_inversion(loaded.spectrogram.config).waveforms_of(whole[None])
+    at_once_mel = loaded.spectrogram.log_mel(at_once_1T)[0, 0, :, :-1]
+    assert (heard_mel - whole).abs().mean() <= 1.05 * (at_once_mel - whole).abs().mean()
 
 
 def test_a_model_built_by_hand_needs_a_spectrogram_for_sound() -> None:
@@ -123,7 +169,7 @@ def test_a_model_built_by_hand_needs_a_spectrogram_for_sound() -> None:
     with pytest.raises(ValueError, match="spectrogram"):
         model.codes_of(torch.zeros(1, 48_000))
     with pytest.raises(ValueError, match="spectrogram"):
-        next(model.audio_of(torch.zeros(1, 8, 1, dtype=torch.long)))
+        next(model.audio_of([torch.zeros(1, 8, 1, dtype=torch.long)]))
 
 
 @pytest.mark.parametrize(("samples", "steps"), [(1, 1), (8192, 1), (8193, 2), (48_000, 6), (96_000, 12)])
@@ -167,3 +213,13 @@ def test_another_grid_and_rate(tmp_path: Path) -> None:
     codes = extract_code_sequences(loaded.model, torch.rand(2, 24_000), loaded.spectrogram, "cpu")
     assert codes.shape == (2, 6, 8)
     assert loaded.geometry.codes_per_second == 48
+
+
+@pytest.mark.parametrize("levels", [1, 2, 3])
+def test_entries_are_looked_up_as_the_library_does(levels: int) -> None:
+    model = load_model_v2(REFERENCE).model
+    assert isinstance(model, ConvVQVAE)
+    indices_BSQ = torch.randint(0, 64, (2, 40, levels), generator=torch.Generator().manual_seed(1))
+    padded_BSQ = torch.nn.functional.pad(indices_BSQ, (0, 3 - levels), value=-1)
+    expected_BSD = model.quantizer.rvq.get_output_from_indices(padded_BSQ)
+    assert torch.equal(model.quantizer.embeddings(indices_BSQ), expected_BSD)

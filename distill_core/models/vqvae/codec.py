@@ -7,7 +7,7 @@ van den Oord et al. 2017, "Neural Discrete Representation Learning"; residual qu
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from distill_core.audio.geometry import Geometry
-from distill_core.audio.inversion import waveform_of
+from distill_core.audio.inversion import mel_inversion
 from distill_core.audio.spectrogram import AudioSpectrogram, SpectrogramConfig
 from distill_core.files.tensor_facts import Shape
 from distill_core.models.codec import Codec
@@ -34,7 +34,7 @@ CONFIG_KEYS = (
 RANGES = {"codebook_dim": (1, 1024)}
 _MEL_PER_POSITION = 16  # mel bands, and frames: the encoder halves both axes four times
 _NEVER_NEGATIVE = (".running_var", ".cluster_size")
-_BLOCK_STEPS = 32  # of sound that is decoded at once, about five seconds
+_BLOCK_S = 0.5  # of sound at once: with less, looking back and ahead costs more than a fifth
 _CONTEXT_STEPS = 1  # the reach of the convolutions, back and ahead
 
 
@@ -160,7 +160,7 @@ class ConvVQVAE(Codec):
 
     def codes_to_embeddings(self, indices_BSQ: Tensor, bands: int = 8) -> Tensor:
         """Return embeddings `[B, D, bands, W]` for indices `[B, bands·W, Q]`."""
-        embeddings_BSD: Tensor = self.quantizer.rvq.get_output_from_indices(indices_BSQ)
+        embeddings_BSD = self.quantizer.embeddings(indices_BSQ)
         batch, positions, dim = embeddings_BSD.shape
         return embeddings_BSD.transpose(1, 2).reshape(batch, dim, bands, positions // bands)
 
@@ -200,29 +200,31 @@ class ConvVQVAE(Codec):
         return codes_BHWQ.transpose(1, 2)
 
     @torch.no_grad()
-    def audio_of(self, codes_WHQ: Tensor) -> Iterator[Tensor]:
-        """Yield the sound of codes in blocks; see `Codec.audio_of`.
-
-        A block's first step is faded in over the block before, which reaches one step further: their phases differ.
+    def audio_of(self, codes: Iterable[Tensor]) -> Iterator[Tensor]:
+        """Yield the sound of codes in blocks of about half a second; see `Codec.audio_of`.
 
         Raises:
             ValueError: the model was built by hand and has no spectrogram.
         """
         config = self._own_spectrogram().config
-        step_samples = _MEL_PER_POSITION * config.hop_length
-        rising_T = torch.linspace(0, 1, step_samples)
-        before_T = torch.empty(0)
-        for first in range(0, len(codes_WHQ), _BLOCK_STEPS):
-            begin, end = max(0, first - _CONTEXT_STEPS), first + _BLOCK_STEPS
-            log_mel = self._log_mel_of(codes_WHQ[begin : end + 1 + _CONTEXT_STEPS], config.n_mels)
-            waveform_T = waveform_of(log_mel, config)[(first - begin) * step_samples :]
-            block_T, beyond_T = waveform_T.tensor_split([_BLOCK_STEPS * step_samples])
-            if len(before_T):
-                block_T[:step_samples] = before_T[:step_samples].lerp(block_T[:step_samples], rising_T)
-            yield block_T
-            before_T = beyond_T
+        for waveforms_1T in mel_inversion(config).blocks_of(self._log_mels_of(codes, config)):
+            yield waveforms_1T[0]
+
+    def _log_mels_of(self, codes: Iterable[Tensor], config: SpectrogramConfig) -> Iterator[Tensor]:
+        """Yield the log-mels `[1, n_mels, frames]` of codes, in blocks that do not depend on theirs."""
+        steps = math.ceil(_BLOCK_S * config.sample_rate / (_MEL_PER_POSITION * config.hop_length))
+        waiting: list[Tensor] = []
+        for block_WHQ in codes:
+            waiting.append(block_WHQ)
+            while sum(map(len, waiting)) >= steps + _CONTEXT_STEPS:
+                codes_WHQ = torch.cat(waiting)
+                log_mel = self._log_mel_of(codes_WHQ[: steps + _CONTEXT_STEPS], config.n_mels)
+                yield log_mel[..., : steps * _MEL_PER_POSITION]
+                waiting = [codes_WHQ[steps:]]
+        if sum(map(len, waiting)):
+            yield self._log_mel_of(torch.cat(waiting), config.n_mels)
 
     def _log_mel_of(self, codes_WHQ: Tensor, n_mels: int) -> Tensor:
-        """Return the log-mel `[n_mels, frames]` of codes."""
+        """Return the log-mel `[1, n_mels, frames]` of codes; it is right up to the last step, which has no next one."""
         indices_1SQ = codes_WHQ.transpose(0, 1).flatten(0, 1)[None].to(self.device)
-        return self.decode(self.codes_to_embeddings(indices_1SQ, codes_WHQ.shape[1]), n_mels)[0, 0]
+        return self.decode(self.codes_to_embeddings(indices_1SQ, codes_WHQ.shape[1]), n_mels)[:, 0]

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from distill_core.files.tensor_facts import Shape
 
@@ -54,6 +55,16 @@ class MelDecoder(nn.Module):
         return mel
 
 
+def residual_vq() -> Any:
+    """Return the class of residual vector quantization.
+
+    It is imported late: that takes longer than torch itself, and a file's facts do not need it.
+    """
+    from vector_quantize_pytorch import ResidualVQ
+
+    return ResidualVQ
+
+
 class Quantizer(nn.Module):
     """Residual vector quantization, as a module under the format's name."""
 
@@ -67,10 +78,7 @@ class Quantizer(nn.Module):
         threshold_ema_dead_code: float,
     ) -> None:
         super().__init__()
-        # Imported late: it takes longer than torch itself, and a file's facts do not need it.
-        from vector_quantize_pytorch import ResidualVQ
-
-        self.rvq = ResidualVQ(
+        self.rvq = residual_vq()(
             dim=codebook_dim,
             codebook_size=codebook_size,
             num_quantizers=num_quantizers,
@@ -85,6 +93,16 @@ class Quantizer(nn.Module):
         """Return quantized `[B, S, D]`, indices `[B, S, Q]` and the commitment loss summed over levels."""
         quantized, indices, losses = self.rvq(positions_BSD)
         return quantized, indices, losses.sum()
+
+    def embeddings(self, indices_BSQ: Tensor) -> Tensor:
+        """Return embeddings `[B, S, D]` of indices `[B, S, Q]`: per position the sum of its levels' entries.
+
+        Q may be less than the codec's levels: the finer ones add nothing then. The library's own way works a program
+        out for each new S, which takes 60 ms, and the first time 0.5 s.
+        """
+        looked_up = map(functional.embedding, indices_BSQ.unbind(-1), self.rvq.codebooks)
+        embeddings_BSD: Tensor = self.rvq.project_out(torch.stack([*looked_up]).sum(0))
+        return embeddings_BSD
 
 
 def _block_shapes(name: str, weight: tuple[int, ...], leaving: int) -> dict[str, tuple[int, ...]]:
