@@ -190,18 +190,20 @@ def plain_cosine(share: float) -> float:
 def all_sound(codes_BWHQ: Tensor) -> Windows:
     """Return seconds that are all sound, and begin where their sound does."""
     begins_B = torch.ones(len(codes_BWHQ), dtype=torch.bool)
-    return Windows(codes_BWHQ, torch.ones(codes_BWHQ.shape[:2], dtype=torch.bool), begins_B)
+    return Windows(codes_BWHQ, torch.ones(codes_BWHQ.shape[:2], dtype=torch.bool), begins_B, ~begins_B)
 
 
 def seconds_of(sounds: Iterable[SoundCodes], steps: int) -> Windows:
     """Return all seconds of sounds together, of so many steps each."""
     parts = [part for sound in sounds for part in chunks_of(sound, steps)]
     counted_NW = torch.stack([torch.arange(steps) < counted for _, counted in parts])
-    return Windows(torch.stack([codes for codes, _ in parts]), counted_NW, torch.ones(len(parts), dtype=torch.bool))
+    begins_B = torch.ones(len(parts), dtype=torch.bool)
+    return Windows(torch.stack([codes for codes, _ in parts]), counted_NW, begins_B, ~begins_B)
 
 
 def _rows(seconds: Windows, rows: Tensor) -> Windows:
-    return Windows(seconds.codes_BWHQ[rows], seconds.counted_BW[rows], seconds.begins_B[rows])
+    parts = (seconds.codes_BWHQ, seconds.counted_BW, seconds.begins_B, seconds.ends_B)
+    return Windows(*(part[rows] for part in parts))
 
 
 class Contender:

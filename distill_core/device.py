@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from distill_core.errors import ConfigError
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 # 2.5 times slower on a busy laptop.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+_trainings: list[None] = []  # one entry for each training under way
 DEVICE_NAMES = ("auto", "cpu", "cuda", "mps")
 
 
@@ -23,12 +26,28 @@ def training_threads() -> int:
     return max(1, cores - 1)
 
 
-def use_training_threads() -> int:
-    """Set torch's thread count for the calling thread and return it."""
+@contextmanager
+def using_training_threads() -> Iterator[None]:
+    """Have the calling thread train with its number of threads, which nobody changes meanwhile."""
     import torch
 
+    _trainings.append(None)
     torch.set_num_threads(training_threads())
-    return training_threads()
+    try:
+        yield
+    finally:
+        _trainings.pop()
+
+
+def use_one_thread() -> None:
+    """Have the calling thread compute alone, as small operations are fastest; a training under way goes before.
+
+    MKL has one number of threads for the whole process, so a listener would change the rounding of a training.
+    """
+    import torch
+
+    if not _trainings:
+        torch.set_num_threads(1)
 
 
 def resolve_device(name: str) -> torch.device:

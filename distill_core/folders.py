@@ -1,4 +1,4 @@
-"""Distill's own folders: logs, caches, locks and unfinished trainings."""
+"""Distill's own folders: logs, caches, locks, unfinished trainings and takes."""
 
 from __future__ import annotations
 
@@ -57,6 +57,16 @@ def run_folders() -> Path:
     return _of_this_user(user_data_path) / "runs"
 
 
+def takes_folder() -> Path:
+    """Return the folder of the takes of all models; it need not exist."""
+    return _of_this_user(user_data_path) / "takes"
+
+
+def dragged_folder() -> Path:
+    """Return the folder of the copies of takes that were dragged into other programs; it need not exist."""
+    return _of_this_user(user_data_path) / "dragged"
+
+
 def _runtime_folder() -> Path:
     with warnings.catch_warnings():  # platformdirs warns when it falls back on a temporary folder
         warnings.simplefilter("ignore")
@@ -90,3 +100,14 @@ def lock_folder() -> Path:
             if os.access(folder, os.W_OK):
                 return folder
     return NOWHERE / "locks"
+
+
+def is_gone(path: Path) -> bool:
+    """Tell whether there is no file at a path; one that cannot be looked for counts as present."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return True
+    except OSError:
+        return False
+    return False

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from distill_core.audio.geometry import Geometry
 from distill_core.files.tensor_facts import Shape
 from distill_core.models.architectures import PRIORS, PriorRow
-from distill_core.models.prior import Layout, Prior, Windows, each_loss, mean_loss, without_first
+from distill_core.models.prior import Decoder, Layout, Prior, Windows, each_loss, without_first
 from distill_core.models.value_reader import ValueReader
 
 NAME = "toy"
@@ -76,18 +76,17 @@ class ToyPrior(Prior):
         logits: Tensor = self.table[levels_Q, rows_BWHQ]
         return logits.flatten(1, 3)
 
-    def loss(self, windows: Windows, heard_BWHQ: Tensor) -> Tensor:
-        return mean_loss(self._logits(heard_BWHQ), self.in_order(windows.targets()))
+    def logits_and_targets(self, windows: Windows, heard_BWHQ: Tensor) -> tuple[Tensor, Tensor]:
+        return self._logits(heard_BWHQ), self.in_order(windows.targets())
 
-    def losses(self, windows: Windows) -> Tensor:
-        logits_BTK, targets_BT = self._logits(windows.codes_BWHQ), self.in_order(windows.targets())
+    def losses(self, logits_BTK: Tensor, targets_BT: Tensor, windows: Windows) -> Tensor:
         return self.in_steps(without_first(each_loss(logits_BTK, targets_BT)[:, 1:]), self.bands)
 
     def decoder(self, batch: int) -> ToyDecoder:
         return ToyDecoder(self)
 
 
-class ToyDecoder:
+class ToyDecoder(Decoder):
     """Logits of one code after another."""
 
     def __init__(self, prior: ToyPrior) -> None:

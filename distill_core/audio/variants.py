@@ -71,7 +71,8 @@ def read_variant(
     yield from read_blocks(file.path, geometry.sample_rate, file.channel, variant.speed, should_stop)
 
 
-def _gain(peak: float) -> float:
+def gain_of(peak: float) -> float:
+    """Return the gain by which a codec hears a sound with a peak: to full level, but by 40 dB at most."""
     return min(1 / peak, _HIGHEST_GAIN) if peak > SILENCE_PEAK else 1.0
 
 
@@ -92,6 +93,6 @@ def read_with_one_gain(
     """
     is_long = sound_samples(file, geometry, variant) > _MOST_SAMPLES_HELD
     held = () if is_long else tuple(read_variant(file, geometry, should_stop, variant))
-    gain = _gain(_peak(read_variant(file, geometry, should_stop, variant) if is_long else held))
+    gain = gain_of(_peak(read_variant(file, geometry, should_stop, variant) if is_long else held))
     blocks = read_variant(file, geometry, should_stop, variant) if is_long else unless_stopped(held, should_stop)
     yield from (block_T * gain for block_T in blocks)

@@ -25,12 +25,14 @@ class PriorRow:
     `is_transformer`: it has a width, layers and heads, which the settings of the same names are.
     `follows_files`: sizes follow from the number of files, as in the ancestor, and not from the number of codes.
     `needs_even_heads`: the width of a head has to be even.
+    `knows_seconds`: it learns seconds, each by itself, so it goes on from no sound.
     """
 
     load: Callable[[], type[Prior]]
     is_transformer: bool = True
     follows_files: bool = False
     needs_even_heads: bool = False
+    knows_seconds: bool = False
 
 
 def _frames() -> type[Prior]:
@@ -47,13 +49,16 @@ def _flat() -> type[Prior]:
 
 PRIORS: dict[str, PriorRow] = {
     "frames": PriorRow(_frames, needs_even_heads=True),
-    "flat": PriorRow(_flat, follows_files=True),
+    "flat": PriorRow(_flat, follows_files=True, knows_seconds=True),
 }
+# Names in files, and their rows: an older Distill, which knows none of them, says that a newer one made the prior.
+_OTHER_NAMES = {"frames-end": "frames"}
 
 
 def architecture_of(prior_config: Mapping[str, Any]) -> str:
     """Return the name of a file's prior architecture, the format's own if its settings name none."""
-    return str(prior_config.get("architecture", NAMELESS))
+    name = str(prior_config.get("architecture", NAMELESS))
+    return _OTHER_NAMES.get(name, name)
 
 
 def prior_row(architecture: object) -> PriorRow:
@@ -88,3 +93,14 @@ CODECS: dict[str, CodecRow] = {"": CodecRow(_conv_vqvae)}
 def codec_of(vqvae_config: Mapping[str, Any]) -> type[Codec]:
     """Return the class of a file's codec, the format's VQ-VAE if its settings name none."""
     return CODECS[vqvae_config.get("architecture") or ""].load()
+
+
+def import_networks() -> None:
+    """Import all networks and what they are built from, which takes seconds, ahead of the first file that needs it."""
+    from distill_core.models.vqvae.layers import residual_vq
+
+    residual_vq()
+    for prior in PRIORS.values():
+        prior.load()
+    for codec in CODECS.values():
+        codec.load()

@@ -122,7 +122,7 @@ def _settings_of(prior: Prior, settings: Any) -> dict[str, Any]:
     """Return the settings with the prior's sizes and its architecture; `flat` stays nameless if they name none."""
     values = _to_dict(settings) | prior.sizes()
     has_name = "architecture" in values or prior.architecture != NAMELESS
-    return values | {"architecture": prior.architecture} if has_name else values
+    return values | {"architecture": prior.name_in_files} if has_name else values
 
 
 def _named(vqvae_config: dict[str, Any], model: Codec) -> dict[str, Any]:

@@ -7,10 +7,10 @@ A prior architecture is one file or folder that implements it, and one row of `P
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -48,12 +48,14 @@ def unflatten_codes(codes_NT: Tensor, num_quantizers: int, order_S: Tensor | Non
 class Windows:
     """Parts of rows or chunks `[B, W, H, Q]` as a prior sees them.
 
-    `counted_BW` marks steps that are no padding, `begins_B` the windows at the beginning of their sound.
+    `counted_BW` marks steps that are no padding, `begins_B` the windows at the beginning of their sound, `ends_B` those
+    whose last counted step is their sound's last.
     """
 
     codes_BWHQ: Tensor
     counted_BW: Tensor
     begins_B: Tensor
+    ends_B: Tensor
 
     @property
     def count(self) -> int:
@@ -62,29 +64,54 @@ class Windows:
 
     def to(self, device: torch.device) -> Windows:
         """Return the windows on a device."""
-        return Windows(self.codes_BWHQ.to(device), self.counted_BW.to(device), self.begins_B.to(device))
+        parts = (self.codes_BWHQ, self.counted_BW, self.begins_B, self.ends_B)
+        return Windows(*(part.to(device) for part in parts))
 
     def targets(self) -> Tensor:
         """Return the codes `[B, W, H, Q]` with `IGNORED` in the place of padding."""
         return self.codes_BWHQ.where(self.counted_BW[:, :, None, None], IGNORED)
 
+    def end_targets(self) -> Tensor:
+        """Return `[B, W]`: True for steps after which their sound ends."""
+        goes_on_BW = functional.pad(self.counted_BW[:, 1:], (0, 1), value=False)
+        return self.counted_BW & ~goes_on_BW & self.ends_B[:, None]
 
-class Decoder(Protocol):
-    """A decoder of sequences code by code, in the architecture's own order."""
 
+class PriorLoss(NamedTuple):
+    """A loss in nats a code: `shown` is that of codes alone, `learned` has gradients and may ask for more."""
+
+    shown: Tensor
+    learned: Tensor
+
+
+class Decoder(ABC):
+    """A decoder of sequences code by code, each a sound from its beginning, in the architecture's own order."""
+
+    @abstractmethod
     def logits(self, codes_BT: Tensor, index: int) -> Tensor:
-        """Return logits `[B, K]` of the code at `index`, given those before it."""
+        """Return logits `[B, K]` of the code at `index`, given those before it.
+
+        The levels of a position follow one another; whole steps before it may have been left out, and are taken in now.
+        """
+
+    def end_logits(self, codes_BT: Tensor, index: int) -> Tensor:
+        """Return the logits `[B]` that the sound ends before `index`, after a whole step whose logits were asked for.
+
+        By default, a sound never ends.
+        """
+        return codes_BT.new_full((len(codes_BT),), -math.inf, dtype=torch.float64)
 
 
 class Prior(nn.Module):
     """A network that predicts each code of a sound from the codes before it.
 
     `layout` is that of the codes that it learns from; `bands` is 1 if the network knows none; `seq_len` is its context
-    in codes. The weights are float32 and on one device.
+    in codes. `learns_end`: it also tells whether a sound ends after a step. The weights are float32 and on one device.
     """
 
     architecture: ClassVar[str]
     layout: ClassVar[Layout]
+    learns_end: bool = False
     codebook_size: int
     num_quantizers: int
     bands: int
@@ -101,6 +128,16 @@ class Prior(nn.Module):
     def network_facts(cls, config: Mapping[str, Any]) -> dict[str, int]:
         """Return the sizes of a file's network that people are shown, by the names of their settings."""
         return {}
+
+    @classmethod
+    def has_ends(cls, config: Mapping[str, Any]) -> bool | None:
+        """Tell whether a file's prior learned where sounds end, None for an architecture that cannot."""
+        return None
+
+    @property
+    def name_in_files(self) -> str:
+        """The architecture's name in a file: another one where an older Distill must not take it for what it knows."""
+        return self.architecture
 
     @classmethod
     @abstractmethod
@@ -146,7 +183,10 @@ class Prior(nn.Module):
     @classmethod
     @abstractmethod
     def begin(cls, geometry: Geometry, codebook_size: int, settings: Mapping[str, Any], context_steps: int) -> Self:
-        """Build an untrained prior; `context_steps` is the wanted context."""
+        """Build an untrained prior; `context_steps` is the wanted context.
+
+        `settings` may have `learns_end`: False for a training of an older Distill that goes on.
+        """
 
     @classmethod
     @abstractmethod
@@ -172,12 +212,23 @@ class Prior(nn.Module):
         return counted * bands * self.num_quantizers
 
     @abstractmethod
-    def loss(self, windows: Windows, heard_BWHQ: Tensor) -> Tensor:
+    def logits_and_targets(self, windows: Windows, heard_BWHQ: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits `[B, T, K]` of the windows' codes, each given those before it in `heard_BWHQ`, and the codes.
+
+        The codes `[B, T]` are in the architecture's order, with `IGNORED` in the place of padding.
+        """
+
+    def loss(self, windows: Windows, heard_BWHQ: Tensor) -> PriorLoss:
         """Return the mean cross-entropy in nats of the windows' codes, each given those before it in `heard_BWHQ`."""
+        loss = mean_loss(*self.logits_and_targets(windows, heard_BWHQ))
+        return PriorLoss(shown=loss, learned=loss)
 
     @abstractmethod
-    def losses(self, windows: Windows) -> Tensor:
-        """Return each code's cross-entropy in nats `[B, W, H, Q]`, NaN for padding and for a window's first code."""
+    def losses(self, logits_BTK: Tensor, targets_BT: Tensor, windows: Windows) -> Tensor:
+        """Return each code's cross-entropy in nats `[B, W, H, Q]`, NaN for padding and for a window's first code.
+
+        Logits and targets are those of the windows, from `logits_and_targets`.
+        """
 
     def matrices(self) -> list[nn.Parameter]:
         """Return the weights for Muon; AdamW takes the others."""

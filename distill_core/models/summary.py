@@ -27,7 +27,8 @@ _LARGEST_FACT = 1e300
 class ModelSummary:
     """The facts of a model file, read without building a network.
 
-    `prior_architecture` is "" without a prior; `prior_is_readable` is False for a prior of a newer Distill.
+    `prior_architecture` is "" without a prior; `prior_is_readable` is False for a prior of a newer Distill;
+    `prior_has_ends` tells whether it learned where sounds end, None if it cannot.
     """
 
     path: Path
@@ -46,6 +47,7 @@ class ModelSummary:
     prior_parameters: int
     prior_config: dict[str, Any] | None
     prior_network: dict[str, int]
+    prior_has_ends: bool | None
     prior_metadata: dict[str, Any] | None
 
     @property
@@ -130,6 +132,7 @@ def prior_facts(values: Mapping[str, Any]) -> dict[str, Any]:
         "prior_parameters": 0,
         "prior_config": None,
         "prior_network": {},
+        "prior_has_ends": None,
         "prior_metadata": None,
     }
     if architecture:
@@ -137,6 +140,7 @@ def prior_facts(values: Mapping[str, Any]) -> dict[str, Any]:
         facts["prior_parameters"] = _parameter_count(state)
         facts["prior_config"] = dict(config) if prior_class is None else prior_class.complete_config(config, state)
         facts["prior_network"] = {} if prior_class is None else prior_class.network_facts(facts["prior_config"])
+        facts["prior_has_ends"] = None if prior_class is None else prior_class.has_ends(facts["prior_config"])
         facts["prior_metadata"] = dict(values.get("prior_metadata") or {})
     return facts
 

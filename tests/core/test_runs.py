@@ -355,15 +355,16 @@ def test_a_file_of_the_version_before_still_opens(tiny_model: Path) -> None:
     assert listed_runs() == []
 
 
-# What the release that wrote format 3 reached in the two epochs that it left to be done; other processors round.
+# What the releases that wrote formats 3 and 4 reached in the two epochs that were left to do; other processors round.
 REST_TRAIN_LOSSES, REST_VAL_LOSSES = [3.763869, 3.725067], [3.738105, 3.719956]
 
 
-def test_a_run_of_format_3_goes_on_as_if_it_had_never_stopped(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [3, 4])
+def test_a_run_of_an_older_release_goes_on_as_if_it_had_never_stopped(tmp_path: Path, version: int) -> None:
     data = ROOT / "tests" / "data"
     model = tmp_path / "drums.distill"
     shutil.copyfile(data / "ref_small_prior.distill", model)
-    leave_older_run(model, version=3)
+    leave_older_run(model, version)
     file = prior_runs(model).folder / "run.distill-run"
     values = torch.load(file, weights_only=True)
     encoder = SoundEncoder(load_model_v2(model), "rows")
@@ -375,6 +376,11 @@ def test_a_run_of_format_3_goes_on_as_if_it_had_never_stopped(tmp_path: Path) ->
     assert [epoch.epoch for epoch in resumed.history] == [1, 2, 3, 4]
     assert [epoch.train_loss for epoch in resumed.history[2:]] == pytest.approx(REST_TRAIN_LOSSES, rel=5e-3)
     assert [epoch.val_loss for epoch in resumed.history[2:]] == pytest.approx(REST_VAL_LOSSES, rel=5e-3)
+    assert resumed.prior is not None
+    assert not resumed.prior.learns_end
+    assert resumed.config["architecture"] == "frames"
+    assert set(resumed.config) == set(values["prior_config"])
+    assert set(resumed.prior.state_dict()) == set(values["current_state_dict"])
 
 
 # A file that is gone or damaged

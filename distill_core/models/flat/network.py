@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from distill_core.models.flat.layers import Block, Transformer
 from distill_core.models.key_value_cache import KeyValueCache
+from distill_core.models.prior import Decoder
 
 
 class FlatNetwork(nn.Module):
@@ -41,11 +42,12 @@ class FlatNetwork(nn.Module):
         """Return equal logits `[codebook_size]`: this architecture does not learn the first code."""
         return torch.zeros(self.codebook_size, device=self.head.weight.device)
 
-    def slot_input(self, codes_B: Tensor, slot: int) -> Tensor:
-        """Return the transformer's input `[B, 1, C]` for the code in one slot."""
-        place_C = self.pos_emb.weight[slot] + self.level_emb.weight[slot % self.num_quantizers]
-        embedded_BC: Tensor = self.token_emb(codes_B) + place_C
-        return embedded_BC.unsqueeze(1)
+    def inputs(self, codes_BT: Tensor, first: int = 0) -> Tensor:
+        """Return the transformer's inputs `[B, T, C]` for codes in the slots from `first` on."""
+        slots_T = torch.arange(first, first + codes_BT.shape[1], device=codes_BT.device)
+        embedded: Tensor = self.token_emb(codes_BT) + self.pos_emb(slots_T)
+        placed: Tensor = embedded + self.level_emb(slots_T % self.num_quantizers)
+        return placed
 
     def next_logits(self, hidden_BC: Tensor) -> Tensor:
         """Return logits `[B, codebook_size]` of the next code, from the transformer's last output."""
@@ -54,29 +56,29 @@ class FlatNetwork(nn.Module):
 
     def forward(self, codes_BT: Tensor) -> Tensor:
         """Return logits `[B, T, codebook_size]` for the code after each of `[B, T ≤ seq_len]`."""
-        positions_T = torch.arange(codes_BT.shape[1], device=codes_BT.device)
-        levels_T = positions_T % self.num_quantizers
-        hidden_BTC = self.token_emb(codes_BT) + self.pos_emb(positions_T) + self.level_emb(levels_T)
-        logits: Tensor = self.head(self.ln_f(self.transformer(self.dropout(hidden_BTC))))
+        logits: Tensor = self.head(self.ln_f(self.transformer(self.dropout(self.inputs(codes_BT)))))
         return logits
 
 
-class FlatDecoder:
+class FlatDecoder(Decoder):
     """The decoder of a `FlatNetwork`, context after context: none knows of the one before."""
 
     def __init__(self, prior: FlatNetwork, batch: int) -> None:
         self._prior = prior
         shape = (batch, prior.num_heads, prior.seq_len, prior.hidden_size // prior.num_heads)
         self._cache = KeyValueCache(prior.head.weight, prior.num_layers, shape)
+        self._fed = 0  # the index of the code after those that are in the cache
 
     def logits(self, codes_BT: Tensor, index: int) -> Tensor:
         """Return logits `[B, K]` of the code at `index` given those of its context before it."""
-        slot = index % self._prior.seq_len - 1
-        if slot < 0:
+        begin = index - index % self._prior.seq_len
+        if index == begin:
             return self._prior.start_logits().expand(len(codes_BT), -1)
-        hidden_B1C = self._prior.slot_input(codes_BT[:, index - 1], slot)
+        first = index - 1 if self._fed == index - 1 and index - 1 > begin else begin
+        hidden_BTC = self._prior.inputs(codes_BT[:, first:index], first - begin)
         for layer, block in enumerate(self._prior.transformer.layers):
             assert isinstance(block, Block)
-            found = self._cache.attend(layer, slot, *block.project(hidden_B1C))
-            hidden_B1C = block.finish(hidden_B1C, found)
-        return self._prior.next_logits(hidden_B1C[:, 0])
+            found = self._cache.attend(layer, first - begin, *block.project(hidden_BTC))
+            hidden_BTC = block.finish(hidden_BTC, found)
+        self._fed = index
+        return self._prior.next_logits(hidden_BTC[:, -1])

@@ -21,7 +21,6 @@ from distill_core.models.prior import (
     Windows,
     check_transformer,
     each_loss,
-    mean_loss,
     transformer_facts,
     without_first,
 )
@@ -169,19 +168,15 @@ class CodePrior(FlatNetwork, Prior):
         counted_BT = self.in_order(windows.counted_BW[:, :, None, None].expand_as(windows.codes_BWHQ))
         return 1 + int(counted_BT.any(0).nonzero()[-1])
 
-    def _logits_and_targets(self, windows: Windows, heard_BWHQ: Tensor) -> tuple[Tensor, Tensor]:
+    def logits_and_targets(self, windows: Windows, heard_BWHQ: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits `[B, T, K]` and targets `[B, T]` of the codes after the first, without the last padding."""
         length = self._length(windows)
         logits_BTK: Tensor = self(self.in_order(heard_BWHQ)[:, : length - 1])
         return logits_BTK, self.in_order(windows.targets())[:, 1:length]
 
-    def loss(self, windows: Windows, heard_BWHQ: Tensor) -> Tensor:
-        """Return the mean cross-entropy in nats of all codes but the first of each window, which is not learned."""
-        return mean_loss(*self._logits_and_targets(windows, heard_BWHQ))
-
-    def losses(self, windows: Windows) -> Tensor:
+    def losses(self, logits_BTK: Tensor, targets_BT: Tensor, windows: Windows) -> Tensor:
         """Return each code's cross-entropy in nats `[B, W, H, Q]`."""
-        losses_BT = without_first(each_loss(*self._logits_and_targets(windows, windows.codes_BWHQ)))
+        losses_BT = without_first(each_loss(logits_BTK, targets_BT))
         padding = windows.codes_BWHQ[0].numel() - losses_BT.shape[1]
         whole_BT = functional.pad(losses_BT, (0, padding), value=torch.nan)
         return self.in_steps(whole_BT, windows.codes_BWHQ.shape[2])

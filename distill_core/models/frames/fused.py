@@ -50,6 +50,8 @@ class _SquaredReLU(torch.autograd.Function):
 
 def rms_norm(hidden: Tensor) -> Tensor:
     """Return `[…, C]` divided by the root of its mean square along C (Zhang & Sennrich 2019), without a gain."""
+    if hidden.dtype == torch.float64:  # of sampling; torch's own takes 40 µs there
+        return hidden * hidden.square().mean(-1, keepdim=True).add_(_EPSILON).rsqrt_()
     if not torch.is_grad_enabled():
         return functional.rms_norm(hidden, (hidden.shape[-1],), eps=_EPSILON)
     normed: Tensor = _RMSNorm.apply(hidden)  # type: ignore[no-untyped-call]

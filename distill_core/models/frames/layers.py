@@ -17,10 +17,10 @@ _ROPE_BASE = 10_000.0
 _LONGEST_PLAIN_ATTENTION = 768
 
 
-def rope_tables(length: int, head_dim: int) -> tuple[Tensor, Tensor]:
+def rope_tables(length: int, head_dim: int, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
     """Return cosines and sines `[length, head_dim / 2]`."""
-    rates_D = _ROPE_BASE ** (-torch.arange(0, head_dim, 2, dtype=torch.float32) / head_dim)
-    angles_PD = torch.arange(length, dtype=torch.float32)[:, None] * rates_D
+    rates_D = _ROPE_BASE ** (-torch.arange(0, head_dim, 2, dtype=dtype) / head_dim)
+    angles_PD = torch.arange(length, dtype=dtype)[:, None] * rates_D
     return angles_PD.cos(), angles_PD.sin()
 
 

@@ -15,9 +15,9 @@ from torch.nn import functional
 
 from distill_core.models.frames.fused import rms_norm, squared_relu
 from distill_core.models.frames.layers import SequenceDropout, TrunkBlock, rope_tables
-from distill_core.models.key_value_cache import KeyValueCache
 
 _EMBEDDING_STD = 0.02
+_END_BIAS = -3.0  # sounds are some twenty steps long before anything is known
 
 
 class FramesNetwork(nn.Module):
@@ -36,6 +36,7 @@ class FramesNetwork(nn.Module):
         num_layers: int = 4,
         num_heads: int = 4,
         dropout: float = 0.1,
+        learns_end: bool = False,
     ) -> None:
         super().__init__()
         self.codebook_size, self.num_quantizers = codebook_size, num_quantizers
@@ -52,6 +53,12 @@ class FramesNetwork(nn.Module):
         self.depth_down = nn.Parameter(torch.zeros(num_quantizers, 2 * hidden_size, hidden_size))
         self.heads = nn.Parameter(torch.zeros(num_quantizers, hidden_size, codebook_size))
         self.dropout = SequenceDropout(dropout)
+        self.learns_end = learns_end
+        if learns_end:
+            # Filled with constants: a prior with ends draws the same random numbers as one without.
+            self.end_head = nn.utils.skip_init(nn.Linear, hidden_size, 1, device=self.start_emb.device)
+            nn.init.zeros_(self.end_head.weight)
+            nn.init.constant_(self.end_head.bias, _END_BIAS)
         for embedding in (self.previous_emb, self.earlier_emb, self.band_emb, self.level_emb):
             nn.init.normal_(embedding.weight, std=_EMBEDDING_STD)
         nn.init.normal_(self.depth_up, std=1 / math.sqrt(hidden_size))
@@ -151,52 +158,21 @@ class FramesNetwork(nn.Module):
         hidden_BC = hidden_BC + expanded @ self.depth_down[level]
         return rms_norm(hidden_BC) @ self.heads[level]
 
+    def end_logits(self, hidden_BC: Tensor) -> Tensor:
+        """Return logits `[B]` that the sound ends after a step, from its last band's `[B, C]` with all codes added."""
+        logits: Tensor = self.end_head(rms_norm(hidden_BC))
+        return logits.squeeze(-1)
+
+    def step_end_logits(self, hidden_BPC: Tensor, codes_BPQ: Tensor) -> Tensor:
+        """Return logits `[B, W]` that the sound ends after each step, from the trunk's output and the codes."""
+        last = slice(self.bands - 1, None, self.bands)
+        known = self.level_emb(self._entries(codes_BPQ[:, last])).sum(2)
+        return self.end_logits(hidden_BPC[:, last] + known)
+
+    def positions(self, codes_BPQ: Tensor, begins_B: Tensor | None = None) -> Tensor:
+        """Return the trunk's output `[B, P, C]` for every position, the first included."""
+        return self.trunk(self.trunk_input(codes_BPQ, codes_BPQ.shape[1], begins_B))
+
     def position_logits(self, codes_BPQ: Tensor, begins_B: Tensor | None = None) -> Tensor:
         """Return logits `[B, P, Q, K]` of every code, the first included."""
-        return self.depth(self.trunk(self.trunk_input(codes_BPQ, codes_BPQ.shape[1], begins_B)), codes_BPQ)
-
-
-class FramesDecoder:
-    """The decoder of a `FramesNetwork`: the trunk once for each position, then level by level.
-
-    When the context is full, its later half (whole steps) is fed again as the middle of a sound.
-    """
-
-    def __init__(self, prior: FramesNetwork, batch: int) -> None:
-        self._prior, self._slots = prior, prior.bands * prior.steps
-        shape = (batch, prior.num_heads, self._slots, prior.hidden_size // prior.num_heads)
-        self._cache = KeyValueCache(prior.heads, prior.num_layers, shape)
-        self._first = 0  # the position in slot 0
-        self._hidden_BC = torch.empty(0)
-
-    def logits(self, codes_BT: Tensor, index: int) -> Tensor:
-        """Return logits `[B, K]` of the code at `index` given those of the window before it."""
-        level = index % self._prior.num_quantizers
-        if level == 0:
-            codes_BPQ = codes_BT[:, self._first * self._prior.num_quantizers : index]
-            self._hidden_BC = self._next_position(codes_BPQ.unflatten(1, (-1, self._prior.num_quantizers)))
-        else:
-            self._hidden_BC = self._prior.add_code(self._hidden_BC, codes_BT[:, index - 1], level - 1)
-        return self._prior.one_level_logits(self._hidden_BC, level)
-
-    def _next_position(self, codes_BPQ: Tensor) -> Tensor:
-        """Return the trunk's output `[B, C]` for the position after those of the window `[B, P, Q]`."""
-        slot = codes_BPQ.shape[1]
-        if slot < self._slots:
-            return self._extend(self._prior.slot_input(codes_BPQ, slot), slot)
-        kept = self._prior.steps // 2 * self._prior.bands
-        self._first += slot - kept
-        window_BPQ = codes_BPQ[:, slot - kept :]
-        in_the_middle_B = torch.zeros(len(window_BPQ), dtype=torch.bool, device=window_BPQ.device)
-        return self._extend(self._prior.trunk_input(window_BPQ, kept + 1, in_the_middle_B), 0)
-
-    def _extend(self, hidden_BPC: Tensor, slot: int) -> Tensor:
-        """Add the inputs from `slot` on to the cache and return the trunk's output `[B, C]` for the last."""
-        end = slot + hidden_BPC.shape[1]
-        cos_PD, sin_PD = self._prior.cos_PD[slot:end], self._prior.sin_PD[slot:end]
-        hidden_BPC = self._prior.enter(hidden_BPC)
-        for layer, block in enumerate(self._prior.blocks):
-            assert isinstance(block, TrunkBlock)
-            found = self._cache.attend(layer, slot, *block.project(hidden_BPC, cos_PD, sin_PD))
-            hidden_BPC = block.finish(hidden_BPC, found)
-        return hidden_BPC[:, -1]
+        return self.depth(self.positions(codes_BPQ, begins_B), codes_BPQ)

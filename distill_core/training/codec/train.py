@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from distill_core.audio.dataset import AudioDataset, scan
-from distill_core.device import use_training_threads
+from distill_core.device import using_training_threads
 from distill_core.errors import ConfigError
 from distill_core.events import OnEvent, ShouldStop, Stopped, ignore, never
 from distill_core.memory import memory_in_words
@@ -84,8 +84,8 @@ def train_codec(
         raise _keeps_no_run()
     if not isinstance(config, TrainingSettings):
         training.config_for(1, dict(config or {}))  # refuses wrong settings before any work
-    use_training_threads()
     with ExitStack() as stack:
+        stack.enter_context(using_training_threads())
         stack.enter_context(torch.random.fork_rng())
         stack.enter_context(memory_in_words("train with these settings", _SMALLER))
         run_folder = stack.enter_context(run_folder_in_use(run_folder, on_event, resume=resume))

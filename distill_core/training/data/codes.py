@@ -259,11 +259,11 @@ class SoundEncoder:
         second = self.loaded.geometry.chunk_steps
         if self.layout == "rows":
             train_WHQ, val_WHQ = split_in_time(sound.codes_WHQ, val_fraction, second)
-            return SoundCodes.whole(train_WHQ), SoundCodes.whole(val_WHQ)
+            return SoundCodes.whole(train_WHQ, has_end=False), SoundCodes.whole(val_WHQ)
         train_NWHQ, val_NWHQ = split_in_time(sound.codes_WHQ.unflatten(0, (-1, second)), val_fraction)
         train_WHQ, val_WHQ = train_NWHQ.flatten(0, 1), val_NWHQ.flatten(0, 1)
         before = len(sound.codes_WHQ) - len(val_WHQ)
-        return SoundCodes.whole(train_WHQ), SoundCodes(val_WHQ, sound.steps - before)
+        return SoundCodes.whole(train_WHQ, has_end=False), SoundCodes(val_WHQ, sound.steps - before)
 
 
 def encode_and_split(

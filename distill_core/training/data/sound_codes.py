@@ -17,15 +17,19 @@ def by_band(codes_WHQ: Tensor, chunk_steps: int) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class SoundCodes:
-    """One sound's codes `[W, H, Q]` (int64, on the CPU); the first `steps` steps are sound, the others pad a chunk."""
+    """One sound's codes `[W, H, Q]` (int64, on the CPU); the first `steps` steps are sound, the others pad a chunk.
+
+    `has_end`: the sound ends after them, and was not cut there.
+    """
 
     codes_WHQ: Tensor
     steps: int
+    has_end: bool = True
 
     @classmethod
-    def whole(cls, codes_WHQ: Tensor) -> SoundCodes:
+    def whole(cls, codes_WHQ: Tensor, *, has_end: bool = True) -> SoundCodes:
         """Return codes without padding."""
-        return cls(codes_WHQ, len(codes_WHQ))
+        return cls(codes_WHQ, len(codes_WHQ), has_end)
 
     @property
     def sound_WHQ(self) -> Tensor:
@@ -45,7 +49,8 @@ class SoundCodes:
     def until(self, step: int, chunk_steps: int) -> SoundCodes:
         """Return the sound up to a step, in whole chunks, the rest of the last one as padding."""
         steps = min(step, self.steps)
-        return SoundCodes(self.codes_WHQ[: ceil(steps / chunk_steps) * chunk_steps], steps)
+        has_end = self.has_end and steps == self.steps
+        return SoundCodes(self.codes_WHQ[: ceil(steps / chunk_steps) * chunk_steps], steps, has_end)
 
 
 def first_codes(sounds: Iterable[SoundCodes], most: int, chunk_steps: int = 1) -> list[SoundCodes]:

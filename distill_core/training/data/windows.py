@@ -19,12 +19,14 @@ from distill_core.training.data.sound_codes import SoundCodes
 class Row(NamedTuple):
     """A row of codes `[W, H, Q]`, from which windows are cut; the first `counted` steps are sound.
 
-    `length` is the number of codes that a network computes for the row, up to the last one that is sound.
+    `length` is the number of codes that a network computes for the row, up to the last one that is sound. `has_end`:
+    its sound ends after the counted steps.
     """
 
     codes_WHQ: Tensor
     counted: int
     length: int
+    has_end: bool = True
 
 
 Version: TypeAlias = Sequence[Row]
@@ -44,7 +46,8 @@ def rows_of(prior: Prior, sound: SoundCodes) -> list[Row]:
         parts = [(sound.sound_WHQ, sound.steps)]
     else:
         parts = [*chunks_of(sound, prior.context_steps(bands))]
-    return [Row(codes, counted, prior.code_count(len(codes), counted, bands)) for codes, counted in parts]
+    rows = [Row(codes, counted, prior.code_count(len(codes), counted, bands), False) for codes, counted in parts]
+    return [*rows[:-1], rows[-1]._replace(has_end=sound.has_end)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,11 @@ class _Window:
 
     def __len__(self) -> int:
         return self.row.length * (self.stop - self.start) // len(self.row.codes_WHQ)
+
+    @property
+    def ends(self) -> bool:
+        """Whether its last counted step is its sound's last."""
+        return self.row.has_end and self.start < self.row.counted <= self.stop
 
 
 def _length(version: Version) -> int:
@@ -92,6 +100,11 @@ class CodeWindows:
     def _longest_window(self, row: Row) -> int:
         steps = len(row.codes_WHQ)
         return row.length * min(steps, self._context) // steps
+
+    @property
+    def code_count(self) -> int:
+        """The number of codes that a network computes for the sounds as they are."""
+        return self._total
 
     @property
     def first_versions(self) -> list[Version]:
@@ -149,7 +162,8 @@ def _batch(windows: list[_Window]) -> Batch:
     codes = [each.row.codes_WHQ[each.start : each.stop] for each in windows]
     counted = [torch.arange(each.start, each.stop) < each.row.counted for each in windows]
     begins_B = torch.tensor([each.start == 0 for each in windows])
+    ends_B = torch.tensor([each.ends for each in windows])
     return Batch(
-        Windows(pad_sequence(codes, batch_first=True), pad_sequence(counted, batch_first=True), begins_B),
+        Windows(pad_sequence(codes, batch_first=True), pad_sequence(counted, batch_first=True), begins_B, ends_B),
         tuple((each.index, slice(each.start, each.stop)) for each in windows),
     )

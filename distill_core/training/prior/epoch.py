@@ -22,6 +22,7 @@ from distill_core.training.loop import BAD_STEPS_IN_A_ROW, diverged
 from distill_core.training.prior.config import PriorConfig
 from distill_core.training.prior.number_format import BFLOAT16, number_format
 from distill_core.training.prior.optimizers import JointOptimizer
+from distill_core.training.prior.temperature import LogitSample
 from distill_core.training.stop_points import all_or_nothing, stopping_inside
 
 
@@ -99,14 +100,14 @@ def _train_on(
         with _arithmetic(config, device):
             windows = windows.to(device)
             loss = prior.loss(windows, _with_wrong_codes(windows.codes_BWHQ, config.token_dropout, prior.codebook_size))
-        has_moved = _take_step(prior, loss, optimizer, config.gradient_clip_norm, should_stop)
-    return loss.item(), has_moved
+        has_moved = _take_step(prior, loss.learned, optimizer, config.gradient_clip_norm, should_stop)
+    return loss.shown.item(), has_moved
 
 
 def train_step(
     prior: Prior, windows: Windows, optimizer: Optimizer, config: PriorConfig, should_stop: ShouldStop = never
 ) -> tuple[float, bool]:
-    """Take an optimizer step on a batch of windows and return its mean loss in nats, and whether the weights moved.
+    """Take an optimizer step on a batch of windows and return its codes' mean loss in nats, and whether weights moved.
 
     They do not move if loss or gradient is not finite. The prior is in train mode.
 
@@ -179,8 +180,10 @@ class CodeLosses:
 
 
 @torch.no_grad()
-def validate(prior: Prior, windows: CodeWindows, should_stop: ShouldStop = never) -> CodeLosses:
-    """Return the loss of every code in fixed windows, in eval mode and in float32.
+def validate(
+    prior: Prior, windows: CodeWindows, should_stop: ShouldStop = never, sample: LogitSample | None = None
+) -> CodeLosses:
+    """Return the loss of every code in fixed windows, in eval mode and in float32; `sample` takes some of the logits.
 
     Raises:
         Stopped: `should_stop()` turned true; a part of the codes would give no mean.
@@ -192,7 +195,11 @@ def validate(prior: Prior, windows: CodeWindows, should_stop: ShouldStop = never
     with stopping_inside(prior, should_stop):
         for batch in windows.fixed():
             stop_point(should_stop)
-            losses_BWHQ = prior.losses(batch.windows.to(device)).cpu()
+            held_out = batch.windows.to(device)
+            logits_BTK, targets_BT = prior.logits_and_targets(held_out, held_out.codes_BWHQ)
+            losses_BWHQ = prior.losses(logits_BTK, targets_BT, held_out).cpu()
+            if sample is not None:
+                sample.add(logits_BTK, targets_BT)
             for losses_WHQ, (index, part) in zip(losses_BWHQ, batch.places, strict=True):
                 rows[index][part] = losses_WHQ[: part.stop - part.start]
     return CodeLosses(tuple(map(torch.cat, sounds)))

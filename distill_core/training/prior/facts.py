@@ -95,15 +95,16 @@ def prior_metadata(run: PriorRun, dataset: AudioDataset) -> dict[str, Any]:
     return metadata
 
 
-def kept_facts(metrics: PriorEpochMetrics, kept: Keep) -> dict[str, Any]:
-    """Return the facts of the epoch whose weights are saved, as the file holds them."""
+def kept_facts(metrics: PriorEpochMetrics, kept: Keep, temperature: float | None = None) -> dict[str, Any]:
+    """Return the facts of the epoch whose weights are saved, as the file holds them; `temperature` None: not fitted."""
     facts = {
         "kept": kept.value,
         "kept_epoch": metrics.epoch,
         "final_perplexity": metrics.val_perplexity,
         "level_perplexities": list(metrics.level_perplexities),
     }
-    return facts | ({"verdict": metrics.verdict} if metrics.verdict else {})  # epochs of an older Distill have none
+    others = {"verdict": metrics.verdict or None, "temperature": temperature}  # epochs of an older Distill have none
+    return facts | {key: value for key, value in others.items() if value is not None}
 
 
 def complete_event(run: PriorRun, ended: Ended) -> PriorTrainingCompleteEvent:

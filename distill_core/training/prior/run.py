@@ -34,6 +34,7 @@ from distill_core.training.prior.memorization import (
 )
 from distill_core.training.prior.number_format import number_format
 from distill_core.training.prior.optimizers import build_optimizer, warm_up_and_cosine, warm_up_steps
+from distill_core.training.prior.temperature import LogitSample
 
 # A loss this far above that of guessing means divergence, once the learning rate has been at its height for some steps.
 _WORSE_THAN_GUESSING_NATS, _STEPS_BEFORE_JUDGING = 1.0, 20
@@ -54,7 +55,8 @@ class PriorRun:
 
     `geometry` is the codec's; `join_variant` encodes one more variant of each training sound, up to `variants`;
     `format` is the number format; `file_prior` is the prior that a save replaces. `last` has the weights of the last
-    epoch, `before_memorizing` the best ones before the first epoch with the verdict that it memorizes.
+    epoch, `before_memorizing` the best ones before the first epoch with the verdict that it memorizes. `temperatures`
+    are those of epochs, by number.
 
     Raises:
         Stopped: `should_stop()` turned true while the sounds were compared.
@@ -75,6 +77,7 @@ class PriorRun:
     last: KeptWeights = field(default_factory=KeptWeights)
     before_memorizing: KeptWeights = field(default_factory=KeptWeights)
     history: list[PriorEpochMetrics] = field(default_factory=list)
+    temperatures: dict[int, float] = field(default_factory=dict)
     roll_backs: int = 0
     is_inside_an_epoch: bool = False
     run_id: str = field(default_factory=lambda: uuid4().hex)
@@ -146,9 +149,11 @@ class PriorRun:
             should_stop=should_stop,
         )
         stop_point(should_stop)
-        held_out = validate(self.prior, self.val_windows, should_stop)
+        sample = LogitSample(self.val_windows.code_count, self.prior.codebook_size)
+        held_out = validate(self.prior, self.val_windows, should_stop, sample)
         known = validate(self.prior, self._known_windows, should_stop)
         self._refuse_divergence(held_out.mean, known.mean)
+        temperature = sample.temperature(should_stop)
         evidence = self._evidence(held_out, known)
         verdict = verdict_on(evidence)
         memorizing_from = memorizing_since(self.history, epoch, verdict)
@@ -176,6 +181,8 @@ class PriorRun:
             memorizing_from=memorizing_from,
         )
         self.history.append(metrics)
+        if temperature is not None:
+            self.temperatures[epoch] = temperature
         self.is_inside_an_epoch = False
         return metrics
 

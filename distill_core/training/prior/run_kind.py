@@ -11,8 +11,9 @@ from distill_core.models.architectures import PRIORS, architecture_of
 from distill_core.training.loop import MAX_ROLL_BACKS
 from distill_core.training.optimizer_state import check_optimizer_numbers, check_schedule_numbers
 from distill_core.training.prior.config import MOST_VARIANTS, NUMBER_FORMATS, PriorConfig
-from distill_core.training.prior.events import FilePrior, PriorEpochMetrics, Verdict
+from distill_core.training.prior.events import FilePrior, Keep, PriorEpochMetrics, Verdict
 from distill_core.training.prior.kept import naming_kept
+from distill_core.training.prior.temperature import COLDEST, HOTTEST
 from distill_core.training.prior.words import PRIOR
 from distill_core.training.run_folder.checks import (
     KeyTypes,
@@ -96,6 +97,18 @@ def file_prior_of(values: Mapping[str, Any]) -> FilePrior | None:
         return found
 
 
+def temperatures_of(values: Mapping[str, Any]) -> dict[Keep, float]:
+    """Return the temperatures of the weights to choose from; an older Distill's run has none.
+
+    Raises:
+        ModelFileError: they are damaged.
+    """
+    found = values.get("temperatures", {})
+    with reading_a_run():
+        require(isinstance(found, dict) and all(is_within(each, COLDEST, HOTTEST) for each in found.values()))
+        return {Keep(which): float(temperature) for which, temperature in found.items()}
+
+
 def _check_metadata(metadata: Mapping[str, Any]) -> None:
     """Check the numbers that are shown and compared; a level of which nothing is held out has NaN."""
     require(are_finite({key: value for key, value in metadata.items() if key != "level_perplexities"}))
@@ -113,6 +126,7 @@ def _check(values: Mapping[str, Any], name: str) -> None:
         history_of(values)
         config_of(values)
         file_prior_of(values)
+        temperatures_of(values)
         _check_metadata(values["prior_metadata"])
         check_schedule_numbers(values["schedule"])
         require(is_count(values["roll_backs"], 0, MAX_ROLL_BACKS + 1))

@@ -27,7 +27,7 @@ from distill_core.training.prior.facts import kept_epochs, kept_facts, prior_met
 from distill_core.training.prior.kept import Kept
 from distill_core.training.prior.muon import Muon
 from distill_core.training.prior.run import PriorRun
-from distill_core.training.prior.run_kind import file_prior_of, history_of
+from distill_core.training.prior.run_kind import file_prior_of, history_of, temperatures_of
 from distill_core.training.prior.trained import TrainedPrior
 from distill_core.training.prior.words import PRIOR
 from distill_core.training.run_folder.checks import damaged_run, reading_a_run
@@ -64,6 +64,12 @@ def codes_digest(codes: SplitCodes, chunk_steps: int | None) -> str:
     return digest.hexdigest()
 
 
+def temperatures_in(run: PriorRun) -> dict[Keep, float]:
+    """Return the temperature of each of the weights to choose from, as far as it is known."""
+    found = {which: run.temperatures.get(weights.epoch) for which, weights in run.kept.choices.items()}
+    return {which: temperature for which, temperature in found.items() if temperature is not None}
+
+
 def state_of(
     run: PriorRun,
     model_path: Path,
@@ -94,6 +100,7 @@ def state_of(
         "before_memorizing_state_dict": run.before_memorizing.state,
         "current_state_dict": written_once(current, (run.last.state, run.best.state)),
         "before_memorizing_epoch": run.before_memorizing.epoch,
+        "temperatures": {which.value: temperature for which, temperature in temperatures_in(run).items()},
         "roll_backs": run.roll_backs,
         "optimizer_states": on_cpu(run.optimizer.states(), should_stop),
         "schedule": on_cpu(run.scheduler.state_dict(), should_stop),
@@ -136,6 +143,8 @@ def restore(run: PriorRun, values: dict[str, Any]) -> None:
     run.history.extend(history_of(values))
     kept = _weights_of(values, run.history)
     run.best, run.last, run.before_memorizing = kept.best, kept.last, kept.before_memorizing
+    temperatures = temperatures_of(values)
+    run.temperatures.update({kept.choices[which].epoch: temperatures[which] for which in temperatures})
     with reading_a_run():
         check_optimizers(run.optimizer.parts, values["optimizer_states"], _MOMENTS)
         check_schedule(run.scheduler, values["schedule"])
@@ -167,4 +176,5 @@ def trained_of(values: dict[str, Any]) -> TrainedPrior:
         is_kept=True,
         weights=kept.choices,
         file_prior=file_prior_of(values),
+        temperatures=temperatures_of(values),
     )

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from distill_core.audio.dataset import AudioDataset, scan
-from distill_core.device import resolve_device, use_training_threads
+from distill_core.device import resolve_device, using_training_threads
 from distill_core.events import OnEvent, ShouldStop, Stopped, ignore, never
 from distill_core.memory import memory_in_words
 from distill_core.models.architectures import prior_row
@@ -30,7 +30,7 @@ from distill_core.training.prior.file_prior import measure_file_prior
 from distill_core.training.prior.kept import KEPT_UNASKED
 from distill_core.training.prior.run import PriorRun, refuse_one_code, refuse_too_little
 from distill_core.training.prior.run_kind import config_of
-from distill_core.training.prior.state import WRITING, restore, state_of, trained_of
+from distill_core.training.prior.state import WRITING, restore, state_of, temperatures_in, trained_of
 from distill_core.training.prior.trained import TrainedPrior
 from distill_core.training.run_folder.folder import RunFolder
 from distill_core.training.settings import check_settings_class
@@ -38,13 +38,17 @@ from distill_core.training.settings import check_settings_class
 _SMALLER = "Try a smaller batch, or a smaller prior (hidden size, layers)."
 
 
-def _build_prior(loaded: LoadedVQModel, config: PriorConfig, codes: SplitCodes, device: torch.device) -> Prior:
+def _build_prior(
+    loaded: LoadedVQModel, config: PriorConfig, codes: SplitCodes, unfinished: Mapping[str, Any] | None
+) -> Prior:
     """Return a new prior; its context is as long as asked for, but no longer than the longest training sound."""
     geometry = loaded.geometry
     longest = max(geometry.chunk_steps, *(sound.steps for sound in codes.train))  # a second or more, to go on from
     context_steps = min(geometry.steps_within(config.context_s), longest)
     prior_class = prior_row(config.architecture).load()
-    return prior_class.begin(geometry, loaded.model.codebook_size, asdict(config), context_steps).to(device)
+    learns_end = unfinished is None or bool(prior_class.has_ends(unfinished["prior_config"]))
+    settings = asdict(config) | {"learns_end": learns_end}
+    return prior_class.begin(geometry, loaded.model.codebook_size, settings, context_steps).to(loaded.model.device)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,7 @@ def _prepare(request: _PriorRequest, dataset: AudioDataset, on_event: OnEvent, s
     torch.manual_seed(config.seed)
     digest = codec_digest(loaded.model.state_dict())
     run = PriorRun(
-        _build_prior(loaded, config, codes, loaded.model.device),
+        _build_prior(loaded, config, codes, request.unfinished),
         config,
         codes,
         files,
@@ -136,6 +140,7 @@ def _result(run: PriorRun, keeper: Keeper, dataset: AudioDataset, ended: Ended, 
         keeper.has_best,
         run.kept.choices,
         run.file_prior,
+        temperatures_in(run),
     )
     return trained.keeping(KEPT_UNASKED)
 
@@ -187,8 +192,8 @@ def train_prior(
         NotEnoughMemoryError: it ran out of memory.
     """
     check_settings_class(config, PriorConfig)
-    use_training_threads()
     with ExitStack() as stack:
+        stack.enter_context(using_training_threads())
         stack.enter_context(torch.random.fork_rng())
         stack.enter_context(memory_in_words("train with these settings", _SMALLER))
         run_folder = stack.enter_context(run_folder_in_use(run_folder, on_event, resume=resume))

@@ -24,7 +24,8 @@ class TrainedPrior:
     `prior` has the weights that are kept and is on the CPU, or is None if training ended before the first validation;
     `config` and `metadata` are plain dicts exactly as the file holds them; `history` has one entry for each epoch;
     `ended` is the ending. `run_id` names the run in the run folder, "" without one; `is_kept`: the run has this prior.
-    `weights` has the weights to choose from; `file_prior` is the prior that a save replaces.
+    `weights` has the weights to choose from, `temperatures` what was fitted for each; `file_prior` is the prior that a
+    save replaces.
     """
 
     prior: Prior | None
@@ -36,6 +37,7 @@ class TrainedPrior:
     is_kept: bool = False
     weights: Mapping[Keep, KeptWeights] = field(default_factory=dict)
     file_prior: FilePrior | None = None
+    temperatures: Mapping[Keep, float] = field(default_factory=dict)
 
     @classmethod
     def none(cls, ended: Ended) -> TrainedPrior:
@@ -61,7 +63,8 @@ class TrainedPrior:
         chosen = self.weights[kept]
         prior = type(self.prior).from_state(self.config, self.prior.codebook_size, dict(chosen.state))
         metrics = next(metrics for metrics in self.history if metrics.epoch == chosen.epoch)
-        return replace(self, prior=prior, metadata=self.metadata | kept_facts(metrics, kept))
+        facts = kept_facts(metrics, kept, self.temperatures.get(kept))
+        return replace(self, prior=prior, metadata=self.metadata | facts)
 
     @property
     def is_no_better_than_guessing(self) -> bool:

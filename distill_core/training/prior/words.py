@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from distill_core.models.temperature import temperature_of
 from distill_core.text import file_name
 from distill_core.training.events import ENDED_WORDS, Ended
 from distill_core.training.prior.events import KEPT_WORDS, Keep, perplexity, verdict_words
@@ -83,6 +84,19 @@ def predictable_words(was_below_limit: object) -> str:
     if not isinstance(was_below_limit, bool):
         return ""
     return "yes, in some epoch" if was_below_limit else "no"
+
+
+def end_words(has_ends: bool | None) -> str:
+    """Return what a prior knows of where sounds end, or "" for one that can know nothing."""
+    if has_ends is None:
+        return ""
+    return "learned" if has_ends else "learned silence; train again for clean endings"
+
+
+def temperature_words(temperature: object) -> str:
+    """Return a fitted temperature, or "" for a value of a stranger's file that cannot be one."""
+    fitted = temperature_of({"temperature": temperature})
+    return f"{fitted:.2f} (fitted on held-out sounds)" if fitted == temperature else ""
 
 
 def kept_words(kept: object) -> str:

@@ -8,22 +8,11 @@ from functools import cache
 from pathlib import Path
 
 from distill_core.errors import DistillError
-from distill_core.folders import run_folders
+from distill_core.folders import is_gone, run_folders
 from distill_core.models.persistence import read_codec_digest
 from distill_core.training.run_folder.facts import ListedRun, RunState, UnfinishedRun
 from distill_core.training.run_folder.kind import RunKinds
 from distill_core.training.run_folder.stored import StoredRun
-
-
-def _is_gone(path: Path) -> bool:
-    """Tell whether there is no file at a path; one that cannot be looked for counts as present."""
-    try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        return True
-    except OSError:
-        return False
-    return False
 
 
 def codec_at(model: Path) -> str:
@@ -35,7 +24,7 @@ def codec_at(model: Path) -> str:
 
 def has_lost_its_model(facts: UnfinishedRun, codec_at: Callable[[Path], str]) -> bool:
     """Tell whether a run's model is gone from its path, or has another codec; `codec_at` returns a model's codec."""
-    if _is_gone(facts.model):
+    if is_gone(facts.model):
         return True
     return bool(facts.codec_digest) and codec_at(facts.model) not in ("", facts.codec_digest)
 
