@@ -24,7 +24,10 @@ if TYPE_CHECKING:
         TrainingError,
     )
     from distill_core.files.save_check import check_can_save
-    from distill_core.generation.sampling import SamplingSettings, sample_codes
+    from distill_core.generation.generate import generate, generate_takes
+    from distill_core.generation.request import GenerateRequest, Sample
+    from distill_core.generation.sampling import sample_codes
+    from distill_core.generation.settings import SamplingSettings
     from distill_core.models.flat import CodePrior
     from distill_core.models.persistence import (
         LoadedVQModel,
@@ -63,7 +66,10 @@ _HOMES = {
         "SaveError",
         "TrainingError",
     ),
-    "generation.sampling": ("SamplingSettings", "sample_codes"),
+    "generation.generate": ("generate", "generate_takes"),
+    "generation.request": ("GenerateRequest", "Sample"),
+    "generation.sampling": ("sample_codes",),
+    "generation.settings": ("SamplingSettings",),
     "models.persistence": (
         "LoadedVQModel",
         "load_model_v2",
@@ -100,6 +106,7 @@ __all__ = [
     "ConvVQVAE",
     "DatasetError",
     "DistillError",
+    "GenerateRequest",
     "LoadedVQModel",
     "ModelFileError",
     "ModelSummary",
@@ -110,6 +117,7 @@ __all__ = [
     "PriorTrainingCompleteEvent",
     "PriorTrainingStartEvent",
     "ReadOnlyError",
+    "Sample",
     "SamplingSettings",
     "SaveError",
     "TrainedPrior",
@@ -118,6 +126,8 @@ __all__ = [
     "check_memorization",
     "extract_code_sequences",
     "flatten_codes",
+    "generate",
+    "generate_takes",
     "get_adaptive_prior_config",
     "load_model_v2",
     "prior_config_for",

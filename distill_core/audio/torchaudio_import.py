@@ -1,7 +1,7 @@
 """The import of torchaudio, which works also beside a torch that its compiled extension was not built for.
 
-The wheel's extension is linked against CUDA and refuses a CPU-only torch. Distill uses only mel, Griffin-Lim and
-resampling, plain Python on top of torch, so it does without an extension that does not load.
+The wheel's extension is linked against CUDA and refuses a CPU-only torch. Distill uses only mel and resampling, and
+as a rival of its own way back Griffin-Lim: plain Python on top of torch, which does without the extension.
 """
 
 from __future__ import annotations

@@ -1,87 +1,34 @@
 """New codes from a prior: logits to probabilities to codes, many sequences at a time.
 
-Every sequence has random numbers of its own and takes one for each code (inverse transform sampling), so it does not
-depend on its neighbours in the batch.
+Each code takes one random number (inverse transform sampling), which is a function of seed, step, band and level. So
+a sequence does not depend on its neighbours in the batch, but for rounding, which differs between processors, batches
+and numbers of threads: in single precision it moves a random number across its border once in about 10⁵ codes, in
+double precision once in 10¹³.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from distill_core.errors import ConfigError
 from distill_core.events import OnEvent, Phase, ProgressReporter, ShouldStop, ignore, never, stop_point
-from distill_core.models.prior import Decoder, Prior
+from distill_core.generation.settings import SamplingSettings, is_whole, require
+from distill_core.models.prior import Prior
 
-_LARGEST_SHARE = 1 - 2.0**-20
-
-
-def _require(holds: bool, name: str, value: object, wanted: str) -> None:
-    if not holds:
-        raise ConfigError(name, f"{name} cannot be {value!r}.", f"It must be {wanted}.")
-
-
-def _is_whole(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def _is_positive(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0
-
-
-@dataclass(frozen=True, slots=True)
-class SamplingSettings:
-    """The settings of sampling; by default, codes are drawn from the prior's own probabilities.
-
-    Attributes:
-        temperature: below 1 the likely codes become likelier, above 1 the unlikely ones.
-        top_k: the number of likeliest codes that may be drawn; 0 for all.
-        top_p: the share that the likeliest codes which may be drawn have together (nucleus sampling); 1 for all.
-        level_temperatures: a further factor on the temperature for each level; empty for none.
-
-    Raises:
-        ConfigError: an impossible setting; names the field.
-    """
-
-    temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 1.0
-    level_temperatures: tuple[float, ...] = ()
-
-    def __post_init__(self) -> None:
-        _require(_is_positive(self.temperature), "temperature", self.temperature, "a number above 0")
-        _require(_is_whole(self.top_k, 0), "top_k", self.top_k, "a whole number of 0 or more")
-        _require(_is_positive(self.top_p) and self.top_p <= 1, "top_p", self.top_p, "above 0 and at most 1")
-        every = isinstance(self.level_temperatures, tuple) and all(map(_is_positive, self.level_temperatures))
-        _require(every, "level_temperatures", self.level_temperatures, "a tuple of numbers above 0")
-
-    def temperatures(self, num_quantizers: int) -> list[float]:
-        """Return the temperature of each level.
-
-        Raises:
-            ConfigError: there are level temperatures, but not one for each level.
-        """
-        factors = self.level_temperatures or (1.0,) * num_quantizers
-        wanted = f"empty or one number for each of {num_quantizers} levels"
-        _require(len(factors) == num_quantizers, "level_temperatures", self.level_temperatures, wanted)
-        return [self.temperature * factor for factor in factors]
-
-
+_LARGEST_SHARE = 1 - 2.0**-32  # shares of the last codes may be zero: rounding must not reach them
+GIVEN_NONE = -1  # in the place of a code that is to be drawn
 _AS_LEARNED = SamplingSettings()
 
 
 def probabilities(logits_BK: Tensor, temperature: float) -> Tensor:
-    """Return `[B, K]` in double precision, or in single precision on MPS, which has no other."""
-    precise = torch.float32 if logits_BK.device.type == "mps" else torch.float64
-    below_best = (logits_BK - logits_BK.amax(1, keepdim=True)).to(precise)
+    """Return `[B, K]` in double precision."""
+    below_best = (logits_BK - logits_BK.amax(1, keepdim=True)).double()
     return (below_best / temperature).softmax(1)
 
 
@@ -93,13 +40,6 @@ def keep_top_k(shares_BK: Tensor, top_k: int) -> Tensor:
     return shares_BK.where(shares_BK >= least_B1, 0.0)
 
 
-def _sorted(shares_BK: Tensor) -> Tensor:
-    """Return `[B, K]` sorted from small to large; on a CPU by numpy, which takes a fraction of torch's time."""
-    if shares_BK.device.type == "cpu":
-        return torch.from_numpy(np.sort(shares_BK.numpy(), axis=1))
-    return shares_BK.sort(dim=1).values
-
-
 def keep_top_p(shares_BK: Tensor, top_p: float) -> Tensor:
     """Return `[B, K]` with zeros for all but the fewest largest shares whose sum reaches `top_p` of the whole.
 
@@ -107,7 +47,7 @@ def keep_top_p(shares_BK: Tensor, top_p: float) -> Tensor:
     """
     if top_p == 1:
         return shares_BK
-    rising_BK = _sorted(shares_BK)
+    rising_BK = torch.from_numpy(np.sort(shares_BK.numpy(), axis=1))  # a fraction of the time of torch's own
     summed_BK = rising_BK.cumsum(1)
     dropped_B1 = (summed_BK <= (1 - top_p) * summed_BK[:, -1:]).sum(1, keepdim=True)
     least_B1 = rising_BK.gather(1, dropped_B1.clamp_(max=shares_BK.shape[1] - 1))
@@ -121,42 +61,22 @@ def draw(shares_BK: Tensor, uniform_B: Tensor) -> Tensor:
     return torch.searchsorted(summed_BK, targets_B1, right=True)[:, 0]
 
 
-def uniform_numbers(seed: int, indices: Sequence[int], length: int) -> Tensor:
-    """Return `[B, length]` in double precision, 0 to below 1, each sequence's from a generator of its own."""
-    rows = []
-    for index in indices:
-        digest = blake2b(f"{seed} {index}".encode(), digest_size=8).digest()
-        generator = torch.Generator().manual_seed(int.from_bytes(digest, "little"))
-        rows.append(torch.rand(length, generator=generator, dtype=torch.float64))
-    # Shares of the last codes may be zero: rounding must not reach them.
-    return torch.stack(rows).clamp_(max=_LARGEST_SHARE)
+def uniform_numbers(seed: int, unit: int, count: int) -> Tensor:
+    """Return the random numbers `[count]` of a unit's codes, in the prior's order; in double precision, 0 to below 1.
 
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """Some sequences' codes `[B, T]`, in the prior's order, and the random numbers that choose them."""
-
-    codes_BT: Tensor
-    uniform_BT: Tensor
-    decoder: Decoder
-
-    def draw_position(self, position: int, temperatures: list[float], settings: SamplingSettings) -> None:
-        """Fill in the codes of one position, level by level, in every sequence."""
-        for level, temperature in enumerate(temperatures):
-            self._draw_code(position * len(temperatures) + level, temperature, settings)
-
-    def _draw_code(self, index: int, temperature: float, settings: SamplingSettings) -> None:
-        shares_BK = probabilities(self.decoder.logits(self.codes_BT, index), temperature)
-        shares_BK = keep_top_p(keep_top_k(shares_BK, settings.top_k), settings.top_p)
-        self.codes_BT[:, index] = draw(shares_BK, self.uniform_BT[:, index])
-
-
-def _ready_for_decoding(prior: Prior) -> Prior:
-    """Return a copy without dropout whose matrices lie column by column: half the time for 8 sequences on a CPU.
-
-    The given prior stays as it is, in the middle of a training too.
+    They are words of Philox4x64-10 (Salmon et al. 2011) under the key (seed, 0), from the counter (0, 0, 0, unit) on.
     """
-    ready = deepcopy(prior).eval()
+    words = np.random.Philox(key=seed, counter=[0, 0, 0, unit]).random_raw(count)
+    return torch.from_numpy((words >> 11) * 2.0**-53).clamp_(max=_LARGEST_SHARE)
+
+
+def ready_for_decoding(prior: Prior, dtype: torch.dtype) -> Prior:
+    """Return a copy on the processor, without dropout, for decoding in a precision.
+
+    Its matrices lie column by column: half the time for 8 sequences. The given prior stays as it is, in the middle of a
+    training too.
+    """
+    ready = deepcopy(prior).eval().to("cpu", dtype)
     for module in ready.modules():
         if not isinstance(module, nn.Embedding):
             for weight in module.parameters(recurse=False):
@@ -164,20 +84,87 @@ def _ready_for_decoding(prior: Prior) -> Prior:
     return ready
 
 
-def _start_batch(prior: Prior, seed: int, indices: range, length: int) -> _Batch:
-    device = next(prior.parameters()).device
-    precise = torch.float32 if device.type == "mps" else torch.float64
-    uniform_BT = uniform_numbers(seed, indices, length).to(device, precise)
-    codes_BT = torch.zeros(len(indices), length, dtype=torch.long, device=device)
-    return _Batch(codes_BT, uniform_BT, prior.decoder(len(indices)))
+def unit_steps(prior: Prior, bands: int) -> int:
+    """Return the number of steps that are drawn together: one, or a second's for a prior that learns from chunks."""
+    return prior.context_steps(bands) if prior.layout == "chunks" else 1
+
+
+class Drawing:
+    """Sequences that are drawn unit by unit, each a sound from its beginning, by a prior that is ready for decoding.
+
+    A unit is a step, or a second for a prior that learns from chunks. Sequence i has `seeds[i]`; the first unit has the
+    random numbers of unit `first_unit`. Codes of `given_WHQ` are not drawn, except where it has `GIVEN_NONE`.
+
+    Raises:
+        ConfigError: there are level temperatures, but not one for each level.
+        Stopped: `should_stop()` turned true while a unit was drawn.
+    """
+
+    def __init__(
+        self,
+        prior: Prior,
+        bands: int,
+        seeds: Sequence[int],
+        settings: SamplingSettings,
+        *,
+        first_unit: int = 0,
+        given_WHQ: Tensor | None = None,
+        should_stop: ShouldStop = never,
+    ) -> None:
+        self._prior, self._bands, self._seeds = prior, bands, seeds
+        self._settings, self._temperatures = settings, settings.temperatures(prior.num_quantizers)
+        self._unit, self._steps, self._should_stop = first_unit, 0, should_stop
+        nothing_WHQ = torch.empty(0, bands, prior.num_quantizers, dtype=torch.long)
+        self._given_WHQ = nothing_WHQ if given_WHQ is None else given_WHQ
+        self._decoder = prior.decoder(len(seeds))
+        self._codes_BT = torch.zeros(len(seeds), 0, dtype=torch.long)
+
+    def next_unit(self) -> Tensor:
+        """Draw the next unit and return its codes `[B, W, H, Q]`."""
+        unit = unit_steps(self._prior, self._bands)
+        first = self._codes_BT.shape[1]
+        given_T = self._given(unit)
+        self._codes_BT = torch.cat([self._codes_BT, given_T.expand(len(self._seeds), -1)], 1)
+        if bool((given_T == GIVEN_NONE).any()):  # else the decoder takes them in later, all at once
+            self._draw(first, given_T)
+        self._steps += unit
+        self._unit += 1
+        return self._prior.in_steps(self._codes_BT[:, first:], self._bands)
+
+    def have_ended(self) -> Tensor:
+        """Draw whether the sounds end with the last step, `[B]`, by a prior that learned it."""
+        codes_per_step = self._bands * self._prior.num_quantizers
+        numbers = [uniform_numbers(seed, self._unit - 1, codes_per_step + 1)[-1] for seed in self._seeds]
+        logits_B = self._decoder.end_logits(self._codes_BT, self._codes_BT.shape[1])
+        return torch.stack(numbers) < logits_B.double().sigmoid()
+
+    def _given(self, unit: int) -> Tensor:
+        """Return the given codes `[T]` of the next unit in the prior's order."""
+        given_WHQ = self._given_WHQ[self._steps : self._steps + unit]
+        padded_WHQ = functional.pad(given_WHQ, (0, 0, 0, 0, 0, unit - len(given_WHQ)), value=GIVEN_NONE)
+        return self._prior.in_order(padded_WHQ[None])[0]
+
+    def _draw(self, first: int, given_T: Tensor) -> None:
+        uniform_BT = torch.stack([uniform_numbers(seed, self._unit, len(given_T)) for seed in self._seeds])
+        for place, given in enumerate(given_T.tolist()):
+            if place % self._prior.num_quantizers == 0:
+                stop_point(self._should_stop)
+            logits_BK = self._decoder.logits(self._codes_BT, first + place)
+            if given == GIVEN_NONE:
+                self._codes_BT[:, first + place] = self._code(logits_BK, first + place, uniform_BT[:, place])
+
+    def _code(self, logits_BK: Tensor, index: int, uniform_B: Tensor) -> Tensor:
+        shares_BK = probabilities(logits_BK, self._temperatures[index % len(self._temperatures)])
+        shares_BK = keep_top_p(keep_top_k(shares_BK, self._settings.top_k), self._settings.top_p)
+        return draw(shares_BK, uniform_B)
 
 
 def _require_counts(prior: Prior, count: object, steps: int, bands: int, seed: object, batch_size: object) -> None:
     for name, value in (("count", count), ("steps", steps), ("batch_size", batch_size)):
-        _require(_is_whole(value, 1), name, value, "a whole number of 1 or more")
-    _require(_is_whole(seed, 0), "seed", seed, "a whole number of 0 or more")
-    chunk = prior.context_steps(bands) if prior.layout == "chunks" else 1
-    _require(steps % chunk == 0, "steps", steps, f"a multiple of {chunk}")
+        require(is_whole(value, 1), name, value, "a whole number of 1 or more")
+    require(is_whole(seed, 0), "seed", seed, "a whole number of 0 or more")
+    unit = unit_steps(prior, bands)
+    require(steps % unit == 0, "steps", steps, f"a multiple of {unit}")
 
 
 def _batches(count: int, batch_size: int) -> list[range]:
@@ -193,6 +180,7 @@ def sample_steps(
     settings: SamplingSettings = _AS_LEARNED,
     seed: int = 0,
     batch_size: int = 32,
+    dtype: torch.dtype = torch.float32,
     on_event: OnEvent = ignore,
     should_stop: ShouldStop = never,
 ) -> Tensor:
@@ -200,27 +188,25 @@ def sample_steps(
 
     A prior that learns from chunks gives whole seconds, each by itself; `steps` is then a multiple of a second's.
 
-    Sequence i depends on the prior, the settings, `seed` and i alone, and each step only on the steps before it. Batch
-    size and threads change a code only if rounding, about 1e-6, moves a random number across its border.
+    Sequence i depends on the prior, the settings and `seed + i` alone, and each step only on the steps before it. In
+    double precision (`dtype`) the codes are the same on every machine; it takes about twice the time.
 
     Raises:
         ConfigError: an impossible number; names the argument or the setting.
         Stopped: `should_stop()` turned true.
     """
     _require_counts(prior, count, steps, bands, seed, batch_size)
-    temperatures, positions = settings.temperatures(prior.num_quantizers), steps * bands
-    codes_NT = torch.empty(count, positions * prior.num_quantizers, dtype=torch.long)
-    progress = ProgressReporter(Phase.SAMPLE, count * positions, on_event)
+    progress, found = ProgressReporter(Phase.SAMPLE, count * steps, on_event), []
     with torch.inference_mode():
-        prior = _ready_for_decoding(prior)
+        ready = ready_for_decoding(prior, dtype)
         for indices in _batches(count, batch_size):
-            batch = _start_batch(prior, seed, indices, codes_NT.shape[1])
-            for position in range(positions):
-                stop_point(should_stop)
-                batch.draw_position(position, temperatures, settings)
-                progress.update(indices.start * positions + (position + 1) * len(indices))
-            codes_NT[indices.start : indices.stop] = batch.codes_BT
-    return prior.in_steps(codes_NT, bands)
+            seeds = [seed + index for index in indices]
+            drawing, units = Drawing(ready, bands, seeds, settings, should_stop=should_stop), []
+            for step in range(0, steps, unit_steps(prior, bands)):
+                units.append(drawing.next_unit())
+                progress.update(indices.start * steps + (step + units[-1].shape[1]) * len(indices))
+            found.append(torch.cat(units, 1))
+    return torch.cat(found).clone()
 
 
 def sample_codes(prior: Prior, count: int, positions: int, **options: Any) -> Tensor:
@@ -234,8 +220,8 @@ def sample_codes(prior: Prior, count: int, positions: int, **options: Any) -> Te
         ConfigError: an impossible number; names the argument or the setting.
         Stopped: `should_stop()` turned true.
     """
-    _require(_is_whole(positions, 1), "positions", positions, "a whole number of 1 or more")
-    unit = prior.bands * (prior.context_steps(prior.bands) if prior.layout == "chunks" else 1)
-    _require(positions % unit == 0, "positions", positions, f"a multiple of {unit}")
+    require(is_whole(positions, 1), "positions", positions, "a whole number of 1 or more")
+    unit = prior.bands * unit_steps(prior, prior.bands)
+    require(positions % unit == 0, "positions", positions, f"a multiple of {unit}")
     codes_NWHQ = sample_steps(prior, count, positions // prior.bands, prior.bands, **options)
     return codes_NWHQ.transpose(1, 2).flatten(1, 2)

@@ -18,6 +18,8 @@ from distill_core.models.prior import Prior
 BANDS, STEPS, LEVELS, CODES = 2, 6, 3, 16
 CONTEXT = BANDS * STEPS
 ARCHITECTURES = ["flat", "frames"]
+# Random numbers of seed 41, step 7, times 2⁵³: what any other program has to draw.
+WORDS_OF_41_7 = [3156146230449625, 2710112078509011, 3483146891250535]
 GREEDY = SamplingSettings(top_k=1)
 
 
@@ -206,15 +208,21 @@ def test_the_small_functions() -> None:
     assert draw(torch.tensor([[0.0, 1.0, 0.0]]), torch.tensor([0.0])).item() == 1
     logits = torch.tensor([[1e4, 1e4, 0.0]])
     assert probabilities(logits, 1e-30).tolist() == [[0.5, 0.5, 0.0]]
-    numbers = uniform_numbers(0, range(3), 1000)
+
+
+def test_random_numbers_are_a_function_of_seed_step_band_and_level() -> None:
+    numbers = uniform_numbers(0, 0, 1000)
     assert float(numbers.mean()) == pytest.approx(0.5, abs=0.05)
-    assert torch.equal(uniform_numbers(0, [1], 10), numbers[1:2, :10])
+    assert torch.equal(uniform_numbers(0, 0, 10), numbers[:10])
+    others = [uniform_numbers(seed, step, 1000) for seed, step in ((1, 0), (0, 1), (2**63 - 1, 5))]
+    assert all(abs(float(torch.corrcoef(torch.stack([numbers, other]))[0, 1])) < 0.15 for other in others)
+    assert [int(number * 2**53) for number in uniform_numbers(41, 7, 3)] == WORDS_OF_41_7
 
 
 def test_progress_and_stopping() -> None:
     events: list[Any] = []
     sample_codes(_frames(), 3, CONTEXT, batch_size=2, on_event=events.append)
-    assert events[-1] == JobProgress(Phase.SAMPLE, 3 * CONTEXT, 3 * CONTEXT)
+    assert events[-1] == JobProgress(Phase.SAMPLE, 3 * STEPS, 3 * STEPS)
     answers = iter([False] * 5 + [True])
     with pytest.raises(Stopped):
         sample_codes(_frames(), 3, CONTEXT, should_stop=lambda: next(answers))
