@@ -15,9 +15,11 @@ from distill_core.training.prior.words import (
     AGREEMENT,
     PREDICTABLE,
     agreement_words,
+    end_words,
     kept_words,
     newer_prior_words,
     predictable_words,
+    temperature_words,
 )
 from distill_core.training.words import ended_words
 
@@ -41,6 +43,7 @@ _PRIOR_LABELS = {
     "sibling_agreement": AGREEMENT,
     "was_memorizing": PREDICTABLE,
     "unigram_perplexity": "perplexity of guessing by frequency alone",
+    "temperature": "temperature",
     "format": "number format of training",
     "training_date": "trained",
     "dataset_name": "sounds",
@@ -55,6 +58,7 @@ _WORDS: dict[str, Callable[[object], str]] = {
     "ended": ended_words,
     "sibling_agreement": agreement_words,
     "was_memorizing": predictable_words,
+    "temperature": temperature_words,
 }
 
 
@@ -135,6 +139,8 @@ def _show_prior(terminal: Terminal, summary: ModelSummary) -> None:
     terminal.say(f"Prior: {summary.prior_architecture}, {summary.prior_parameters:,} parameters")
     if sizes := summary.prior_network:
         terminal.say("  network: " + ", ".join(f"{size} {_NETWORK[name]}" for name, size in sizes.items()))
+    if ends := end_words(summary.prior_has_ends):
+        terminal.say(f"  endings: {ends}", "" if summary.prior_has_ends else "yellow")
     if summary.counts_padding:
         terminal.say("  its perplexities count padding too (an older measure), and compare with no newer ones")
     for key, label in _PRIOR_LABELS.items():

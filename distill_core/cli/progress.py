@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import TaskID
 
+from distill_core.cli.bar import REFRESH_S, progress_bar
 from distill_core.cli.terminal import Terminal, say_settings
 from distill_core.events import JobProgress, SkippedFile
 from distill_core.training.codec.events import (
@@ -28,8 +29,6 @@ from distill_core.training.prior.events import (
 from distill_core.training.prior.words import agreement_words, file_prior_words
 from distill_core.training.words import phase_words
 
-_REFRESH_S = 0.1
-
 
 class TrainingProgress:
     """A listener that shows every event of scanning and training; `completed` is the event of the end."""
@@ -39,17 +38,7 @@ class TrainingProgress:
         self.completed: PriorTrainingCompleteEvent | VQVAETrainingCompleteEvent | CodecFitCompleteEvent | None = None
         self._total_epochs = 1
         self._verdict = self._warned_of = ""
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.percentage:>3.0f} %"),
-            TimeRemainingColumn(),
-            console=terminal.console,
-            transient=True,
-            redirect_stdout=False,  # else the JSON lines would go to stderr too
-            auto_refresh=False,
-            disable=not terminal.console.is_terminal,
-        )
+        self._bar = progress_bar(terminal.console)
         self._task: TaskID | None = None
         self._task_name, self._next_refresh = "", 0.0
 
@@ -102,7 +91,7 @@ class TrainingProgress:
         self._bar.update(self._task, description=text, completed=done, total=total)
         if time.monotonic() >= self._next_refresh and not self.terminal.is_behind:
             self._bar.refresh()
-            self._next_refresh = time.monotonic() + _REFRESH_S
+            self._next_refresh = time.monotonic() + REFRESH_S
 
     def _show_start(self, event: PriorTrainingStartEvent) -> None:
         self._total_epochs = event.total_epochs

@@ -232,10 +232,11 @@ def _signals_answered(handler: Handler) -> Iterator[None]:
 
 
 @contextmanager
-def stop_on_signals(terminal: Terminal) -> Iterator[threading.Event]:
+def stop_on_signals(terminal: Terminal, kept: str = "the best epoch is kept") -> Iterator[threading.Event]:
     """Set the terminal's `stop` at the first Ctrl-C, SIGTERM or SIGHUP; a second one interrupts at once.
 
-    Once the work is done, signals do nothing until all output is written: they would lose the path of the saved file.
+    `kept` says what a stop keeps. Once the work is done, signals do nothing until all output is written: they would
+    lose the path of the saved file.
     A handler may run in the middle of printing, so a thread prints the note on the first signal.
     """
     has_come, wakes = list[int](), threading.Event()
@@ -252,7 +253,7 @@ def stop_on_signals(terminal: Terminal) -> Iterator[threading.Event]:
     def tell() -> None:
         wakes.wait()
         if has_come:
-            terminal.say("Stopping; the best epoch is kept. Once more quits at once.", "yellow")
+            terminal.say(f"Stopping; {kept}. Once more quits at once.", "yellow")
 
     teller = Background(tell)
     teller.start()
@@ -265,8 +266,8 @@ def stop_on_signals(terminal: Terminal) -> Iterator[threading.Event]:
         teller.wait()
 
 
-def check_output(output: Path, force: bool) -> None:
-    """Refuse, before any work, an output that exists or that no file can be.
+def check_output(output: Path, force: bool, ending: str = ".distill") -> None:
+    """Refuse, before any work, an output that exists or that no file can be; `ending` is that of its name.
 
     Raises:
         SaveError: the output exists, or no file can have its path.
@@ -279,7 +280,7 @@ def check_output(output: Path, force: bool) -> None:
         reason = os.strerror(error.errno or 0)
         raise SaveError(f"“{output}” can't be: {reason}; nothing was written.", "Choose another name.") from error
     if not stat.S_ISREG(mode):
-        raise SaveError(f"“{output}” is not a file; nothing was written.", "Name a file that ends in .distill.")
+        raise SaveError(f"“{output}” is not a file; nothing was written.", f"Name a file that ends in {ending}.")
     if not force:
         raise SaveError(f"“{output}” exists already; nothing was written.", "Choose another name, or add --force.")
 

@@ -252,6 +252,8 @@ def test_inspect_tells_the_facts(tiny_model: Path, sounds_folder: Path) -> None:
     assert "Prior: frames" in shown
     assert re.search(r"  sibling agreement: \d+% of a validation sound's codes are those of its nearest", shown)
     assert re.search(r"  very predictable: (no|yes, in some epoch)\n", shown)
+    assert re.search(r"  endings: learned\n", shown)
+    assert re.search(r"  temperature: \d\.\d\d \(fitted on held-out sounds\)\n", shown)
     assert re.search(r"  training ended: after its last epoch\n", shown)
 
 
@@ -296,7 +298,7 @@ def test_names_that_are_not_utf8(tiny_model: Path, sounds_folder: Path) -> None:
     assert any("caf\ufffd" in file["name"] for file in _events(run.stdout)[0]["files"])
 
 
-@pytest.mark.parametrize("command", [[], ["train-prior"], ["inspect"]])
+@pytest.mark.parametrize("command", [[], ["train-prior"], ["inspect"], ["generate"]])
 def test_help_loads_no_engine(command: list[str]) -> None:
     program = (
         "import sys; from distill_core.cli import main; sys.argv = ['distill', *sys.argv[1:], '--help']\n"

@@ -1,0 +1,121 @@
+"""The facts of a take on disk: how it was made, and what became of it. Read back, they are a stranger's."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from distill_core.errors import ConfigError
+from distill_core.generation.request import GenerateRequest, PromptMode, Sample
+from distill_core.generation.settings import is_whole
+from distill_core.text import LONGEST_NAME, file_name, printable
+
+VERSION = 1
+LARGEST_FACTS = 1 << 20  # bytes
+_MOST_NOTES, _MOST_ENDS, _LONGEST_NOTE, _LONGEST_PATH = 20, 50_000, 500, 32_768
+_LONGEST_S = 86_400.0
+_TEXTS = ("model", "made_at", "prior_date", "codec_digest")
+_SETTINGS = ("seconds", "until_end", "temperature", "top_k", "top_p", "levels", "seed", "loop")
+
+
+def _settings_of(request: GenerateRequest) -> dict[str, Any]:
+    settings = {name: getattr(request, name) for name in _SETTINGS}
+    prompt = None if request.prompt is None else str(request.prompt.absolute())
+    more = {"level_temperatures": list(request.level_temperatures), "mode": request.mode.value}
+    return settings | more | {"prompt": prompt}
+
+
+def _text_of(metadata: Mapping[str, Any], name: str) -> str:
+    """Return a text in a model file's facts, "" for anything else that a stranger put there."""
+    value = metadata.get(name)
+    return printable(value, LONGEST_NAME) if isinstance(value, str) else ""
+
+
+def marks_of_prior(prior_metadata: Mapping[str, Any]) -> tuple[str, str]:
+    """Return what tells a prior from others: its training's date and its codec's digest, "" for what is unknown."""
+    return _text_of(prior_metadata, "training_date"), _text_of(prior_metadata, "codec_digest")
+
+
+def facts_of(sample: Sample, gain: float, model: Path, prior_metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the facts of a new take; `gain` is the one in its file, `prior_metadata` that of the prior it is from."""
+    prior_date, codec_digest = marks_of_prior(prior_metadata)
+    return {
+        "version": VERSION,
+        "settings": _settings_of(sample.request),
+        "duration_s": sample.duration_s,
+        "gain": gain,
+        "ends": list(sample.ends[:_MOST_ENDS]),
+        "prompt_steps": sample.prompt_steps,
+        "notes": list(sample.notes[:_MOST_NOTES]),
+        "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "model": file_name(model),
+        "prior_date": prior_date,
+        "codec_digest": codec_digest,
+    }
+
+
+def facts_text(facts: Mapping[str, Any]) -> bytes:
+    """Return facts as JSON, in ASCII: a path may have bytes that are no characters."""
+    return json.dumps(facts, indent=1).encode()
+
+
+def _within(value: object, least: float, most: float) -> bool:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return math.isfinite(value) and least <= value <= most
+
+
+def _all(values: object, most: int, holds: Callable[[Any], bool]) -> bool:
+    return isinstance(values, list) and len(values) <= most and all(map(holds, values))
+
+
+def _request_of(settings: Any) -> GenerateRequest:
+    """Return the request of settings.
+
+    Raises:
+        ConfigError: an impossible setting; names the field.
+        ValueError, TypeError, KeyError: it is of the wrong kind, or missing.
+    """
+    prompt, known = settings["prompt"], {name: settings[name] for name in _SETTINGS}
+    for name in ("until_end", "loop"):
+        if not isinstance(known[name], bool):
+            raise TypeError(name)
+    if prompt is not None and not (isinstance(prompt, str) and 0 < len(prompt) <= _LONGEST_PATH):
+        raise TypeError("prompt")
+    return GenerateRequest(
+        **known,
+        level_temperatures=tuple(settings["level_temperatures"]),
+        mode=PromptMode(settings["mode"]),
+        prompt=None if prompt is None else Path(prompt),
+    )
+
+
+def _are_possible(facts: Mapping[str, Any]) -> bool:
+    return (
+        facts["version"] == VERSION
+        and _within(facts["duration_s"], 0, _LONGEST_S)
+        and _within(facts["gain"], 0, 1)
+        and is_whole(facts["prompt_steps"], 0)
+        and _all(facts["ends"], _MOST_ENDS, lambda step: is_whole(step, 0))
+        and _all(facts["notes"], _MOST_NOTES, lambda note: isinstance(note, str))
+        and all(isinstance(facts[name], str) for name in _TEXTS)
+    )
+
+
+def read_facts(text: bytes) -> tuple[dict[str, Any], GenerateRequest] | None:
+    """Return facts, their texts made printable, and the request among them; None for any that are impossible."""
+    try:
+        facts = json.loads(text)
+        request = _request_of(facts["settings"])
+        if not _are_possible(facts):
+            return None
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError, ConfigError):
+        return None
+    known = {name: facts[name] for name in ("duration_s", "gain", "ends", "prompt_steps")}
+    known |= {name: printable(facts[name], LONGEST_NAME) for name in _TEXTS}
+    notes = [printable(note, _LONGEST_NOTE) for note in facts["notes"]]
+    return known | {"settings": _settings_of(request), "notes": notes}, request
