@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QTimer, Signal, Slot
+from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
     QDropEvent,
     QGuiApplication,
+    QKeyEvent,
+    QResizeEvent,
     QSessionManager,
     QShowEvent,
 )
@@ -20,10 +22,13 @@ from app.flows.actions import Actions
 from app.flows.closing import Closing
 from app.flows.commands import Commands
 from app.flows.prompts import Prompts, QtPrompts
+from app.panels.generate_panel import GeneratePanel
 from app.panels.inspect_panel import InspectPanel
 from app.panels.options_panel import OptionsPanel
+from app.panels.player_panel import PlayerPanel
 from app.panels.sources_panel import SourcesPanel
-from app.panels.training_panel import TrainingPanel
+from app.panels.takes_panel import TakesPanel
+from app.panels.training_panel import COMPACT_SPACE, TrainingPanel
 from app.presentation.notices import begins_to_warn
 from app.session import Session
 from app.session.available import ActionId
@@ -34,6 +39,7 @@ from distill_core.training.prior.words import no_longer_opens_words
 
 _EVENT_MS = 5000
 _FIRST_SIZE, _MINIMUM_SIZE = (1040, 720), (760, 560)
+_ROOMY_HEIGHT = 700
 
 
 class MainWindow(QMainWindow):
@@ -44,7 +50,7 @@ class MainWindow(QMainWindow):
     def __init__(self, session: Session, prompts: Prompts | None = None) -> None:
         super().__init__()
         self._session = session
-        self._may_close = self._was_shown = False
+        self._may_close = self._was_shown = self._is_small = False
         self.commands = Commands(session, prompts or QtPrompts(), self)
         self.closing = Closing(session, self.commands)
         self.sources = SourcesPanel(session, self.commands)
@@ -52,6 +58,9 @@ class MainWindow(QMainWindow):
         self.options = OptionsPanel(session)
         self.side = QTabWidget()
         self.training = TrainingPanel(session, self.commands, self.side)
+        self.generate = GeneratePanel(session, self.commands)
+        self.takes = TakesPanel(session, self.commands)
+        self.player = PlayerPanel(session, self.commands)
         self.actions_table = Actions(session, self.commands, self)
         self._awake = Awake(self)
         self._lay_out()
@@ -68,9 +77,12 @@ class MainWindow(QMainWindow):
         self.side.addTab(self.inspect, "Inspect")
         self.side.addTab(self.options, "Options")
         central = QWidget()
-        layout = QVBoxLayout(central)
+        self._column = layout = QVBoxLayout(central)
         layout.addWidget(self.sources)
         layout.addWidget(self.training, 1)
+        layout.addWidget(self.player)
+        layout.addWidget(self.generate)
+        layout.addWidget(self.takes)
         self.setCentralWidget(central)
         central.setFocus()  # no card looks chosen at the start; the Tab key goes to the first
         self._device = QLabel()
@@ -171,6 +183,29 @@ class MainWindow(QMainWindow):
         self._awake.hold(False)
         self.closing.shut_down()
         event.accept()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Give all but the curve less room in a small window."""
+        super().resizeEvent(event)
+        is_small = event.size().height() < _ROOMY_HEIGHT
+        if is_small is not self._is_small:
+            self._is_small = is_small
+            self._set_compact(is_small)
+
+    def _set_compact(self, is_small: bool) -> None:
+        for panel in (self.sources, self.training, self.player, self.takes):
+            panel.set_compact(is_small)
+        across = self._column.contentsMargins().left()
+        down = COMPACT_SPACE if is_small else across
+        self._column.setContentsMargins(across, down, across, down)
+        self._column.setSpacing(COMPACT_SPACE if is_small else -1)  # -1: the style's
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Play or stop with the space bar, where no button, box, list or text field takes it."""
+        if event.key() == Qt.Key.Key_Space and not event.modifiers() and not event.isAutoRepeat():
+            self.commands.play()
+        else:
+            super().keyPressEvent(event)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Accept files anywhere in the window, or say why none can be opened now."""

@@ -13,6 +13,8 @@ from PySide6.QtWidgets import QMainWindow, QMenu
 from app.flows.commands import Commands
 from app.flows.help import Help
 from app.flows.runs_list import RunsList
+from app.flows.takes_list import TakesList
+from app.presentation.generating import BEST_TIP
 from app.session import Session
 from app.session.available import ActionId, available
 from app.session.state import State
@@ -21,6 +23,8 @@ from app.words import as_tooltip, on_button, shown_name
 
 _Keys = QKeySequence.StandardKey | str | None
 
+_OF_PLAYER = (ActionId.PLAY, ActionId.LOOP, ActionId.FLIP, ActionId.FLIP_SIDE)
+_GENERATE, _TROUBLESHOOTING = "&Generate", "&Help/&Troubleshooting"
 _KEEP = {
     ActionId.KEEP_BEST: ("&Keep Best", "Of the training, keep the epoch of the lowest perplexity"),
     ActionId.KEEP_LAST: ("Keep &Last", "Of the training, keep the last epoch"),
@@ -33,7 +37,7 @@ _KEEP = {
 
 @dataclass(frozen=True, slots=True)
 class ActionSpec:
-    """One action; `menu` is the title of its menu."""
+    """One action; `menu` is the title of its menu, or that of a menu within one: "&Help/&Troubleshooting"."""
 
     id: ActionId
     menu: str
@@ -44,8 +48,7 @@ class ActionSpec:
     icon_name: str = ""
 
 
-def action_table(commands: Commands, help_menu: Help, runs: RunsList, window: QMainWindow) -> list[ActionSpec]:
-    """Return every action of the menus, in their order."""
+def _file_actions(commands: Commands, runs: RunsList, window: QMainWindow) -> list[ActionSpec]:
     return [
         ActionSpec(
             ActionId.OPEN_MODEL,
@@ -100,16 +103,13 @@ def action_table(commands: Commands, help_menu: Help, runs: RunsList, window: QM
             runs.show,
             "List the trainings that were never saved, also those whose model has moved",
         ),
-        ActionSpec(
-            ActionId.CLEAR_CACHE,
-            "&File",
-            "Clear Cac&he",
-            None,
-            commands.clear_cache,
-            "Remove the codes that are kept so that the next training on the same sounds starts sooner",
-        ),
         ActionSpec(ActionId.CLOSE, "&File", "C&lose", "Ctrl+W", window.close),
         ActionSpec(ActionId.QUIT, "&File", "&Quit", "Ctrl+Q", window.close),
+    ]
+
+
+def _training_actions(commands: Commands) -> list[ActionSpec]:
+    return [
         ActionSpec(
             ActionId.TRAIN, "&Train", "&Train", "Ctrl+R", commands.train, "Train a prior on the sounds", "train"
         ),
@@ -137,12 +137,117 @@ def action_table(commands: Commands, help_menu: Help, runs: RunsList, window: QM
         ActionSpec(ActionId.USE_BEST, "&Train", "Use Its &Best Prior", None, commands.unfinished.use_best),
         ActionSpec(ActionId.DISCARD, "&Train", "&Discard Unfinished Training", None, commands.unfinished.discard),
         ActionSpec(ActionId.OPTIONS, "&Train", "&Options…", "Ctrl+,", commands.show_options),
+    ]
+
+
+def _player_actions(commands: Commands) -> list[ActionSpec]:
+    return [
+        ActionSpec(
+            ActionId.PLAY,
+            "&Play",
+            "&Play or Stop",
+            "Ctrl+Space",
+            commands.play,
+            "Play what is in the player, or stop; the space bar alone does it too where it means nothing else",
+            "play",
+        ),
+        ActionSpec(ActionId.LOOP, "&Play", "&Loop", "Ctrl+L", commands.loop, "Begin again at the end, or not", "loop"),
+        ActionSpec(
+            ActionId.FLIP,
+            "&Play",
+            "&Compare A with B",
+            "Ctrl+B",
+            commands.flip,
+            "Go from one of the last two sounds to the other, in mid-sound",
+        ),
+        ActionSpec(
+            ActionId.FLIP_SIDE,
+            "&Play",
+            "Compare &Original with Model",
+            "Ctrl+M",
+            commands.hearing.flip_side,
+            "Go from a source sound to what the model makes of it, or back",
+        ),
+    ]
+
+
+def _take_actions(commands: Commands) -> list[ActionSpec]:
+    takes = commands.takes
+    return [
+        ActionSpec(
+            ActionId.GENERATE,
+            _GENERATE,
+            "&Generate",
+            "Ctrl+G",
+            takes.generate_or_cancel,
+            "Make a take: new sound from what the prior has learned; once more to cancel it",
+        ),
+        ActionSpec(
+            ActionId.LISTEN_TO_BEST,
+            _GENERATE,
+            "&Listen to Best So Far",
+            "Ctrl+Shift+G",
+            takes.listen_to_best,
+            BEST_TIP,
+        ),
+        ActionSpec(
+            ActionId.SAVE_TAKE, _GENERATE, "&Save Take…", "Ctrl+E", takes.save, "Save the chosen take as a file"
+        ),
+        ActionSpec(ActionId.SAVE_ALL_TAKES, _GENERATE, "Save &All Takes…", "Ctrl+Shift+E", takes.save_all),
+        ActionSpec(ActionId.DELETE_TAKE, _GENERATE, "&Delete Take", None, takes.delete, "Delete the chosen take"),
+        ActionSpec(
+            ActionId.BRING_TAKE_BACK,
+            _GENERATE,
+            "&Undo Delete",
+            QKeySequence.StandardKey.Undo,
+            takes.bring_back,
+            "Bring the take back that was deleted last",
+        ),
+    ]
+
+
+def _troubleshooting(commands: Commands, help_menu: Help, takes: TakesList) -> list[ActionSpec]:
+    return [
+        ActionSpec(
+            ActionId.ALL_TAKES,
+            _TROUBLESHOOTING,
+            "&Takes of All Models…",
+            None,
+            takes.show,
+            "See how much room takes use, and remove those of models that are gone",
+        ),
+        ActionSpec(
+            ActionId.CLEAR_CACHE,
+            _TROUBLESHOOTING,
+            "&Clear Cache",
+            None,
+            commands.clear_cache,
+            "Remove the codes that are kept so that the next training on the same sounds starts sooner",
+        ),
+        ActionSpec(ActionId.OPEN_LOGS, _TROUBLESHOOTING, "Open &Log Folder", None, help_menu.open_logs),
+    ]
+
+
+def action_table(
+    commands: Commands, help_menu: Help, runs: RunsList, takes: TakesList, window: QMainWindow
+) -> list[ActionSpec]:
+    """Return every action of the menus, in their order."""
+    return [
+        *_file_actions(commands, runs, window),
+        *_training_actions(commands),
+        *_take_actions(commands),
+        *_player_actions(commands),
         ActionSpec(ActionId.INSPECT, "&View", "&Inspect", "F9", commands.show_inspect),
         ActionSpec(ActionId.EXPLAIN_PERPLEXITY, "&Help", "What Is &Perplexity?", "F1", commands.explain_perplexity),
         ActionSpec(ActionId.REGISTER, "&Help", "&Add Distill to the Applications Menu…", None, help_menu.register),
-        ActionSpec(ActionId.OPEN_LOGS, "&Help", "Open &Log Folder", None, help_menu.open_logs),
+        *_troubleshooting(commands, help_menu, takes),
         ActionSpec(ActionId.ABOUT, "&Help", "A&bout Distill", None, help_menu.about),
     ]
+
+
+def _menu(title: str, menus: dict[str, QMenu], window: QMainWindow) -> QMenu:
+    outer, _, inner = title.partition("/")
+    return menus[outer].addMenu(inner) if inner else window.menuBar().addMenu(title)
 
 
 class Actions(QObject):
@@ -154,10 +259,12 @@ class Actions(QObject):
         self.by_id: dict[ActionId, QAction] = {}
         menus: dict[str, QMenu] = {}
         self.runs = RunsList(session, commands, window)
-        for spec in action_table(commands, Help(session, commands), self.runs, window):
+        self.takes = TakesList(session, commands, window)
+        for spec in action_table(commands, Help(session, commands), self.runs, self.takes, window):
             if spec.menu not in menus:
-                menus[spec.menu] = window.menuBar().addMenu(spec.menu)
+                menus[spec.menu] = _menu(spec.menu, menus, window)
             menus[spec.menu].addAction(self._build(spec))
+        commands.files.actions = [self.by_id[identity] for identity in _OF_PLAYER]
         self.recents = QMenu("Open &Recent", menus["&File"])
         menus["&File"].insertMenu(self.by_id[ActionId.SAVE_PRIOR], self.recents)
         self.recents.setToolTipsVisible(True)  # models of one name in several folders

@@ -13,8 +13,11 @@ from PySide6.QtWidgets import QWidget
 from app.flows import questions
 from app.flows.demo_files import DemoFiles, copying
 from app.flows.drops import ONLY_FILES, Target, route
+from app.flows.files_list import FilesList
+from app.flows.hearing import Hearing
 from app.flows.prompts import Prompts
 from app.flows.saving import Saving
+from app.flows.takes import Takes
 from app.flows.unfinished import Unfinished
 from app.session import Session
 from app.session.activity import Activity, Subject
@@ -46,6 +49,11 @@ class Commands(QObject):
         self.unfinished = Unfinished(session, self)
         self.saving = Saving(session, prompts, window, self)
         self.saving.said.connect(self.said)
+        self.takes = Takes(session, prompts, window, self)
+        self.takes.said.connect(self.said)
+        self.hearing = Hearing(session, self)
+        self.files = FilesList(session, self.hearing, window)
+        session.player.unavailable.connect(self.said)
         session.demo_copied.connect(self._on_demo_copied)
         session.cache_cleared.connect(self._on_cache_cleared)
         session.failed.connect(self._on_failed)
@@ -155,9 +163,22 @@ class Commands(QObject):
         self.ask(questions.plain("perplexityDialog", "What is perplexity?", PERPLEXITY_EXPLAINED), str)
 
     def show_files(self) -> None:
-        """List the used sounds and the skipped files."""
-        if (dataset := self._session.state.open.dataset) is not None:
-            self.ask(questions.file_list(dataset), str)
+        """List the used sounds, to be played, and the skipped files."""
+        self.files.show()
+
+    # Playing
+
+    def play(self) -> None:
+        """Play what is in the player, or stop."""
+        self._session.player.toggle()
+
+    def loop(self) -> None:
+        """Have the player begin again at the end, or no longer."""
+        self._session.player.set_loop(not self._session.player.is_loop)
+
+    def flip(self) -> None:
+        """Listen to the other one of the last two sounds."""
+        self._session.player.flip()
 
     def copy_text(self, text: str) -> None:
         """Put a text on the clipboard."""
@@ -189,7 +210,7 @@ class Commands(QObject):
 
     @Slot(object, object)
     def _on_failed(self, subject: Subject, problem: Problem) -> None:
-        if problem.details:
+        if problem.details and subject not in (Subject.TAKE, Subject.SHELF):  # a sentence beside the takes
             self.report_bug(problem)
 
     @Slot(object)

@@ -179,6 +179,15 @@ def route(urls: Sequence[QUrl], target: Target) -> Drop:
     return sort([_path(url) for url in urls], target)
 
 
+def one_sound(urls: Sequence[QUrl]) -> Path | None:
+    """Return the sound of a drop that is one file, otherwise None."""
+    drop = route(urls, "sounds")
+    if len(drop.sounds) != 1 or drop.passed_over or drop.model is not None:
+        return None
+    (sound,) = drop.sounds
+    return sound if _kind(sound) in ("sound", "unknown") else None
+
+
 def can_accept(urls: Sequence[QUrl], target: Target) -> bool:
     """Tell whether a drop of dragged URLs on a card would be taken."""
     return route(urls, target).is_taken

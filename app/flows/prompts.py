@@ -10,6 +10,8 @@ from typing import Literal, Protocol
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog, QLabel, QMessageBox, QPushButton, QTextEdit, QWidget
 
+SOUND_FILTER = "Sounds (*.wav *.aif *.aiff *.flac *.mp3 *.ogg *.opus *.m4a *.caf);;All files (*)"
+TAKE_FILTER = "WAV, 24 bit (*.wav);;FLAC, 24 bit (*.flac)"
 MODEL_FILTER = "Distill models (*.distill *.sda);;All files (*)"
 
 
@@ -48,6 +50,15 @@ class Prompts(Protocol):
 
     def choose_copy(self, parent: QWidget, suggested: Path, answer: Callable[[Path], object]) -> None:
         """Ask where to save a copy."""
+
+    def choose_sound(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
+        """Ask for a sound to start from."""
+
+    def choose_take(self, parent: QWidget, suggested: Path, answer: Callable[[Path], object]) -> None:
+        """Ask where to save a take."""
+
+    def choose_target(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
+        """Ask for a folder to save takes into."""
 
     def ask(self, parent: QWidget, question: Question, answer: Callable[[str], object]) -> None:
         """Ask a question; the answer is a choice's id."""
@@ -115,6 +126,27 @@ class QtPrompts:
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setDefaultSuffix("distill")
         dialog.selectFile(suggested.name)
+        self._open(dialog, answer)
+
+    def choose_sound(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
+        """Ask for a sound to start from."""
+        dialog = QFileDialog(parent, "Choose a Sound to Start From", str(start), SOUND_FILTER)
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        self._open(dialog, answer)
+
+    def choose_take(self, parent: QWidget, suggested: Path, answer: Callable[[Path], object]) -> None:
+        """Ask where to save a take; the dialog itself asks before an existing file is replaced."""
+        dialog = QFileDialog(parent, "Save Take", str(suggested.parent), TAKE_FILTER)
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix("wav")
+        dialog.filterSelected.connect(lambda chosen: dialog.setDefaultSuffix("flac" if "flac" in chosen else "wav"))
+        dialog.selectFile(suggested.name)
+        self._open(dialog, answer)
+
+    def choose_target(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
+        """Ask for a folder to save takes into."""
+        dialog = QFileDialog(parent, "Save All Takes In", str(start))
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
         self._open(dialog, answer)
 
     def ask(self, parent: QWidget, question: Question, answer: Callable[[str], object]) -> None:

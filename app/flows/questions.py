@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -11,17 +10,14 @@ from app.flows.prompts import Choice, Question
 from app.session.problems import Problem
 from app.session.state import TrainingState
 from app.words import counted, shown_name
-from distill_core.text import printable
 from distill_core.training.prior.words import SAVING_REPLACES, compared_words, has_prior_words, known_perplexity
 
 if TYPE_CHECKING:
-    from distill_core.audio.dataset import AudioDataset
     from distill_core.models.summary import ModelSummary
     from distill_core.training.prior.trained import TrainedPrior
     from distill_core.training.run_folder.facts import ListedRun
 
 CANCEL = Choice("cancel", "Cancel", "reject")
-_MOST_SOURCES = 6  # that a dialog names
 
 
 def _date(text: object) -> str | None:
@@ -104,6 +100,31 @@ def discard_run(run: ListedRun) -> Question:
     )
 
 
+def remove_takes(name: str, count: int) -> Question:
+    """Ask before the takes of a model are removed."""
+    return Question(
+        "removeTakesQuestion",
+        f"Remove the takes of “{name}”?",
+        f"{counted(count, 'take')}, those with a star too. This can't be undone.",
+        (Choice("remove", "Remove", "destroy"), CANCEL),
+        default="cancel",
+        escape="cancel",
+    )
+
+
+def remove_all_takes() -> Question:
+    """Ask before the takes of all models are removed."""
+    return Question(
+        "removeAllTakesQuestion",
+        "Delete all takes of all models?",
+        "Those with a star go too, and so do the copies that were dragged into other programs: a project that uses one "
+        "where it is will miss it. This can't be undone.",
+        (Choice("remove", "Delete All", "destroy"), CANCEL),
+        default="cancel",
+        escape="cancel",
+    )
+
+
 def save_first(model: Path) -> Question:
     """Ask before an unsaved prior would be lost."""
     return Question(
@@ -152,17 +173,3 @@ def plain(identity: str, title: str, text: str, details: str = "") -> Question:
     close = Choice("close", "Close", "reject")
     kind: Literal["information"] = "information"
     return Question(identity, title, text, (close,), default="close", escape="close", details=details, kind=kind)
-
-
-def file_list(dataset: AudioDataset) -> Question:
-    """Name the used files and the skipped ones."""
-    skipped = [f"{file.name} – {file.reason}" for file in dataset.skipped]
-    used = [f"{file.name} ({file.duration_s:.1f} s){' – ' + file.note if file.note else ''}" for file in dataset.files]
-    text = "\n".join([f"Skipped ({len(skipped)}):", *skipped, "", f"Used ({len(used)}):", *used])
-    title = f"{counted(len(used), 'sound')} used, {len(skipped)} skipped"
-    places = [printable(str(path)) for path in dataset.sources[:_MOST_SOURCES]]
-    if len(dataset.sources) > _MOST_SOURCES:
-        places.append(f"and {len(dataset.sources) - _MOST_SOURCES:,} more")
-    passed_over = [f"{dataset.passed_over}."] if dataset.passed_over else []
-    about = "\n".join([*places, *passed_over])
-    return replace(plain("fileListDialog", title, about, text), shows_details=True)

@@ -37,6 +37,11 @@ class SourcesPanel(QWidget):
         session.progress.connect(self._on_progress)
         self._on_state(session.state)
 
+    def set_compact(self, is_compact: bool) -> None:
+        """Take less room."""
+        for card in (self.model_card, self.sounds_card):
+            card.set_compact(is_compact)
+
     def _connect_cards(self) -> None:
         self.model_card.browse_requested.connect(self._commands.browse_model)
         self.sounds_card.browse_requested.connect(self._commands.browse_sounds)

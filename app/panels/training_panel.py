@@ -6,12 +6,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Slot
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtCore import QPoint, Qt, Slot
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QProgressBar, QPushButton, QSplitter, QVBoxLayout, QWidget
 
 from app import words
 from app.flows.commands import Commands
-from app.presentation import controls, notices, status
+from app.presentation import controls, generating, notices, status
 from app.presentation.notices import Notice
 from app.session import Session
 from app.session.available import KEEPING
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from distill_core.training.events import StepMetrics
     from distill_core.training.prior.events import PriorEpochMetrics, PriorTrainingStartEvent
 
-_BAR_STEPS = 1000
+COMPACT_SPACE = 4
+_BAR_STEPS, _COMPACT_BUTTON_HEIGHT = 1000, 32
 _BAR_HEIGHT, _BUTTON_HEIGHT = 10, 36  # the button is as high as bar and sentence, so that the bar moves nothing
 
 
@@ -60,6 +61,10 @@ class TrainingPanel(QWidget):
         self.train_button.setMinimumWidth(150)
         self.train_button.setAutoDefault(True)  # Enter clicks it
         self.train_button.clicked.connect(self._on_train_clicked)
+        self.best_button = QPushButton(generating.LISTEN_TO_BEST)
+        self.best_button.setObjectName("listenToBestButton")
+        self.best_button.setMinimumHeight(_BUTTON_HEIGHT)
+        self.best_button.clicked.connect(commands.takes.listen_to_best)
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setFixedHeight(_BAR_HEIGHT)
@@ -84,17 +89,26 @@ class TrainingPanel(QWidget):
             splitter.setCollapsible(splitter.indexOf(widget), False)
         splitter.setStretchFactor(0, 1)
         splitter.setSizes([670, 330])
-        layout = QVBoxLayout(self)
+        self._column = layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         for banner in (self.memorization_banner, self.notice_banner):
             layout.addWidget(banner)
         layout.addWidget(splitter, 1)
         layout.addLayout(self._controls())
 
+    def set_compact(self, is_compact: bool) -> None:
+        """Take less room around the curve."""
+        self._column.setSpacing(COMPACT_SPACE if is_compact else -1)  # -1: the style's
+        for button in (self.train_button, self.best_button):
+            button.setMinimumHeight(_COMPACT_BUTTON_HEIGHT if is_compact else _BUTTON_HEIGHT)
+        for banner in (self.memorization_banner, self.notice_banner):
+            banner.set_compact(is_compact)
+
     def _controls(self) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setSpacing(12)
         row.addWidget(self.train_button)
+        row.addWidget(self.best_button)
         middle = QVBoxLayout()
         middle.setSpacing(4)
         middle.addWidget(self.bar)
@@ -112,10 +126,12 @@ class TrainingPanel(QWidget):
         session.step_finished.connect(self._on_step)
         session.epoch_finished.connect(self._on_epoch)
         session.training_ended.connect(self._on_ended)
+        self.plot.epoch_chosen.connect(self._on_epoch_chosen)
 
     @Slot(object)
     def _on_state(self, state: State) -> None:
         self._show_button(controls.train_button(state))
+        self._show_best_button(state)
         _show(self.notice_banner, notices.notice(state))
         _show(self.memorization_banner, notices.warning(state))
         self.bar.setVisible(controls.has_bar(state))
@@ -128,6 +144,11 @@ class TrainingPanel(QWidget):
         self.train_button.setText(look.text)
         self.train_button.setEnabled(look.is_enabled)
         set_primary(self.train_button, look.is_primary)
+
+    def _show_best_button(self, state: State) -> None:
+        self.best_button.setVisible(generating.has_best_button(state))
+        self.best_button.setEnabled(generating.best_button(state).is_enabled)
+        self.best_button.setToolTip(words.as_tooltip(generating.best_tip(state)))
 
     def _show_sentence(self, state: State) -> None:
         self.sentence.setText(status.main_text(state, self._session.estimate_seconds() if state.is_idle else None))
@@ -166,6 +187,24 @@ class TrainingPanel(QWidget):
     @Slot(object)
     def _on_epoch(self, epoch: PriorEpochMetrics) -> None:
         self.plot.add_epoch(epoch)
+
+    @Slot(int, QPoint)
+    def _on_epoch_chosen(self, epoch: int, where: QPoint) -> None:
+        menu = self.epoch_menu(epoch)
+        menu.aboutToHide.connect(menu.deleteLater)
+        menu.popup(where)
+
+    def epoch_menu(self, epoch: int) -> QMenu:
+        """Return the menu of an epoch of the curve: it is heard, and it is kept, if its weights still are."""
+        state, menu = self._session.state, QMenu(self)
+        if not generating.can_hear(state, epoch):
+            menu.addAction(generating.not_kept_words(state, epoch)).setEnabled(False)
+            return menu
+        hear = menu.addAction(f"&Hear Epoch {epoch}")
+        hear.triggered.connect(lambda: self._commands.takes.listen_to_epoch(epoch))
+        if (keep := generating.keep_action(state, epoch)) is not None:
+            menu.addAction(f"&Keep Epoch {epoch}").triggered.connect(lambda: self._commands.keep(keep))
+        return menu
 
     @Slot()
     def _on_train_clicked(self) -> None:

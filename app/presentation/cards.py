@@ -25,7 +25,8 @@ def model_card(state: State) -> CardLook:
         return CardLook("busy", f"Opening {words.shown_name(state.open.pending_model)}…")
     if state.open.model is None:
         return CardLook("empty", "Drop a model (.distill) here", button="Open Model…")
-    return CardLook("filled", file_name(state.open.model.path), tuple(words.model_lines(state.open.model)))
+    lines = tuple(words.model_lines(state.open.model))
+    return CardLook("filled", file_name(state.open.model.path), lines, minor=lines[0])
 
 
 def model_refusal(state: State) -> str:
@@ -52,12 +53,11 @@ def sounds_progress(progress: JobProgress) -> str:
 
 def _filled(state: State, dataset: AudioDataset) -> CardLook:
     link = f"{words.counted(len(dataset.skipped), 'file')} skipped" if dataset.skipped else "all files"
-    lines = [words.sounds_line(dataset)]
-    if state.open.model is not None:
-        lines.append(words.size_line(state.options.auto, state.options.overrides))
+    size = "" if state.open.model is None else words.size_line(state.options.auto, state.options.overrides)
+    lines = [words.sounds_line(dataset), *([size] if size else [])]
     if dataset.passed_over:
         lines += str(dataset.passed_over).split(", ")  # in one line a narrow card would leave its middle out
-    return CardLook("filled", printable(dataset.name, LONGEST_NAME), tuple(lines), (SHOW_FILES, link))
+    return CardLook("filled", printable(dataset.name, LONGEST_NAME), tuple(lines), (SHOW_FILES, link), minor=size)
 
 
 def sounds_refusal(state: State) -> str:

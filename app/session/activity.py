@@ -24,16 +24,18 @@ TRAINING_ACTIVITIES = frozenset({Activity.PREPARING, Activity.TRAINING, Activity
 
 
 class Runner(Enum):
-    """A thread for tasks."""
+    """A thread for tasks: long work, what is made to be heard, and beside both the reading and keeping of sounds."""
 
     WORK = "work"
     LISTEN = "listen"
+    SHELF = "shelf"
 
 
 class Subject(Enum):
     """The subject of a task; it decides who shows its problem, and who waits for its end.
 
-    The problem of OTHER is shown like that of a training, above the curve, and nobody waits for it.
+    The problem of OTHER is shown like that of a training, above the curve, and nobody waits for it. That of HEARING is
+    shown in the player, those of TAKE and SHELF beside the takes.
     """
 
     ENGINE = "engine"
@@ -45,4 +47,7 @@ class Subject(Enum):
     RUNS = "runs"
     WEIGHTS = "weights"
     CACHE = "cache"
+    TAKE = "take"
+    SHELF = "shelf"
+    HEARING = "hearing"
     OTHER = "other"

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from app.session.activity import Activity
 from app.session.state import State, TrainingState
+from app.session.voice import prior_settings
 from distill_core.training.prior.events import Keep
 
 
@@ -28,10 +29,21 @@ class ActionId(StrEnum):
     KEEP_BEFORE_MEMORIZING = "keepBeforeMemorizingAction"
     SHOW_IN_FOLDER = "showInFolderAction"
     UNFINISHED_RUNS = "unfinishedRunsAction"
+    GENERATE = "generateAction"
+    LISTEN_TO_BEST = "listenToBestAction"
+    SAVE_TAKE = "saveTakeAction"
+    SAVE_ALL_TAKES = "saveAllTakesAction"
+    DELETE_TAKE = "deleteTakeAction"
+    BRING_TAKE_BACK = "bringTakeBackAction"
+    ALL_TAKES = "allTakesAction"
     OPTIONS = "optionsAction"
     INSPECT = "inspectAction"
     CLOSE = "closeAction"
     QUIT = "quitAction"
+    PLAY = "playAction"
+    LOOP = "loopAction"
+    FLIP = "flipAction"
+    FLIP_SIDE = "flipSideAction"
     CLEAR_CACHE = "clearCacheAction"
     REGISTER = "registerAction"
     EXPLAIN_PERPLEXITY = "explainPerplexityAction"
@@ -41,8 +53,13 @@ class ActionId(StrEnum):
 
 ALWAYS = frozenset(
     {
+        ActionId.ALL_TAKES,
         ActionId.OPTIONS,
         ActionId.INSPECT,
+        ActionId.PLAY,
+        ActionId.LOOP,
+        ActionId.FLIP,
+        ActionId.FLIP_SIDE,
         ActionId.CLOSE,
         ActionId.QUIT,
         ActionId.EXPLAIN_PERPLEXITY,
@@ -82,9 +99,25 @@ def _when_idle(state: State) -> set[ActionId]:
     return actions
 
 
+def _with_takes(state: State) -> set[ActionId]:
+    """Return the actions on takes, which wait for no other task."""
+    actions = set()
+    if prior_settings(state) is not None:
+        actions.add(ActionId.GENERATE)
+    if state.is_training and state.training.best is not None and state.training.is_kept:
+        actions.add(ActionId.LISTEN_TO_BEST)
+    if state.takes.takes:
+        actions.add(ActionId.SAVE_ALL_TAKES)
+    if state.takes.chosen_take is not None:
+        actions |= {ActionId.SAVE_TAKE, ActionId.DELETE_TAKE}
+    if state.takes.deleted:
+        actions.add(ActionId.BRING_TAKE_BACK)
+    return actions
+
+
 def available(state: State) -> frozenset[ActionId]:
     """Return the actions that are available now; menus, buttons and drops all read this."""
-    actions = set(ALWAYS)
+    actions = {*ALWAYS, *_with_takes(state)}
     can_open = state.work in _OPENING_ACTIVITIES
     if can_open:
         actions |= {ActionId.OPEN_MODEL, ActionId.CHOOSE_SOUNDS, ActionId.TRY_DEMO}

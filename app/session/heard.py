@@ -8,9 +8,12 @@ from app.session.activity import Activity, Runner
 from app.session.estimate import epoch_work
 from app.session.signals import News
 from app.session.state import State
+from app.session.takes import TakeEvent
 from app.session.task import Taken
+from app.session.tasks.shelving import TakeOutline
 from app.session.tasks.training import SaveChecked
 from distill_core.events import JobProgress, SkippedFile
+from distill_core.generation.request import SoundBlock
 from distill_core.training.events import OlderStateTaken, RolledBack, RunNotKept, StepMetrics
 from distill_core.training.prior.events import PriorEpochMetrics, PriorTrainingStartEvent
 
@@ -35,14 +38,28 @@ def _hear_start(state: State, event: PriorTrainingStartEvent) -> Taken:
     return state, news
 
 
+def _hear_take(state: State, told: TakeEvent) -> Taken:
+    """Let through what the take under way tells, and nothing of one that was given up."""
+    if told.making is not state.takes.making:
+        return state, []
+    match told.event:
+        case SoundBlock():
+            return state, [("sound_block", told.event)]
+        case JobProgress():
+            return state, [("take_progress", told.event)]
+    return state, []
+
+
 def hear(state: State, event: object, runner: Runner) -> Taken:
     """Return the state after an event from inside a task, and the signals to send once it is set.
 
-    They are of the training and its preparation, which the work runner does: the same events of another runner, such as
-    the progress of sampling while it trains, are none of them.
+    The work runner's are of the training and its preparation. The listen runner's are of takes: the same events, such
+    as progress, mean something else there.
     """
-    if runner is not Runner.WORK:
-        return state, []
+    if runner is Runner.LISTEN:
+        return _hear_take(state, event) if isinstance(event, TakeEvent) else (state, [])
+    if runner is Runner.SHELF:
+        return state, [("take_outlined", event)] if isinstance(event, TakeOutline) else []
     match event:
         case JobProgress():
             return state, [("progress", event)]

@@ -10,13 +10,23 @@ from PySide6.QtCore import QObject, Signal, Slot
 from app.session.activity import Activity, Runner, Subject
 from app.session.heard import hear
 from app.session.jobs import Job, JobOutcome, JobRunner
-from app.session.problems import problem_from
+from app.session.problems import Problem, problem_from
 from app.session.signals import News, SessionSignals
 from app.session.state import State
 from app.session.task import Task
 from distill_core.events import Stopped
 
 _PRECIOUS = (Subject.TRAINING, Subject.SAVING)
+_GIVEN_UP_BY_STOP = (Subject.TAKE, Subject.HEARING)
+
+
+def _problem_of(outcome: JobOutcome) -> Problem | None:
+    """Return what went wrong, in words; nobody waits any more for a sound that was given up."""
+    if outcome.error is None or isinstance(outcome.error, Stopped):
+        return None
+    problem = problem_from(outcome.error, outcome.details)
+    job = outcome.job
+    return None if job.task.subject in _GIVEN_UP_BY_STOP and job.stop.is_set() else problem
 
 
 class TaskHost(SessionSignals):
@@ -31,7 +41,7 @@ class TaskHost(SessionSignals):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._state = State()
-        self._is_signalling = False
+        self._is_signalling = self._is_closed = False
         self._runners: dict[Runner, JobRunner] = {}
         self._runner(Runner.WORK)
 
@@ -59,9 +69,9 @@ class TaskHost(SessionSignals):
         self.do_later(task)
         self._become(self._state.doing(task.runner, task.activity))
 
-    def do_later(self, task: Task[Any]) -> None:
+    def do_later(self, task: Task[Any]) -> Job:
         """Run a task after those under way, and show its activity when it begins."""
-        self._runner(task.runner).submit(task)
+        return self._runner(task.runner).submit(task)
 
     @property
     def has_ended(self) -> bool:
@@ -69,7 +79,11 @@ class TaskHost(SessionSignals):
         return not any(runner.is_alive for runner in self._runners.values())
 
     def close(self, wait_ms: int) -> bool:
-        """End the threads, idle ones too; return False if one did not end in time."""
+        """End the threads, idle ones too; return False if one did not end in time.
+
+        What a job tells after that is for nobody, and begins no other.
+        """
+        self._is_closed = True
         have_ended = [runner.close(wait_ms) for runner in self._runners.values()]
         return all(have_ended)
 
@@ -90,6 +104,8 @@ class TaskHost(SessionSignals):
 
     @Slot(object)
     def _on_job_started(self, job: Job) -> None:
+        if self._is_closed:
+            return
         runner = self._runner(job.task.runner)
         if job.task.subject not in _PRECIOUS and any(map(runner.has, _PRECIOUS)):
             return  # the state says already that a training or a save is on its way: nothing may be opened meanwhile
@@ -98,6 +114,8 @@ class TaskHost(SessionSignals):
 
     @Slot(object, object)
     def _on_event(self, event: object, runner: Runner) -> None:
+        if self._is_closed:
+            return
         state, news = hear(self._state, event, runner)
         if state is not self._state:
             self._become(state)
@@ -105,19 +123,19 @@ class TaskHost(SessionSignals):
 
     @Slot(object)
     def _on_job_ended(self, outcome: JobOutcome) -> None:
+        if self._is_closed:
+            return
         task, state = outcome.job.task, self._state
         runner = self._runner(task.runner)
         if not runner.is_busy:
             state = state.doing(task.runner, Activity.NONE)
-        if not runner.has(task.subject):
-            state = state.done_with(task.subject)
+        news: list[News] = []
         if outcome.error is None:
             state, news = task.take(state, outcome.result)
-            self._become(state)
-            self._send(news)
-        elif isinstance(outcome.error, Stopped):
-            self._become(state)
-        else:
-            problem = problem_from(outcome.error, outcome.details)
-            self._become(state.with_problem(task.subject, problem))
+        if not runner.has(task.subject):
+            state = state.done_with(task.subject)
+        problem = _problem_of(outcome)
+        self._become(state if problem is None else state.with_problem(task.subject, problem))
+        self._send(news)
+        if problem is not None:
             self.failed.emit(task.subject, problem)

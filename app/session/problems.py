@@ -52,7 +52,7 @@ def problem_from(error: BaseException, details: str = "") -> Problem:
     logger.error("unexpected error\n%s", details or error)
     return Problem(
         BUG_MESSAGE,
-        "Details are in the log: Help ▸ Open Log Folder.",
+        "Details are in the log: Help ▸ Troubleshooting ▸ Open Log Folder.",
         details or "".join(traceback.format_exception(error)),
     )
 

@@ -11,24 +11,29 @@ from PySide6.QtCore import QObject, Slot
 
 from app.session.activity import Activity, Runner, Subject
 from app.session.estimate import speed_of, training_seconds
-from app.session.host import TaskHost
-from app.session.settings import Settings
-from app.session.tasks import models, runs, saving, sounds, training, upkeep
+from app.session.take_host import TakeHost
+from app.session.tasks import hearing, models, runs, saving, sounds, training, upkeep
 
 if TYPE_CHECKING:
+    from app.session.jobs import Job
     from app.session.problems import Problem
-    from distill_core.audio.dataset import AudioDataset
+    from distill_core.audio.dataset import AudioDataset, AudioFile
     from distill_core.models.summary import ModelSummary
     from distill_core.training.prior.events import Keep
     from distill_core.training.prior.trained import TrainedPrior
 
 
-class Session(TaskHost):
+class Session(TakeHost):
     """Opens, trains and saves; its `settings` are conveniences that outlive the window."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.settings = Settings()
+        self.player.set_volume(self.settings.volume())
+        self.player.set_device(self.settings.output_device())
+        self.player.set_loop(self.settings.is_loop())
+        self.player.changed.connect(self._remember_player)
+        self._hearing: Job | None = None
+        self.device_known.connect(self._on_engine)
         self.model_changed.connect(self._remember_model)
         self.training_ended.connect(self._remember_speed)
         self.failed.connect(self._on_failed)
@@ -36,8 +41,12 @@ class Session(TaskHost):
     # Opening
 
     def load_engine(self) -> None:
-        """Import the engine behind the window."""
+        """Import the engine behind the window, then what a first take needs."""
         self.do_later(upkeep.loading_engine())
+
+    @Slot(str)
+    def _on_engine(self, device: str) -> None:
+        self.do_later(upkeep.loading_networks())
 
     def open_model(self, path: Path) -> None:
         """Read a model file's facts, after the tasks under way."""
@@ -145,22 +154,36 @@ class Session(TaskHost):
         """Remove the codes kept on disk."""
         self.do(upkeep.clearing_cache())
 
+    # Hearing
+
+    def hear_sound(self, file: AudioFile) -> None:
+        """Read a source sound for the player, in place of one that is still being read."""
+        model = self._state.open.model
+        rate = hearing.USUAL_RATE if model is None else model.geometry.sample_rate
+        self.hear_nothing()
+        self._hearing = self.do_later(hearing.reading(file, rate))
+
+    def hear_round_trip(self, file: AudioFile) -> None:
+        """Send a source sound through the open model and back, for the player."""
+        self.hear_nothing()
+        self._hearing = self._do_before_unasked(hearing.going_round(file, self._require_model()))
+
+    def hear_nothing(self) -> None:
+        """Give up the source sound that is being read."""
+        if self._hearing is not None:
+            self._hearing.stop.set()
+
+    def close(self, wait_ms: int) -> bool:
+        """Fall silent and end the threads; return False if one did not end in time."""
+        self.player.stop()
+        return super().close(wait_ms)
+
     # Requirements and consequences
 
     def _require_ready(self) -> tuple[ModelSummary, AudioDataset]:
         if self._state.open.dataset is None:
             raise ValueError("training needs sounds")
         return self._require_model(), self._state.open.dataset
-
-    def _require_model(self) -> ModelSummary:
-        if self._state.open.model is None:
-            raise ValueError("no model is open")
-        return self._state.open.model
-
-    def _require_trained(self) -> tuple[ModelSummary, TrainedPrior]:
-        if self._state.training.trained is None:
-            raise ValueError("there is no trained prior")
-        return self._require_model(), self._state.training.trained
 
     @Slot(object, object)
     def _on_failed(self, subject: Subject, problem: Problem) -> None:
@@ -171,6 +194,15 @@ class Session(TaskHost):
     def _remember_model(self, summary: ModelSummary) -> None:
         if self._state.open.real_path is not None:
             self.settings.add_recent_model(self._state.open.real_path)
+
+    @Slot()
+    def _remember_player(self) -> None:
+        settings, player = self.settings, self.player
+        if (settings.volume(), settings.output_device()) != (player.volume, player.device):
+            settings.set_volume(player.volume)
+            settings.set_output_device(player.device)
+        if settings.is_loop() != player.is_loop:
+            settings.set_loop(player.is_loop)
 
     @Slot(object)
     def _remember_speed(self, trained: TrainedPrior) -> None:

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QDir, QSettings
 
+from app.session.takes import LEAST_VARIETY, MOST_VARIETY, TakeOptions
+from distill_core.generation.request import LONGEST_S
+
 MAX_RECENTS = 8
 
 
@@ -63,9 +66,59 @@ class Settings:
         """Remember the last training's speed."""
         self._store.setValue("trainingSpeed", repr(speed))
 
+    def take_options(self) -> TakeOptions:
+        """Return the choices for takes that outlive the window; not the sound to start from, nor the seed."""
+        usual = TakeOptions()
+        return TakeOptions(
+            seconds=self._number("take/seconds", 0.1, LONGEST_S, usual.seconds),
+            one_sound=self._text("take/oneSound") == "yes",
+            variety=self._number("take/variety", LEAST_VARIETY, MOST_VARIETY, usual.variety),
+        )
+
+    def set_take_options(self, options: TakeOptions) -> None:
+        """Remember the choices for takes."""
+        self._store.setValue("take/seconds", repr(options.seconds))
+        self._store.setValue("take/oneSound", "yes" if options.one_sound else "no")
+        self._store.setValue("take/variety", repr(options.variety))
+
+    def volume(self) -> float:
+        """Return the loudness of the player, 0 to 1."""
+        try:
+            return min(max(0.0, float(self._text("player/volume"))), 1.0)
+        except ValueError:
+            return 1.0
+
+    def set_volume(self, volume: float) -> None:
+        """Remember the loudness of the player."""
+        self._store.setValue("player/volume", repr(volume))
+
+    def output_device(self) -> str:
+        """Return the id of the chosen sound output, "" for the computer's own choice."""
+        return self._text("player/device")
+
+    def set_output_device(self, device: str) -> None:
+        """Remember the chosen sound output."""
+        self._store.setValue("player/device", device)
+
+    def is_loop(self) -> bool:
+        """Return whether the player begins again at the end."""
+        return self._text("player/loop") == "on"
+
+    def set_loop(self, is_loop: bool) -> None:
+        """Remember whether the player begins again at the end."""
+        self._store.setValue("player/loop", "on" if is_loop else "off")
+
     def sync(self) -> None:
         """Write pending changes into the file."""
         self._store.sync()
+
+    def _number(self, key: str, least: float, most: float, usual: float) -> float:
+        """Return a number of the file, `usual` for none or an impossible one."""
+        try:
+            number = float(self._text(key))
+        except ValueError:
+            return usual
+        return number if least <= number <= most else usual
 
     def _text(self, key: str) -> str:
         value = self._store.value(key, "")

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 from PySide6.QtCore import QObject, Signal
 
 SignalName: TypeAlias = Literal[
+    "model_opened",
     "model_changed",
     "dataset_changed",
     "progress",
@@ -24,7 +25,16 @@ SignalName: TypeAlias = Literal[
     "cache_cleared",
     "demo_copied",
     "registered",
+    "sound_heard",
     "device_known",
+    "sound_block",
+    "take_progress",
+    "takes_found",
+    "take_made",
+    "take_read",
+    "take_outlined",
+    "takes_written",
+    "shelves_listed",
     "said",
 ]
 News: TypeAlias = tuple[SignalName, object]  # a signal to send, and its value
@@ -33,6 +43,7 @@ News: TypeAlias = tuple[SignalName, object]  # a signal to send, and its value
 class SessionSignals(QObject):
     """The signals that a task's events and result ask for, in the order of `SignalName`; a test compares both."""
 
+    model_opened = Signal(object)  # ModelSummary, of a model in place of another
     model_changed = Signal(object)  # ModelSummary
     dataset_changed = Signal(object)  # AudioDataset
     progress = Signal(object)  # JobProgress
@@ -50,5 +61,14 @@ class SessionSignals(QObject):
     cache_cleared = Signal(object)  # int, in bytes
     demo_copied = Signal(object)  # DemoFiles
     registered = Signal(str)  # how adding Distill to the applications menu ended, in sentences
+    sound_heard = Signal(object)  # Playable of a source sound, or of its round trip
     device_known = Signal(str)
+    sound_block = Signal(object)  # SoundBlock of the take under way
+    take_progress = Signal(object)  # JobProgress of the take under way
+    takes_found = Signal(object)  # FoundTakes, of a model that was opened
+    take_made = Signal(object)  # MadeTake
+    take_read = Signal(object)  # Playable, a take of the shelf to be played
+    take_outlined = Signal(object)  # TakeOutline
+    takes_written = Signal(object)  # WrittenTakes
+    shelves_listed = Signal(object)  # AllShelves
     said = Signal(str)  # an event in a sentence

@@ -1,4 +1,4 @@
-"""The state of the window: plain values in three parts, and the activity of each runner."""
+"""The state of the window: plain values in four parts, and the activity of each runner."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.session.activity import TRAINING_ACTIVITIES, Activity, Runner, Subject
 from app.session.options import Options
+from app.session.takes import TakesState
 from distill_core.training.prior.events import Verdict
 
 if TYPE_CHECKING:
@@ -122,12 +123,13 @@ class TrainingState:
 class State:
     """The whole state; the contents of the window follow from it.
 
-    `work` and `listen` are the activities of the two runners; `problem` is the last failure, unless a card shows it.
+    `work` and `listen` are the activities of two runners; `problem` is the last failure, unless it is shown elsewhere.
     """
 
     open: OpenFiles = field(default_factory=OpenFiles)
     training: TrainingState = field(default_factory=TrainingState)
     options: Options = field(default_factory=Options)
+    takes: TakesState = field(default_factory=TakesState)
     work: Activity = Activity.NONE
     listen: Activity = Activity.NONE
     problem: Problem | None = None
@@ -139,6 +141,14 @@ class State:
     def with_training(self, **changes: Any) -> State:
         """Return the state with changes in `training`."""
         return replace(self, training=replace(self.training, **changes))
+
+    def with_takes(self, **changes: Any) -> State:
+        """Return the state with changes in `takes`."""
+        return replace(self, takes=replace(self.takes, **changes))
+
+    def with_takes_state(self, takes: TakesState) -> State:
+        """Return the state with other takes."""
+        return replace(self, takes=takes)
 
     def without_training(self) -> State:
         """Return the state without the last training."""
@@ -157,6 +167,8 @@ class State:
 
     def doing(self, runner: Runner, activity: Activity) -> State:
         """Return the state with a runner at an activity; a new try forgets the last problem."""
+        if runner is Runner.SHELF:
+            return self
         state = replace(self, work=activity) if runner is Runner.WORK else replace(self, listen=activity)
         is_new_try = activity in (Activity.PREPARING, Activity.SAVING)
         return replace(state, problem=None) if is_new_try else state
@@ -170,17 +182,23 @@ class State:
                 return self.with_open(pending_sounds=())
             case Subject.WEIGHTS:
                 return self.with_training(is_choosing=False)
+            case Subject.TAKE:
+                return self.with_takes(making=None)
         return self
 
     def with_problem(self, subject: Subject, problem: Problem) -> State:
-        """Return the state after a failure; a card's file has it on the card."""
+        """Return the state after a failure; cards, player and shelf show their own."""
         match subject:
             case Subject.MODEL:
                 return self.with_open(model_refusal=problem.sentence)
             case Subject.SOUNDS:
                 return self.with_open(sounds_refusal=problem.sentence)
+            case Subject.HEARING:
+                return self
             case Subject.SAVING:
                 return replace(self.with_open(may_replace=problem.may_replace), problem=problem)
+            case Subject.TAKE | Subject.SHELF:
+                return self.with_takes(problem=problem.sentence)
         return replace(self, problem=problem)
 
     @property

@@ -48,8 +48,7 @@ class Banner(QFrame):
         self.hide()
 
     def _lay_out(self) -> None:
-        words = QVBoxLayout()
-        words.setSpacing(2)
+        self._words = words = QVBoxLayout()
         words.addWidget(self._title)
         words.addWidget(self._detail)
         beside_icon = QHBoxLayout()
@@ -58,9 +57,15 @@ class Banner(QFrame):
         beside_icon.addLayout(words, 1)
         self._button_row = QHBoxLayout()
         self._direction = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
-        self._direction.setContentsMargins(12, 8, 12, 8)
         self._direction.addLayout(beside_icon, 1)
         self._direction.addLayout(self._button_row)
+        self.set_compact(False)
+
+    def set_compact(self, is_compact: bool) -> None:
+        """Take less room around the words."""
+        self._words.setSpacing(0 if is_compact else 2)
+        height = 3 if is_compact else 8
+        self._direction.setContentsMargins(12, height, 12, height)
 
     def show_message(
         self,

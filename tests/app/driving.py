@@ -62,6 +62,17 @@ class ScriptedPrompts:
         if "copy" in self.paths:
             answer(self.paths["copy"])
 
+    def choose_sound(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
+        answer(self.paths["sound"])
+
+    def choose_take(self, parent: QWidget, suggested: Path, answer: Callable[[Path], object]) -> None:
+        self.paths["suggested"] = suggested
+        if "take" in self.paths:
+            answer(self.paths["take"])
+
+    def choose_target(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
+        answer(self.paths["target"])
+
     def ask(self, parent: QWidget, question: Question, answer: Callable[[str], object]) -> None:
         self.asked.append(question)
         assert question.id in self.answers, question

@@ -150,6 +150,14 @@ def test_a_model_without_prior_says_so(tiny_model: Path) -> None:
     assert facts_of(summary)["Model"]["Name"] == "Tiny"
 
 
+@pytest.mark.parametrize(
+    ("has_ends", "words"),
+    [(True, "learned"), (False, "learned silence; train again for clean endings"), (None, None)],
+)
+def test_what_a_prior_knows_of_endings(reference: ModelSummary, has_ends: bool | None, words: str | None) -> None:
+    assert facts_of(replace(reference, prior_has_ends=has_ends))["Prior"].get("Endings") == words
+
+
 def test_a_prior_of_a_newer_distill_is_named(reference: ModelSummary) -> None:
     newer = replace(reference, prior_architecture="mixture", prior_is_readable=False)
     rows = dict(describe(newer))["Prior"]
@@ -166,6 +174,7 @@ def test_a_prior_of_a_newer_distill_is_named(reference: ModelSummary) -> None:
             "37% of a validation sound's codes are those of its nearest training sound (median)",
         ),
         ({"was_memorizing": True}, "Very predictable", "yes, in some epoch"),
+        ({"temperature": 0.853}, "Temperature", "0.85 (fitted on held-out sounds)"),
         ({"best_perplexity": 8}, "Perplexity", "8.00 (uniform = 64)"),
         (
             AFTER_MEMORIZING,

@@ -14,10 +14,11 @@ from urllib.parse import quote
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, QSettings, Qt, QThread, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
-from PySide6.QtWidgets import QApplication, QLineEdit, QPushButton, QWidget
+from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.main_window import MainWindow
+from app.panels.player_panel import HEIGHT
 from app.session import Session
 from app.session.activity import Activity
 from app.session.available import ActionId
@@ -84,8 +85,6 @@ def _action(window: MainWindow, identity: ActionId):
 
 
 def _texts(widget: QWidget) -> str:
-    from PySide6.QtWidgets import QLabel
-
     return "\n".join(label.text() for label in widget.findChildren(QLabel) if label.isVisible())
 
 
@@ -300,12 +299,13 @@ def test_sounds_come_from_several_places_in_one_drop(
     assert [file.name for file in dataset.files] == ["kicks/sound 0.wav", "snares/sound 1.flac", "sound 2.wav"]
     cloud, others = "1 file is in iCloud only", "2 archives and 1 other file passed over"
     assert {"kicks and 2 more", cloud, others} <= set(_texts(window.sources.sounds_card).splitlines())
-    prompts.answers["fileListDialog"] = "close"
     window.sources.sounds_card.link_activated.emit("showFiles")
-    assert prompts.asked[-1].text.splitlines() == [*map(str, sources), f"{cloud}, {others}."]
+    listed = window.commands.files.dialog
+    assert listed.about.text().splitlines() == [*map(str, sources), f"{cloud}, {others}."]
     assert _drop(window, sounds_folder)
     settle(qtbot, window)
     assert session_of(window).state.open.dataset.sources == (sounds_folder,)
+    assert window.commands.files.dialog is None
     assert "passed over" not in _texts(window.sources.sounds_card)
     assert session_of(window).settings.last_folder("sounds") == sounds_folder
 
@@ -607,6 +607,21 @@ def test_a_failed_save_is_forgotten_when_the_next_succeeds(qtbot: QtBot, ready: 
     settle(qtbot, ready)
     assert not session_of(ready).state.training.unsaved
     assert not ready.training.notice_banner.isVisible()
+
+
+def test_in_the_smallest_window_the_curve_can_be_read_beside_a_banner(qtbot: QtBot, ready: MainWindow) -> None:
+    ready.resize(ready.minimumSize())
+    _train(qtbot, ready)
+    banner, plot = ready.training.notice_banner, ready.training.plot
+    qtbot.waitUntil(lambda: ready.takes.clips and not ready.takes.visibleRegion().isEmpty())
+    assert (banner.isVisible(), ready.size()) == (True, ready.minimumSize())
+    assert plot.height() >= plot.minimumSizeHint().height()
+    for label in [label for label in banner.findChildren(QLabel) if label.isVisible() and label.text()]:
+        assert label.height() >= label.heightForWidth(label.width())
+    for button in [button for button in ready.findChildren(QPushButton) if button.isVisible()]:
+        assert button.height() >= 28, button.text()
+    ready.resize(1040, 720)
+    assert ready.player.height() == HEIGHT
 
 
 @pytest.mark.parametrize("name", ["a\nb", "R&B", "<b>x<br>", "x" * 240, "[*] star", os.fsdecode(b"caf\xe9")])

@@ -8,12 +8,13 @@ import sys
 from itertools import combinations
 
 import pytest
-from PySide6.QtCore import QEvent, QPoint, QRectF, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, Qt
 from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QApplication, QLabel
 from pytestqt.qtbot import QtBot
 
 from app.theme import plot_colors
+from app.widgets.card.body import ElidedLabel
 from app.widgets.plot.axis import epoch_ticks, log_ticks, plain
 from app.widgets.plot.canvas import PerplexityCanvas
 from app.widgets.plot.curve import Curve, clock, in_words
@@ -360,3 +361,33 @@ def test_many_epochs_in_a_moment_are_drawn_together(plot: PerplexityPlot, qtbot:
     assert plot.epoch_count == 499
     assert len(canvas._validation.getData()[0]) < 10
     qtbot.waitUntil(lambda: len(canvas._validation.getData()[0]) == 499)
+
+
+def test_an_epoch_is_chosen_by_a_click_and_by_enter(qtbot: QtBot, plot: PerplexityPlot) -> None:
+    chosen: list[int] = []
+    plot.epoch_chosen.connect(lambda epoch, where: chosen.append(epoch))
+    qtbot.mouseClick(_canvas(plot).viewport(), Qt.MouseButton.LeftButton, pos=QPoint(200, 100))
+    qtbot.keyClick(plot, Qt.Key.Key_Return)
+    assert chosen == []  # there is no epoch yet
+    _learn(plot, 10, total=10)
+    canvas = _canvas(plot)
+    qtbot.keyClick(plot, Qt.Key.Key_Return)
+    assert chosen == []  # none is stepped to
+    qtbot.keyClick(plot, Qt.Key.Key_Home)
+    qtbot.keyClick(plot, Qt.Key.Key_Return)
+    where = canvas.mapFromScene(canvas._view.mapViewToScene(QPointF(7.2, math.log10(20.0))))
+    qtbot.mouseClick(canvas.viewport(), Qt.MouseButton.LeftButton, pos=where)
+    qtbot.mouseClick(canvas.viewport(), Qt.MouseButton.RightButton, pos=where)
+    assert chosen == [1, 7]
+
+
+def test_a_note_that_does_not_fit_is_shortened_and_whole_in_its_tooltip(plot: PerplexityPlot) -> None:
+    note = "43% of a validation sound's codes are those of its nearest training sound (median)."
+    plot.start(100, 143.0, 2.0, note)
+    QApplication.processEvents()
+    (words,) = [label for label in plot.findChildren(ElidedLabel) if label.isVisible()]
+    assert words.text() == f"epoch · {note}"
+    assert words.shown_text().startswith("epoch · 43%")
+    assert words.shown_text().endswith("(median).")
+    assert words.fontMetrics().horizontalAdvance(words.shown_text()) <= words.width() <= plot.width()
+    assert "nearest training sound" in words.toolTip()

@@ -47,7 +47,8 @@ def test_the_sounds_card(ready: State) -> None:
     assert cards.sounds_card(pending) == CardLook("busy", "Looking through kicks and 1 more…")
     filled = cards.sounds_card(ready)
     small = "Small set: small prior (2 layers, 128 wide)"
-    assert filled == CardLook("filled", "sounds", ("6 sounds · 9 s", small), (cards.SHOW_FILES, "all files"))
+    lines, link = ("6 sounds · 9 s", small), (cards.SHOW_FILES, "all files")
+    assert filled == CardLook("filled", "sounds", lines, link, minor=small)
     chosen = replace(ready, options=replace(ready.options, overrides={"hidden_size": 64}))
     assert cards.sounds_card(chosen).lines[1] == "Prior of your choice (2 layers, 64 wide)"
     assert len(cards.sounds_card(ready.with_open(model=None)).lines) == 1

@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 
 from app.session.problems import start_logging
+from tests.app.test_generating import shared_model  # noqa: F401 - fixture
+
+# ruff: noqa: F811
 
 ROOT = Path(__file__).parents[2]
 
@@ -67,6 +70,87 @@ def test_a_model_and_sounds_that_are_named_at_the_start_are_opened(
     model, *sources = map(Path, done.stdout.splitlines())
     assert model.resolve() == shared_tiny_model.resolve()
     assert sources == [folder, file]
+
+
+_FIRST_TAKE = """
+import os, sys
+os.environ["QT_QPA_PLATFORM"] = "offscreen"
+from pathlib import Path
+from app.desktop.application import DistillApplication
+from app.session import Session
+
+application = DistillApplication(sys.argv[:1])
+session = Session()
+
+def wait():
+    application.processEvents()
+    while session.is_busy:
+        application.processEvents()
+
+session.load_engine()
+wait()
+before = set(sys.modules)
+session.open_model(Path(sys.argv[1]))
+wait()
+print(len(session.state.takes.takes))
+print(*sorted(set(sys.modules) - before))
+session.close(10_000)
+"""
+
+
+def test_the_first_take_waits_for_no_library(tmp_path: Path, shared_model: Path) -> None:
+    model = shutil.copy(shared_model, tmp_path / "drums.distill")
+    home = {name: str(tmp_path / name) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME")}
+    done = subprocess.run(
+        [sys.executable, "-c", _FIRST_TAKE, str(model)],
+        env={**os.environ, **home, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    takes, imported = done.stdout.splitlines()
+    assert takes == "1"
+    slow = {"torch._dynamo", "vector_quantize_pytorch", "distill_core.generation.generate", "distill_core.models.vqvae"}
+    assert not set(imported.split()) & slow
+
+
+_DEMO = """
+import os, sys
+os.environ["QT_QPA_PLATFORM"] = "offscreen"
+from pathlib import Path
+from PySide6.QtCore import QTimer
+from app.demo import DemoRun
+from app.desktop.application import DistillApplication
+from app.main_window import MainWindow
+from app.session import Session
+
+application = DistillApplication(sys.argv[:1])
+session = Session()
+window = MainWindow(session)
+run = DemoRun(session, window, Path("demo"), print)
+window.show()
+session.open_model(Path(sys.argv[1]))
+QTimer.singleShot(60_000, lambda: application.exit(3))
+status = application.exec()
+session.close(10_000)
+os._exit(status)
+"""
+
+
+def test_a_demo_whose_take_cannot_be_kept_says_so_and_ends(tmp_path: Path, shared_model: Path) -> None:
+    home = {name: str(tmp_path / name) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME")}
+    (tmp_path / "XDG_DATA_HOME").touch()
+    done = subprocess.run(
+        [sys.executable, "-c", _DEMO, str(shutil.copy(shared_model, tmp_path / "drums.distill"))],
+        env={**os.environ, **home, "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "it is not on the shelf" in done.stderr
 
 
 def test_what_decoders_say_of_a_damaged_sound_reaches_no_terminal(

@@ -16,6 +16,8 @@ from app.session.options import Options
 from app.session.state import State
 from distill_core import read_summary, scan
 from distill_core.events import JobProgress, Phase
+from distill_core.generation.request import GenerateRequest
+from distill_core.generation.takes.folder import Take
 from distill_core.training.events import Ended
 from distill_core.training.prior.events import Keep, PriorEpochMetrics, Verdict
 from distill_core.training.prior.kept import naming_kept
@@ -67,8 +69,13 @@ def test_what_may_be_done_in_each_state(
     saving = {A.TRAIN, A.SAVE_PRIOR, A.SAVE_COPY}
     choose = ready.with_training(trained=memorized, unsaved=True)
     flagged = ready.with_epoch(an_epoch(3, 1.5, "memorizing", "It knows its sounds by heart."))
-    folder = {A.SHOW_IN_FOLDER}
+    folder, hear, best = {A.SHOW_IN_FOLDER}, {A.GENERATE}, {A.LISTEN_TO_BEST}
     unfinished, previous = ready.with_open(unfinished=RUN), ready.with_open(has_previous=True)
+    assert ready.open.model is not None
+    prior = {"prior_architecture": "frames", "prior_is_readable": True, "prior_config": {"architecture": "frames"}}
+    with_prior = ready.with_open(model=replace(ready.open.model, **prior))
+    with_newer = ready.with_open(model=replace(ready.open.model, **prior | {"prior_is_readable": False}))
+    shelved = ready.with_takes(takes=(Take(7, 41, 5.0, False, Path("sound.wav"), {}, GenerateRequest()),))
     nonsense = replace(ready, options=Options({}, is_valid=False))
     table: list[tuple[State, set[ActionId]]] = [
         (State(), IDLE),
@@ -84,25 +91,33 @@ def test_what_may_be_done_in_each_state(
         (replace(ready, listen=Activity.SCANNING), IDLE | folder | {A.TRAIN}),
         (_at(ready, Activity.PREPARING), folder | {A.STOP}),
         (_at(ready, Activity.TRAINING), folder | {A.STOP}),
-        (_at(flagged, Activity.TRAINING), folder | {A.STOP}),
+        (_at(flagged, Activity.TRAINING), folder | {A.STOP} | best),
+        (_at(flagged.with_training(is_kept=False), Activity.TRAINING), folder | {A.STOP}),
+        (_at(flagged, Activity.STOPPING), folder | best),
         (_at(ready, Activity.STOPPING), folder),
-        (done.with_training(unsaved=True), IDLE | folder | saving),
-        (choose, IDLE | folder | saving | {A.KEEP_BEST, A.KEEP_LAST}),
+        (done.with_training(unsaved=True), IDLE | folder | saving | hear),
+        (choose, IDLE | folder | saving | hear | {A.KEEP_BEST, A.KEEP_LAST}),
         (
             choose.with_training(trained=memorized.keeping(Keep.LAST)),
-            IDLE | folder | saving | {A.KEEP_BEST, A.KEEP_BEFORE_MEMORIZING},
+            IDLE | folder | saving | hear | {A.KEEP_BEST, A.KEEP_BEFORE_MEMORIZING},
         ),
         (choose.with_training(unsaved=False), IDLE | folder | {A.TRAIN, A.SAVE_COPY}),
-        (_at(choose.with_training(is_choosing=True), Activity.WORKING), OPENING | folder),
-        (_at(choose, Activity.SAVING), folder),
-        (_at(choose, Activity.SCANNING), OPENING | folder | {A.SAVE_PRIOR, A.SAVE_COPY}),
-        (_at(done.with_training(unsaved=True), Activity.SAVING), folder),
+        (_at(choose.with_training(is_choosing=True), Activity.WORKING), OPENING | folder | hear),
+        (_at(choose, Activity.SAVING), folder | hear),
+        (_at(choose, Activity.SCANNING), OPENING | folder | hear | {A.SAVE_PRIOR, A.SAVE_COPY}),
+        (_at(done.with_training(unsaved=True), Activity.SAVING), folder | hear),
         (done.with_training(saved_to=Path("m.distill")), IDLE | folder | {A.TRAIN, A.SAVE_COPY}),
         (ready.with_training(trained=replace(trained, prior=None)), IDLE | folder | {A.TRAIN}),
         (unfinished, IDLE | folder | {A.TRAIN, A.CONTINUE, A.USE_BEST, A.DISCARD}),
         (ready.with_open(unfinished=OLDER), IDLE | folder | {A.TRAIN, A.USE_BEST, A.DISCARD}),
         (ready.with_open(unfinished=ENDED_RUN), IDLE | folder | {A.TRAIN, A.USE_BEST, A.DISCARD}),
         (_at(unfinished, Activity.TRAINING), folder | {A.STOP}),
+        (with_prior, IDLE | folder | hear | {A.TRAIN}),
+        (_at(with_prior, Activity.TRAINING), folder | hear | {A.STOP}),
+        (with_newer, IDLE | folder | {A.TRAIN}),
+        (shelved, IDLE | folder | {A.TRAIN, A.SAVE_ALL_TAKES}),
+        (shelved.with_takes(chosen=7), IDLE | folder | {A.TRAIN, A.SAVE_ALL_TAKES, A.SAVE_TAKE, A.DELETE_TAKE}),
+        (shelved.with_takes(chosen=8), IDLE | folder | {A.TRAIN, A.SAVE_ALL_TAKES}),
         (previous, IDLE | folder | {A.TRAIN, A.RESTORE}),
         (_at(previous, Activity.TRAINING), folder | {A.STOP}),
         (_at(previous, Activity.SAVING), folder),

@@ -76,7 +76,7 @@ def test_a_model_that_is_opened_takes_the_place_of_all_about_the_one_before(
 ) -> None:
     before = replace(unsaved.with_open(may_replace=True, model_refusal="damaged"), problem=PROBLEM)
     state, news = models.opening(model.path).take(before, _opened(model, RUN))
-    assert news == [("model_changed", model)]
+    assert news == [("model_opened", model), ("model_changed", model)]
     assert state == State().with_open(
         model=model, real_path=model.path, dataset=unsaved.open.dataset, has_previous=True, unfinished=RUN
     )
@@ -192,9 +192,11 @@ def test_a_failure_is_shown_where_it_belongs(ready: State) -> None:
     said = "The disk is full. Make room."
     for subject in Subject:
         state = ready.with_problem(subject, PROBLEM)
-        shown = (state.open.model_refusal, state.open.sounds_refusal, state.problem)
-        on_card = {Subject.MODEL: (said, "", None), Subject.SOUNDS: ("", said, None)}
-        assert shown == on_card.get(subject, ("", "", PROBLEM)), subject
+        shown = (state.open.model_refusal, state.open.sounds_refusal, state.takes.problem, state.problem)
+        elsewhere = {Subject.MODEL: (said, "", "", None), Subject.SOUNDS: ("", said, "", None)}
+        elsewhere[Subject.HEARING] = ("", "", "", None)
+        elsewhere |= dict.fromkeys((Subject.TAKE, Subject.SHELF), ("", "", said, None))
+        assert shown == elsewhere.get(subject, ("", "", "", PROBLEM)), subject
     changed = replace(PROBLEM, may_replace=True)
     assert ready.with_problem(Subject.SAVING, changed).open.may_replace
     assert not ready.with_problem(Subject.VERSIONS, changed).open.may_replace

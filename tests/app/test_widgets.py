@@ -18,6 +18,7 @@ from app.widgets.banner import Banner
 from app.widgets.card import card as drop_card_module
 from app.widgets.card.body import ElidedLabel
 from app.widgets.card.card import DropCard
+from app.widgets.card.look import CardLook
 
 KINDS: tuple[BannerKind, ...] = ("warning", "error", "info")
 DROP = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
@@ -236,11 +237,32 @@ def test_no_line_is_cut_off_in_a_window_as_low_as_can_be(qtbot: QtBot) -> None:
     assert all(label.height() >= label.sizeHint().height() for label in shown)
 
 
+def test_a_compact_card_leaves_the_minor_line_out_and_has_it_as_its_tooltip(card: DropCard) -> None:
+    lines = ("24 sounds", "Small set", "1 archive passed over")
+    card.show_look(CardLook("filled", "kicks", lines, minor="Small set"), "")
+    height = card.minimumSizeHint().height()
+    card.set_compact(True)
+    assert sorted(_texts(card)) == ["1 archive passed over", "24 sounds", "Change…", "kicks"]
+    assert "Small set" in card.toolTip()
+    assert card.accessibleDescription() == "kicks · 24 sounds · Small set · 1 archive passed over"
+    card.set_locked(True, "It trains.")
+    assert card.toolTip() == "It trains."
+    card.set_locked(False)
+    assert "Small set" in card.toolTip()
+    card.show_filled("kicks", ["24 sounds"])
+    QApplication.processEvents()
+    assert card.minimumSizeHint().height() < 80 < height
+    card.set_compact(False)
+    assert card.toolTip() == ""
+
+
 def test_everything_that_can_be_clicked_is_large_enough(card: DropCard) -> None:
     card.show_filled("kicks", ["24 sounds"], ("skipped", "2 skipped"))
     card.show_refusal("No.")
-    QApplication.processEvents()
-    assert all(button.height() >= 28 for button in card.findChildren(QPushButton) if button.isVisible())
+    for is_compact in (False, True):
+        card.set_compact(is_compact)
+        QApplication.processEvents()
+        assert all(button.height() >= 28 for button in card.findChildren(QPushButton) if button.isVisible())
 
 
 def test_a_refusal_stands_below_and_goes(card: DropCard, spoken: list[str]) -> None:

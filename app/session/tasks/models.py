@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from app.session.activity import Activity, Subject
 from app.session.state import SaveObstacle, State
+from app.session.takes import TakesState
 from app.session.task import Taken, Task
 from distill_core.errors import DistillError, ReadOnlyError, SaveError
 from distill_core.events import OnEvent, ShouldStop
@@ -74,7 +75,9 @@ def take_model(state: State, opened: OpenedModel) -> Taken:
 
 
 def _take_opened(state: State, opened: OpenedModel) -> Taken:
-    return take_model(state.without_training(), opened)
+    state = state.without_training().with_takes_state(TakesState(options=replace(state.takes.options, start=None)))
+    state, news = take_model(state, opened)
+    return state, [("model_opened", opened.summary), *news]
 
 
 def opening(path: Path) -> Task[OpenedModel]:

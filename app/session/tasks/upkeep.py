@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.session.activity import Activity, Subject
+from app.session.activity import Activity, Runner, Subject
 from app.session.state import State
 from app.session.task import Taken, Task
 from distill_core.errors import DistillError
@@ -40,6 +40,19 @@ def _take_engine(state: State, engine: Engine) -> Taken:
 def loading_engine() -> Task[Engine]:
     """Import the engine, which takes seconds, and look for unfinished trainings."""
     return Task(Activity.STARTING, Subject.ENGINE, _load_engine, _take_engine)
+
+
+def _load_networks(on_event: OnEvent, should_stop: ShouldStop) -> None:
+    import distill_core.generation.generate
+    import distill_core.generation.takes.shelf  # noqa: F401
+    from distill_core.models.architectures import import_networks
+
+    import_networks()
+
+
+def loading_networks() -> Task[None]:
+    """Import what a take is made with, which takes seconds too; a model can be opened meanwhile, and a take waits."""
+    return Task(Activity.STARTING, Subject.ENGINE, _load_networks, lambda state, _: (state, []), Runner.LISTEN)
 
 
 def _clear_cache(on_event: OnEvent, should_stop: ShouldStop) -> int:

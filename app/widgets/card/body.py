@@ -14,6 +14,7 @@ from app.words import as_tooltip, on_button
 _TARGET = 28  # px, the least height of a button or a link
 _BIG, _SMALL = QSize(24, 24), QSize(16, 16)
 _ICON_GAP, _LINK_MARGIN = 10, 4
+_MARGINS, _COMPACT_MARGINS = (12, 10, 12, 10), (12, 4, 12, 4)
 
 
 class ElidedLabel(QLabel):
@@ -148,6 +149,8 @@ class DropCardBody(QWidget):
         self._link, self._refusal = LinkButton(self), _Refusal(self)
         self._link.activated.connect(self.link_clicked)
         self._lines: list[ElidedLabel] = []
+        self._texts: list[str] = []
+        self._minor, self._is_compact = "", False
         font = self._title.font()
         font.setBold(True)
         self._title.setFont(font)
@@ -170,7 +173,7 @@ class DropCardBody(QWidget):
         self._first_row.setContentsMargins(below_title, 0, 0, 0)
         self._more_rows.setContentsMargins(below_title, 0, 0, 0)
         self._column = column = QVBoxLayout(self)
-        column.setContentsMargins(12, 10, 12, 10)
+        column.setContentsMargins(*_MARGINS)
         column.setSpacing(2)
         column.addStretch(0)
         column.addLayout(head)
@@ -185,19 +188,39 @@ class DropCardBody(QWidget):
 
     def show_empty(self, text: str, button: str) -> None:
         """Show a text and a button."""
-        self._show("", text, [], None, button)
+        self._show("", text, None, button)
         self._column.setStretch(0, 1)  # an invitation stands in the middle
 
     def show_busy(self, text: str, link: tuple[str, str] | None) -> None:
         """Show a text and a bar without numbers."""
-        self._show("", text, [], link, "")
+        self._show("", text, link, "")
         self._bar.show()
 
-    def show_filled(self, title: str, lines: Sequence[str], link: tuple[str, str] | None, button: str) -> None:
-        """Show a title, lines, a link behind the first of them and a button."""
-        self._show(title, "", lines, link, button)
+    def show_filled(
+        self, title: str, lines: Sequence[str], link: tuple[str, str] | None, button: str, minor: str = ""
+    ) -> None:
+        """Show a title, lines, a link behind the first of them, a button; a compact body leaves the minor line out."""
+        self._show(title, "", link, button, lines, minor)
 
-    def _show(self, title: str, text: str, lines: Sequence[str], link: tuple[str, str] | None, button: str) -> None:
+    def set_compact(self, is_compact: bool) -> None:
+        """Take less room, without the minor line."""
+        self._is_compact = is_compact
+        self._column.setContentsMargins(*(_COMPACT_MARGINS if is_compact else _MARGINS))
+        self._show_lines()
+
+    def hidden_line(self) -> str:
+        """Return the line that a compact body leaves out, "" for none."""
+        return self._minor if self._is_compact else ""
+
+    def _show(
+        self,
+        title: str,
+        text: str,
+        link: tuple[str, str] | None,
+        button: str,
+        lines: Sequence[str] = (),
+        minor: str = "",
+    ) -> None:
         self._title.setText(title)
         self._title.setVisible(bool(title))
         self._text.setText(text)
@@ -207,9 +230,11 @@ class DropCardBody(QWidget):
         self._bar.hide()
         self._column.setStretch(0, 0)
         self._link.set_link(link)
-        self._show_lines(lines)
+        self._texts, self._minor = [*lines], minor
+        self._show_lines()
 
-    def _show_lines(self, lines: Sequence[str]) -> None:
+    def _show_lines(self) -> None:
+        lines = [text for text in self._texts if text != self.hidden_line()]
         while len(self._lines) < len(lines):
             self._add_line()
         for number, label in enumerate(self._lines):

@@ -26,10 +26,12 @@ from app.theme import error_color, icon, link_color
 from app.widgets.announce import announce
 from app.widgets.card.body import DropCardBody
 from app.widgets.card.look import CardLook, Link
+from app.words import as_tooltip
 
 DragState = Literal["none", "valid", "invalid"]
 
 _LEAST_HEIGHT = 116  # a title, two lines and a short refusal: the window does not jump when a card is filled
+_LEAST_COMPACT_HEIGHT = 68  # a title and a line
 _KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space, Qt.Key.Key_Select)
 
 
@@ -62,7 +64,8 @@ class DropCard(QFrame):
         self.can_accept: Callable[[list[QUrl]], bool] = _accept_all
         self._icon_name, self._state, self._locked = icon_name, "empty", False
         self._drag_state: DragState = "none"
-        self._shows_focus = False
+        self._shows_focus = self._is_compact = False
+        self._lock_reason = ""
         self._look: CardLook | None = None
         self.body = DropCardBody(self)
         self.body.button.clicked.connect(self._browse)
@@ -85,7 +88,7 @@ class DropCard(QFrame):
                 case "busy":
                     self.show_busy(look.text, look.link)
                 case "filled":
-                    self.show_filled(look.text, look.lines, look.link, look.button)
+                    self.show_filled(look.text, look.lines, look.link, look.button, look.minor)
         if not refusal:
             self.clear_refusal()
         elif refusal != self.refusal():
@@ -103,10 +106,17 @@ class DropCard(QFrame):
         self.body.show_busy(text, link)
         self._after_change(text)
 
-    def show_filled(self, title: str, lines: Sequence[str], link: Link | None = None, button: str = "Change…") -> None:
-        """Show the card's contents; the link stands behind the first line."""
+    def show_filled(
+        self,
+        title: str,
+        lines: Sequence[str],
+        link: Link | None = None,
+        button: str = "Change…",
+        minor: str = "",
+    ) -> None:
+        """Show the card's contents; the link stands behind the first line; a compact card leaves the minor one out."""
         self._state = "filled"
-        self.body.show_filled(title, lines, link, button)
+        self.body.show_filled(title, lines, link, button, minor)
         self._after_change(" · ".join([title, *lines]))
 
     def show_refusal(self, text: str) -> None:
@@ -118,9 +128,17 @@ class DropCard(QFrame):
         """Hide the refusal."""
         self.body.clear_refusal()
 
+    def set_compact(self, is_compact: bool) -> None:
+        """Take less room, without the minor line, which is the tooltip then."""
+        self._is_compact = is_compact
+        self.body.set_compact(is_compact)
+        self._update_tooltip()
+        self.updateGeometry()
+
     def minimumSizeHint(self) -> QSize:
         """Return the contents' height, but at least that of a card with little on it."""
-        return super().minimumSizeHint().expandedTo(QSize(0, _LEAST_HEIGHT))
+        least = _LEAST_COMPACT_HEIGHT if self._is_compact else _LEAST_HEIGHT
+        return super().minimumSizeHint().expandedTo(QSize(0, least))
 
     def is_busy(self) -> bool:
         """Return whether the card shows that something is under way."""
@@ -132,9 +150,9 @@ class DropCard(QFrame):
 
     def set_locked(self, locked: bool, reason: str = "") -> None:
         """Neither browse nor take drops while locked; the reason is the tooltip then."""
-        self._locked = locked
+        self._locked, self._lock_reason = locked, reason
         self.body.button.setEnabled(not locked)
-        self.setToolTip(reason if locked else "")
+        self._update_tooltip()
         self._update_cursor()
 
     def set_drag_state(self, state: DragState) -> None:
@@ -148,10 +166,14 @@ class DropCard(QFrame):
 
     def _after_change(self, description: str) -> None:
         self.setAccessibleDescription(description)
+        self._update_tooltip()
         self.body.button.setEnabled(not self._locked)
         self.body.button.setAccessibleName(f"{self.accessibleName()}: {self.body.button.text()}")
         self._update_cursor()
         self.update()
+
+    def _update_tooltip(self) -> None:
+        self.setToolTip(self._lock_reason if self._locked else as_tooltip(self.body.hidden_line()))
 
     def _update_cursor(self) -> None:
         inviting = self._state == "empty" and not self._locked

@@ -14,9 +14,11 @@ from distill_core.training.prior.words import (
     AGREEMENT,
     PREDICTABLE,
     agreement_words,
+    end_words,
     kept_words,
     newer_prior_words,
     predictable_words,
+    temperature_words,
 )
 from distill_core.training.words import ended_words
 
@@ -70,7 +72,9 @@ class SavedCurve:
 
 
 def size_in_words(size: float) -> str:
-    """Return a size in bytes as "5.4 MB"."""
+    """Return a size in bytes as "5.4 MB"; less than a kB is no number that anybody needs."""
+    if 0 < size < 1e3:
+        return "less than 1 kB"
     return f"{size / 1e6:,.1f} MB" if size >= 1e5 else f"{size / 1e3:,.1f} kB"
 
 
@@ -150,6 +154,7 @@ def _network_rows(summary: ModelSummary) -> list[Row]:
         ("Hidden size", _grouped(read.count(sizes, "hidden_size"))),
         ("Context", "" if codes is None else f"{codes:,} codes{_as_seconds(codes, summary.geometry.codes_per_second)}"),
         ("Parameters", _parameters(summary.prior_parameters)),
+        ("Endings", end_words(summary.prior_has_ends)),
     )
 
 
@@ -233,6 +238,7 @@ def _training_rows(facts: Mapping[str, Any]) -> list[Row]:
         ("Validation sounds", _validation_files(facts)),
         ("Device", read.text(facts, "device")),
         ("Number format", read.text(facts, "format")),
+        ("Temperature", temperature_words(facts.get("temperature"))),
         ("Threads", _grouped(read.count(facts, "threads"))),
         ("Seed", str(seed) if (seed := read.count(facts, "seed", least=0)) is not None else ""),
     )

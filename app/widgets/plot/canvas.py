@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyqtgraph as pg  # type: ignore[import-untyped, unused-ignore]
-from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QBrush, QColor, QMouseEvent, QPalette, QPen, QResizeEvent
 from PySide6.QtWidgets import QGraphicsRectItem, QWidget
 
@@ -34,6 +34,7 @@ class PerplexityCanvas(pg.PlotWidget):  # type: ignore[misc]
     """The plot itself, without pan, zoom and menu; positions on its y axis are log10 of a perplexity."""
 
     hovered = Signal(int)  # the nearest epoch, or 0 when the pointer has left
+    clicked = Signal(int, QPoint)  # the nearest epoch, and the point of the screen
 
     def __init__(self, parent: QWidget) -> None:
         axes = {"left": PerplexityAxis("left"), "bottom": EpochAxis("bottom")}
@@ -190,8 +191,17 @@ class PerplexityCanvas(pg.PlotWidget):  # type: ignore[misc]
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Report the epoch that is nearest to the pointer."""
         super().mouseMoveEvent(event)
+        self.hovered.emit(self._epoch_at(event))
+
+    def _epoch_at(self, event: QMouseEvent) -> int:
         position = self._view.mapSceneToView(self.mapToScene(event.position().toPoint()))
-        self.hovered.emit(min(max(round(position.x()), 1), len(self._curve)))
+        return min(max(round(float(position.x())), 1), len(self._curve))
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """Report a click on an epoch."""
+        super().mouseReleaseEvent(event)
+        if event.button() is Qt.MouseButton.LeftButton and len(self._curve):
+            self.clicked.emit(self._epoch_at(event), event.globalPosition().toPoint())
 
     def leaveEvent(self, event: QEvent) -> None:
         """Report that the pointer has left."""

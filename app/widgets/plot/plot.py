@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QSize, Qt, QTimer
+from PySide6.QtCore import QEvent, QPoint, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QGridLayout,
@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.widgets.announce import announce
+from app.widgets.card.body import ElidedLabel
 from app.widgets.plot.curve import Curve
 from app.widgets.plot.labels import PlotLegend
 from distill_core.training.prior.events import PriorEpochMetrics
@@ -32,7 +33,12 @@ _PAUSE_MS = 100
 
 
 class PerplexityPlot(QWidget):
-    """A plain container until `build()` puts the plot in, with the curve that it was given before."""
+    """A plain container until `build()` puts the plot in, with the curve that it was given before.
+
+    `epoch_chosen(int, QPoint)`: an epoch was clicked, or Enter was pressed at it; the point is on the screen.
+    """
+
+    epoch_chosen = Signal(int, QPoint)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -40,7 +46,8 @@ class PerplexityPlot(QWidget):
         self._canvas: PerplexityCanvas | None = None
         self._shown_epoch, self._stepped_to = 0, 0  # by pointer or keyboard; by the keyboard alone
         self._legend = PlotLegend(self)
-        self._message, self._words = QLabel(self), QLabel(_AXIS_NAME, self)
+        self._message, self._words = QLabel(self), ElidedLabel(self)
+        self._words.setText(_AXIS_NAME)
         self.setObjectName("perplexityPlot")
         self.setAccessibleName("Perplexity by epoch")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -77,6 +84,7 @@ class PerplexityPlot(QWidget):
         self._canvas = PerplexityCanvas(self)
         self._canvas.restyle(self.palette())
         self._canvas.hovered.connect(self._on_hovered)
+        self._canvas.clicked.connect(self.epoch_chosen)
         self._area.addWidget(self._canvas, 0, 0)
         self._message.raise_()
         self._show()
@@ -164,7 +172,10 @@ class PerplexityPlot(QWidget):
         self._show_read_out(epoch or self._stepped_to)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Step the read-out: ← → one epoch, Home and End to the first and the last."""
+        """Step the read-out: ← → one epoch, Home and End to the first and the last; Enter chooses the epoch."""
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self._stepped_to:
+            self.epoch_chosen.emit(self._stepped_to, self.mapToGlobal(self.rect().center()))
+            return
         last = len(self._curve)
         here = self._stepped_to
         steps = {
