@@ -91,6 +91,12 @@ STATES = (
     "sounds-several-smallest",
     "dialog-file-list-several",
     "dialog-runs",
+    "listening",
+    "generating",
+    "takes",
+    "takes-smallest",
+    "take-failed",
+    "dialog-takes",
 )
 
 
@@ -251,6 +257,7 @@ class Story:
         wait_until(
             lambda: (
                 self.session.state.work is activity
+                and not (activity is Activity.NONE and self.session.is_busy)
                 and not self.session.state.open.pending_model
                 and not self.session.state.open.pending_sounds
             )
@@ -347,15 +354,25 @@ class Story:
         drop(self.window, self.files.skipped)
         self.wait()
         self.camera.take("sounds-skipped")
-        self.window.sources.sounds_card.link_activated.emit("showFiles")
-        self.take_dialog("dialog-file-list", "Close")
+        self.take_files("dialog-file-list")
         self.drop_from_several_places()
         self.camera.take("sounds-several")
-        self.window.sources.sounds_card.link_activated.emit("showFiles")
-        self.take_dialog("dialog-file-list-several", "Close")
+        self.take_files("dialog-file-list-several")
         self.window.resize(self.window.minimumSize())
         self.camera.take("sounds-several-smallest")
         self.close_window()
+
+    def take_files(self, name: str) -> None:
+        """List the sounds, and play the second."""
+        self.window.sources.sounds_card.link_activated.emit("showFiles")
+        dialog = self.window.commands.files.dialog
+        assert dialog is not None
+        dialog.toggle_wanted.emit(self.session.state.open.dataset.files[1])
+        hearing = self.window.commands.hearing
+        wait_until(lambda: hearing.source is not None and hearing.source.file in self.session.state.open.dataset.files)
+        self.camera.take(name, dialog)
+        self.session.player.stop()
+        dialog.reject()
 
     def drop_from_several_places(self) -> None:
         """Drop folders, single sounds, and files that are none."""
@@ -522,6 +539,57 @@ class Story:
     def _on_too_much_alike(self, event: object) -> None:
         self.camera.take("too-much-alike", is_fleeting=True)
 
+    def tell_takes(self) -> None:
+        """Listen while it trains, make takes, star one and delete one, and fail to make another."""
+        self.open_window()
+        self.open_demo(max_epochs=12)
+        self.start_training(epochs=3)
+        self.session.sound_block.connect(self._on_best_heard, Qt.ConnectionType.SingleShotConnection)
+        self.window.training.best_button.click()
+        self.wait()
+        self.session.save_prior()
+        self.wait()
+        for seed in (41, 7, 1999):
+            self.window.generate.seed.setValue(seed)
+            self.window.generate.button.click()
+            if seed == 7:
+                self.session.sound_block.connect(self._on_take_heard, Qt.ConnectionType.SingleShotConnection)
+            self.wait()
+        self.tell_shelf()
+        self.close_window()
+
+    def tell_shelf(self) -> None:
+        """Have a star on one take, delete another, and lose the model."""
+        self.session.star_take(2, True)
+        self.window.commands.takes.start_from([QUrl.fromLocalFile(str(self.files.sounds / "kick_deep.flac"))])
+        self.window.takes.clips[3].setFocus()
+        self.window.commands.takes.delete(3)
+        self.wait()
+        self.window.statusBar().clearMessage()
+        self.camera.take("takes")
+        self.window.resize(self.window.minimumSize())
+        self.camera.take("takes-smallest")
+        self.window.resize(1040, 720)
+        self.window.actions_table.takes.show()
+        self.wait()
+        dialog = self.window.actions_table.takes.dialog
+        assert dialog is not None
+        self.camera.take("dialog-takes", dialog)
+        dialog.reject()
+        away = self.files.model.rename(self.files.model.with_name("away.distill"))
+        self.window.generate.button.click()
+        self.wait()
+        self.camera.take("take-failed")
+        away.rename(self.files.model)
+
+    @Slot(object)
+    def _on_best_heard(self, block: object) -> None:
+        self.camera.take("listening", is_fleeting=True)
+
+    @Slot(object)
+    def _on_take_heard(self, block: object) -> None:
+        self.camera.take("generating", is_fleeting=True)
+
     def tell_the_rest(self) -> None:
         """A stranger's model, and the dialogs that no work opens."""
         from distill_core.files.archive import read_archive
@@ -574,6 +642,7 @@ def tell(folder: Path, theme: str, application: QApplication) -> None:
         story.tell_older()
         story.tell_memorizing()
         story.tell_predictable()
+        story.tell_takes()
         story.tell_the_rest()
 
 
