@@ -107,6 +107,7 @@ class Session(TakeHost):
     def discard_prior(self) -> None:
         """Give up the unsaved prior, on disk too."""
         trained, model = self._state.training.trained, self._state.open.model
+        self._is_take_owed = False  # it would be another prior's
         self._become(self._state.with_training(trained=None, unsaved=False))
         if trained is not None and trained.run_id and model is not None:
             self.do_later(runs.discarding(model.path, trained.run_id))

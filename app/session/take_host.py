@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, Slot
 
 from app.session.host import TaskHost
-from app.session.player import Player
+from app.session.player import Playable, Player
 from app.session.settings import Settings
 from app.session.takes import Making, TakeOptions
 from app.session.tasks import generating, shelving, voices
@@ -54,6 +54,7 @@ class TakeHost(TaskHost):
         self.takes_found.connect(self._on_takes_found)
         self.training_ended.connect(self._on_prior_trained)
         self.state_changed.connect(self._on_takes)
+        self.player.changed.connect(self._on_player)
 
     # Making
 
@@ -149,6 +150,18 @@ class TakeHost(TaskHost):
             self._make_unasked()
         elif found.newest is not None and not self.player.is_playing:
             self.player.show(found.newest)
+
+    @Slot()
+    def _on_player(self) -> None:
+        """Choose the take that the player shows: what is heard is what Save and Delete are for."""
+        playable = self.player.playable
+        shown = next((take for take in self._state.takes.takes if self._is_shown(take, playable)), None)
+        if shown is not None:
+            self.choose_take(shown.number)
+
+    def _is_shown(self, take: Take, playable: Playable | None) -> bool:
+        path = self._open_path()
+        return playable is not None and path is not None and playable.key == shelving.take_key(path, take.number)
 
     # The shelf
 

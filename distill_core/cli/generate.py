@@ -42,7 +42,8 @@ def generate(
         float | None,
         typer.Option(
             "--seconds",
-            help=f"The length, exactly; {DEFAULT_SECONDS:g} unless given, after the prompt if there is one.",
+            help="The exact length, the prompt included; unless given, "
+            f"{DEFAULT_SECONDS:g} s after the prompt, or that of the sound that is varied.",
         ),
     ] = None,
     until_end: Annotated[

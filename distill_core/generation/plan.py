@@ -133,7 +133,7 @@ def plan_takes(loaded: LoadedVQModel, request: GenerateRequest, should_stop: Sho
     settings = replace(request.sampling, temperature=request.temperature * temperature_of(loaded.prior_metadata))
     settings.temperatures(prior.num_quantizers)
     prompt = _prompt(loaded, request, should_stop)
-    samples = _samples(request, geometry.sample_rate, len(prompt.codes_WHQ) * geometry.step_samples)
+    samples = _samples(request, geometry.sample_rate, prompt.samples)
     loop_samples = min(samples, round(_LOOP_FADE_S * geometry.sample_rate)) if request.loop else 0
     unit = unit_steps(prior, geometry.bands)
     return Plan(

@@ -25,9 +25,10 @@ _HEARD_MS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A prompt's codes `[W, H, Q]`, and sentences on what was done to its sound."""
+    """A prompt's codes `[W, H, Q]`, the samples that count of it, and sentences on what was done to its sound."""
 
     codes_WHQ: Tensor
+    samples: int = 0
     notes: tuple[str, ...] = ()
 
     def given(self, mode: PromptMode) -> Tensor:
@@ -108,4 +109,5 @@ def read_prompt(path: Path, loaded: LoadedVQModel, mode: PromptMode, should_stop
     codes_WHQ = torch.cat(pieces)[: whole if is_continued else filled].clone()
     notes = (f"The prompt: {file.note}.",) if file.note else ()
     rest = _rest(samples, geometry) if is_continued else ()
-    return Prompt(codes_WHQ, (*_conversion(file, geometry.sample_rate), *notes, *rest))
+    kept = whole * geometry.step_samples if is_continued else samples
+    return Prompt(codes_WHQ, kept, (*_conversion(file, geometry.sample_rate), *notes, *rest))

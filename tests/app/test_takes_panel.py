@@ -108,6 +108,20 @@ def test_a_click_plays_a_take(qtbot: QtBot, window: MainWindow, model: Path) -> 
     assert session.state.takes.chosen == 2
 
 
+def test_the_take_that_is_heard_is_the_one_to_save_and_to_delete(qtbot: QtBot, window: MainWindow) -> None:
+    session = session_of(window)
+    for number in (3, 1):
+        qtbot.mouseClick(window.takes.clips[number], Qt.MouseButton.LeftButton, pos=QPoint(30, 30))
+        settle(qtbot, window)
+    session.player.flip()
+    assert session.player.playable is not None
+    assert session.player.playable.title.startswith("Take 3")
+    assert session.state.takes.chosen == 3
+    window.commands.takes.delete()
+    settle(qtbot, window)
+    assert _shown(window) == [4, 2, 1]
+
+
 def test_a_star_shows_at_once_and_stays(qtbot: QtBot, window: MainWindow, model: Path) -> None:
     clip = window.takes.clips[1]
     qtbot.mouseClick(clip, Qt.MouseButton.LeftButton, pos=QPoint(clip.width() - 8, 8))

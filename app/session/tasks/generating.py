@@ -74,7 +74,8 @@ def _take(state: State, made: MadeTake) -> Taken:
         state = take_shelf(state, made.shelf)
     if state.takes.making is not made.making:
         return state, [("take_outlined", made.outline)]
-    chosen = state.takes.chosen if made.shelf is None else made.number
+    is_heard = made.making.is_aloud or not state.takes.chosen
+    chosen = made.number if made.shelf is not None and is_heard else state.takes.chosen
     state = state.with_takes(making=None, chosen=chosen, problem=made.problem)
     return state, [("take_outlined", made.outline), ("take_made", made)]
 
