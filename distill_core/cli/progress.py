@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
-from rich.progress import TaskID
-
-from distill_core.cli.bar import REFRESH_S, progress_bar
+from distill_core.cli.bar import Bar
 from distill_core.cli.terminal import Terminal, say_settings
 from distill_core.events import JobProgress, SkippedFile
 from distill_core.training.codec.events import (
@@ -38,9 +35,7 @@ class TrainingProgress:
         self.completed: PriorTrainingCompleteEvent | VQVAETrainingCompleteEvent | CodecFitCompleteEvent | None = None
         self._total_epochs = 1
         self._verdict = self._warned_of = ""
-        self._bar = progress_bar(terminal.console)
-        self._task: TaskID | None = None
-        self._task_name, self._next_refresh = "", 0.0
+        self._bar = Bar(terminal, terminal.console)
 
     def __enter__(self) -> TrainingProgress:
         self._bar.start()
@@ -55,7 +50,7 @@ class TrainingProgress:
         """Show one event."""
         match event:
             case JobProgress():
-                self._show_bar(phase_words(event.phase), event.done, event.total)
+                self._bar.show(phase_words(event.phase), event.done, event.total)
             case SkippedFile():
                 self.terminal.say(f"  skipped {event.name}: {event.reason}", "yellow")
             case RunNotKept():
@@ -71,7 +66,7 @@ class TrainingProgress:
                 self._show_start(event)
             case StepMetrics():
                 done = (event.epoch - 1) * event.total_steps + event.step
-                self._show_bar(f"Epoch {event.epoch}", done, event.total_steps * self._total_epochs, "training")
+                self._bar.show(f"Epoch {event.epoch}", done, event.total_steps * self._total_epochs, "training")
             case PriorEpochMetrics():
                 self._show_epoch(event)
             case VQVAETrainingStartEvent():
@@ -82,16 +77,6 @@ class TrainingProgress:
                 self._show_fit_start(event)
             case PriorTrainingCompleteEvent() | VQVAETrainingCompleteEvent() | CodecFitCompleteEvent():
                 self.completed = event
-
-    def _show_bar(self, text: str, done: int, total: int, name: str = "") -> None:
-        if self._task is None or self._task_name != (name or text):
-            if self._task is not None:
-                self._bar.remove_task(self._task)
-            self._task, self._task_name = self._bar.add_task(text), name or text
-        self._bar.update(self._task, description=text, completed=done, total=total)
-        if time.monotonic() >= self._next_refresh and not self.terminal.is_behind:
-            self._bar.refresh()
-            self._next_refresh = time.monotonic() + REFRESH_S
 
     def _show_start(self, event: PriorTrainingStartEvent) -> None:
         self._total_epochs = event.total_epochs

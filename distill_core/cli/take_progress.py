@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from types import TracebackType
 
-from distill_core.cli.bar import REFRESH_S, progress_bar
+from distill_core.cli.bar import Bar
 from distill_core.cli.terminal import Terminal
 from distill_core.events import JobProgress
 
@@ -15,13 +14,12 @@ class TakeProgress:
 
     def __init__(self, terminal: Terminal, count: int) -> None:
         self._terminal, self._count, self._takes = terminal, count, 0
-        self._next_refresh = 0.0
 
     def __enter__(self) -> TakeProgress:
         self._takes += 1
-        self._bar = progress_bar(self._terminal.errors)
-        self._task = self._bar.add_task(f"Take {self._takes} of {self._count}", total=None)
+        self._bar = Bar(self._terminal, self._terminal.errors)
         self._bar.start()
+        self._show(0, None)
         return self
 
     def __exit__(
@@ -31,9 +29,8 @@ class TakeProgress:
 
     def on_event(self, event: object) -> None:
         """Show one event."""
-        if not isinstance(event, JobProgress):
-            return
-        self._bar.update(self._task, completed=event.done, total=event.total)
-        if time.monotonic() >= self._next_refresh and not self._terminal.is_behind:
-            self._bar.refresh()
-            self._next_refresh = time.monotonic() + REFRESH_S
+        if isinstance(event, JobProgress):
+            self._show(event.done, event.total)
+
+    def _show(self, done: int, total: int | None) -> None:
+        self._bar.show(f"Take {self._takes} of {self._count}", done, total)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -65,43 +66,36 @@ class _Making:
         """
         if not bool(waveform_T.isfinite().all()):
             raise ModelFileError("This model makes no sound: its numbers grow beyond all bounds.", "Train it again.")
-        ends = torch.tensor([len(block.codes_WHQ) for block in self.codes]).cumsum(0)
+        ends = accumulate(len(block.codes_WHQ) for block in self.codes)
         return Sample(
             waveform_T,
             self.plan.geometry.sample_rate,
             torch.cat([block.codes_WHQ for block in self.codes]),
             self.take,
             safe_gain(waveform_T, self.take.loop),
-            tuple(int(end) for end, block in zip(ends, self.codes, strict=True) if block.ends),
+            tuple(end for end, block in zip(ends, self.codes, strict=True) if block.ends),
             len(self.plan.given_WHQ),
             self.plan.notes,
         )
 
 
-def _make(making: _Making, on_event: OnEvent, should_stop: ShouldStop) -> Sample:
+def _make(making: _Making, on_samples: Callable[[int], None], on_event: OnEvent, should_stop: ShouldStop) -> Sample:
+    """Make a take; `on_samples` takes the number of its samples so far."""
     blocks, left = [], making.plan.samples
     with closing(making.sound(should_stop)) as sound:  # a thread must not outlive an error
         for block_T in sound:
             if len(heard_T := block_T[:left]):
                 on_event(SoundBlock(making.take.seed, heard_T, making.plan.geometry.sample_rate))
-            left -= len(heard_T)
+                left -= len(heard_T)
+                on_samples(making.plan.samples - left)
             blocks.append(block_T)
     waveform_T = torch.cat(blocks)
     return making.sample(closed_loop(waveform_T, making.plan) if making.plan.loop_samples else waveform_T)
 
 
-def _with_progress(on_event: OnEvent, progress: ProgressReporter, before: int) -> OnEvent:
-    """Report the samples of a take as they come, after those of the takes before."""
-    done = before
-
-    def pass_on(event: object) -> None:
-        nonlocal done
-        on_event(event)
-        if isinstance(event, SoundBlock):
-            done += len(event.waveform_T)
-            progress.update(done)
-
-    return pass_on
+def _report(progress: ProgressReporter, before: int, samples: int) -> None:
+    """Report a take's samples so far, after those of the takes before."""
+    progress.update(before + samples)
 
 
 def generate_takes(
@@ -121,7 +115,7 @@ def generate_takes(
     for index in range(request.count):
         making = _Making(request.take(index), plan, loaded.model, prior, block_steps)
         with torch.no_grad():
-            sample = _make(making, _with_progress(on_event, progress, index * plan.samples), should_stop)
+            sample = _make(making, partial(_report, progress, index * plan.samples), on_event, should_stop)
         progress.update((index + 1) * plan.samples)
         yield sample
 

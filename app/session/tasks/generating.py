@@ -84,9 +84,10 @@ def chosen(options: TakeOptions) -> Wanted:
     """Return the request of a person's choices, as far as a prior can fulfil them."""
 
     def wanted(loaded: LoadedVQModel) -> GenerateRequest:
-        settings = loaded.prior_config or {}
-        can_start = loaded.prior is not None and loaded.prior.layout != "chunks"
-        return options.request(can_end=settings.get("learns_end") is True, can_start=can_start)
+        from distill_core.generation.plan import require_prior
+
+        prior = require_prior(loaded)
+        return options.request(can_end=prior.learns_end, can_start=prior.layout != "chunks")
 
     return wanted
 
