@@ -31,8 +31,10 @@ from distill_core import PriorEpochMetrics, load_model_v2, scan, train_prior
 from distill_core.audio.dataset import AudioDataset
 from distill_core.device import training_threads
 from distill_core.events import JobProgress, OnEvent, Phase, ShouldStop, ignore, never
+from distill_core.training.kinds import RUN_KINDS, prior_runs
 from distill_core.training.prior.events import PriorStepMetrics, PriorTrainingStartEvent
 from distill_core.training.prior.number_format import processor_name
+from distill_core.training.prior.run_kind import PRIOR_RUNS
 from distill_core.training.run_folder.folder import RunFolder
 
 DEMO = Path(__file__).parents[1] / "resources/demo/demo.distill"
@@ -62,7 +64,7 @@ class MarkedFolder(RunFolder):
     """A run folder that tells when a write begins."""
 
     def __init__(self, model: Path, on_write: Callable[[], None]) -> None:
-        super().__init__(model)
+        super().__init__(model, PRIOR_RUNS, RUN_KINDS)
         self._on_write = on_write
 
     def save(self, values: dict[str, Any], should_stop: ShouldStop = never) -> None:
@@ -144,7 +146,7 @@ class Trainings:
 
         timer = threading.Timer(moment_s, ask)
         timer.start()
-        ended = self.train(RunFolder.of(self.model), ignore, stop.is_set)
+        ended = self.train(prior_runs(self.model), ignore, stop.is_set)
         timer.join()
         return ended - asked[0]
 

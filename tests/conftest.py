@@ -217,3 +217,22 @@ def tiny_model(shared_tiny_model: Path, tmp_path: Path) -> Path:
     import shutil
 
     return Path(shutil.copy(shared_tiny_model, tmp_path / "tiny.distill"))
+
+
+@pytest.fixture(scope="session")
+def shared_klt_model(shared_sounds_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of the KLT codec, trained in three epochs: 2 levels of 16 codes, 4 bands. Leave it as it is."""
+    from distill_core.training.codec.klt.config import KLTConfig
+    from distill_core.training.codec.train import train_codec
+
+    tiny = KLTConfig(
+        codebook_size=16,
+        num_quantizers=2,
+        band_mels=32,
+        components=12,
+        refiner_width=8,
+        refiner_depth=1,
+        max_epochs=3,
+        device="cpu",
+    )
+    return train_codec(shared_sounds_folder, tiny).save(tmp_path_factory.mktemp("shared") / "klt.distill")

@@ -1,7 +1,7 @@
 """A toy second codec: how loud each band of each step is, and sines as loud as that; no log-mel and no network.
 
-It is fitted in closed form: its books are quantiles. All about it is another than of the VQ-VAE: bands, steps a second,
-levels and look-back.
+It is fitted in closed form, in the only epoch of its training: its books are quantiles. All about it is another than of
+the VQ-VAE: bands, steps a second, levels and look-back.
 """
 
 from __future__ import annotations
@@ -21,24 +21,41 @@ from distill_core.audio.spectrogram import AudioSpectrogram, SpectrogramConfig
 from distill_core.events import JobProgress, OnEvent, Phase, ShouldStop, ignore, never, stop_point
 from distill_core.files.tensor_facts import Shape
 from distill_core.models.architectures import CODECS, CodecRow
-from distill_core.models.codec import FittedCodec
+from distill_core.models.codec import Codec
 from distill_core.models.value_reader import ValueReader
-from distill_core.training.codec.config import FitConfig
-from distill_core.training.codec.trainings import TRAININGS, fitted
-from distill_core.training.settings import setting
+from distill_core.training.codec.learner import CodecLearner, Validation
+from distill_core.training.codec.settings import CodecSettings, SoundAmount
+from distill_core.training.codec.trainings import TRAININGS, CodecTraining
+from distill_core.training.data.chunks import VariantBatches
+from distill_core.training.settings import check_setting, is_whole, setting, shared_setting
 
 NAME = "toy"
 CONFIG: dict[str, Any] = {"codebook_size": 16, "num_quantizers": 2, "bands": 2, "step_samples": 2400}
 
 
 @dataclass(frozen=True, slots=True)
-class ToyConfig(FitConfig):
-    """The settings of the toy's fit."""
+class ToyConfig(CodecSettings):
+    """The settings of the toy's training."""
 
     codebook_size: int = setting(16, "Codes in each level's codebook.")
     num_quantizers: int = setting(2, "Levels.")
     bands: int = setting(2, "Bands of a step.")
     step_samples: int = setting(2400, "Samples of a step.")
+    val_fraction: float = setting(0.2, "Share of the sounds kept aside to measure the error on.")
+    device: str = shared_setting("device", "auto")
+    seed: int = setting(0, "Same seed, same machine: the same model.")
+    anonymous: bool = shared_setting("anonymous", False)
+
+    def __post_init__(self) -> None:
+        self.check_shared()
+        for name, most in (("codebook_size", 4096), ("num_quantizers", 32), ("bands", 8)):
+            value = getattr(self, name)
+            check_setting(self, name, is_whole(value) and 1 <= value <= most, f"a whole number from 1 to {most}")
+
+
+def toy_config_for(amount: SoundAmount, **overrides: Any) -> ToyConfig:
+    """Return the settings for an amount of sound: twice as long steps for more than a minute."""
+    return ToyConfig(**{"step_samples": 2400 if amount.seconds <= 60 else 4800, **overrides})
 
 
 _QUIETEST = 1e-8
@@ -52,7 +69,7 @@ def _entries(codes_NWH: Tensor, book_HK: Tensor) -> Tensor:
     return book_HK[torch.arange(len(book_HK)), codes_NWH]
 
 
-class ToyCodec(FittedCodec):
+class ToyCodec(Codec):
     """Books of loudness in log power, `[levels, bands, codebook_size]`, each in rising order."""
 
     architecture: ClassVar[str] = NAME
@@ -96,26 +113,26 @@ class ToyCodec(FittedCodec):
         return cls(config, spectrogram, state["books_QHK"]).eval()
 
     @classmethod
-    def fitted(
-        cls,
-        chunks_NT: Tensor,
-        config: Mapping[str, Any],
-        spectrogram: AudioSpectrogram,
-        *,
-        on_event: OnEvent = ignore,
-        should_stop: ShouldStop = never,
-    ) -> ToyCodec:
-        """Return the codec of these chunks: a level's books are quantiles of what the levels before it leave over."""
-        levels, bands, size = config["num_quantizers"], config["bands"], config["codebook_size"]
-        codec = cls(config, spectrogram, torch.zeros(levels, bands, size))
-        left_NWH = codec.loudness(chunks_NT)
-        places_K = (torch.arange(size) + 0.5) / size
-        for level, book_HK in enumerate(codec.books_QHK):
+    def without_books(cls, config: Mapping[str, Any], spectrogram: AudioSpectrogram) -> ToyCodec:
+        """Return the codec before its fit."""
+        shape, _ = cls.shapes(config)["books_QHK"]
+        return cls(config, spectrogram, torch.zeros(shape)).eval()
+
+    def fit(self, chunks_NT: Tensor, on_event: OnEvent = ignore, should_stop: ShouldStop = never) -> ToyCodec:
+        """Fit the books to chunks: a level's are quantiles of the remainder that the levels before it leave."""
+        left_NWH = self.loudness(chunks_NT)
+        places_K = (torch.arange(self.codebook_size) + 0.5) / self.codebook_size
+        for level, book_HK in enumerate(self.books_QHK):
             stop_point(should_stop)
             book_HK.copy_(left_NWH.flatten(0, 1).quantile(places_K, dim=0).T)
             left_NWH = left_NWH - _entries(_nearest(left_NWH, book_HK), book_HK)
-            on_event(JobProgress(Phase.FIT, level + 1, levels))
-        return codec.eval()
+            on_event(JobProgress(Phase.FIT, level + 1, self.num_quantizers))
+        return self
+
+    def loudness_of(self, codes_BWHQ: Tensor) -> Tensor:
+        """Return `[B, W, H]`, the log power that codes stand for."""
+        pairs = zip(codes_BWHQ.unbind(-1), self.books_QHK, strict=True)
+        return torch.stack([_entries(codes_BWH, book_HK) for codes_BWH, book_HK in pairs]).sum(0)
 
     def loudness(self, waveforms_BT: Tensor) -> Tensor:
         """Return `[B, W, H]`, the log power of each band over a step and the one before it."""
@@ -154,9 +171,47 @@ class ToyCodec(FittedCodec):
         return (sines_TH * 2 * (loudness_H / 2).exp()).sum(1)
 
 
+class ToyLearner(CodecLearner[ToyCodec, ToyConfig]):
+    """How the toy learns: it is fitted, and has no gradients."""
+
+    codec_class: ClassVar[type[Codec]] = ToyCodec
+    fits_alone: ClassVar[bool] = True
+    val_loudness_NWH: Tensor
+
+    def untrained(self) -> ToyCodec:
+        return ToyCodec.without_books(self.config.to_file(), self.spectrogram)
+
+    def prepare(self, should_stop: ShouldStop) -> None:
+        stop_point(should_stop)
+        self.val_loudness_NWH = self.codec.loudness(self.sounds.val_NT.to(self.device))
+        mean_frame_N1H = self.val_loudness_NWH.mean(1, keepdim=True)
+        self.mean_frame_l1 = functional.l1_loss(
+            self.val_loudness_NWH, mean_frame_N1H.expand_as(self.val_loudness_NWH)
+        ).item()
+
+    def fit(self, batches: VariantBatches, on_event: OnEvent, should_stop: ShouldStop) -> float:
+        self.codec.fit(self.sounds.train_NT.to(self.device), on_event, should_stop)
+        return self.loss(self.sounds.train_NT, should_stop)[0].item()
+
+    def loss(self, waveforms_BT: Tensor, should_stop: ShouldStop) -> tuple[Tensor, Tensor]:
+        codes_BWHQ = self.codec.codes_of(waveforms_BT)
+        loudness_BWH = self.codec.loudness(waveforms_BT.to(self.device))
+        return functional.mse_loss(self.codec.loudness_of(codes_BWHQ), loudness_BWH), torch.zeros(())
+
+    def validate(self, should_stop: ShouldStop) -> Validation:
+        stop_point(should_stop)
+        codes_NWHQ = self.codec.codes_of(self.sounds.val_NT)
+        found_NWH, used = self.codec.loudness_of(codes_NWHQ), codes_NWHQ[..., 0].unique().numel()
+        return Validation(
+            loss=functional.mse_loss(found_NWH, self.val_loudness_NWH).item(),
+            l1=functional.l1_loss(found_NWH, self.val_loudness_NWH).item(),
+            codebook_use=used / self.codec.codebook_size,
+        )
+
+
 @pytest.fixture
 def toy_codec(monkeypatch: pytest.MonkeyPatch) -> str:
     """The two rows of the toy, how it is opened and how it is trained, for one test."""
     monkeypatch.setitem(CODECS, NAME, CodecRow(lambda: ToyCodec))
-    monkeypatch.setitem(TRAININGS, NAME, fitted(lambda: ToyCodec, ToyConfig))
+    monkeypatch.setitem(TRAININGS, NAME, CodecTraining(ToyConfig, toy_config_for, lambda: ToyLearner))
     return NAME

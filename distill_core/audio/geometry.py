@@ -33,6 +33,11 @@ class Geometry:
         """Codes of a chunk."""
         return self.chunk_steps * self.codes_per_step
 
+    @property
+    def step_s(self) -> float:
+        """Seconds from one step to the next."""
+        return self.step_samples / self.sample_rate
+
     def steps_of(self, samples: int) -> int:
         """Return the number of steps that begin within `samples` samples; further steps only fill a chunk."""
         return math.ceil(samples / self.step_samples)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from distill_core.models.codec import Codec
     from distill_core.models.prior import Prior
 
-NAMELESS = "flat"  # the architecture of a file that names none
+NAMELESS = "flat"  # the architecture of a file's prior that names none
+NAMELESS_CODEC = "v2"  # the codec of the format, which its files do not name
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +77,10 @@ def prior_row(architecture: object) -> PriorRow:
 
 @dataclass(frozen=True, slots=True)
 class CodecRow:
-    """A codec: its class, imported late."""
+    """A codec: its class, imported late, and what it is in a few words."""
 
     load: Callable[[], type[Codec]]
+    words: str = ""
 
 
 def _conv_vqvae() -> type[Codec]:
@@ -87,12 +89,38 @@ def _conv_vqvae() -> type[Codec]:
     return ConvVQVAE
 
 
-CODECS: dict[str, CodecRow] = {"": CodecRow(_conv_vqvae)}
+def _klt() -> type[Codec]:
+    from distill_core.models.klt import KLTCodec
+
+    return KLTCodec
+
+
+CODECS: dict[str, CodecRow] = {
+    NAMELESS_CODEC: CodecRow(_conv_vqvae, "a VQ-VAE, which an older Distill opens too"),
+    "klt": CodecRow(_klt, "patches of the spectrum in principal components"),
+}
+
+
+def codec_name(vqvae_config: Mapping[str, Any]) -> str:
+    """Return the name of a file's codec, the format's own if its settings name none."""
+    return vqvae_config.get("architecture") or NAMELESS_CODEC
+
+
+def codec_words(vqvae_config: Mapping[str, Any]) -> str:
+    """Return the name of a file's codec, and what it is."""
+    name = codec_name(vqvae_config)
+    return f"{name}, {words}" if (words := CODECS[name].words) else name
+
+
+def naming_codec(vqvae_config: Mapping[str, Any], architecture: str) -> dict[str, Any]:
+    """Return a codec's settings as a file holds them, with its name, or without one if it is the format's own."""
+    name = {} if architecture == NAMELESS_CODEC else {"architecture": architecture}
+    return {**vqvae_config, **name}
 
 
 def codec_of(vqvae_config: Mapping[str, Any]) -> type[Codec]:
-    """Return the class of a file's codec, the format's VQ-VAE if its settings name none."""
-    return CODECS[vqvae_config.get("architecture") or ""].load()
+    """Return the class of a file's codec."""
+    return CODECS[codec_name(vqvae_config)].load()
 
 
 def import_networks() -> None:

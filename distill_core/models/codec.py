@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
     from distill_core.audio.geometry import Geometry
     from distill_core.audio.spectrogram import AudioSpectrogram
-    from distill_core.events import OnEvent, ShouldStop
     from distill_core.files.tensor_facts import Shape
     from distill_core.models.value_reader import ValueReader
 
@@ -47,9 +46,9 @@ if TYPE_CHECKING:
 class Codec(nn.Module, ABC):
     """A codec: sound to codes and codes to sound.
 
-    `architecture` is its name in a file's `vqvae_config`, "" for the VQ-VAE, which the format does not name. The
-    settings of every codec have `codebook_size` and `num_quantizers`; further ones are its own. `spectrogram` holds the
-    file's settings of sound, and makes log-mels for a codec that uses them (`has_mel`); it is no part of the weights.
+    `architecture` is its name in a file's `vqvae_config`, where that of the VQ-VAE is left out. The settings of every
+    codec have `codebook_size` and `num_quantizers`; further ones are its own. `spectrogram` holds the file's settings
+    of sound, and makes log-mels for a codec that uses them (`has_mel`); it is no part of the weights.
     """
 
     architecture: ClassVar[str]
@@ -120,27 +119,6 @@ class Codec(nn.Module, ABC):
         They may have fewer levels than the codec: without the fine ones, the coarse skeleton sounds alone.
         Together, its blocks have `step_samples` samples for each step. The same codes give the same sound, whatever
         their blocks, and the global random generator is not used.
-        """
-
-
-class FittedCodec(Codec):
-    """A codec that is fitted to sounds in closed form, without epochs."""
-
-    @classmethod
-    @abstractmethod
-    def fitted(
-        cls,
-        chunks_NT: Tensor,
-        config: Mapping[str, Any],
-        spectrogram: AudioSpectrogram,
-        *,
-        on_event: OnEvent,
-        should_stop: ShouldStop,
-    ) -> Self:
-        """Return the codec that is fitted to chunks; `config` is the plain `vqvae_config` of a file.
-
-        Raises:
-            Stopped: `should_stop()` turned true.
         """
 
 

@@ -22,7 +22,7 @@ from distill_core.files.archive_writer import saving_into, write_archive
 from distill_core.files.save_errors import changed_error, other_codec_error
 from distill_core.memory import memory_in_words
 from distill_core.models import schema
-from distill_core.models.architectures import NAMELESS, codec_of
+from distill_core.models.architectures import NAMELESS, codec_of, naming_codec
 from distill_core.models.codec import Codec, codec_digest
 from distill_core.models.model_file import WEIGHT_KEYS, check_facts, read_checked, read_mapped, summary_of_file
 from distill_core.models.previous_version import naming_previous_version
@@ -125,11 +125,6 @@ def _settings_of(prior: Prior, settings: Any) -> dict[str, Any]:
     return values | {"architecture": prior.name_in_files} if has_name else values
 
 
-def _named(vqvae_config: dict[str, Any], model: Codec) -> dict[str, Any]:
-    """Return the settings with the codec's name; the format's VQ-VAE has none."""
-    return vqvae_config | {"architecture": model.architecture} if model.architecture else vqvae_config
-
-
 def _plain_state(module: torch.nn.Module) -> dict[str, Tensor]:
     """Return weights that own their storage: a view would bring all of it into the file."""
     return {key: _owned(value.detach().cpu().contiguous()) for key, value in module.state_dict().items()}
@@ -172,7 +167,7 @@ def save_model_v2(
         "version": schema.VERSION,
         "model_type": schema.MODEL_TYPE,
         "model_state_dict": _plain_state(model),
-        "vqvae_config": _named(_to_dict(vqvae_config), model),
+        "vqvae_config": naming_codec(_to_dict(vqvae_config), model.architecture),
         "spectrogram_config": _to_dict(spectrogram_config),
         "training_config": _to_dict(training_config),
         "codebook_health_snapshot": None if codebook_health is None else dict(codebook_health),
@@ -250,8 +245,3 @@ def _check_goes_with(opened: OpenArchive, digest: object, expected: FileStamp | 
     schema.check_numbers(values, opened.path.name)
     if digest not in (None, codec_digest(values["model_state_dict"])):
         raise other_codec_error(opened.path)
-
-
-def ends_opening_in_the_ancestor(previous: str, new: str) -> bool:
-    """Tell whether the ancestor opens a file with the previous prior's architecture ("" for none), but not the new."""
-    return previous in ("", NAMELESS) and new != NAMELESS

@@ -13,7 +13,7 @@ from distill_core.audio.spectrogram import SpectrogramConfig
 from distill_core.errors import ModelFileError
 from distill_core.files.refusals import damaged
 from distill_core.files.tensor_facts import DTYPES, Shape, TensorFacts
-from distill_core.models.architectures import CODECS, PRIORS, architecture_of, codec_of
+from distill_core.models.architectures import CODECS, PRIORS, architecture_of, codec_name, codec_of
 from distill_core.models.prior import Prior
 from distill_core.models.value_reader import MAX_NAME, ValueReader
 
@@ -55,7 +55,7 @@ def _check_kind(values: Mapping[str, Any], name: str) -> None:
     if version > VERSION:
         raise _newer(name, f"format {version}; this one reads up to {VERSION}")
     if values.get("model_type") != MODEL_TYPE:
-        raise ModelFileError(f"“{name}” holds no VQ-VAE, so no prior can be trained on it.", "Choose another model.")
+        raise ModelFileError(f"“{name}” holds no codec, so no prior can be trained on it.", "Choose another model.")
 
 
 def _newer(name: str, what: str) -> ModelFileError:
@@ -82,9 +82,9 @@ def _check_spectrogram(config: Mapping[str, Any], reader: ValueReader) -> None:
 
 def _check_codec_config(config: Mapping[str, Any], reader: ValueReader) -> None:
     if config.get("architecture") is not None:
-        name = reader.short_text(config, "architecture")
-        if name not in CODECS:
-            raise _newer(reader.name, f"codec architecture “{name}”")
+        reader.short_text(config, "architecture")
+    if (name := codec_name(config)) not in CODECS:
+        raise _newer(reader.name, f"codec architecture “{name}”")
     reader.integers(config, CODEC_RANGES)
     codec_of(config).check_config(config, reader)
 

@@ -16,11 +16,11 @@ from distill_core.audio.spectrogram import SpectrogramConfig
 from distill_core.files.archive import FileStamp
 from distill_core.files.tensor_facts import TensorFacts
 from distill_core.models import schema
-from distill_core.models.architectures import codec_of
+from distill_core.models.architectures import NAMELESS, NAMELESS_CODEC, codec_name, codec_of, codec_words
+from distill_core.models.value_reader import known_number
 
 # The codes under a prior's perplexity: 2 leaves padding out. Older files have no such mark.
 MEASURE = 2
-_LARGEST_FACT = 1e300
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,11 @@ class ModelSummary:
         return bool(self.prior_architecture)
 
     @property
+    def opens_in_the_ancestor(self) -> bool:
+        """Whether the program that the format comes from opens the file: its own codec, and its own prior or none."""
+        return codec_name(self.vqvae_config) == NAMELESS_CODEC and self.prior_architecture in ("", NAMELESS)
+
+    @property
     def codebook_size(self) -> int:
         """Number of codes that a level can take."""
         return int(self.vqvae_config["codebook_size"])
@@ -71,6 +76,19 @@ class ModelSummary:
         return codec_of(self.vqvae_config).geometry(self.vqvae_config, self.spectrogram)
 
     @property
+    def codec_words(self) -> str:
+        """The name of the codec, and what it is."""
+        return codec_words(self.vqvae_config)
+
+    @property
+    def positions_words(self) -> str:
+        """The bands and the length of a step, and the codes that they make of a second of sound."""
+        geometry, bands = self.geometry, "band" if self.geometry.bands == 1 else "bands"
+        codes = geometry.codes_per_step / geometry.step_s
+        step = f"{geometry.bands} {bands}, steps of {1000 * geometry.step_s:.0f} ms"
+        return f"{step}: {codes:,.0f} codes a second"
+
+    @property
     def has_mel(self) -> bool:
         """Whether the codec makes log-mels by the settings of `spectrogram`; another one has its sample rate alone."""
         return codec_of(self.vqvae_config).has_mel
@@ -78,12 +96,12 @@ class ModelSummary:
     @property
     def best_perplexity(self) -> float | None:
         """The best validation perplexity in the saved prior's training, None if the file has none."""
-        return _number((self.prior_metadata or {}).get("best_perplexity"))
+        return known_number((self.prior_metadata or {}).get("best_perplexity"))
 
     @property
     def perplexity(self) -> float | None:
         """The validation perplexity of the file's weights, None if the file has none."""
-        found = _number((self.prior_metadata or {}).get("final_perplexity"))
+        found = known_number((self.prior_metadata or {}).get("final_perplexity"))
         return self.best_perplexity if found is None else found
 
     @property
@@ -97,13 +115,6 @@ class ModelSummary:
         return self.has_prior and (self.prior_metadata or {}).get("measure") != MEASURE
 
 
-def _number(value: object) -> float | None:
-    """Return the value if it is a finite number, None for anything else in a stranger's file."""
-    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < _LARGEST_FACT:
-        return None
-    return float(value)
-
-
 def unigram_of(prior_metadata: Mapping[str, Any]) -> float | None:
     """Return the perplexity of guessing by frequency, level by level, None if a prior's facts have none.
 
@@ -111,11 +122,11 @@ def unigram_of(prior_metadata: Mapping[str, Any]) -> float | None:
     none.
     """
     levels = prior_metadata.get("unigram_by_level")
-    values = [_number(value) for value in levels] if isinstance(levels, list) else []
+    values = [known_number(value) for value in levels] if isinstance(levels, list) else []
     known = [value for value in values if value is not None and value > 0]
     if known and len(known) == len(values):
         return math.exp(fmean(map(math.log, known)))
-    return _number(prior_metadata.get("unigram_perplexity"))
+    return known_number(prior_metadata.get("unigram_perplexity"))
 
 
 def _parameter_count(state: Mapping[str, Any]) -> int:

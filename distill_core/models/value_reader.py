@@ -1,4 +1,4 @@
-"""Single values of a stranger's settings: checked, and refused in words."""
+"""Single values of a stranger's file: settings are refused in words if they are wrong, facts are unknown then."""
 
 from __future__ import annotations
 
@@ -9,6 +9,14 @@ from distill_core.errors import ModelFileError
 from distill_core.files.refusals import DAMAGED_HINT
 
 MAX_NAME = 64
+_LARGEST_FACT = 1e300
+
+
+def known_number(value: object) -> float | None:
+    """Return a fact if it is a finite number, None for anything else."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < _LARGEST_FACT:
+        return None
+    return float(value)
 
 
 class ValueReader:

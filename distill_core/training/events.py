@@ -15,7 +15,6 @@ class Ended(StrEnum):
     STOPPED = "stopped"
     DIVERGED = "diverged"
     TIME_LIMIT = "time_limit"
-    FITTED = "fitted"
 
 
 ENDED_WORDS = {
@@ -24,7 +23,6 @@ ENDED_WORDS = {
     Ended.STOPPED: "because it was stopped",
     Ended.DIVERGED: "because it diverged again and again",
     Ended.TIME_LIMIT: "at its time limit",
-    Ended.FITTED: "with the fit",
 }
 
 

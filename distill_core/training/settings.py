@@ -30,6 +30,7 @@ _SHORT_NAMES = {
     "time_limit_min": "time-limit",
 }
 _MOST, _LARGEST_SEED = 1_000_000, 2**63 - 1
+_LARGEST_RATE, _LARGEST_DECAY = 1e30, 1e6  # the product of both is a float32
 
 
 def setting(default: Any, doc: str) -> Any:
@@ -86,6 +87,27 @@ def check_settings_class(config: object, wanted: type) -> None:
         )
 
 
+def check_rate(config: Any, name: str) -> None:
+    """Refuse a learning rate, or the length of a gradient, that cannot be.
+
+    Raises:
+        ConfigError: names the field.
+    """
+    check_setting(config, name, is_number(getattr(config, name)) and getattr(config, name) > 0, "a number above 0")
+    check_setting(config, name, getattr(config, name) <= _LARGEST_RATE, f"at most {_LARGEST_RATE:g}")
+
+
+def check_decay(config: Any, name: str) -> None:
+    """Refuse a weight decay that cannot be.
+
+    Raises:
+        ConfigError: names the field.
+    """
+    is_decay = is_number(getattr(config, name)) and getattr(config, name) >= 0
+    check_setting(config, name, is_decay, "a number of 0 or more")
+    check_setting(config, name, getattr(config, name) <= _LARGEST_DECAY, f"at most {_LARGEST_DECAY:g}")
+
+
 class TrainingSettings:
     """The settings that every training has.
 
@@ -138,11 +160,11 @@ class EpochSettings(TrainingSettings):
             is_in_range = is_whole(getattr(self, name)) and 1 <= getattr(self, name) <= _MOST
             check_setting(self, name, is_in_range, f"a whole number from 1 to {_MOST}")
         check_setting(self, "patience", is_whole(self.patience) and self.patience >= 0, "a whole number of 0 or more")
-        for name in ("weight_decay", "time_limit_min"):
-            is_amount = is_number(getattr(self, name)) and getattr(self, name) >= 0
-            check_setting(self, name, is_amount, "a number of 0 or more")
+        is_amount = is_number(self.time_limit_min) and self.time_limit_min >= 0
+        check_setting(self, "time_limit_min", is_amount, "a number of 0 or more")
+        check_decay(self, "weight_decay")
         for name in ("learning_rate", "gradient_clip_norm"):
-            check_setting(self, name, is_number(getattr(self, name)) and getattr(self, name) > 0, "a number above 0")
+            check_rate(self, name)
         super().check_shared()
 
 

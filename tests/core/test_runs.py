@@ -22,9 +22,9 @@ from distill_core import ConfigError, PriorConfig, load_model_v2, save_prior_to_
 from distill_core.audio.dataset import AudioDataset
 from distill_core.cli import app
 from distill_core.errors import ModelFileError
-from distill_core.training.codec.config import VQVAEConfig
-from distill_core.training.codec.events import VQVAEEpochMetrics
+from distill_core.training.codec.events import CodecEpochMetrics
 from distill_core.training.codec.train import load_best_codec, train_codec
+from distill_core.training.codec.vqvae.config import VQVAEConfig
 from distill_core.training.data.codes import SoundEncoder
 from distill_core.training.events import OlderStateTaken, RunNotKept
 from distill_core.training.kinds import codec_runs, listed_runs, prior_runs, stored_run, unfinished_runs
@@ -750,7 +750,7 @@ TINY_CODEC = VQVAEConfig(
 
 def _leave_codec(output: Path, sounds: Path, epoch: int = 2) -> str:
     def on_event(event: object) -> None:
-        if isinstance(event, VQVAEEpochMetrics) and event.epoch == epoch:
+        if isinstance(event, CodecEpochMetrics) and event.epoch == epoch:
             raise _Crash
 
     with pytest.raises(_Crash):
@@ -785,7 +785,7 @@ def test_the_best_codec_is_the_one_that_was_kept(sounds_folder: Path, tmp_path: 
     kept = {}
 
     def on_event(event: object) -> None:
-        if isinstance(event, VQVAEEpochMetrics):
+        if isinstance(event, CodecEpochMetrics):
             for run in listed_runs():
                 assert run.facts is not None
                 kept[event.epoch] = (run.facts.best_epoch, run.facts.best)

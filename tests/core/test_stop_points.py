@@ -14,14 +14,17 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from distill_core import CodePrior, PriorConfig, PriorEpochMetrics, TrainedPrior, load_model_v2, scan, train_prior
+from distill_core.audio.spectrogram import AudioSpectrogram, SpectrogramConfig
 from distill_core.events import Stopped
 from distill_core.folders import run_folders
 from distill_core.models.frames import FramesPrior
 from distill_core.models.prior import Prior
-from distill_core.training.codec.config import get_adaptive_vqvae_config
-from distill_core.training.codec.events import VQVAEEpochMetrics
-from distill_core.training.codec.run import take_step
+from distill_core.training.codec.descent import take_step
+from distill_core.training.codec.events import CodecEpochMetrics
 from distill_core.training.codec.train import train_codec
+from distill_core.training.codec.vqvae.config import VQVAEConfig, get_adaptive_vqvae_config
+from distill_core.training.codec.vqvae.learner import VQVAELearner
+from distill_core.training.data.chunks import SplitSounds
 from distill_core.training.data.codes import encode_and_split
 from distill_core.training.data.sound_codes import SoundCodes
 from distill_core.training.kinds import prior_runs
@@ -314,31 +317,34 @@ def test_an_epoch_that_is_on_disk_is_not_written_again_for_a_stop(tiny_model: Pa
     assert [(prior_runs(tiny_model).folder / "run.distill-run").stat().st_ino] == stamps
 
 
-def test_a_codecs_step_that_is_stopped_anywhere_has_not_begun(shared_tiny_model: Path) -> None:
+def test_a_codecs_step_that_is_stopped_anywhere_has_not_begun() -> None:
     def state() -> dict[str, Any]:
         return {
-            "model": dict(model.state_dict()),
+            "model": dict(learner.codec.state_dict()),
             "moments": optimizer.state_dict(),
             "random": torch.get_rng_state(),
         }
 
-    reached = []
+    reached, cpu = [], torch.device("cpu")
+    config = VQVAEConfig(codebook_dim=16, codebook_size=8, num_quantizers=2)
+    sounds = SplitSounds(torch.empty(0), torch.empty(0), (), ())
     for is_stopped in (False, True):
         torch.manual_seed(0)
-        model = load_model_v2(shared_tiny_model).model.train()
-        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+        learner = VQVAELearner(config, sounds, AudioSpectrogram(SpectrogramConfig(n_mels=32), cpu), cpu)
+        learner.codec.train()(torch.rand(2, 1, 32, 32))  # k-means
+        optimizer = torch.optim.AdamW(learner.codec.parameters(), lr=1e-3)
         for _ in range(3):
-            mels, look = torch.rand(2, 1, 32, 32), 1
+            waveforms_BT, look = torch.rand(2, 16_000) - 0.5, 1
             before = copy.deepcopy(state())
             while is_stopped:
                 try:
-                    take_step(model, mels, optimizer, 1.0, _stopped_at(look))
+                    take_step(learner, waveforms_BT, optimizer, _stopped_at(look))
                     break
                 except Stopped:
                     assert _same(state(), before), f"look {look}"
                     look += 1
             if not is_stopped:
-                take_step(model, mels, optimizer, 1.0)
+                take_step(learner, waveforms_BT, optimizer)
             assert look > 60 or not is_stopped
         reached.append(copy.deepcopy(state()))
     assert _same(*reached)
@@ -349,7 +355,7 @@ def test_a_stopped_codec_keeps_its_best_epoch(sounds_folder: Path) -> None:
     looks_since = count()
 
     def stop_within_a_step() -> bool:
-        return any(isinstance(event, VQVAEEpochMetrics) for event in events) and next(looks_since) > 30
+        return any(isinstance(event, CodecEpochMetrics) for event in events) and next(looks_since) > 30
 
     config = get_adaptive_vqvae_config(6, max_epochs=3, batch_size=4, device="cpu")
     trained = train_codec(sounds_folder, config, on_event=events.append, should_stop=stop_within_a_step)

@@ -20,6 +20,7 @@ from distill_core import (
     ConfigError,
     LoadedVQModel,
     ModelFileError,
+    PriorConfig,
     SaveError,
     extract_code_sequences,
     load_model_v2,
@@ -35,18 +36,21 @@ from distill_core.audio.io import read_mono
 from distill_core.audio.spectrogram import AudioSpectrogram, SpectrogramConfig
 from distill_core.cli import app
 from distill_core.cli.train import train, with_codec_flags
-from distill_core.events import JobProgress, Phase, Stopped, ignore, never
+from distill_core.events import JobProgress, Phase, ignore, never
 from distill_core.files.archive import read_archive
 from distill_core.generation.sampling import sample_steps
 from distill_core.models.persistence import read_codec_digest
-from distill_core.training.codec.config import FitConfig, VQVAEConfig
-from distill_core.training.codec.events import CodecFitCompleteEvent, CodecFitStartEvent
+from distill_core.training.codec.events import CodecEpochMetrics, CodecTrainingCompleteEvent, CodecTrainingStartEvent
 from distill_core.training.codec.train import train_codec
+from distill_core.training.codec.trained import TrainedCodec
+from distill_core.training.codec.vqvae.config import VQVAEConfig
 from distill_core.training.data.chunks import read_and_split
 from distill_core.training.data.code_cache import open_code_cache
 from distill_core.training.data.codes import SplitCodes, encode_and_split
 from distill_core.training.events import Ended
-from distill_core.training.kinds import codec_runs, listed_runs
+from distill_core.training.kinds import codec_runs, listed_runs, stored_run
+from distill_core.training.run_folder.facts import RunState
+from distill_core.training.run_folder.folder import RunFolder
 from tests.toy_codec import CONFIG, NAME, ToyCodec, ToyConfig, toy_codec
 
 __all__ = ["toy_codec"]
@@ -67,7 +71,7 @@ def model(toy_codec: str, dataset: AudioDataset, tmp_path: Path) -> Path:
     split = read_and_split(dataset, GEOMETRY, 0.2, 0, ignore, never)
     return save_model_v2(
         tmp_path / "toy.distill",
-        ToyCodec.fitted(split.train_NT, CONFIG, AudioSpectrogram(SPECTROGRAM)),
+        ToyCodec.without_books(CONFIG, AudioSpectrogram(SPECTROGRAM)).fit(split.train_NT),
         spectrogram_config=SPECTROGRAM,
         vqvae_config=CONFIG,
         training_config={},
@@ -92,16 +96,6 @@ def _same(one: SplitCodes, other: SplitCodes) -> bool:
     return all(torch.equal(codes.codes_WHQ, others.codes_WHQ) for codes, others in pairs)
 
 
-def test_a_toy_codec_is_fitted_without_epochs_and_tells_how_far_it_is(toy_codec: str) -> None:
-    chunks_NT, spectrogram = torch.rand(3, 48_000), AudioSpectrogram(SPECTROGRAM)
-    events: list[object] = []
-    codec = ToyCodec.fitted(chunks_NT, CONFIG, spectrogram, on_event=events.append)
-    assert events == [JobProgress(Phase.FIT, 1, 2), JobProgress(Phase.FIT, 2, 2)]
-    assert codec.codes_of(chunks_NT).shape == (3, 20, 2, 2)
-    with pytest.raises(Stopped):
-        ToyCodec.fitted(chunks_NT, CONFIG, spectrogram, should_stop=lambda: True)
-
-
 def test_a_toy_codec_is_saved_by_its_name_and_opened(model: Path) -> None:
     summary, loaded = read_summary(model), load_model_v2(model)
     assert summary.vqvae_config == loaded.vqvae_config == CONFIG | {"architecture": NAME}
@@ -110,7 +104,7 @@ def test_a_toy_codec_is_saved_by_its_name_and_opened(model: Path) -> None:
     assert (summary.geometry.chunk_steps, summary.geometry.codes_per_second) == (20, 80)
     assert isinstance(loaded.model, ToyCodec)
     assert not loaded.model.training
-    other = ToyCodec.fitted(torch.rand(2, 48_000), CONFIG, loaded.spectrogram)
+    other = ToyCodec.without_books(CONFIG, loaded.spectrogram).fit(torch.rand(2, 48_000))
     other_file = save_model_v2(
         model.with_name("other.distill"),
         other,
@@ -126,7 +120,7 @@ def test_a_toy_codec_is_inspected(model: Path) -> None:
     shown = CliRunner().invoke(app, ["inspect", str(model), "--verify"])
     assert shown.exit_code == 0, shown.output
     assert "2 levels × 16 codes" in shown.output
-    assert "2 bands × 20 steps a second, 80 codes" in shown.output
+    assert "2 bands, steps of 50 ms: 80 codes a second" in shown.output
     as_json = CliRunner().invoke(app, ["inspect", str(model), "--json"])
     facts = json.loads(as_json.stdout)
     assert (facts["grid"], facts["seq_len"], facts["codes_per_second"]) == ([2, 20], 80, 80)
@@ -214,7 +208,7 @@ def test_the_terminal_trains_a_prior_on_a_toy_codec(model: Path, shared_sounds_f
     sizes = ["--hidden-size", "32", "--layers", "1", "--heads", "2", "--epochs", "1", "--device", "cpu"]
     run = CliRunner().invoke(app, ["train-prior", str(model), str(shared_sounds_folder), *sizes])
     assert run.exit_code == 0, run.output
-    assert "2 bands × 20 steps a second" in run.output
+    assert "2 bands, steps of 50 ms: 80 codes a second" in run.output
     assert read_summary(model).has_prior
 
 
@@ -261,13 +255,21 @@ def test_without_its_row_a_toy_codec_was_made_by_a_newer_distill(model: Path, mo
         read_summary(model)
 
 
-def test_a_toy_codec_is_trained_without_epochs_and_saved(
+def test_a_toy_codec_is_trained_in_one_epoch_and_saved(
     toy_codec: str, shared_sounds_folder: Path, tmp_path: Path
 ) -> None:
     events: list[object] = []
     trained = train_codec(shared_sounds_folder, architecture=toy_codec, on_event=events.append)
-    assert (trained.ended, trained.history) == (Ended.FITTED, ())
-    assert [event for event in events if isinstance(event, JobProgress) and event.phase == "fit"]
+    assert trained.ended is Ended.LAST_EPOCH
+    (epoch,) = trained.history
+    assert (epoch.epoch, epoch.total_epochs, epoch.best_epoch) == (1, 1, 1)
+    assert (epoch.commit_loss, epoch.learning_rate) == (0, 0)
+    assert 0 < epoch.train_loss < 1
+    assert 0 < epoch.val_l1 == trained.training_config["best_val_l1"] < trained.training_config["mean_frame_l1"] / 3
+    assert [event for event in events if isinstance(event, JobProgress) and event.phase == "fit"] == [
+        JobProgress(Phase.FIT, 1, 2),
+        JobProgress(Phase.FIT, 2, 2),
+    ]
     path = trained.save(tmp_path / "made.distill")
     assert isinstance(load_model_v2(path).model, ToyCodec)
     assert read_summary(path).vqvae_config["architecture"] == NAME
@@ -312,7 +314,7 @@ def test_without_its_rows_a_toy_codec_is_an_error_before_any_work(tmp_path: Path
         train_codec(tmp_path / "no such folder", architecture="toy")
 
 
-def test_a_toy_codecs_fit_touches_nothing_else(toy_codec: str, sounds_folder: Path, tmp_path: Path) -> None:
+def test_a_toy_codecs_training_touches_nothing_but_its_run(toy_codec: str, sounds_folder: Path, tmp_path: Path) -> None:
     events: list[object] = []
     torch.manual_seed(3)
     before = torch.get_rng_state()
@@ -321,17 +323,16 @@ def test_a_toy_codecs_fit_touches_nothing_else(toy_codec: str, sounds_folder: Pa
     trained = train_codec(sounds_folder, config, architecture="toy", on_event=events.append, run_folder=folder)
     assert torch.equal(before, torch.get_rng_state())
     assert isinstance(trained.model, ToyCodec)
-    assert trained.ended is Ended.FITTED
-    assert trained.history == ()
+    assert trained.ended is Ended.LAST_EPOCH
     assert (trained.vqvae_config["architecture"], trained.vqvae_config["codebook_size"]) == ("toy", 16)
     assert trained.metadata["dataset_file_count"] == 6
     assert trained.metadata["dataset_name"] == ""
     assert trained.codebook_health is not None
     assert trained.codebook_health["level_0"]["utilization"] > 0.5
     told = [type(event) for event in events if not isinstance(event, JobProgress)]
-    assert told == [CodecFitStartEvent, CodecFitCompleteEvent]
+    assert told == [CodecTrainingStartEvent, CodecEpochMetrics, CodecTrainingCompleteEvent]
     assert {event.phase for event in events if isinstance(event, JobProgress)} == {"scan", "read", "fit"}
-    assert listed_runs() == []
+    assert [(run.id, run.state) for run in listed_runs()] == [(trained.run_id, RunState.NOT_SAVED)]
 
 
 def test_a_toy_codec_names_the_rate_that_it_is_trained_at(
@@ -368,14 +369,14 @@ def test_a_setting_that_a_toy_codec_has_not_is_refused_by_name(toy_codec: str, t
     ("architecture", "config", "wanted"),
     [
         ("toy", VQVAEConfig(codebook_size=32), "ToyConfig"),
-        ("toy", FitConfig(codebook_size=32), "ToyConfig"),
-        ("", FitConfig(codebook_size=32), "VQVAEConfig"),
-        ("", ToyConfig(), "VQVAEConfig"),
-        ("", [], "VQVAEConfig"),
+        ("toy", PriorConfig(), "ToyConfig"),
+        ("v2", ToyConfig(), "VQVAEConfig"),
+        ("v2", [], "VQVAEConfig"),
+        (None, PriorConfig(), "KLTConfig"),
     ],
 )
 def test_settings_of_another_codec_than_the_toy_or_of_the_toy_are_refused(
-    toy_codec: str, tmp_path: Path, architecture: str, config: Any, wanted: str
+    toy_codec: str, tmp_path: Path, architecture: str | None, config: Any, wanted: str
 ) -> None:
     with pytest.raises(ConfigError, match=type(config).__name__) as caught:
         train_codec(tmp_path / "no such folder", config, architecture=architecture)
@@ -383,19 +384,89 @@ def test_settings_of_another_codec_than_the_toy_or_of_the_toy_are_refused(
     assert wanted in caught.value.hint
 
 
-def test_a_toy_codecs_own_settings_are_taken_whole(toy_codec: str, shared_sounds_folder: Path) -> None:
-    trained = train_codec(shared_sounds_folder, ToyConfig(codebook_size=8, bands=3), architecture="toy")
+def test_a_toy_codecs_own_settings_are_taken_whole_and_name_it(toy_codec: str, shared_sounds_folder: Path) -> None:
+    trained = train_codec(shared_sounds_folder, ToyConfig(codebook_size=8, bands=3))
+    assert isinstance(trained.model, ToyCodec)
     assert (trained.vqvae_config["codebook_size"], trained.vqvae_config["bands"]) == (8, 3)
 
 
-def test_a_toy_codecs_fit_cannot_be_gone_on_with(toy_codec: str, tmp_path: Path) -> None:
+def test_a_toy_codecs_settings_follow_from_the_seconds_of_sound(
+    toy_codec: str, shared_sounds_folder: Path, write_sound: Callable[..., Path], tmp_path: Path
+) -> None:
+    for number in range(2):
+        write_sound(tmp_path / f"{number}.wav", seed=number, seconds=31)
+    lengths = [
+        train_codec(sounds, architecture=toy_codec).vqvae_config["step_samples"]
+        for sounds in (shared_sounds_folder, tmp_path)
+    ]
+    assert lengths == [2400, 4800]
+
+
+def _toy_run_cut_off(folder: RunFolder, sounds: Path) -> TrainedCodec:
+    """Leave the run of a toy as a crash after its epoch would, and return the training that nothing cut off."""
+
+    def on_event(event: object) -> None:
+        if isinstance(event, CodecEpochMetrics):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_codec(sounds, {"seed": 2}, architecture="toy", on_event=on_event, run_folder=folder)
+    return train_codec(sounds, {"seed": 2}, architecture="toy")
+
+
+def test_a_toy_codecs_training_is_gone_on_with_bit_for_bit(toy_codec: str, sounds_folder: Path, tmp_path: Path) -> None:
     folder = codec_runs(tmp_path / "toy.distill")
-    with pytest.raises(ConfigError, match="no run") as caught:
-        train_codec(tmp_path / "no such folder", architecture="toy", run_folder=folder, resume=True)
-    assert caught.value.field == "resume"
+    whole = _toy_run_cut_off(folder, sounds_folder)
+    found = folder.unfinished()
+    assert found is not None
+    assert (found.epoch, found.can_go_on) == (1, True)
+    events: list[object] = []
+    rest = train_codec(sounds_folder, run_folder=folder, resume=True, on_event=events.append)  # the run names its codec
+    (start,) = [event for event in events if isinstance(event, CodecTrainingStartEvent)]
+    assert len(start.history) == 1
+    assert not [event for event in events if isinstance(event, CodecEpochMetrics)]
+    assert rest.ended is Ended.LAST_EPOCH
+    assert rest.model is not None
+    assert whole.model is not None
+    assert torch.equal(rest.model.state_dict()["books_QHK"], whole.model.state_dict()["books_QHK"])
+    assert rest.training_config == whole.training_config
+    assert rest.codebook_health == whole.codebook_health
 
 
-@pytest.mark.parametrize("name", [None, 3, ["toy"], {}, "nothing"])
+def test_the_terminal_saves_the_best_of_a_toy_codecs_run_and_goes_on_with_it(
+    toy_codec: str, sounds_folder: Path, tmp_path: Path
+) -> None:
+    for flag in ("--use-best", "--resume"):
+        output = tmp_path / f"toy{flag}.distill"
+        _toy_run_cut_off(codec_runs(output), sounds_folder)
+        done = CliRunner().invoke(app, ["train", str(sounds_folder), "-o", str(output), flag])
+        assert done.exit_code == 0, done.output
+        assert isinstance(load_model_v2(output).model, ToyCodec)
+        assert listed_runs() == []
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda values: values["config"].update(bands=0),
+        lambda values: values["config"].update(decay=0.9),
+        lambda values: values.update(schedule={"base_lrs": [1e-3]}),
+        lambda values: values["optimizer_states"].append({"state": {}, "param_groups": []}),
+        lambda values: values["current_state_dict"].clear(),
+    ],
+)
+def test_a_damaged_run_of_a_toy_codec_is_refused(
+    toy_codec: str, sounds_folder: Path, tmp_path: Path, edit: Callable[[dict[str, Any]], object]
+) -> None:
+    folder = codec_runs(tmp_path / "toy.distill")
+    _toy_run_cut_off(folder, sounds_folder)
+    (run,) = listed_runs()
+    _change(stored_run(run.id).file, edit)
+    with pytest.raises(ModelFileError):
+        train_codec(sounds_folder, run_folder=folder, resume=True)
+
+
+@pytest.mark.parametrize("name", [3, ["toy"], {}, "", "nothing"])
 def test_an_architecture_that_is_no_codecs_name_is_refused_before_any_work(tmp_path: Path, name: Any) -> None:
     with pytest.raises(ConfigError, match="architecture"):
         train_codec(tmp_path / "nowhere", architecture=name)

@@ -15,7 +15,6 @@ from distill_core.events import Stopped
 
 DATA = Path(__file__).parents[1] / "data"
 REFERENCE = DATA / "ref_small_prior.distill"
-DEMO = Path(__file__).parents[2] / "resources" / "demo"
 
 
 @pytest.fixture(scope="module")
@@ -92,16 +91,16 @@ def test_the_door_gives_the_codes_of_the_verbs_time_first(reference_chunks: torc
     assert torch.equal(codes_NWHQ.transpose(1, 2).flatten(1, 2), indices_NSQ)
 
 
-def _bells_codes(loaded: LoadedVQModel) -> tuple[Tensor, Tensor]:
-    """Return some demo sounds in a row `[T]` and their codes `[W, H, Q]`."""
-    sounds = [read_mono(path, 48_000) for path in sorted((DEMO / "sounds").glob("bell*"))[:4]]
+def _drums_codes(loaded: LoadedVQModel) -> tuple[Tensor, Tensor]:
+    """Return some of the reference's own sounds in a row `[T]` and their codes `[W, H, Q]`."""
+    sounds = [read_mono(path, 48_000) for path in sorted((DATA / "sounds").iterdir())]
     waveform_T = torch.cat([sound_T / sound_T.abs().max() for sound_T in sounds])
     return waveform_T, loaded.model.codes_of(waveform_T[None])[0]
 
 
 def test_a_round_trip_is_nearer_to_the_sound_than_its_mean_frame_and_as_long() -> None:
-    loaded = load_model_v2(DEMO / "demo.distill")
-    waveform_T, codes_WHQ = _bells_codes(loaded)
+    loaded = load_model_v2(REFERENCE)
+    waveform_T, codes_WHQ = _drums_codes(loaded)
     before = torch.get_rng_state()
     blocks = list(loaded.model.audio_of([codes_WHQ]))
     assert torch.equal(torch.get_rng_state(), before)
@@ -115,8 +114,8 @@ def test_a_round_trip_is_nearer_to_the_sound_than_its_mean_frame_and_as_long() -
 
 @pytest.mark.parametrize("length", [1, 7])
 def test_codes_in_blocks_of_any_length_give_the_same_sound_to_the_last_bit(length: int) -> None:
-    loaded = load_model_v2(DEMO / "demo.distill")
-    _, codes_WHQ = _bells_codes(loaded)
+    loaded = load_model_v2(REFERENCE)
+    _, codes_WHQ = _drums_codes(loaded)
     whole_T = torch.cat(list(loaded.model.audio_of([codes_WHQ])))
     assert torch.equal(torch.cat(list(loaded.model.audio_of(codes_WHQ.split(length)))), whole_T)
     before = torch.get_num_threads()
@@ -151,9 +150,9 @@ def test_without_codes_there_is_no_sound() -> None:
 
 def test_the_sound_of_a_block_is_that_of_the_whole_mel() -> None:
     """Codes decoded some at a time give the mel of all at once."""
-    loaded = load_model_v2(DEMO / "demo.distill")
+    loaded = load_model_v2(REFERENCE)
     assert isinstance(loaded.model, ConvVQVAE)
-    _, codes_WHQ = _bells_codes(loaded)
+    _, codes_WHQ = _drums_codes(loaded)
     indices_1SQ = codes_WHQ.transpose(0, 1).flatten(0, 1)[None]
     with torch.no_grad():
         whole = loaded.model.decode(loaded.model.codes_to_embeddings(indices_1SQ, 8), 128)[0, 0]

@@ -15,23 +15,24 @@ from torch import Tensor
 from typer.testing import CliRunner, Result
 
 from distill_core import ConfigError, ConvVQVAE, DatasetError, SaveError, TrainingError, load_model_v2
-from distill_core.audio.spectrogram import SpectrogramConfig
+from distill_core.audio.spectrogram import AudioSpectrogram, SpectrogramConfig
 from distill_core.cli import app
-from distill_core.events import JobProgress
+from distill_core.events import JobProgress, never
 from distill_core.files.archive import read_archive
 from distill_core.models import schema
-from distill_core.training.codec import run as vqvae_run
-from distill_core.training.codec.config import VQVAEConfig, get_adaptive_vqvae_config
+from distill_core.training.codec import descent
 from distill_core.training.codec.events import (
-    VQVAEEpochMetrics,
-    VQVAETrainingCompleteEvent,
-    VQVAETrainingStartEvent,
+    CodecEpochMetrics,
+    CodecTrainingCompleteEvent,
+    CodecTrainingStartEvent,
 )
 from distill_core.training.codec.quality import codebook_health, mean_frame_l1, reconstruction_loss
 from distill_core.training.codec.train import train_codec
 from distill_core.training.codec.trained import TrainedCodec
+from distill_core.training.codec.vqvae.config import VQVAEConfig, get_adaptive_vqvae_config
+from distill_core.training.codec.vqvae.learner import VQVAELearner
 from distill_core.training.data.augmentation import augment, resample_linearly, tilt
-from distill_core.training.data.chunks import VariantBatches
+from distill_core.training.data.chunks import SplitSounds, VariantBatches
 from distill_core.training.events import Ended, StepMetrics
 from distill_core.training.settings import flag_of
 
@@ -68,26 +69,26 @@ def trained(shared_sounds_folder: Path, events: list[object]) -> TrainedCodec:
 def test_events_tell_every_phase(trained: TrainedCodec, events: list[object]) -> None:
     kinds = [type(event) for event in events]
     in_order = [kind for kind, _ in itertools.groupby(kinds)]
-    epoch = [StepMetrics, VQVAEEpochMetrics]
-    assert in_order == [JobProgress, VQVAETrainingStartEvent, *epoch, *epoch, VQVAETrainingCompleteEvent]
+    epoch = [StepMetrics, CodecEpochMetrics]
+    assert in_order == [JobProgress, CodecTrainingStartEvent, *epoch, *epoch, CodecTrainingCompleteEvent]
     assert {event.phase for event in events if isinstance(event, JobProgress)} == {"scan", "read"}
-    start = next(event for event in events if isinstance(event, VQVAETrainingStartEvent))
+    start = next(event for event in events if isinstance(event, CodecTrainingStartEvent))
     assert (start.train_files, start.validation_files, start.augmentation) == (4, 2, 2)
     assert start.mean_frame_l1 > 0
-    epochs = [event for event in events if isinstance(event, VQVAEEpochMetrics)]
+    epochs = [event for event in events if isinstance(event, CodecEpochMetrics)]
     assert tuple(epochs) == trained.history
     assert [event.epoch for event in epochs] == [1, 2]
     assert epochs[0].learning_rate == pytest.approx(1e-3)
     assert epochs[1].learning_rate == pytest.approx(5e-4)
     done = events[-1]
-    assert isinstance(done, VQVAETrainingCompleteEvent)
+    assert isinstance(done, CodecTrainingCompleteEvent)
     assert done.best_val_loss == min(event.val_loss for event in epochs) == epochs[1].best_val_loss
     assert done.val_l1 == epochs[done.best_epoch - 1].val_l1
     assert done.epochs_trained == 2
 
 
 def test_every_step_is_told(events: list[object], trained: TrainedCodec) -> None:
-    start = next(event for event in events if isinstance(event, VQVAETrainingStartEvent))
+    start = next(event for event in events if isinstance(event, CodecTrainingStartEvent))
     steps = [event for event in events if isinstance(event, StepMetrics)]
     per_epoch = len(steps) // len(trained.history)
     assert [(step.epoch, step.step) for step in steps] == [
@@ -157,7 +158,7 @@ def _stop_after(kind: type, count: int) -> tuple[Callable[[object], None], Calla
     return lambda event: seen.append(event) if isinstance(event, kind) else None, lambda: len(seen) >= count
 
 
-@pytest.mark.parametrize("kind", [JobProgress, VQVAETrainingStartEvent, StepMetrics])
+@pytest.mark.parametrize("kind", [JobProgress, CodecTrainingStartEvent, StepMetrics])
 def test_stopped_before_the_first_validation_there_is_no_model(
     shared_sounds_folder: Path, tmp_path: Path, kind: type
 ) -> None:
@@ -172,7 +173,7 @@ def test_stopped_before_the_first_validation_there_is_no_model(
 
 
 def test_stopped_later_the_best_epoch_is_kept(shared_sounds_folder: Path, tmp_path: Path) -> None:
-    on_event, should_stop = _stop_after(VQVAEEpochMetrics, 1)
+    on_event, should_stop = _stop_after(CodecEpochMetrics, 1)
     config = _tiny(max_epochs=50)
     trained = train_codec(shared_sounds_folder, config, on_event=on_event, should_stop=should_stop)
     assert trained.stopped_early
@@ -217,17 +218,19 @@ def test_one_second_is_too_little(write_sound: Callable[..., Path], tmp_path: Pa
 
 def test_a_step_that_is_not_finite_changes_nothing() -> None:
     torch.manual_seed(0)
-    model = ConvVQVAE(**SIZES).train()
-    mels = torch.rand(4, 1, 128, 94)
+    waveforms_BT = torch.rand(4, 48_000) - 0.5
+    sounds, cpu = SplitSounds(waveforms_BT, waveforms_BT, (), ()), torch.device("cpu")
+    learner = VQVAELearner(_tiny(), sounds, AudioSpectrogram(SpectrogramConfig(), cpu), cpu)
+    model = learner.codec.train()
     with torch.no_grad():
-        model(mels)
+        learner.loss(waveforms_BT, never)
     optimizer = torch.optim.AdamW(model.parameters())
     before = {key: value.clone() for key, value in model.state_dict().items()}
-    bad = mels.clone()
-    bad[0, 0, 3, 3] = math.inf
-    assert vqvae_run.take_step(model, bad, optimizer, 1.0) is None
+    bad_BT = waveforms_BT.clone()
+    bad_BT[0, 3] = math.inf
+    assert descent.take_step(learner, bad_BT, optimizer) is None
     model.decoder.proj.weight.register_hook(lambda gradient: gradient * math.inf)
-    assert vqvae_run.take_step(model, mels, optimizer, 1.0) is None
+    assert descent.take_step(learner, waveforms_BT, optimizer) is None
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
 
 
@@ -240,16 +243,16 @@ def test_training_that_diverges_at_once_is_told(shared_sounds_folder: Path) -> N
 def test_training_that_diverges_later_goes_back_to_the_best(
     shared_sounds_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    take_step, epochs = vqvae_run.take_step, []
+    take_step, epochs = descent.take_step, []
 
     def failing_from_the_second_epoch(*arguments: Any) -> tuple[float, float] | None:
         return take_step(*arguments) if not epochs else None
 
     def count(event: object) -> None:
-        if isinstance(event, VQVAEEpochMetrics):
+        if isinstance(event, CodecEpochMetrics):
             epochs.append(event)
 
-    monkeypatch.setattr(vqvae_run, "take_step", failing_from_the_second_epoch)
+    monkeypatch.setattr(descent, "take_step", failing_from_the_second_epoch)
     trained = train_codec(shared_sounds_folder, _tiny(max_epochs=9), on_event=count)
     assert trained.ended is Ended.DIVERGED
     assert not trained.stopped_early
@@ -283,7 +286,9 @@ class TestSettings:
             ("decay", 1.0),
             ("learning_rate", 0.0),
             ("learning_rate", math.nan),
+            ("learning_rate", 1e300),
             ("gradient_clip_norm", 0),
+            ("gradient_clip_norm", 1e300),
             ("commitment_weight", -1.0),
             ("threshold_ema_dead_code", -1),
             ("weight_decay", math.inf),
@@ -386,7 +391,7 @@ class TestTerminal:
     @staticmethod
     def _train(folder: Path, output: Path, *more: object) -> Result:
         sizes = ["--codebook-size", 16, "--levels", 2, "--batch-size", 4, "--no-augment", "--device", "cpu"]
-        arguments = ["train", folder, "-o", output, "--epochs", 1, *sizes, *more]
+        arguments = ["train", folder, "-o", output, "--architecture", "v2", "--epochs", 1, *sizes, *more]
         return CliRunner().invoke(app, list(map(str, arguments)))
 
     def test_it_writes_a_model(self, sounds_folder: Path, tmp_path: Path) -> None:
@@ -407,6 +412,18 @@ class TestTerminal:
         assert result.exit_code == 0, result.output
         config = load_model_v2(output).vqvae_config
         assert (config["decay"], config["codebook_dim"], config["val_fraction"]) == (0.5, 16, 0.4)
+
+    def test_the_formats_codec_has_a_name_for_people_and_none_in_its_file(
+        self, sounds_folder: Path, tmp_path: Path
+    ) -> None:
+        named, output = tmp_path / "named.distill", tmp_path / "new.distill"
+        assert self._train(sounds_folder, named).exit_code == 0
+        train_codec(sounds_folder, _tiny(max_epochs=1), architecture="v2").save(output)
+        for path in (named, output):
+            values, _ = read_archive(path)
+            assert "architecture" not in values["vqvae_config"]
+            assert "architecture" not in values["training_config"]
+            assert isinstance(load_model_v2(path).model, ConvVQVAE)
 
     def test_augmentation_and_none_contradict_each_other(self, sounds_folder: Path, tmp_path: Path) -> None:
         refused = self._train(sounds_folder, tmp_path / "new.distill", "--augmentation", 3)  # and --no-augment

@@ -53,7 +53,7 @@ class ConvVQVAE(Codec):
     `spectrogram` makes the log-mels for `codes_of`; a model that was built by hand has none at first.
     """
 
-    architecture = ""
+    architecture = "v2"
     has_mel = True
 
     def __init__(

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from distill_core.training.codec.config import FitConfig, VQVAEConfig
+    from distill_core.training.codec.settings import CodecSettings
 
 
 @dataclass(frozen=True, slots=True)
-class VQVAETrainingStartEvent:
+class CodecTrainingStartEvent:
     """The start of a codec's training, or of its continuation.
 
-    `augmentation` is the number of times that an epoch has each chunk; `mean_frame_l1` is the error of each held-out
-    chunk's own mean frame, which a useful codec stays below; `history` has the epochs before a continuation.
+    `chunks` counts started seconds of sound; `augmentation` is the number of times that an epoch has each.
+    `mean_frame_l1` is the error of each held-out chunk's own mean frame, which a useful codec stays below; `history`
+    has the epochs before a continuation.
     """
 
     train_files: int
@@ -25,17 +26,18 @@ class VQVAETrainingStartEvent:
     seed: int
     threads: int
     total_epochs: int
-    config: VQVAEConfig
-    history: tuple[VQVAEEpochMetrics, ...] = ()
+    config: CodecSettings
+    history: tuple[CodecEpochMetrics, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class VQVAEEpochMetrics:
+class CodecEpochMetrics:
     """One epoch of codec training, counted from 1.
 
     `train_loss` includes `commit_loss`; `val_loss` is that of the reconstruction of held-out sounds, `val_l1` the mean
-    absolute error of their log-mel, `codebook_use` the share of the first level's codes that they use. `best_epoch` is
-    the epoch with the lowest `val_loss` so far; 0 if unknown.
+    absolute error of their log-mel (of a codec without a mel: of its own features), `codebook_use` the share of the
+    first level's codes that they use. An epoch that is a fit has a `learning_rate` of 0. `best_epoch` is the epoch with
+    the lowest `val_loss` so far; 0 if unknown.
     """
 
     epoch: int
@@ -50,9 +52,14 @@ class VQVAEEpochMetrics:
     learning_rate: float
     best_epoch: int = 0
 
+    @property
+    def is_fit(self) -> bool:
+        """Whether the epoch was a fit: it took no optimizer step."""
+        return self.learning_rate == 0
+
 
 @dataclass(frozen=True, slots=True)
-class VQVAETrainingCompleteEvent:
+class CodecTrainingCompleteEvent:
     """The end of a codec's training; `val_l1`, and `codebook_use` on training sounds, are those of the best epoch."""
 
     final_train_loss: float
@@ -64,21 +71,3 @@ class VQVAETrainingCompleteEvent:
     codebook_use: float
     epochs_trained: int
     ended: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class CodecFitStartEvent:
-    """The start of a fit in closed form; `chunks` counts started seconds of sound."""
-
-    train_files: int
-    validation_files: int
-    chunks: int
-    seed: int
-    config: FitConfig
-
-
-@dataclass(frozen=True, slots=True)
-class CodecFitCompleteEvent:
-    """The end of a fit; `codebook_use` is the share of the first level's codes that the training sounds use."""
-
-    codebook_use: float

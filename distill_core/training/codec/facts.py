@@ -7,62 +7,56 @@ from typing import Any
 from distill_core.audio.dataset import AudioDataset
 from distill_core.device import describe_device, training_threads
 from distill_core.models.persistence import now_utc
-from distill_core.training.codec.events import VQVAEEpochMetrics, VQVAETrainingCompleteEvent, VQVAETrainingStartEvent
-from distill_core.training.codec.run import VQVAERun
+from distill_core.training.codec.events import CodecEpochMetrics, CodecTrainingCompleteEvent, CodecTrainingStartEvent
+from distill_core.training.codec.run import CodecRun
 from distill_core.training.events import Ended
 from distill_core.training.run_folder.format import MOST_CURVE_POINTS, thinned
 
 
-def start_event(run: VQVAERun) -> VQVAETrainingStartEvent:
+def start_event(run: CodecRun) -> CodecTrainingStartEvent:
     """Return the facts of a training that begins, or goes on."""
-    return VQVAETrainingStartEvent(
-        train_files=len(run.sounds.train_files),
-        validation_files=len(run.sounds.val_files),
-        chunks=len(run.sounds.train_NT) + len(run.sounds.val_NT),
-        augmentation=run.config.augmentation,
-        mean_frame_l1=run.mean_frame_l1,
-        seed=run.config.seed,
+    return CodecTrainingStartEvent(
+        train_files=len(run.learner.sounds.train_files),
+        validation_files=len(run.learner.sounds.val_files),
+        chunks=len(run.learner.sounds.train_NT) + len(run.learner.sounds.val_NT),
+        augmentation=run.learner.config.augmentation,
+        mean_frame_l1=run.learner.mean_frame_l1,
+        seed=run.learner.config.seed,
         threads=training_threads(),
-        total_epochs=run.config.max_epochs,
-        config=run.config,
+        total_epochs=run.learner.config.max_epochs,
+        config=run.learner.config,
         history=tuple(run.history),
     )
 
 
-def training_config(run: VQVAERun) -> dict[str, Any]:
+def training_config(run: CodecRun) -> dict[str, Any]:
     """Return the settings and the figures of the best epoch as the file holds them."""
     facts = {
         "threads": training_threads(),
-        "device_name": describe_device(run.device),
+        "device_name": describe_device(run.learner.device),
         "best_epoch": run.best.epoch,
         "best_val_l1": run.best_metrics.val_l1,
-        "mean_frame_l1": run.mean_frame_l1,
+        "mean_frame_l1": run.learner.mean_frame_l1,
     }
-    if not run.config.anonymous:
-        facts["validation_files"] = [file.name for file in run.sounds.val_files]
-    return run.config.to_file() | facts
+    if not run.learner.config.anonymous:
+        facts["validation_files"] = [file.name for file in run.learner.sounds.val_files]
+    return run.learner.vqvae_config | facts
 
 
-def codec_metadata(run: VQVAERun, dataset: AudioDataset) -> dict[str, Any]:
+def codec_metadata(run: CodecRun, dataset: AudioDataset) -> dict[str, Any]:
     """Return the facts of the best epoch so far as the file holds them."""
-    return dataset_facts(dataset, anonymous=run.config.anonymous) | {
+    return {
+        "dataset_name": "" if run.learner.config.anonymous else dataset.name,
+        "dataset_file_count": len(dataset.files),
+        "dataset_total_duration_s": dataset.total_duration_s,
+        "training_date": now_utc(),
         "training_epochs": run.history[-1].epoch,
         "final_train_loss": run.best_metrics.train_loss,
         "final_val_loss": run.best_metrics.val_loss,
     }
 
 
-def dataset_facts(dataset: AudioDataset, *, anonymous: bool) -> dict[str, Any]:
-    """Return the facts of a codec's sounds as the file holds them."""
-    return {
-        "dataset_name": "" if anonymous else dataset.name,
-        "dataset_file_count": len(dataset.files),
-        "dataset_total_duration_s": dataset.total_duration_s,
-        "training_date": now_utc(),
-    }
-
-
-def loss_curves(history: list[VQVAEEpochMetrics]) -> dict[str, list[float]]:
+def loss_curves(history: list[CodecEpochMetrics]) -> dict[str, list[float]]:
     """Return the losses of each epoch as the file holds them; of very many epochs, those of every n-th."""
     history = thinned(history, (), MOST_CURVE_POINTS)
     return {
@@ -73,16 +67,16 @@ def loss_curves(history: list[VQVAEEpochMetrics]) -> dict[str, list[float]]:
     }
 
 
-def complete_event(run: VQVAERun, health: dict[str, dict[str, float]], ended: Ended) -> VQVAETrainingCompleteEvent:
+def complete_event(run: CodecRun, health: dict[str, dict[str, float]], ended: Ended) -> CodecTrainingCompleteEvent:
     """Return the figures of the last epoch and of the best one, whose codes `health` describes."""
     last, best = run.history[-1], run.best_metrics
-    return VQVAETrainingCompleteEvent(
+    return CodecTrainingCompleteEvent(
         final_train_loss=last.train_loss,
         final_val_loss=last.val_loss,
         best_val_loss=best.val_loss,
         best_epoch=best.epoch,
         val_l1=best.val_l1,
-        mean_frame_l1=run.mean_frame_l1,
+        mean_frame_l1=run.learner.mean_frame_l1,
         codebook_use=health["level_0"]["utilization"],
         epochs_trained=last.epoch,
         ended=ended.value,

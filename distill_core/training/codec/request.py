@@ -7,22 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from distill_core.training.codec.settings import CodecSettings
+from distill_core.training.codec.trainings import CodecTraining
 from distill_core.training.run_folder.folder import RunFolder
-from distill_core.training.settings import TrainingSettings
 
 
 @dataclass(frozen=True, slots=True)
 class CodecRequest:
-    """All settings, or some of them by name; the place of the run, and the state of the run to go on with."""
+    """The codec's row, its settings, the place of the run, and the state of the run to go on with.
 
-    config: TrainingSettings | Mapping[str, Any]
+    `config` has all settings, or some of them by name: the others follow from the sounds.
+    """
+
+    training: CodecTraining
+    config: CodecSettings | Mapping[str, Any]
     run_folder: RunFolder | None = None
     unfinished: Mapping[str, Any] | None = None
-
-    @property
-    def overrides(self) -> dict[str, Any]:
-        """The settings that were given by name; the others follow from the sounds."""
-        return {} if isinstance(self.config, TrainingSettings) else dict(self.config)
 
     @property
     def model_path(self) -> Path:

@@ -7,9 +7,10 @@ from typing import Any
 
 from distill_core.errors import ModelFileError
 from distill_core.models import schema
-from distill_core.models.architectures import CODECS
-from distill_core.training.codec.config import VQVAEConfig
-from distill_core.training.codec.events import VQVAEEpochMetrics
+from distill_core.models.architectures import CODECS, codec_name
+from distill_core.training.codec.events import CodecEpochMetrics
+from distill_core.training.codec.settings import CodecSettings
+from distill_core.training.codec.trainings import TRAININGS, training_of
 from distill_core.training.codec.words import CODEC
 from distill_core.training.loop import MAX_ROLL_BACKS
 from distill_core.training.optimizer_state import check_optimizer_numbers, check_schedule_numbers
@@ -49,33 +50,30 @@ _NUMBERS = (
 )
 
 
-def codec_name(values: Mapping[str, Any]) -> str:
-    """Return the name of the codec that a run trains, "" for the format's VQ-VAE."""
-    return values["vqvae_config"].get("architecture") or ""
-
-
-def history_of(values: Mapping[str, Any]) -> list[VQVAEEpochMetrics]:
+def history_of(values: Mapping[str, Any]) -> list[CodecEpochMetrics]:
     """Return the epochs of a run.
 
     Raises:
         ModelFileError: they are damaged.
     """
     with reading_a_run():
-        history = [VQVAEEpochMetrics(**metrics) for metrics in values["history"]]
+        history = [CodecEpochMetrics(**metrics) for metrics in values["history"]]
         for metrics in history:
             require(all(is_within(getattr(metrics, name), 0, _LARGEST) for name in _NUMBERS))
             require(is_count(metrics.best_epoch, 0, metrics.epoch))
     return naming_best(history) if names_no_best_epoch(values) else history
 
 
-def config_of(values: Mapping[str, Any]) -> VQVAEConfig:
-    """Return the settings of a run.
+def config_of(values: Mapping[str, Any]) -> CodecSettings:
+    """Return the settings of a run, of its codec's class.
 
     Raises:
+        ConfigError: its codec is not trained here.
         ModelFileError: they cannot be.
     """
+    training = training_of(codec_name(values["vqvae_config"]))
     with reading_a_run():
-        return VQVAEConfig(**values["config"])
+        return training.settings(**values["config"])
 
 
 def _is_best_only(values: Mapping[str, Any]) -> bool:
@@ -107,15 +105,17 @@ def _as_model(values: Mapping[str, Any], weights: str) -> dict[str, Any]:
 
 def _check_going_on(values: Mapping[str, Any]) -> None:
     require(has_keys(values, _GOING_ON_KEYS))
-    config_of(values)
-    check_schedule_numbers(values["schedule"])
+    if codec_name(values["vqvae_config"]) in TRAININGS:
+        config_of(values)
+    if values["optimizer_states"]:  # a codec without parameters has none, and no schedule
+        check_schedule_numbers(values["schedule"])
     require(is_count(values["roll_backs"], 0, MAX_ROLL_BACKS + 1))
 
 
 def _check(values: Mapping[str, Any], name: str) -> None:
     with reading_a_run():
         require(has_keys(values, _KEYS))
-        codec = codec_name(values)
+        codec = codec_name(values["vqvae_config"])
         require(isinstance(codec, str))
     if codec not in CODECS:
         raise newer_run(values)

@@ -14,23 +14,15 @@ from distill_core.errors import ConfigError
 from distill_core.events import ShouldStop, never
 from distill_core.models.architectures import codec_of
 from distill_core.training.codec.facts import codec_metadata, loss_curves, training_config
-from distill_core.training.codec.run import VQVAERun
+from distill_core.training.codec.run import CodecRun
 from distill_core.training.codec.run_kind import history_of
 from distill_core.training.codec.trained import TrainedCodec
 from distill_core.training.codec.words import CODEC
 from distill_core.training.data.chunks import SplitSounds
 from distill_core.training.events import Ended
 from distill_core.training.keeper import WritingRule
-from distill_core.training.optimizer_state import (
-    check_optimizers,
-    check_schedule,
-)
 from distill_core.training.run_folder.checks import reading_a_run
-from distill_core.training.run_folder.format import (
-    common_values,
-    ended_of,
-    thinned,
-)
+from distill_core.training.run_folder.format import common_values, ended_of, thinned
 from distill_core.training.snapshot import on_cpu, random_states, restore_random, written_once
 
 PAUSE_IN_WRITING_S = 60.0
@@ -56,7 +48,7 @@ def sounds_digest(sounds: SplitSounds) -> str:
 
 
 def state_of(
-    run: VQVAERun,
+    run: CodecRun,
     digest: str,
     model_path: Path,
     dataset: AudioDataset,
@@ -71,27 +63,26 @@ def state_of(
         Stopped: `should_stop()` turned true.
     """
     kept = thinned(run.history, (run.best.epoch, run.history[-1].epoch))
-    current = on_cpu(dict(run.model.state_dict()), should_stop)
+    current = on_cpu(dict(run.learner.codec.state_dict()), should_stop)
     return {
         **common_values(run, CODEC, model_path, dataset, kept, ended),
-        "config": asdict(run.config),
+        "config": asdict(run.learner.config),
         "sounds_digest": digest,
         "model_state_dict": run.best.state,
         "current_state_dict": written_once(current, (run.best.state,)),
-        "vqvae_config": run.config.to_file(),
-        "spectrogram_config": asdict(run.spectrogram.config),
+        "vqvae_config": run.learner.vqvae_config,
+        "spectrogram_config": asdict(run.learner.spectrogram.config),
         "training_config": training_config(run),
         "metadata": codec_metadata(run, dataset),
         "codebook_health_snapshot": None,
         "loss_curve_history": loss_curves(run.history),
         "roll_backs": run.roll_backs,
-        "optimizer_states": [on_cpu(run.optimizer.state_dict(), should_stop)],
-        "schedule": on_cpu(run.scheduler.state_dict(), should_stop),
+        **run.descent.state(should_stop),
         "random_states": on_cpu(random_states(run.generator), should_stop),
     }
 
 
-def restore(run: VQVAERun, digest: str, values: Mapping[str, Any]) -> None:
+def restore(run: CodecRun, digest: str, values: Mapping[str, Any]) -> None:
     """Set a run that has just begun to a state; on the same machine training goes on from there bit for bit.
 
     `digest` is that of the sounds.
@@ -111,11 +102,8 @@ def restore(run: VQVAERun, digest: str, values: Mapping[str, Any]) -> None:
     best = next(metrics for metrics in run.history if metrics.epoch == values["best_epoch"])
     run.best.keep(dict(values["model_state_dict"]), best.val_loss, best.epoch)
     with reading_a_run():
-        check_optimizers([run.optimizer], values["optimizer_states"])
-        check_schedule(run.scheduler, values["schedule"])
-        run.model.load_state_dict(values["current_state_dict"])
-        run.optimizer.load_state_dict(values["optimizer_states"][0])
-        run.scheduler.load_state_dict(values["schedule"])
+        run.learner.codec.load_state_dict(values["current_state_dict"])
+        run.descent.restore(values)
         restore_random(run.generator, values["random_states"])
 
 

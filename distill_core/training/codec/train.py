@@ -14,50 +14,40 @@ from distill_core.device import using_training_threads
 from distill_core.errors import ConfigError
 from distill_core.events import OnEvent, ShouldStop, Stopped, ignore, never
 from distill_core.memory import memory_in_words
+from distill_core.models.architectures import codec_name
+from distill_core.training.codec.epochs import train_in_epochs
 from distill_core.training.codec.request import CodecRequest
-from distill_core.training.codec.run_kind import codec_name
+from distill_core.training.codec.settings import CodecSettings
 from distill_core.training.codec.state import trained_of
 from distill_core.training.codec.trained import TrainedCodec
-from distill_core.training.codec.trainings import FORMATS_OWN, CodecTraining, training_of
+from distill_core.training.codec.trainings import CodecTraining, codec_trained_with, training_of
 from distill_core.training.events import Ended
 from distill_core.training.keeper import run_folder_in_use
 from distill_core.training.run_folder.folder import RunFolder
-from distill_core.training.settings import TrainingSettings, check_settings_class
+from distill_core.training.settings import check_settings_class
 
 _SMALLER = "Try a smaller batch, or fewer sounds."
 
 
-def _keeps_no_run() -> ConfigError:
-    """Return the error of going on with the training of a codec that keeps no runs."""
-    return ConfigError(
-        "resume",
-        "This codec is fitted in closed form and keeps no run to go on with; nothing was done.",
-        "Train afresh: a fit takes seconds.",
-    )
-
-
-def _training_of_run(values: Mapping[str, Any], asked: str) -> CodecTraining:
+def _training_of_run(values: Mapping[str, Any], asked: str | None) -> CodecTraining:
     """Return how the codec of an unfinished training is trained; `asked` is the codec that the caller named.
 
     Raises:
-        ConfigError: no codec of that name is trained here, it keeps no runs, or the caller named another one.
+        ConfigError: no codec of that name is trained here, or the caller named another one.
     """
-    own = codec_name(values)
-    if asked not in (FORMATS_OWN, own):
+    own = codec_name(values["vqvae_config"])
+    if asked not in (None, own):
         raise ConfigError(
             "architecture", "The unfinished training is of another codec; nothing was changed.", "Name no codec."
         )
-    training = training_of(own)
-    if not training.keeps_runs:
-        raise _keeps_no_run()
-    return training
+    return training_of(own)
 
 
 def train_codec(
     dataset: str | Path | AudioDataset,
-    config: TrainingSettings | Mapping[str, Any] | None = None,
+    config: CodecSettings | Mapping[str, Any] | None = None,
     *,
-    architecture: str = FORMATS_OWN,
+    architecture: str | None = None,
     on_event: OnEvent = ignore,
     should_stop: ShouldStop = never,
     run_folder: RunFolder | None = None,
@@ -65,25 +55,24 @@ def train_codec(
 ) -> TrainedCodec:
     """Train a codec on a folder of sounds, or on a scanned one, and return its best epoch.
 
-    `config` has all settings, or some of them by name: the others follow from the number of usable files.
-    `architecture` names the codec, "" for the format's VQ-VAE. `run_folder` gets the epochs, once a minute at most and
-    at the end; `resume` goes on with the run there, with its codec and its settings. Nothing else is written. The
-    global random state is as before afterwards. Stopping is a result: the best epoch so far, or `model` None.
+    `config` has all settings, or some of them by name: the others follow from the amount of sound. `architecture` names
+    the codec; for None it is that of the run to go on with, else that of the settings' class, else the default.
+    `run_folder` gets the epochs, once a minute at most and at the end; `resume` goes on with the run there, with its
+    codec and its settings. Nothing else is written. The global random state is as before afterwards. Stopping is a
+    result: the best epoch so far, or `model` None.
 
     Raises:
-        ConfigError: no such codec, settings of another class, a setting that cannot be, other sounds or another codec
-            than those of the run to go on with, or a codec that keeps no runs.
+        ConfigError: no such codec, settings of another class, a setting that cannot be, or other sounds or another
+            codec than those of the run to go on with.
         ModelFileError: the run to go on with cannot be read.
         DatasetError: there are no usable sounds.
         TrainingError: training diverged at once.
         NotEnoughMemoryError: it ran out of memory.
     """
-    training = training_of(architecture)
+    training = training_of(codec_trained_with(config) if architecture is None else architecture)
     check_settings_class(config, training.settings)
-    if resume and not training.keeps_runs and (run_folder is None or run_folder.found() is None):
-        raise _keeps_no_run()
-    if not isinstance(config, TrainingSettings):
-        training.config_for(1, dict(config or {}))  # refuses wrong settings before any work
+    if not isinstance(config, CodecSettings):
+        training.check_overrides(dict(config or {}))
     with ExitStack() as stack:
         stack.enter_context(using_training_threads())
         stack.enter_context(torch.random.fork_rng())
@@ -97,8 +86,8 @@ def train_codec(
                 dataset = scan(dataset, on_event=on_event, should_stop=should_stop)
         except Stopped:
             return TrainedCodec.none(Ended.STOPPED)
-        request = CodecRequest(config or {}, run_folder, unfinished)
-        return training.load()(request, dataset, on_event, should_stop)
+        request = CodecRequest(training, config or {}, run_folder, unfinished)
+        return train_in_epochs(request, dataset, on_event, should_stop)
 
 
 def load_best_codec(run_folder: RunFolder, on_event: OnEvent = ignore) -> TrainedCodec:

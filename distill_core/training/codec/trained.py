@@ -9,7 +9,7 @@ from typing import Any
 from distill_core.audio.spectrogram import SpectrogramConfig
 from distill_core.models.codec import Codec
 from distill_core.models.persistence import save_model_v2
-from distill_core.training.codec.events import VQVAEEpochMetrics
+from distill_core.training.codec.events import CodecEpochMetrics
 from distill_core.training.events import Ended
 
 
@@ -19,8 +19,8 @@ class TrainedCodec:
 
     `model` has the best weights, in eval mode on the CPU, or is None if training ended before there were any; the
     configs, `metadata`, `codebook_health` and `loss_curve_history` are plain values exactly as the file holds them;
-    `history` has one entry for each epoch, none after a fit in closed form; `ended` is the ending; `run_id` names the
-    run in the run folder, "" without one.
+    `history` has one entry for each epoch; `ended` is the ending; `run_id` names the run in the run folder, "" without
+    one.
     """
 
     model: Codec | None
@@ -30,7 +30,7 @@ class TrainedCodec:
     metadata: dict[str, Any]
     codebook_health: dict[str, dict[str, float]] | None
     loss_curve_history: dict[str, list[float]]
-    history: tuple[VQVAEEpochMetrics, ...]
+    history: tuple[CodecEpochMetrics, ...]
     ended: Ended
     run_id: str = ""
 

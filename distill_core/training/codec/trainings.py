@@ -1,4 +1,4 @@
-"""The trainings of all codecs by the names that `architecture` gives them: one row for each codec.
+"""The trainings of all codecs by their names: one row for each codec.
 
 Importing this module loads no torch; a row's `load` does.
 """
@@ -7,72 +7,82 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from distill_core.errors import ConfigError
-from distill_core.events import OnEvent, ShouldStop
+from distill_core.models.architectures import NAMELESS_CODEC
 from distill_core.text import printable
-from distill_core.training.codec.config import FitConfig, VQVAEConfig, get_adaptive_vqvae_config
+from distill_core.training.codec.klt.config import KLTConfig, klt_config_for
+from distill_core.training.codec.settings import CodecSettings, SoundAmount
+from distill_core.training.codec.vqvae.config import VQVAEConfig, vqvae_config_for
 from distill_core.training.settings import flag_of
 
 if TYPE_CHECKING:
-    from distill_core.audio.dataset import AudioDataset
-    from distill_core.training.codec.fit import LoadFitted
-    from distill_core.training.codec.request import CodecRequest
-    from distill_core.training.codec.trained import TrainedCodec
+    from distill_core.training.codec.learner import CodecLearner
 
-FORMATS_OWN = ""  # the VQ-VAE of the format, whose files name no architecture
-Train: TypeAlias = "Callable[[CodecRequest, AudioDataset, OnEvent, ShouldStop], TrainedCodec]"
+DEFAULT_CODEC = "klt"  # of a training that names none
+_LEAST = SoundAmount(files=1, seconds=1.0)
 
 
 @dataclass(frozen=True, slots=True)
 class CodecTraining:
-    """A codec's training: its class of settings, the settings for a number of usable files, and what runs it.
+    """A codec's training: its class of settings, the settings for an amount of sound, and how the codec learns.
 
-    `keeps_runs`: the training writes a run, which takes the place of the path's former run.
+    `settings_for` takes the amount, and settings by name that replace single ones; it raises a `ConfigError` for one
+    that cannot be.
     """
 
-    settings: type
-    settings_for: Callable[..., Any]
-    load: Callable[[], Train]
-    keeps_runs: bool = True
+    settings: type[CodecSettings]
+    settings_for: Callable[..., CodecSettings]
+    load: Callable[[], type[CodecLearner[Any, Any]]]
 
-    def config_for(self, file_count: int, overrides: dict[str, Any]) -> Any:
-        """Return the settings for `file_count` usable files; `overrides` replace single ones.
+    def has_setting(self, name: str) -> bool:
+        """Tell whether a setting of the codec can be chosen."""
+        chosen: Any = self.settings
+        return any(setting.name == name for setting in fields(chosen))
+
+    def config_for(self, amount: SoundAmount, overrides: dict[str, Any]) -> CodecSettings:
+        """Return the settings for an amount of sound; `overrides` replace single ones.
 
         Raises:
             ConfigError: an override that cannot be, or for which this codec has no setting.
         """
-        known = {setting.name for setting in fields(self.settings)}
-        for name in overrides.keys() - known:
-            raise ConfigError(name, f"This codec has no setting {name} ({flag_of(name)}).", "Leave it out.")
-        return self.settings_for(file_count, **overrides)
+        for name in overrides:
+            if not self.has_setting(name):
+                raise ConfigError(name, f"This codec has no setting {name} ({flag_of(name)}).", _hint_without(name))
+        return self.settings_for(amount, **overrides)
+
+    def check_overrides(self, overrides: dict[str, Any]) -> None:
+        """Refuse wrong settings before any work.
+
+        Raises:
+            ConfigError: an override that cannot be, or for which this codec has no setting.
+        """
+        self.config_for(_LEAST, overrides)
 
 
-def _load_vqvae() -> Train:
-    from distill_core.training.codec.epochs import train_in_epochs
+def _vqvae() -> type[CodecLearner[Any, Any]]:
+    from distill_core.training.codec.vqvae.learner import VQVAELearner
 
-    return train_in_epochs
+    return VQVAELearner
 
 
-def fitted(load: LoadFitted, settings: type[FitConfig] = FitConfig) -> CodecTraining:
-    """Return the row of a codec that is fitted in closed form; `load` returns its class, `settings` are its own."""
+def _klt() -> type[CodecLearner[Any, Any]]:
+    from distill_core.training.codec.klt.learner import KLTLearner
 
-    def settings_for(file_count: int, **overrides: Any) -> FitConfig:
-        return settings(**overrides)
-
-    def load_fit() -> Train:
-        from distill_core.training.codec.fit import fit_in_closed_form
-
-        return partial(fit_in_closed_form, load, settings)
-
-    return CodecTraining(settings, settings_for, load_fit, keeps_runs=False)
+    return KLTLearner
 
 
 TRAININGS: dict[str, CodecTraining] = {
-    FORMATS_OWN: CodecTraining(VQVAEConfig, get_adaptive_vqvae_config, _load_vqvae),
+    "klt": CodecTraining(KLTConfig, klt_config_for, _klt),
+    NAMELESS_CODEC: CodecTraining(VQVAEConfig, vqvae_config_for, _vqvae),
 }
+
+
+def _hint_without(name: str) -> str:
+    """Return the hint for a setting that a codec has not, but perhaps another one."""
+    having = [codec for codec, training in TRAININGS.items() if training.has_setting(name)]
+    return f"Leave it out, or train {' or '.join(having)} (--architecture)." if having else "Leave it out."
 
 
 def training_of(architecture: object) -> CodecTraining:
@@ -82,7 +92,12 @@ def training_of(architecture: object) -> CodecTraining:
         ConfigError: there is no such codec.
     """
     if not isinstance(architecture, str) or architecture not in TRAININGS:
-        names = ", ".join(name for name in TRAININGS if name)
-        known = f"It must be one of {names}, or left out." if names else "Leave it out: there is one codec only."
+        known = f"It must be one of {', '.join(TRAININGS)}, or left out."
         raise ConfigError("architecture", f"architecture cannot be “{printable(str(architecture))}”.", known)
     return TRAININGS[architecture]
+
+
+def codec_trained_with(config: object) -> str:
+    """Return the name of the codec whose class of settings `config` is of, that of the default codec for any other."""
+    own = (name for name, training in TRAININGS.items() if type(config) is training.settings)
+    return next(own, DEFAULT_CODEC)

@@ -1,13 +1,12 @@
-"""The settings of codec training; their doc lines serve the terminal's --help and the window alike."""
+"""The settings of the VQ-VAE's training; their doc lines serve the terminal's --help and the window alike."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from distill_core.training.codec.settings import CodecSettings, SoundAmount
 from distill_core.training.settings import (
-    EpochSettings,
-    TrainingSettings,
     batch_size_for,
     check_setting,
     is_number,
@@ -34,7 +33,7 @@ _NUMBER_RANGES = {
 
 
 @dataclass(frozen=True, slots=True)
-class VQVAEConfig(EpochSettings):
+class VQVAEConfig(CodecSettings):
     """The settings of one training run; saved inside the model file.
 
     Raises:
@@ -100,28 +99,10 @@ def get_adaptive_vqvae_config(file_count: int, **overrides: Any) -> VQVAEConfig:
     return VQVAEConfig(**{**sizes, **schedule, **shares, **overrides})
 
 
-@dataclass(frozen=True, slots=True)
-class FitConfig(TrainingSettings):
-    """The settings of a codec that is fitted in closed form; saved inside the model file.
+def vqvae_config_for(amount: SoundAmount, **overrides: Any) -> VQVAEConfig:
+    """Return the settings for an amount of sound, which follow from its files alone: the rule of version 2 is fixed.
 
     Raises:
-        ConfigError: a setting that cannot be; names the field.
+        ConfigError: an override that cannot be.
     """
-
-    codebook_size: int = setting(64, "Codes in each level's codebook.")
-    num_quantizers: int = setting(1, "Levels: each one codes what those before it left over.")
-    val_fraction: float = setting(0.2, "Share of the sounds kept aside to measure the error on.")
-    device: str = shared_setting("device", "auto")
-    seed: int = setting(0, "Same seed, same machine: the same model.")
-    anonymous: bool = shared_setting("anonymous", False)
-
-    def __post_init__(self) -> None:
-        self.check_shared()
-        for name in ("codebook_size", "num_quantizers"):
-            low, high = _WHOLE_RANGES[name]
-            value = getattr(self, name)
-            check_setting(self, name, is_whole(value) and low <= value <= high, f"a whole number from {low} to {high}")
-
-    def to_file(self, architecture: str) -> dict[str, Any]:
-        """Return the settings under the names that the format's files use, with the codec's name."""
-        return {"architecture": architecture, **asdict(self)}
+    return get_adaptive_vqvae_config(amount.files, **overrides)

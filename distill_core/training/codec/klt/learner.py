@@ -1,0 +1,176 @@
+"""How the KLT codec learns: everything but its refiner in closed form at first, then the refiner along gradients.
+
+The codes stay those of the fit, so a prior that learned them goes on to fit while the sound gets better.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from distill_core.audio.io import SILENCE_PEAK
+from distill_core.audio.spectrogram import AudioSpectrogram
+from distill_core.events import JobProgress, OnEvent, Phase, ShouldStop, stop_point, unless_stopped
+from distill_core.models.codec import Codec
+from distill_core.models.klt import KLTCodec
+from distill_core.models.klt.patches import FLOOR, log_mel_of, loudness_of
+from distill_core.training.codec.klt.config import KLTConfig
+from distill_core.training.codec.klt.fit import fit, rounds_of
+from distill_core.training.codec.klt.layout import chosen_for_layout, settled, some_of
+from distill_core.training.codec.learner import CodecLearner, Validation
+from distill_core.training.codec.quality import mean_frame_l1
+from distill_core.training.data.chunks import SplitSounds, VariantBatches
+from distill_core.training.stop_points import stopping_inside
+
+_MOST_FITTED = 1500  # chunks: 75 MB
+_MOST_FOR_LOSS = 64  # chunks
+_CHUNKS_AT_ONCE = 8  # log-mels between two stop points, some 10 ms
+_LOUDEST = 25.0  # of loudness; no sound at full scale reaches 22
+_SOFT_PEAK = 0.7
+
+
+def _log_mels_of(
+    chunks_NT: Tensor, step_frames: int, spectrogram: AudioSpectrogram, device: torch.device, should_stop: ShouldStop
+) -> Tensor:
+    """Return log-mels `[N, F, M]` of the whole steps of chunks: the last step of most is cut, and is like no other."""
+    frames = spectrogram.config.chunk_frames
+    whole = max(frames - frames % step_frames, min(step_frames, frames))
+    pieces = unless_stopped(chunks_NT.split(_CHUNKS_AT_ONCE), should_stop)
+    found = [spectrogram.log_mel(piece_BT.to(device))[:, 0, :, :whole].transpose(1, 2) for piece_BT in pieces]
+    stop_point(should_stop)
+    return torch.cat(found)
+
+
+def _raised(chunks_NT: Tensor) -> tuple[Tensor, Tensor]:
+    """Return which chunks are much softer than their sound `[N]`, and those at full level.
+
+    A codec that has not learned from them, too, hears a note's soft end, played loud, with twice the error.
+    """
+    peaks_N = chunks_NT.abs().amax(1)
+    is_soft_N = (peaks_N < _SOFT_PEAK) & (peaks_N > SILENCE_PEAK)
+    return is_soft_N, chunks_NT[is_soft_N] / peaks_N[is_soft_N, None]
+
+
+def _with_raised(chunks_NT: Tensor) -> Tensor:
+    """Return chunks, and the soft ones once more at full level."""
+    return torch.cat([chunks_NT, _raised(chunks_NT)[1]])
+
+
+def _half_raised(chunks_NT: Tensor) -> Tensor:
+    """Return chunks, about every second soft one at full level."""
+    is_soft_N, raised_NT = _raised(chunks_NT)
+    mixed_NT = chunks_NT.clone()
+    mixed_NT[is_soft_N] = raised_NT
+    return mixed_NT.where(torch.rand(len(chunks_NT), 1) < 0.5, chunks_NT)
+
+
+def _differentiable_log_mel(loudness: Tensor) -> Tensor:
+    """Return the log-mels behind loudness; silence is not cut off as in `log_mel_of`, where it has no gradient."""
+    return (loudness.clamp(max=_LOUDEST).expm1() * FLOOR).log1p()
+
+
+class KLTLearner(CodecLearner[KLTCodec, KLTConfig]):
+    """How the KLT codec learns."""
+
+    codec_class: ClassVar[type[Codec]] = KLTCodec
+    fits_alone: ClassVar[bool] = True
+    val_mels: Tensor
+
+    @classmethod
+    def settle(
+        cls,
+        config: KLTConfig,
+        sounds: SplitSounds,
+        spectrogram: AudioSpectrogram,
+        on_event: OnEvent,
+        should_stop: ShouldStop,
+    ) -> KLTConfig:
+        """Return the settings with the bands and levels that describe the held-out sounds best.
+
+        Raises:
+            Stopped: `should_stop()` turned true.
+        """
+        device = spectrogram.filters.device
+        known, held_out = (
+            _log_mels_of(_with_raised(chunks_NT), config.step_frames, spectrogram, device, should_stop)
+            for chunks_NT in chosen_for_layout(sounds.train_NT, sounds.val_NT)
+        )
+        return settled(config, len(sounds.train_NT), known, held_out, on_event, should_stop)
+
+    def _mels(self, chunks_NT: Tensor, should_stop: ShouldStop) -> Tensor:
+        return _log_mels_of(chunks_NT, self.config.step_frames, self.spectrogram, self.device, should_stop)
+
+    def untrained(self) -> KLTCodec:
+        """Return the codec with empty codebooks, and a refiner that changes nothing yet."""
+        return KLTCodec(self.config.to_file())
+
+    def prepare(self, should_stop: ShouldStop) -> None:
+        """Compute the held-out log-mels.
+
+        Raises:
+            Stopped: `should_stop()` turned true.
+        """
+        self.val_mels = self._mels(self.sounds.val_NT, should_stop).cpu()
+        self.mean_frame_l1 = mean_frame_l1(self.val_mels.transpose(1, 2))
+
+    def fit(self, batches: VariantBatches, on_event: OnEvent, should_stop: ShouldStop) -> float:
+        """Fit basis and codebooks to the training sounds as they are, and return the loss of some of these.
+
+        Raises:
+            Stopped: `should_stop()` turned true.
+        """
+        chunks_NT = some_of(self.sounds.train_NT, _MOST_FITTED)
+        mels_NFM = self._mels(_with_raised(chunks_NT), should_stop)
+        generator = torch.Generator().manual_seed(self.config.seed)
+        for done in fit(self.codec, loudness_of(mels_NFM), generator, should_stop):
+            on_event(JobProgress(Phase.FIT, done, rounds_of(self.codec)))
+        return self._mean_loss(some_of(mels_NFM, _MOST_FOR_LOSS), should_stop)
+
+    @torch.no_grad()
+    def _mean_loss(self, mels_NFM: Tensor, should_stop: ShouldStop) -> float:
+        total = 0.0
+        with stopping_inside(self.codec, should_stop):  # a wide refiner takes a second for some chunks
+            for part_BFM in unless_stopped(mels_NFM.split(_CHUNKS_AT_ONCE), should_stop):
+                total += self._loss_of(part_BFM).item() * len(part_BFM)
+        stop_point(should_stop)
+        return total / len(mels_NFM)
+
+    def _loss_of(self, log_mel_NFM: Tensor) -> Tensor:
+        refined_NFM = self._refined(log_mel_NFM)
+        by_loudness = functional.l1_loss(refined_NFM, loudness_of(log_mel_NFM))
+        return by_loudness + functional.l1_loss(_differentiable_log_mel(refined_NFM), log_mel_NFM)
+
+    def _refined(self, log_mel_NFM: Tensor) -> Tensor:
+        """Return the refined loudness of the codes of log-mels."""
+        frames, mels = log_mel_NFM.shape[1:]
+        with torch.no_grad():
+            decoded_NFM = self.codec.decode(self.codec.encode(loudness_of(log_mel_NFM)))
+        refined_NFM: Tensor = self.codec.refiner(decoded_NFM)
+        return refined_NFM[:, :frames, :mels]
+
+    def loss(self, waveforms_BT: Tensor, should_stop: ShouldStop) -> tuple[Tensor, Tensor]:
+        """Return the mean error of loudness and log-mel together; nothing is committed to.
+
+        Raises:
+            Stopped: `should_stop()` turned true.
+        """
+        loss = self._loss_of(self._mels(_half_raised(waveforms_BT), should_stop))
+        return loss, torch.zeros(())
+
+    def validate(self, should_stop: ShouldStop) -> Validation:
+        """Return the figures of the held-out log-mels.
+
+        Raises:
+            Stopped: `should_stop()` turned true.
+        """
+        loss, l1, used = 0.0, 0.0, set()
+        for mels_NFM in unless_stopped(self.val_mels.split(self.config.batch_size), should_stop):
+            mels_NFM = mels_NFM.to(self.device)
+            loss += self._loss_of(mels_NFM).item() * len(mels_NFM)
+            l1 += functional.l1_loss(log_mel_of(self._refined(mels_NFM)), mels_NFM).item() * len(mels_NFM)
+            used.update(self.codec.encode(loudness_of(mels_NFM))[..., 0].unique().tolist())
+        total = len(self.val_mels)
+        return Validation(loss / total, l1 / total, len(used) / self.config.codebook_size)
