@@ -102,9 +102,8 @@ def read_prompt(path: Path, loaded: LoadedVQModel, mode: PromptMode, should_stop
     samples = round(file.duration_s * geometry.sample_rate)
     whole, filled = samples // geometry.step_samples, geometry.steps_of(samples)
     if whole < 1:
-        least = geometry.step_samples / geometry.sample_rate
-        name = printable(file.name, LONGEST_NAME)
-        raise DatasetError(f"“{name}” is shorter than a step of this model, {1000 * least:.0f} ms.", _ANOTHER)
+        name, least = printable(file.name, LONGEST_NAME), f"{1000 * geometry.step_s:.0f} ms"
+        raise DatasetError(f"“{name}” is shorter than a step of this model, {least}.", _ANOTHER)
     is_continued = mode is PromptMode.CONTINUE
     codes_WHQ = torch.cat(pieces)[: whole if is_continued else filled].clone()
     notes = (f"The prompt: {file.note}.",) if file.note else ()

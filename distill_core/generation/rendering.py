@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import chain
 from typing import TypeAlias
 
@@ -14,6 +15,7 @@ from distill_core.generation.plan import SECONDS_FADE_S, Plan
 
 _END_FADE_S = 0.05  # of a sound that ended
 _CUT_FADE_S = 0.01  # of a sound that is cut in its middle
+_INAUDIBLE = 1e-3  # of the peak, −60 dB: what stays below it to the end is no part of one sound
 
 # The sound of one sound's codes: `Codec.audio_of`.
 AudioOf: TypeAlias = Callable[[Iterable[Tensor]], Iterator[Tensor]]
@@ -35,6 +37,21 @@ def _fade_out(blocks: Iterable[Tensor], samples: int) -> Iterator[Tensor]:
         yield waiting_T[:done]
         waiting_T = waiting_T[done:]
     yield waiting_T * torch.linspace(1, 0, len(waiting_T))
+
+
+def _without_silent_end(blocks: Iterable[Tensor], samples: int) -> Iterator[Tensor]:
+    """Yield a waveform's blocks up to `samples` samples after the last one that is heard.
+
+    A sound ends within its last step, and the rest of the step is silence.
+    """
+    waiting_T, peak = torch.empty(0), 0.0
+    for block_T in filter(len, blocks):
+        waiting_T, peak = torch.cat([waiting_T, block_T]), max(peak, float(block_T.abs().max()))
+        heard = (waiting_T.abs() > _INAUDIBLE * peak).nonzero()
+        done = int(heard[-1]) + 1 if len(heard) else 0
+        yield waiting_T[:done]
+        waiting_T = waiting_T[done:]
+    yield waiting_T[:samples]
 
 
 def _first(blocks: Iterable[Tensor], samples: int) -> Iterator[Tensor]:
@@ -71,11 +88,18 @@ def _sounds_one_after_another(audio_of: AudioOf, blocks: Iterator[CodeBlock], fa
         yield from _fade_out(audio_of(chain([block.codes_WHQ], rest)), fade)
 
 
+def _trimmed(audio_of: AudioOf, fade: int, blocks: Iterable[Tensor]) -> Iterator[Tensor]:
+    return _without_silent_end(audio_of(blocks), fade)
+
+
 def render(audio_of: AudioOf, blocks: Iterable[CodeBlock], plan: Plan) -> Iterator[Tensor]:
     """Yield the sound of a take's codes, block by block, and after its length that which its beginning fades in."""
     rate = plan.geometry.sample_rate
     if plan.unit_steps == 1:
-        sound = _sounds_one_after_another(audio_of, iter(blocks), round(_END_FADE_S * rate))
+        fade = round(_END_FADE_S * rate)
+        if plan.ends_early:
+            audio_of = partial(_trimmed, audio_of, fade)
+        sound = _sounds_one_after_another(audio_of, iter(blocks), fade)
     else:
         seconds = (torch.cat([*audio_of([block.codes_WHQ])])[:rate] for block in blocks)
         sound = _cross_faded(seconds, round(SECONDS_FADE_S * rate))

@@ -210,7 +210,7 @@ def sample_steps(
 
 
 def sample_codes(prior: Prior, count: int, positions: int, **options: Any) -> Tensor:
-    """Return `count` new sequences of codes `[count, positions, Q]` (int64, CPU), in the VQ-VAE's order of positions.
+    """Return `count` new sequences of codes `[count, positions, Q]` (int64, CPU), in the format's order of positions.
 
     From `flat`, `positions` is a multiple of the context's; each context (a second) is a grid of its own.
     From `frames`, `positions` is bands × any number of steps, and all of them are one grid `[bands, steps]`, band by

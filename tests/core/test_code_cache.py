@@ -50,8 +50,11 @@ def _same(one: SplitCodes, other: SplitCodes) -> bool:
 
 
 def _refuse_to_encode(monkeypatch: pytest.MonkeyPatch) -> None:
+    encode_any = ConvVQVAE.encode
+
     def encode(model: ConvVQVAE, mel: Tensor) -> Tensor:
-        raise AssertionError("a cached sound was encoded")
+        assert not bool(mel.any()), "a cached sound was encoded"
+        return encode_any(model, mel)  # silence
 
     monkeypatch.setattr(ConvVQVAE, "encode", encode)
 

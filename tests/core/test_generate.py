@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,10 @@ from distill_core import (
 )
 from distill_core.audio.true_peak import LOUDEST, true_peak
 from distill_core.events import JobProgress, Stopped
+from distill_core.generation.drawing import CodeBlock
+from distill_core.generation.plan import plan_takes
 from distill_core.generation.prompt import coarse_levels
+from distill_core.generation.rendering import render
 from distill_core.generation.request import PromptMode, SoundBlock
 from distill_core.models.frames import FramesPrior
 
@@ -152,6 +155,28 @@ def test_one_sound_stops_at_its_end_and_at_most_at_the_length() -> None:
     assert len(set(lengths)) > 2
     long = generate(model, GenerateRequest(seconds=5.0, seed=3))
     assert long.ends[0] == lengths[3]  # the same sound, whether or not others follow
+
+
+@pytest.mark.parametrize("pieces", [1, 7, 1000])
+def test_one_sound_ends_where_nothing_more_is_heard(pieces: int) -> None:
+    heard, quiet = 5000, 1500  # samples of a sound, of silence within it
+    sound_T = torch.sin(torch.arange(3 * STEP) * 0.1)
+    sound_T[heard : heard + quiet] = sound_T[2 * heard + quiet :] = 1e-5
+
+    def audio_of(blocks: Iterable[Tensor]) -> Iterator[Tensor]:
+        assert len(torch.cat([*blocks])) == 3
+        yield from sound_T.tensor_split(pieces)
+
+    def rendered(request: GenerateRequest) -> Tensor:
+        codes = [CodeBlock(torch.zeros(1, 8, 3, dtype=torch.long), ends=step == 2) for step in range(3)]
+        return torch.cat([*render(audio_of, codes, plan_takes(frames_model(0.0), request, lambda: False))])
+
+    one_T = rendered(GenerateRequest(until_end=True))
+    fade = round(0.05 * 48_000)
+    assert len(one_T) == pytest.approx(2 * heard + quiet + fade, abs=32)  # to the sine's last sample that is heard
+    assert torch.equal(one_T[: 2 * heard + quiet - 32], sound_T[: 2 * heard + quiet - 32])
+    assert float(one_T[-1].abs()) < 1e-6
+    assert len(rendered(GenerateRequest(seconds=3 * STEP / 48_000))) == 3 * STEP
 
 
 def _prompt(folder: Path, rate: int = 48_000, seconds: float = 1.4, channels: int = 1) -> Path:

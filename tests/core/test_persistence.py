@@ -271,7 +271,7 @@ HALF_A_WINDOW_IS_A_SECOND = asdict(SpectrogramConfig(sample_rate=8_000, n_fft=16
         (_set("version", to=2.0), "not a Distill model"),
         (_set("version", to=True), "not a Distill model"),
         (_set("format", to="cake"), "not a Distill model"),
-        (_set("model_type", to="gan"), "no VQ-VAE"),
+        (_set("model_type", to="gan"), "no codec"),
         (_set("vqvae_config", "architecture", to="wavelets"), "wavelets"),
         (_set("vqvae_config", "codebook_size", to=10**9), "codebook_size"),
         (_set("vqvae_config", "codebook_size", to=32), "shape"),

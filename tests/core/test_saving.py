@@ -601,6 +601,6 @@ def test_a_prior_is_kept_from_a_vqvae_that_it_was_not_trained_for(tiny_model: Pa
     values["model_state_dict"]["encoder.proj.bias"] += 1
     torch.save(values, tiny_model)
     before = tiny_model.read_bytes()
-    with pytest.raises(SaveError, match="another VQ-VAE"):
+    with pytest.raises(SaveError, match="another codec"):
         save_prior_to_model(tiny_model, trained.prior, trained.config, trained.metadata)
     assert tiny_model.read_bytes() == before

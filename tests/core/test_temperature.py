@@ -14,10 +14,11 @@ from torch.nn import functional
 
 from distill_core import PriorConfig, load_model_v2, scan, train_prior
 from distill_core.errors import ModelFileError
-from distill_core.events import Stopped
+from distill_core.events import Stopped, never
 from distill_core.models.prior import IGNORED
 from distill_core.models.temperature import temperature_of
 from distill_core.training.data.codes import SoundEncoder
+from distill_core.training.data.encoding import codes_of_silence
 from distill_core.training.kinds import prior_runs
 from distill_core.training.prior.epoch import as_windows, validate
 from distill_core.training.prior.events import Keep, perplexity
@@ -101,7 +102,8 @@ def test_each_choice_of_weights_has_the_best_for_the_held_out_codes(
     loaded, config = load_model_v2(drums), replace(TINY, architecture=architecture, max_epochs=epochs, patience=0)
     trained = train_prior(drums, DATA / "sounds", config, use_cache=False)
     assert trained.prior is not None
-    encoder = SoundEncoder(loaded, trained.prior.layout)
+    silence_WHQ = codes_of_silence(loaded, trained.prior.layout, never)
+    encoder = SoundEncoder(loaded, trained.prior.layout, silence_WHQ=silence_WHQ)
     val = encoder.split(scan(DATA / "sounds"), trained.config["val_fraction"], trained.config["seed"]).val
     assert len(trained.weights) > 1
     for which in trained.weights:
@@ -114,8 +116,9 @@ def test_each_choice_of_weights_has_the_best_for_the_held_out_codes(
         counted_BT = targets_BT != IGNORED
         found = best_temperature(logits_BTK[counted_BT], targets_BT[counted_BT])
         assert kept.metadata["temperature"] == pytest.approx(found, abs=0.003)
-        # The perplexity is reported without it.
-        assert kept.metadata["final_perplexity"] == pytest.approx(perplexity(validate(kept.prior, windows).mean))
+        # The perplexity is reported without it, and without silence.
+        losses = validate(kept.prior, windows).of_heard(val, silence_WHQ)
+        assert kept.metadata["final_perplexity"] == pytest.approx(perplexity(losses.mean))
 
 
 def test_other_weights_bring_their_own(drums: Path) -> None:

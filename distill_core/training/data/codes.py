@@ -10,10 +10,9 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from distill_core.audio.chunks import read_each, read_file, split_in_time
+from distill_core.audio.chunks import read_each, split_in_time
 from distill_core.audio.dataset import AudioDataset, AudioFile, split_files
 from distill_core.audio.decoding.kinds import UnreadableSoundError
-from distill_core.audio.rows import read_row
 from distill_core.audio.spectrogram import AudioSpectrogram
 from distill_core.audio.variants import ORIGINAL, VARIANTS, Variant, sound_samples
 from distill_core.errors import DatasetError
@@ -32,12 +31,10 @@ from distill_core.models.codec import Codec
 from distill_core.models.persistence import LoadedVQModel
 from distill_core.models.prior import Layout
 from distill_core.training.data.code_cache import CodeCache
+from distill_core.training.data.encoding import ENCODERS, batches_of, encoding
 from distill_core.training.data.sound_codes import SoundCodes
-from distill_core.training.stop_points import stopping_inside
 
 Versions: TypeAlias = tuple[tuple[SoundCodes, ...], ...]
-
-_BATCH_CHUNKS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,40 +66,6 @@ class SplitCodes:
         return sum(sound.count for sound in (*self.train, *self.val))
 
 
-def _batches(chunks: Tensor | Iterable[Tensor]) -> Iterator[Tensor]:
-    if isinstance(chunks, Tensor):
-        yield from chunks.reshape(-1, chunks.shape[-1]).split(_BATCH_CHUNKS)
-        return
-    waiting: list[Tensor] = []
-    for chunk in chunks:
-        waiting.extend(chunk.reshape(-1, chunk.shape[-1]))
-        while len(waiting) >= _BATCH_CHUNKS:
-            yield torch.stack(waiting[:_BATCH_CHUNKS])
-            del waiting[:_BATCH_CHUNKS]
-    if waiting:
-        yield torch.stack(waiting)
-
-
-@contextmanager
-def _encoding(
-    model: Codec, spectrogram: AudioSpectrogram, device: torch.device | str, should_stop: ShouldStop
-) -> Iterator[None]:
-    """Keep the codec on a device and in eval mode: in train mode a VQ-VAE's forward pass changes its codebooks.
-
-    Raises:
-        Stopped: `should_stop()` turned true within the codec.
-    """
-    was_training, own = model.training, model.spectrogram
-    model.to(device).eval()
-    model.spectrogram = spectrogram.to(device)
-    try:
-        with torch.no_grad(), stopping_inside(model, should_stop):
-            yield
-    finally:
-        model.spectrogram = own
-        model.train(was_training)
-
-
 def extract_code_sequences(
     model: Codec,
     chunks: Tensor | Iterable[Tensor],
@@ -123,8 +86,8 @@ def extract_code_sequences(
     """
     progress = ProgressReporter(Phase.CODES, len(chunks) if isinstance(chunks, Tensor | Sequence) else 0, on_event)
     found: list[Tensor] = []
-    with _encoding(model, spectrogram, device, should_stop):
-        for waveforms_BT in unless_stopped(_batches(chunks), should_stop):
+    with encoding(model, spectrogram, device, should_stop):
+        for waveforms_BT in unless_stopped(batches_of(chunks), should_stop):
             codes_BHWQ = model.codes_of(waveforms_BT).transpose(1, 2)
             found.append(codes_BHWQ.flatten(1, 2).cpu())
             progress.update(sum(map(len, found)))
@@ -133,29 +96,17 @@ def extract_code_sequences(
     return torch.cat(found)
 
 
-def _chunks_of(file: AudioFile, variant: Variant, loaded: LoadedVQModel, should_stop: ShouldStop) -> Iterator[Tensor]:
-    """Yield `[W, H, Q]` of several chunks at a time; each chunk has a gain of its own."""
-    for chunks_NT in read_file(file, loaded.geometry, should_stop, variant):
-        for waveforms_BT in unless_stopped(_batches(chunks_NT), should_stop):
-            yield loaded.model.codes_of(waveforms_BT).flatten(0, 1).cpu()
-
-
-def _row_of(file: AudioFile, variant: Variant, loaded: LoadedVQModel, should_stop: ShouldStop) -> Iterator[Tensor]:
-    """Yield `[W, H, Q]` of a sound piece by piece; the sound has one gain."""
-    for piece in read_row(file, loaded.geometry, should_stop, variant):
-        yield loaded.model.codes_of(piece.waveform_T[None], piece.skipped, piece.steps)[0].cpu()
-
-
-_ENCODERS = {"chunks": _chunks_of, "rows": _row_of}
-
-
 @dataclass(frozen=True, slots=True)
 class SoundEncoder:
-    """An encoder of sounds for one layout; a sound whose codes are in the cache is neither read nor encoded."""
+    """An encoder of sounds for one layout; a sound whose codes are in the cache is neither read nor encoded.
+
+    With `silence_WHQ`, the codes of silence in this layout, a sound ends with its last step that is heard.
+    """
 
     loaded: LoadedVQModel
     layout: Layout = "chunks"
     cache: CodeCache | None = None
+    silence_WHQ: Tensor | None = None
 
     def split(
         self,
@@ -237,13 +188,15 @@ class SoundEncoder:
             codes_WHQ = self._encode(file, variant, should_stop)
             if self.cache is not None:
                 self.cache.save(file, codes_WHQ, variant)
-        return self._without_padding(codes_WHQ, sound_samples(file, self.loaded.geometry, variant))
+        sound = self._without_padding(codes_WHQ, sound_samples(file, self.loaded.geometry, variant))
+        chunk_steps = self.loaded.geometry.chunk_steps if self.layout == "chunks" else 1
+        return sound if self.silence_WHQ is None else sound.without_silent_end(self.silence_WHQ, chunk_steps)
 
     def _encode(self, file: AudioFile, variant: Variant, should_stop: ShouldStop) -> Tensor:
         """Return the codes `[W, H, Q]` of a sound and of the silence that fills its last second."""
         loaded = self.loaded
-        with _encoding(loaded.model, loaded.spectrogram, loaded.model.device, should_stop):
-            return torch.cat([*_ENCODERS[self.layout](file, variant, loaded, should_stop)])
+        with encoding(loaded.model, loaded.spectrogram, loaded.model.device, should_stop):
+            return torch.cat([*ENCODERS[self.layout](file, variant, loaded, should_stop)])
 
     def _without_padding(self, codes_WHQ: Tensor, samples: int) -> SoundCodes:
         geometry = self.loaded.geometry

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from math import ceil
 
+import torch
 from torch import Tensor
 
 
@@ -46,11 +47,30 @@ class SoundCodes:
         """The number of codes without padding."""
         return self.steps * self.codes_per_step
 
+    def is_heard_W(self, silence_WHQ: Tensor) -> Tensor:
+        """Return which steps of the sound have other codes than silence; all of them, if none has.
+
+        `silence_WHQ` are the codes of a chunk of silence, or of one step.
+        """
+        silent_WHQ = silence_WHQ[torch.arange(self.steps) % len(silence_WHQ)]
+        is_heard_W: Tensor = (self.sound_WHQ != silent_WHQ).flatten(1).any(1)
+        return is_heard_W if bool(is_heard_W.any()) else torch.ones_like(is_heard_W)
+
     def until(self, step: int, chunk_steps: int) -> SoundCodes:
         """Return the sound up to a step, in whole chunks, the rest of the last one as padding."""
         steps = min(step, self.steps)
         has_end = self.has_end and steps == self.steps
         return SoundCodes(self.codes_WHQ[: ceil(steps / chunk_steps) * chunk_steps], steps, has_end)
+
+    def without_silent_end(self, silence_WHQ: Tensor, chunk_steps: int) -> SoundCodes:
+        """Return the sound, in whole chunks, up to its last step that is heard: there it ends."""
+        steps = int(self.is_heard_W(silence_WHQ).nonzero()[-1]) + 1
+        return replace(self.until(steps, chunk_steps), has_end=self.has_end)
+
+
+def without_silence(sounds: Sequence[SoundCodes], silence_WHQ: Tensor) -> list[SoundCodes]:
+    """Return sounds without their steps of silence, whose codes are guessed by anybody and say nothing of a prior."""
+    return [SoundCodes.whole(sound.sound_WHQ[sound.is_heard_W(silence_WHQ)]) for sound in sounds]
 
 
 def first_codes(sounds: Iterable[SoundCodes], most: int, chunk_steps: int = 1) -> list[SoundCodes]:

@@ -7,9 +7,10 @@ from statistics import fmean, median
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from distill_core.events import ShouldStop, never, unless_stopped
-from distill_core.training.data.sound_codes import SoundCodes
+from distill_core.training.data.sound_codes import SoundCodes, without_silence
 from distill_core.training.prior.events import perplexity
 
 _MOST_SOUNDS_COMPARED = 256  # comparing one with an hour of others takes about ten milliseconds
@@ -56,20 +57,25 @@ class _Neighbours:
         self._sound_P = torch.arange(len(codes)).repeat_interleave(self._lengths_N)
         self._step_P = torch.cat([torch.arange(len(each)) for each in codes])
 
-    def agreements(self, sound: SoundCodes) -> Tensor:
+    def agreements(self, sound: SoundCodes, silence_WHQ: Tensor) -> Tensor:
         """Return `[N]`, the share of codes in which each sound agrees with the given one; 0 for a far shorter one.
 
-        So a sound of one step of silence, which all others begin with, is no copy of them.
+        So a sound of one step of silence, which all others begin with, is no copy of them. The given sound's steps of
+        silence do not count: all sounds agree in silence.
         """
-        codes_WC = sound.sound_WHQ.flatten(1).to(torch.int32)
-        chosen_P = self._step_P < len(codes_WC)
+        codes_WC, is_heard_W = sound.sound_WHQ.flatten(1).to(torch.int32), sound.is_heard_W(silence_WHQ)
+        chosen_P = functional.pad(is_heard_W, (0, 1))[self._step_P.clamp(max=len(codes_WC))]  # none after its end
         equal_P = (self._codes_PC[chosen_P] == codes_WC[self._step_P[chosen_P]]).sum(1).double()
         equal_N = torch.zeros(len(self._lengths_N), dtype=torch.float64).index_add_(0, self._sound_P[chosen_P], equal_P)
-        shares_N = equal_N / (self._lengths_N.clamp(max=len(codes_WC)) * codes_WC.shape[1])
+        heard_before_W = functional.pad(is_heard_W.cumsum(0), (1, 0))
+        compared_N = heard_before_W[self._lengths_N.clamp(max=len(codes_WC))] * codes_WC.shape[1]
+        shares_N = equal_N / compared_N.clamp(min=1)
         return shares_N.where(self._lengths_N >= _LEAST_LENGTH * len(codes_WC), 0.0)
 
 
-def sibling_agreement(train: Sequence[SoundCodes], val: Sequence[SoundCodes], should_stop: ShouldStop = never) -> float:
+def sibling_agreement(
+    train: Sequence[SoundCodes], val: Sequence[SoundCodes], silence_WHQ: Tensor, should_stop: ShouldStop = never
+) -> float:
     """Return the share of codes in which the median validation sound agrees with its nearest training sound.
 
     A high share means that the held-out sounds have siblings among the training sounds (a piano's key, struck three
@@ -81,15 +87,16 @@ def sibling_agreement(train: Sequence[SoundCodes], val: Sequence[SoundCodes], sh
     chosen = torch.linspace(0, len(val) - 1, min(len(val), _MOST_SOUNDS_COMPARED)).round().long().tolist()
     neighbours = _Neighbours(train)
     compared = unless_stopped(chosen, should_stop)
-    return median(float(neighbours.agreements(val[index]).max()) for index in compared)
+    return median(float(neighbours.agreements(val[index], silence_WHQ).max()) for index in compared)
 
 
-def sameness(sounds: Sequence[SoundCodes]) -> str:
+def sameness(sounds: Sequence[SoundCodes], silence_WHQ: Tensor) -> str:
     """Return a sentence about sounds that are too much alike to learn from, or ""."""
-    if perplexity(fmean(_entropy(codes_P) for codes_P in _by_level(sounds))) < _NEARLY_ONE_CODE:
+    heard = without_silence(sounds, silence_WHQ)
+    if perplexity(fmean(_entropy(codes_P) for codes_P in _by_level(heard))) < _NEARLY_ONE_CODE:
         return "The sounds are nearly one code to this model: there is next to nothing to learn from them."
     count, longest = len(sounds), max(sounds, key=lambda sound: sound.steps)
-    if count > 1 and float(_Neighbours(sounds).agreements(longest).min()) >= NEAR_COPIES:
+    if count > 1 and float(_Neighbours(sounds).agreements(longest, silence_WHQ).min()) >= NEAR_COPIES:
         return f"All {count} sounds are one sound to this model: a low perplexity says nothing about new sound."
     return ""
 

@@ -11,6 +11,8 @@ from distill_core.models.architectures import prior_row
 from distill_core.training.settings import (
     EpochSettings,
     batch_size_for,
+    check_decay,
+    check_rate,
     check_setting,
     is_number,
     is_whole,
@@ -73,10 +75,8 @@ class PriorConfig(EpochSettings):
         row = prior_row(self.architecture)
         if row.is_transformer:
             self._check_sizes(needs_even_heads=row.needs_even_heads)
-        is_rate = is_number(self.matrix_learning_rate) and self.matrix_learning_rate > 0
-        check_setting(self, "matrix_learning_rate", is_rate, "a number above 0")
-        is_amount = is_number(self.matrix_weight_decay) and self.matrix_weight_decay >= 0
-        check_setting(self, "matrix_weight_decay", is_amount, "a number of 0 or more")
+        check_rate(self, "matrix_learning_rate")
+        check_decay(self, "matrix_weight_decay")
         for name in ("dropout", "token_dropout"):
             is_share = is_number(getattr(self, name)) and 0 <= getattr(self, name) < 1
             check_setting(self, name, is_share, "at least 0 and below 1")

@@ -168,6 +168,15 @@ class CodeLosses:
 
     sounds: tuple[Tensor, ...]
 
+    def of_heard(self, sounds: Iterable[SoundCodes], silence_WHQ: Tensor) -> CodeLosses:
+        """Return the losses with NaN for steps of silence: long silence would make any prior look good."""
+        losses = []
+        for losses_WHQ, sound in zip(self.sounds, sounds, strict=True):
+            is_silent_W = ~sound.is_heard_W(silence_WHQ)
+            losses.append(losses_WHQ.clone())
+            losses[-1][: sound.steps][is_silent_W] = math.nan
+        return CodeLosses(tuple(losses))
+
     @property
     def mean(self) -> float:
         """The mean over all codes that have a loss, NaN without any."""

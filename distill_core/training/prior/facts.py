@@ -42,7 +42,7 @@ def start_event(run: PriorRun) -> PriorTrainingStartEvent:
         sibling_agreement=run.agreement,
         config=run.config,
         history=tuple(run.history),
-        sameness="" if codes.is_one_sound else sameness([*codes.train, *codes.val]),
+        sameness="" if codes.is_one_sound else sameness([*codes.train, *codes.val], run.silence_WHQ),
         duration_s=sum(file.duration_s for file in files),
         number_format=run.format,
         file_prior=run.file_prior,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from torch import Tensor
+
 from distill_core.audio.dataset import AudioDataset
 from distill_core.events import ShouldStop
 from distill_core.models.persistence import LoadedVQModel
@@ -19,6 +21,7 @@ def measure_file_prior(
     loaded: LoadedVQModel,
     dataset: AudioDataset,
     codes: SplitCodes,
+    silence_WHQ: Tensor,
     config: PriorConfig,
     codec_digest: str,
     should_stop: ShouldStop,
@@ -37,7 +40,8 @@ def measure_file_prior(
     if loaded.prior is None:
         return FilePrior(None, decides=False, sha256=sha256)
     sounds, codes_per_batch = [(sound,) for sound in codes.val], _BATCH_SECONDS * loaded.geometry.codes_per_second
-    loss = validate(loaded.prior, as_windows(loaded.prior, sounds, codes_per_batch), should_stop).mean
+    losses = validate(loaded.prior, as_windows(loaded.prior, sounds, codes_per_batch), should_stop)
+    loss = losses.of_heard(codes.val, silence_WHQ).mean
     if not math.isfinite(loss):
         return FilePrior(None, decides=False, sha256=sha256)
     return FilePrior(perplexity(loss), _held_them_out(loaded, dataset, codes, config, codec_digest), sha256)

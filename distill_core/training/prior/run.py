@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field, replace
 from time import perf_counter
 from typing import Any, TypeAlias
 from uuid import uuid4
 
 import torch
+from torch import Tensor
 
 from distill_core.audio.geometry import Geometry
 from distill_core.errors import DatasetError, ModelFileError
 from distill_core.events import OnEvent, ShouldStop, never, stop_point
 from distill_core.models.prior import Prior
 from distill_core.training.data.codes import SplitCodes
-from distill_core.training.data.sound_codes import SoundCodes, first_codes
+from distill_core.training.data.sound_codes import SoundCodes, first_codes, without_silence
 from distill_core.training.data.windows import CodeWindows
 from distill_core.training.loop import MAX_ROLL_BACKS, Diverged, KeptWeights, copy_of, diverged
 from distill_core.training.prior.baselines import sibling_agreement, unigram_perplexities
@@ -53,6 +54,7 @@ def _enough_for_an_epoch(windows: CodeWindows) -> CodeWindows:
 class PriorRun:
     """The training under way: weights, optimizer, schedule, order of the data, the best so far and the history.
 
+    Steps of silence, whose codes are `silence_WHQ`, are learned, but count in no held-out number: anybody guesses them.
     `geometry` is the codec's; `join_variant` encodes one more variant of each training sound, up to `variants`;
     `format` is the number format; `file_prior` is the prior that a save replaces. `last` has the weights of the last
     epoch, `before_memorizing` the best ones before the first epoch with the verdict that it memorizes. `temperatures`
@@ -65,6 +67,7 @@ class PriorRun:
     prior: Prior
     config: PriorConfig
     codes: SplitCodes
+    silence_WHQ: Tensor
     file_count: int
     geometry: Geometry
     vqvae_config: Mapping[str, Any]
@@ -91,13 +94,17 @@ class PriorRun:
         self.optimizer = build_optimizer(self.prior, self._step_config)
         self.generator = torch.Generator().manual_seed(config.seed)
         self.val_windows = self._windows((sound,) for sound in codes.val)
-        self._known_windows = self._windows((sound,) for sound in self._known_sounds())
+        self._known = self._known_sounds()
+        self._known_windows = self._windows((sound,) for sound in self._known)
         self._take(codes)
         optimizer_steps = len(self.train_windows) * config.max_epochs
         self.scheduler = warm_up_and_cosine(self.optimizer, optimizer_steps)
         self._judged_from = warm_up_steps(optimizer_steps) + _STEPS_BEFORE_JUDGING
-        self.unigram, self.unigram_by_level = unigram_perplexities(codes.train, codes.val, self.prior.codebook_size)
-        self.agreement = None if codes.is_one_sound else sibling_agreement(codes.train, codes.val, should_stop)
+        known, held_out = (without_silence(sounds, self.silence_WHQ) for sounds in (codes.train, codes.val))
+        self.unigram, self.unigram_by_level = unigram_perplexities(known, held_out, self.prior.codebook_size)
+        self._held_out_codes = sum(sound.count for sound in held_out)
+        is_one = codes.is_one_sound
+        self.agreement = None if is_one else sibling_agreement(codes.train, codes.val, self.silence_WHQ, should_stop)
 
     @property
     def kept(self) -> Kept:
@@ -150,9 +157,10 @@ class PriorRun:
         )
         stop_point(should_stop)
         sample = LogitSample(self.val_windows.code_count, self.prior.codebook_size)
-        held_out = validate(self.prior, self.val_windows, should_stop, sample)
-        known = validate(self.prior, self._known_windows, should_stop)
-        self._refuse_divergence(held_out.mean, known.mean)
+        of_all = validate(self.prior, self.val_windows, should_stop, sample)
+        held_out = self._of_heard(of_all, self.codes.val)
+        known = self._of_heard(validate(self.prior, self._known_windows, should_stop), self._known)
+        self._refuse_divergence(of_all.mean, held_out.mean, known.mean)
         temperature = sample.temperature(should_stop)
         evidence = self._evidence(held_out, known)
         verdict = verdict_on(evidence)
@@ -186,11 +194,14 @@ class PriorRun:
         self.is_inside_an_epoch = False
         return metrics
 
-    def _refuse_divergence(self, val_loss: float, known_loss: float) -> None:
+    def _of_heard(self, losses: CodeLosses, sounds: Sequence[SoundCodes]) -> CodeLosses:
+        return losses.of_heard(sounds, self.silence_WHQ)
+
+    def _refuse_divergence(self, loss_of_all: float, val_loss: float, known_loss: float) -> None:
         """Refuse an epoch that diverged, before it is kept.
 
         An epoch that knows its training sounds has not diverged: it memorizes. One that gets better, if slowly, has not
-        either.
+        either. Silence counts here: a prior that learns it first is far off on sound for a while.
 
         Raises:
             Diverged: the loss is no number, or far above that of guessing.
@@ -198,7 +209,7 @@ class PriorRun:
         if not math.isfinite(val_loss):
             raise diverged()
         has_begun, guessing = self.scheduler.last_epoch >= self._judged_from, math.log(self.unigram)
-        is_far = val_loss > guessing + _WORSE_THAN_GUESSING_NATS and known_loss > guessing
+        is_far = loss_of_all > guessing + _WORSE_THAN_GUESSING_NATS and known_loss > guessing
         gets_better = val_loss < min(self.best.loss, math.log(self.prior.codebook_size))
         if has_begun and is_far and not gets_better:
             raise Diverged(
@@ -210,7 +221,7 @@ class PriorRun:
             train_loss=known.mean,
             val_loss=held_out.mean,
             standard_error=standard_error(held_out.sounds, self.geometry.chunk_steps),
-            held_out_codes=sum(sound.count for sound in self.codes.val),
+            held_out_codes=self._held_out_codes,
             is_one_sound=self.codes.is_one_sound,
             agreement=self.agreement or 0.0,
         )
@@ -254,7 +265,7 @@ def refuse_one_code(codes: SplitCodes, name: str, steps_per_second: int) -> None
         return
     raise ModelFileError(
         f"“{name}” gives all of these sounds {shared}: there is nothing to learn from them.",
-        "Its VQ-VAE was hardly trained, or is damaged. Choose another model, or train one: distill train",
+        "Its codec was hardly trained, or is damaged. Choose another model, or train one: distill train",
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from distill_core.errors import DistillError
 from distill_core.files.archive import FileStamp
 from distill_core.files.backup import backup_of
-from distill_core.models.persistence import ends_opening_in_the_ancestor, read_summary, save_prior_to_model
+from distill_core.models.persistence import read_summary, save_prior_to_model
 from distill_core.training.prior.trained import TrainedPrior
 from distill_core.training.prior.words import no_longer_opens_words
 from distill_core.training.run_folder.folder import RunFolder
@@ -27,12 +27,11 @@ class SavedPrior:
         return "" if self.backup is None else no_longer_opens_words(self.path, self.backup)
 
 
-def _architecture_at(path: Path) -> str | None:
-    """Return the architecture of the prior in a file, "" without a prior; None without a readable model."""
+def _opens_in_the_ancestor(path: Path) -> bool:
     try:
-        return read_summary(path).prior_architecture
-    except DistillError:
-        return None
+        return read_summary(path).opens_in_the_ancestor
+    except DistillError:  # no readable model is there
+        return False
 
 
 def save_and_finish(
@@ -55,8 +54,8 @@ def save_and_finish(
     """
     if trained.prior is None:
         raise ValueError("there is no prior to save")
-    before = _architecture_at(output or model)
+    opened_there = _opens_in_the_ancestor(output or model)
     path = save_prior_to_model(model, trained.prior, trained.config, trained.metadata, output=output, expected=expected)
     run_folder.discard(trained.run_id)
-    is_last = before is not None and ends_opening_in_the_ancestor(before, trained.prior.architecture)
+    is_last = opened_there and not _opens_in_the_ancestor(path)
     return SavedPrior(path, backup_of(path) if is_last else None)

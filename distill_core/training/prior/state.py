@@ -37,6 +37,9 @@ from distill_core.training.snapshot import on_cpu, random_states, restore_random
 PAUSE_IN_WRITING_TIMES = 5  # writing epochs that are no best takes a sixth of the time at most
 _MOMENTS = {**ADAM_MOMENTS, Muon: {"momentum_buffer"}}
 
+KNOWS_SILENCE = "knows_silence"  # the key of whether steps of silence count in no number of a run
+NO_CODE = -1  # in the place of the codes of silence, where silence is a sound like any other
+
 
 def _pause_s(writing_s: float) -> float:
     return PAUSE_IN_WRITING_TIMES * writing_s
@@ -89,6 +92,7 @@ def state_of(
         "has_prior": True,
         "codes_digest": codes_digest(run.codes, run.chunk_steps),
         "joined": run.codes.joined,
+        KNOWS_SILENCE: bool((run.silence_WHQ != NO_CODE).all()),
         "number_format": run.format,
         "config": asdict(run.config),
         "vqvae_config": dict(run.vqvae_config),

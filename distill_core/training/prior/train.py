@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from distill_core.audio.dataset import AudioDataset, scan
 from distill_core.device import resolve_device, using_training_threads
@@ -18,9 +19,10 @@ from distill_core.memory import memory_in_words
 from distill_core.models.architectures import prior_row
 from distill_core.models.codec import codec_digest
 from distill_core.models.persistence import LoadedVQModel, load_model_v2
-from distill_core.models.prior import Prior
+from distill_core.models.prior import Layout, Prior
 from distill_core.training.data.code_cache import open_code_cache
 from distill_core.training.data.codes import SoundEncoder, SplitCodes
+from distill_core.training.data.encoding import codes_of_silence
 from distill_core.training.events import Ended
 from distill_core.training.keeper import Keeper, run_folder_in_use
 from distill_core.training.loop import TimeLimit, train_epochs
@@ -30,7 +32,15 @@ from distill_core.training.prior.file_prior import measure_file_prior
 from distill_core.training.prior.kept import KEPT_UNASKED
 from distill_core.training.prior.run import PriorRun, refuse_one_code, refuse_too_little
 from distill_core.training.prior.run_kind import config_of
-from distill_core.training.prior.state import WRITING, restore, state_of, temperatures_in, trained_of
+from distill_core.training.prior.state import (
+    KNOWS_SILENCE,
+    NO_CODE,
+    WRITING,
+    restore,
+    state_of,
+    temperatures_in,
+    trained_of,
+)
 from distill_core.training.prior.trained import TrainedPrior
 from distill_core.training.run_folder.folder import RunFolder
 from distill_core.training.settings import check_settings_class
@@ -93,6 +103,13 @@ def _encode(
     return codes
 
 
+def _silence_of(request: _PriorRequest, loaded: LoadedVQModel, layout: Layout, should_stop: ShouldStop) -> Tensor:
+    """Return the codes of silence; none that occur for a training of an older Distill, to which silence was sound."""
+    silence_WHQ = codes_of_silence(loaded, layout, should_stop)
+    is_sound = request.unfinished is not None and not request.unfinished.get(KNOWS_SILENCE, False)
+    return silence_WHQ.new_full(silence_WHQ.shape, NO_CODE) if is_sound else silence_WHQ
+
+
 def _prepare(request: _PriorRequest, dataset: AudioDataset, on_event: OnEvent, should_stop: ShouldStop) -> PriorRun:
     """Encode the sounds and return the run that they train; the network's sizes follow from the number of codes."""
     files, asked = len(dataset.files), request.asked(len(dataset.files))
@@ -100,7 +117,8 @@ def _prepare(request: _PriorRequest, dataset: AudioDataset, on_event: OnEvent, s
     prior_class = prior_row(asked.architecture).load()
     prior_class.check_geometry(loaded.geometry, loaded.path.name)
     cache = open_code_cache(loaded, prior_class.layout) if request.use_cache else None
-    encoder = SoundEncoder(loaded, prior_class.layout, cache)
+    silence_WHQ = _silence_of(request, loaded, prior_class.layout, should_stop)
+    encoder = SoundEncoder(loaded, prior_class.layout, cache, silence_WHQ)
     codes = _encode(request, encoder, dataset, asked, on_event, should_stop)
     config = request.sized(asked, codes.count)
     torch.manual_seed(config.seed)
@@ -109,6 +127,7 @@ def _prepare(request: _PriorRequest, dataset: AudioDataset, on_event: OnEvent, s
         _build_prior(loaded, config, codes, request.unfinished),
         config,
         codes,
+        silence_WHQ,
         files,
         loaded.geometry,
         loaded.vqvae_config,
@@ -116,7 +135,7 @@ def _prepare(request: _PriorRequest, dataset: AudioDataset, on_event: OnEvent, s
         join_variant=partial(encoder.join_variant, of=config.variants),
         variants=0 if codes.is_one_sound or prior_class.layout == "chunks" else config.variants,
         format="" if request.unfinished is None else request.unfinished["number_format"],
-        file_prior=measure_file_prior(loaded, dataset, codes, config, digest, should_stop),
+        file_prior=measure_file_prior(loaded, dataset, codes, silence_WHQ, config, digest, should_stop),
         should_stop=should_stop,
     )
     if request.unfinished is not None:
