@@ -82,7 +82,7 @@ def size_line(config: PriorConfig, overrides: Mapping[str, Any]) -> str:
 
 def model_lines(summary: ModelSummary) -> list[str]:
     """Return the lines of the model's card below the file's name."""
-    facts = f"{summary.num_quantizers} levels × {summary.codebook_size} codes · "
+    facts = f"{counted(summary.num_quantizers, 'level')} × {summary.codebook_size} codes · "
     facts += f"{summary.geometry.sample_rate / 1000:g} kHz"
     if not summary.has_prior:
         return [facts, "Prior: none yet"]

@@ -10,6 +10,7 @@ from app.session.available import ActionId, available
 from app.session.problems import Problem
 from app.session.state import State, TrainingState
 from app.theme import BannerKind
+from distill_core.models.codec_health import POOR_CODEC, codec_health
 from distill_core.training.prior.words import kept_when_stopped, unsaved_detail
 from distill_core.training.words import unfinished_words
 
@@ -40,7 +41,7 @@ class Notice:
 
 
 def warning(state: State) -> Notice | None:
-    """Return the warning about the running training, or None."""
+    """Return the warning about the running training, or about a codec before one; None without either."""
     kept = state.training.kept_epoch
     if state.is_memorizing and kept is not None:
         return Notice(
@@ -53,7 +54,17 @@ def warning(state: State) -> Notice | None:
     if state.warning:
         title = "The prior finds these sounds easy to predict."
         return Notice("warning", title, state.warning, ((EXPLAIN, "Explain"),))
-    return None
+    return _of_poor_codec(state.open.model) if _may_train_first(state) else None
+
+
+def _may_train_first(state: State) -> bool:
+    """Tell whether the next training is the first one since the model was opened."""
+    return not state.is_training and state.training.trained is None
+
+
+def _of_poor_codec(model: ModelSummary | None) -> Notice | None:
+    fault = "" if model is None else codec_health(model).warning
+    return Notice("warning", POOR_CODEC, fault) if fault else None
 
 
 def begins_to_warn(training: TrainingState) -> bool:

@@ -11,18 +11,18 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QColor, QGuiApplication, QImage, QPalette
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QScrollArea, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.widgets.facts import stranger_values
-from app.widgets.facts.codebook_bars import UseBar
 from app.widgets.facts.fact_list import FactLabel
 from app.widgets.facts.inspect_view import InspectView
-from app.widgets.facts.model_facts import NO_MODEL, NO_PRIOR, LevelUse, describe, level_uses, saved_curve
+from app.widgets.facts.model_facts import HEALTH_TITLE, NO_MODEL, NO_PRIOR, describe, saved_curve
 from app.widgets.plot.plot import PerplexityPlot
 from distill_core import read_summary
 from distill_core.models.summary import ModelSummary
+from distill_core.training.codec.train import train_codec
 from tests.core.test_text import fill_with_wild_text
 from tests.toy_codec import CONFIG, NAME, toy_codec
 
@@ -107,7 +107,7 @@ def curve_of(view: InspectView) -> PerplexityPlot:
 
 def test_the_ancestors_file_tells_what_it_knows(reference: ModelSummary) -> None:
     facts = facts_of(reference)
-    assert list(facts) == ["Model", "Use of the codebooks", "Prior", "File"]
+    assert list(facts) == ["Model", "Health of the codec", "Prior", "File"]
     assert facts["Model"]["Codebooks"] == "3 levels × 64 codes"
     assert facts["Model"]["Sample rate"] == "48 kHz"
     assert facts["Model"]["Mel bands"] == "128, 0–24,000 Hz"
@@ -115,7 +115,7 @@ def test_the_ancestors_file_tells_what_it_knows(reference: ModelSummary) -> None
     assert facts["Model"]["Epochs trained"] == "367"
     assert facts["Model"]["Trained on"] == "15 sounds", "a duration of 0 is not known"
     assert "Trained" not in facts["Model"], "an empty date is not known"
-    assert facts["Use of the codebooks"]["Level 1"] == "53% in use, perplexity 16.9"
+    assert facts["Health of the codec"]["Level 1"] == "53% in use, perplexity 16.9"
     assert facts["Prior"]["Perplexity"] == "8.23 (uniform = 64)"
     assert facts["Prior"]["Measure"].startswith("an older one, which counts padding too")
     assert facts["Prior"]["Context"] == "144 codes = 1 second"
@@ -146,7 +146,7 @@ def test_a_prior_of_ours_tells_everything(reference: ModelSummary) -> None:
 def test_a_model_without_prior_says_so(tiny_model: Path) -> None:
     summary = read_summary(tiny_model)
     assert dict(describe(summary))["Prior"] == [("", NO_PRIOR)]
-    assert "Use of the codebooks" not in facts_of(summary), "the file does not tell"
+    assert "Health of the codec" not in facts_of(summary), "the file does not tell"
     assert facts_of(summary)["Model"]["Name"] == "Tiny"
 
 
@@ -219,6 +219,20 @@ def test_the_context_is_told_in_seconds_of_a_toy_codec_too(reference: ModelSumma
     assert facts["Model"]["Codebooks"] == "2 levels × 16 codes"
 
 
+def test_a_model_tells_its_codec_and_what_that_makes_of_a_second(
+    reference: ModelSummary, shared_sounds_folder: Path, tmp_path: Path
+) -> None:
+    trained = train_codec(shared_sounds_folder, {"max_epochs": 1, "band_mels": 32, "num_quantizers": 3})
+    facts = facts_of(read_summary(trained.save(tmp_path / "new.distill")))
+    assert facts["Model"]["Codec"] == "klt, patches of the spectrum in principal components"
+    assert facts["Model"]["Codebooks"] == "3 levels × 64 codes"
+    assert facts["Model"]["Positions"] == "4 bands, steps of 171 ms: 70 codes a second"
+    assert any(f"{trained.training_config['best_val_l1']:.3f}" in words for words in facts[HEALTH_TITLE].values())
+    ancestors = facts_of(reference)["Model"]
+    assert ancestors["Codec"] == "v2, a VQ-VAE, which an older Distill opens too"
+    assert ancestors["Positions"] == "8 bands, steps of 171 ms: 141 codes a second"
+
+
 @pytest.mark.parametrize("nonsense", NONSENSE, ids=lambda value: str(value)[:12].encode("ascii", "replace").decode())
 def test_nonsense_of_a_stranger_is_left_out(view: InspectView, reference: ModelSummary, nonsense: object) -> None:
     level = {"utilization": nonsense, "perplexity": nonsense}
@@ -265,13 +279,6 @@ def test_every_date_that_iso_8601_knows_shows_and_no_other_does() -> None:
     assert [shown(value) for value in ("", "soon", 5, None, "2026-13-40", "x" * 10**6)] == [""] * 6
     shown("0001-01-01T00:00:00+14:00")
     shown("9999-12-31T23:59:59-14:00")
-
-
-def test_levels_are_read_one_by_one(reference: ModelSummary) -> None:
-    health = {"level_0": {"utilization": 2.0, "perplexity": 4.0}, "level_2": {"utilization": 0.5}}
-    uses = level_uses(replace(reference, codebook_health=health))
-    assert uses == [LevelUse(1, None, 4.0), LevelUse(3, 0.5, None)]
-    assert [use.words for use in uses] == ["perplexity 4.0", "50% in use"]
 
 
 def test_the_saved_curve_keeps_gaps_as_gaps(reference: ModelSummary) -> None:
@@ -333,7 +340,7 @@ def test_what_is_described_is_shown(view: InspectView, reference: ModelSummary) 
     texts = visible_texts(view)
     assert "3 levels × 64 codes" in texts
     assert "7.42 at epoch 3, the best (uniform = 64)" in texts
-    assert "Level 1: 53% in use, perplexity 16.9" in texts
+    assert "All 3 levels are in use." in texts
     assert NO_MODEL not in texts
 
 
@@ -399,6 +406,7 @@ def test_the_tab_key_follows_the_reading_order(view: InspectView, reference: Mod
     order = stops[start : stops.index("copyAsTextButton", start) + 1]
     rows = [f"{label}: {value}" for title, rows in view.facts() for label, value in rows if title in ("Model", "File")]
     assert [stop for stop in order if stop in rows] == rows
+    assert order.index("healthPicture") == order.index(rows[-4]) + 2, "after its verdict"
     assert order.index("savedCurve") == order.index("Seed: 0") + 1
     assert order[-2:] == [rows[-1], "copyAsTextButton"]
 
@@ -429,25 +437,6 @@ def test_it_fits_a_narrow_panel_and_scrolls_only_down(view: InspectView, referen
         if label.isVisible():
             right = label.mapTo(content, QPoint(label.width(), 0)).x()
             assert right <= area.viewport().width(), label.text()
-
-
-def painted(bar: UseBar) -> QImage:
-    bar.resize(102, 12)
-    return bar.grab().toImage()
-
-
-def test_the_bar_shows_share_and_mark(qtbot: QtBot) -> None:
-    bar = UseBar(LevelUse(1, 0.5, 16.0), codebook_size=64)
-    qtbot.addWidget(bar)
-    palette = QPalette(QColor("#efefef"))
-    palette.setColor(QPalette.ColorRole.Highlight, QColor("#0000ff"))
-    palette.setColor(QPalette.ColorRole.Base, QColor("#ffffff"))
-    bar.setPalette(palette)
-    image = painted(bar)
-    assert image.pixelColor(40, 6) == QColor("#0000ff")
-    assert image.pixelColor(60, 6) == QColor("#ffffff")
-    assert image.pixelColor(26, 1) == palette.color(QPalette.ColorRole.WindowText)
-    assert bar.accessibleName() == "Level 1: 50% in use, perplexity 16.0"
 
 
 def test_an_empty_clipboard_of_facts_needs_no_model(view: InspectView) -> None:

@@ -95,9 +95,9 @@ class FactSection(QWidget):
         return list(self._rows)
 
     def focus_stops(self) -> list[QWidget]:
-        """Return the labels that the Tab key reaches, in reading order."""
-        labels = self._body.findChildren(FactLabel)
-        return [label for label in labels if label.focusPolicy() & Qt.FocusPolicy.TabFocus]
+        """Return the labels and pictures that the Tab key reaches, in reading order."""
+        parts = self._body.findChildren(QWidget)
+        return [part for part in parts if part.focusPolicy() & Qt.FocusPolicy.TabFocus]
 
     def new_body(self, rows: list[tuple[str, str]]) -> QWidget:
         """Return an empty body in place of the former one, for these rows."""

@@ -10,9 +10,10 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFrame, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from app.widgets.facts import model_facts
-from app.widgets.facts.codebook_bars import CodebookBars
 from app.widgets.facts.fact_list import FactLabel, FactList, FactSection
+from app.widgets.facts.health_section import HealthSection
 from app.widgets.plot.plot import PerplexityPlot
+from distill_core.models.codec_health import codec_health
 
 if TYPE_CHECKING:
     from distill_core.models.summary import ModelSummary
@@ -22,7 +23,7 @@ _NARROWEST, _NARROWEST_CURVE = 220, 160
 
 
 class InspectView(QWidget):
-    """The facts of a model file: model, use of the codebooks, prior with its saved curve, and file."""
+    """The facts of a model file: model, health of its codec, prior with its saved curve, and file."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -33,8 +34,8 @@ class InspectView(QWidget):
         self._note = FactLabel("", self)
         self._note.setAccessibleName("Notes")
         self._model, self._prior, self._file = (FactList(title, self) for title in model_facts.LIST_TITLES)
-        self._use = CodebookBars(self)
-        self._sections: tuple[FactSection, ...] = (self._model, self._use, self._prior, self._file)
+        self._health = HealthSection(self)
+        self._sections: tuple[FactSection, ...] = (self._model, self._health, self._prior, self._file)
         self._curve = PerplexityPlot(self)
         self._curve.setObjectName("savedCurve")
         self._curve.setAccessibleName("Saved perplexity by epoch")
@@ -51,7 +52,7 @@ class InspectView(QWidget):
         content = QWidget(self)
         facts = QVBoxLayout(content)
         facts.setSpacing(14)
-        for part in (self._empty, self._note, self._model, self._use, self._prior, self._curve, self._file):
+        for part in (self._empty, self._note, self._model, self._health, self._prior, self._curve, self._file):
             facts.addWidget(part)
         facts.addStretch(1)
         area = QScrollArea(self)
@@ -72,7 +73,7 @@ class InspectView(QWidget):
         for part in (self._model, self._prior, self._file):
             part.show_rows(sections.get(part.title, []))
         if summary is not None:
-            self._use.show_uses(model_facts.level_uses(summary), summary.codebook_size)
+            self._health.show_health(codec_health(summary))
         for section in self._sections:
             section.setVisible(summary is not None and bool(section.rows()))
         self._show_curve(None if summary is None else model_facts.saved_curve(summary))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from app.widgets.facts import stranger_values as read
 from app.words import counted, duration
+from distill_core.models.codec_health import CodecHealth, codec_health
 from distill_core.text import LONGEST_NAME, printable
 from distill_core.training.prior.events import verdict_words
 from distill_core.training.prior.words import (
@@ -31,34 +32,13 @@ if TYPE_CHECKING:
 Row = tuple[str, str]
 Section = tuple[str, list[Row]]
 
-USE_TITLE = "Use of the codebooks"
+HEALTH_TITLE = "Health of the codec"
 LIST_TITLES = MODEL_TITLE, PRIOR_TITLE, FILE_TITLE = "Model", "Prior", "File"
 NO_MODEL = "No model is open. Open one to see what it holds."
 NO_PRIOR = "No prior in this model yet."
 _BYTES_PER_PARAMETER = 4
 _MOST_LEVELS = 32
 _OLDER_MEASURE = "an older one, which counts padding too: compare its numbers with no newer ones"
-
-
-@dataclass(frozen=True, slots=True)
-class LevelUse:
-    """The use of one level's codebook: the share of its codes, and their perplexity; None is unknown."""
-
-    level: int
-    utilization: float | None
-    perplexity: float | None
-
-    @property
-    def label(self) -> str:
-        """The name of the level, counted from 1."""
-        return f"Level {self.level}"
-
-    @property
-    def words(self) -> str:
-        """The contents of the bar in words."""
-        share = "" if self.utilization is None else f"{self.utilization:.0%} in use"
-        evenness = "" if self.perplexity is None else f"perplexity {self.perplexity:.1f}"
-        return ", ".join(part for part in (share, evenness) if part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +97,9 @@ def _model_rows(summary: ModelSummary) -> list[Row]:
     return _known(
         ("Name", read.one_line(summary.name)),
         ("Description", read.text(facts, "description")),
+        ("Codec", summary.codec_words),
         ("Codebooks", _levels_by_codes(summary.num_quantizers, summary.codebook_size)),
+        ("Positions", summary.positions_words),
         *_sound_settings(summary),
         ("Parameters", _parameters(summary.parameters)),
         ("Epochs trained", _grouped(read.count(facts, "training_epochs"))),
@@ -129,17 +111,9 @@ def _model_rows(summary: ModelSummary) -> list[Row]:
     )
 
 
-def level_uses(summary: ModelSummary) -> list[LevelUse]:
-    """Return the use of each level's codebook, as far as the file has it."""
-    health = summary.codebook_health or {}
-    uses = []
-    for level in range(summary.num_quantizers):
-        facts = read.mapping(health, f"level_{level}")
-        share, perplexity = read.number(facts, "utilization"), read.above_zero(facts, "perplexity")
-        share = share if share is not None and 0 <= share <= 1 else None
-        if share is not None or perplexity is not None:
-            uses.append(LevelUse(level + 1, share, perplexity))
-    return uses
+def health_rows(health: CodecHealth) -> list[Row]:
+    """Return the verdicts on a codec, and the use of each level's codebook, as far as the file has them."""
+    return [*(("", verdict) for verdict in health.verdicts), *((level.label, level.words) for level in health.levels)]
 
 
 def _network_rows(summary: ModelSummary) -> list[Row]:
@@ -267,10 +241,10 @@ def describe(summary: ModelSummary) -> list[Section]:
 
     The values are whole: a widget may show less of a long one.
     """
-    uses = [(use.label, use.words) for use in level_uses(summary)]
+    health = health_rows(codec_health(summary))
     return [
         (MODEL_TITLE, _model_rows(summary)),
-        *([(USE_TITLE, uses)] if uses else []),
+        *([(HEALTH_TITLE, health)] if health else []),
         (PRIOR_TITLE, _prior_rows(summary)),
         (FILE_TITLE, _file_rows(summary)),
     ]
