@@ -24,7 +24,7 @@ class DistillError(Exception):
 
 
 class ModelFileError(DistillError):
-    """A model file that is not ours, damaged, from a newer version or without a VQ-VAE."""
+    """A model file that is not ours, damaged, from a newer version or without a codec."""
 
     exit_code = 2
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from distill_core.cli.terminal import Terminal, terminal_session
+from distill_core.models.codec_health import CodecHealth, codec_health
 from distill_core.text import LONGEST_NAME, printable
 from distill_core.training.prior.events import verdict_words
 from distill_core.training.prior.words import (
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from distill_core.models.summary import ModelSummary
 
 _MOST_LEVELS = 32
+_BAR_WIDTH, _BLOCKS = 20, "█░"
 _LONGEST_FACT = 240  # perplexities of 32 levels fit
 _PRIOR_LABELS = {
     "final_perplexity": "perplexity",
@@ -87,8 +90,13 @@ def inspect(
 
 def _facts(summary: ModelSummary) -> dict[str, object]:
     facts = {name: getattr(summary, name) for name in summary.__dataclass_fields__}
+    health = codec_health(summary)
     return {
         **facts,
+        "codec_verdicts": health.verdicts,
+        "codec_warning": health.warning,
+        "dead_levels": [level.level for level in health.dead_levels],
+        "hardly_used_levels": [level.level for level in health.hardly_used_levels],
         "prior_metadata": _prior_facts(summary),
         "codebook_size": summary.codebook_size,
         "num_quantizers": summary.num_quantizers,
@@ -107,19 +115,34 @@ def _prior_facts(summary: ModelSummary) -> dict[str, object] | None:
 
 
 def _show(terminal: Terminal, summary: ModelSummary) -> None:
-    geometry = summary.geometry
     terminal.say(f"Model: {printable(summary.name, LONGEST_NAME)}")
     terminal.say(f"  file: {summary.path}, {summary.stamp.size / 1e6:.1f} MB, format version {summary.version}")
+    terminal.say(f"  codec: {summary.codec_words}")
     terminal.say(f"  codebooks: {summary.num_quantizers} levels × {summary.codebook_size} codes")
-    positions = f"{geometry.bands} bands × {geometry.chunk_steps} steps a second"
-    terminal.say(f"  positions: {positions}, {geometry.codes_per_second} codes")
-    terminal.say(f"  sound: {geometry.sample_rate / 1000:g} kHz{_mel_in_words(summary)}")
+    terminal.say(f"  positions: {summary.positions_words}")
+    terminal.say(f"  sound: {summary.geometry.sample_rate / 1000:g} kHz{_mel_in_words(summary)}")
     terminal.say(f"  parameters: {summary.parameters:,}")
-    for level in (f"level_{number}" for number in range(summary.num_quantizers)):
-        match (summary.codebook_health or {}).get(level):  # a stranger's file may have anything here
-            case {"utilization": float() | int() as share, "perplexity": float() | int() as perplexity}:
-                terminal.say(f"  {level}: {share:.0%} of the codes in use, perplexity {perplexity:.1f}")
+    _show_health(terminal, codec_health(summary))
     _show_prior(terminal, summary)
+
+
+def _show_health(terminal: Terminal, health: CodecHealth) -> None:
+    full, empty = _blocks(terminal)
+    for level in health.levels:
+        filled = ceil((level.utilization or 0.0) * _BAR_WIDTH)  # a level in use shows some
+        bar = full * filled + empty * (_BAR_WIDTH - filled)
+        terminal.say(f"  level {level.level:>2} {bar} {level.words}", "yellow" if level.has_fault else "")
+    for verdict in health.verdicts:
+        terminal.say(f"  {verdict}", "yellow" if verdict in health.faults else "")
+
+
+def _blocks(terminal: Terminal) -> tuple[str, str]:
+    """Return the letters of a bar's full and empty part that the terminal can show."""
+    try:
+        _BLOCKS.encode(terminal.console.encoding)
+    except (UnicodeEncodeError, LookupError):
+        return "#", "-"
+    return _BLOCKS[0], _BLOCKS[1]
 
 
 def _mel_in_words(summary: ModelSummary) -> str:

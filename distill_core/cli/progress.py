@@ -10,11 +10,9 @@ from distill_core.cli.bar import Bar
 from distill_core.cli.terminal import Terminal, say_settings
 from distill_core.events import JobProgress, SkippedFile
 from distill_core.training.codec.events import (
-    CodecFitCompleteEvent,
-    CodecFitStartEvent,
-    VQVAEEpochMetrics,
-    VQVAETrainingCompleteEvent,
-    VQVAETrainingStartEvent,
+    CodecEpochMetrics,
+    CodecTrainingCompleteEvent,
+    CodecTrainingStartEvent,
 )
 from distill_core.training.events import OlderStateTaken, RolledBack, RunNotKept, StepMetrics
 from distill_core.training.prior.events import (
@@ -32,7 +30,7 @@ class TrainingProgress:
 
     def __init__(self, terminal: Terminal, overrides: Mapping[str, Any] | None = None) -> None:
         self.terminal, self._overrides = terminal, overrides or {}
-        self.completed: PriorTrainingCompleteEvent | VQVAETrainingCompleteEvent | CodecFitCompleteEvent | None = None
+        self.completed: PriorTrainingCompleteEvent | CodecTrainingCompleteEvent | None = None
         self._total_epochs = 1
         self._verdict = self._warned_of = ""
         self._bar = Bar(terminal, terminal.console)
@@ -69,13 +67,11 @@ class TrainingProgress:
                 self._bar.show(f"Epoch {event.epoch}", done, event.total_steps * self._total_epochs, "training")
             case PriorEpochMetrics():
                 self._show_epoch(event)
-            case VQVAETrainingStartEvent():
+            case CodecTrainingStartEvent():
                 self._show_codec_start(event)
-            case VQVAEEpochMetrics():
+            case CodecEpochMetrics():
                 self._show_codec_epoch(event)
-            case CodecFitStartEvent():
-                self._show_fit_start(event)
-            case PriorTrainingCompleteEvent() | VQVAETrainingCompleteEvent() | CodecFitCompleteEvent():
+            case PriorTrainingCompleteEvent() | CodecTrainingCompleteEvent():
                 self.completed = event
 
     def _show_start(self, event: PriorTrainingStartEvent) -> None:
@@ -114,30 +110,26 @@ class TrainingProgress:
             self.terminal.say(event.memorization_message, "yellow")
         self._warned_of = warned_of
 
-    def _show_codec_start(self, event: VQVAETrainingStartEvent) -> None:
+    def _show_codec_start(self, event: CodecTrainingStartEvent) -> None:
         self._total_epochs = event.total_epochs
         self.terminal.emit("start", event)
         say_settings(self.terminal, event.config, self._overrides, "as before" if event.history else "auto")
         self.terminal.say(
-            f"{_seconds_of(event)} Error of answering with each sound's average spectrum: {event.mean_frame_l1:.3f}"
+            f"{event.chunks} seconds of sound: {event.train_files} to train on, {event.validation_files} kept for "
+            f"validation. Error of answering with each sound's average spectrum: {event.mean_frame_l1:.3f}"
         )
 
-    def _show_fit_start(self, event: CodecFitStartEvent) -> None:
-        self.terminal.emit("start", event)
-        say_settings(self.terminal, event.config, self._overrides)
-        self.terminal.say(_seconds_of(event))
-
-    def _show_codec_epoch(self, event: VQVAEEpochMetrics) -> None:
+    def _show_codec_epoch(self, event: CodecEpochMetrics) -> None:
         self.terminal.emit("epoch", event)
+        if event.is_fit:
+            return self._say_fit(event)
         self.terminal.say(
             f"Epoch {event.epoch}/{event.total_epochs} | train_loss: {event.train_loss:.4f} "
             f"| val_loss: {event.val_loss:.4f} | error: {event.val_l1:.3f} | best: {event.best_val_loss:.4f}"
         )
 
-
-def _seconds_of(event: VQVAETrainingStartEvent | CodecFitStartEvent) -> str:
-    """Return the sounds that a codec learns from, in words."""
-    return (
-        f"{event.chunks} seconds of sound: {event.train_files} to train on, {event.validation_files} kept for "
-        "validation."
-    )
+    def _say_fit(self, event: CodecEpochMetrics) -> None:
+        self.terminal.say(f"Fitted in {event.epoch_time_s:.1f} s: error {event.val_l1:.3f} on the sounds kept aside.")
+        if rest := event.total_epochs - event.epoch:
+            epochs = "1 epoch refines it" if rest == 1 else f"{rest} epochs refine it"
+            self.terminal.say(f"It is usable from here on; {epochs}.")

@@ -16,26 +16,30 @@ from distill_core.cli.terminal import Terminal, check_output, check_writable, st
 from distill_core.cli.unfinished import Resume, Wanted, look_for_unfinished
 from distill_core.errors import ConfigError, SaveError
 from distill_core.events import ShouldStop, Stopped
-from distill_core.training.codec.trainings import FORMATS_OWN, TRAININGS, training_of
+from distill_core.models.architectures import NAMELESS_CODEC
+from distill_core.training.codec.trainings import DEFAULT_CODEC, TRAININGS, CodecTraining, training_of
 from distill_core.training.events import ENDED_WORDS, Ended
 
 if TYPE_CHECKING:
     from distill_core.training.codec.trained import TrainedCodec
     from distill_core.training.run_folder.folder import RunFolder
 
+_OTHERS = ", ".join(name for name in TRAININGS if name != DEFAULT_CODEC)
+_ARCHITECTURE = (
+    f"Which codec to train: {DEFAULT_CODEC} (default) or {_OTHERS}; an older Distill opens {NAMELESS_CODEC} alone."
+)
+
 
 def with_codec_flags(command: Command) -> Command:
     """Return the command with a flag for each setting of each codec, in the place of its `**settings`."""
-    return with_setting_flags(*(training.settings for training in TRAININGS.values()))(command)
+    return with_setting_flags({name: training.settings for name, training in TRAININGS.items()})(command)
 
 
 @with_codec_flags
 def train(
     sounds: Sounds,
     output: Annotated[Path, typer.Option("--output", "-o", help="The model file to write.", show_default=False)],
-    architecture: Annotated[
-        str | None, typer.Option(help="Which codec to train, by its name; unasked the VQ-VAE of the format.")
-    ] = None,
+    architecture: Annotated[str | None, typer.Option(help=_ARCHITECTURE)] = None,
     no_augment: Annotated[bool, typer.Option("--no-augment", help="Hear each sound once an epoch, as it is.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the file at --output.")] = False,
     resume: Resume = False,
@@ -51,28 +55,16 @@ def train(
     """
     with terminal_session(json) as terminal, stop_on_signals(terminal) as stop:
         wanted = Wanted(resume, use_best)
-        overrides = _overrides(settings, no_augment)
-        _run(_TrainCommand(terminal, sounds, output, force, wanted, architecture), overrides, stop.is_set)
-
-
-def _overrides(settings: dict[str, Any], no_augment: bool) -> dict[str, Any]:
-    """Return the settings that were given.
-
-    Raises:
-        ConfigError: two of the flags contradict each other.
-    """
-    overrides = given(settings)
-    if not no_augment:
-        return overrides
-    if "augmentation" in overrides:
-        message = "--augmentation and --no-augment contradict each other; nothing was done."
-        raise ConfigError("augmentation", message, "Give one of them alone.")
-    return overrides | {"augmentation": 0}
+        chosen = given(settings)
+        if no_augment and "augmentation" in chosen:
+            message = "--augmentation and --no-augment contradict each other; nothing was done."
+            raise ConfigError("augmentation", message, "Give one of them alone.")
+        _run(_TrainCommand(terminal, sounds, output, force, wanted, architecture, chosen, no_augment), stop.is_set)
 
 
 @dataclass(frozen=True, slots=True)
 class _TrainCommand:
-    """The arguments of `distill train`, without the settings."""
+    """The arguments of `distill train`; `chosen` are the settings that were given."""
 
     terminal: Terminal
     sounds: list[Path]
@@ -80,25 +72,37 @@ class _TrainCommand:
     force: bool
     wanted: Wanted
     architecture: str | None
+    chosen: dict[str, Any]
+    no_augment: bool
+
+    @property
+    def asked(self) -> list[str]:
+        """The names of all that was chosen, which an unfinished training does not change."""
+        names = {"architecture": self.architecture is not None, "augmentation": self.no_augment}
+        return [*self.chosen, *(name for name, is_asked in names.items() if is_asked)]
+
+    def overrides(self, training: CodecTraining) -> dict[str, Any]:
+        """Return the settings that are not to follow from the sounds; a codec without augmentation needs no word."""
+        without = self.no_augment and training.has_setting("augmentation")
+        return self.chosen | ({"augmentation": 0} if without else {})
 
 
-def _run(command: _TrainCommand, overrides: dict[str, Any], should_stop: ShouldStop) -> None:
-    architecture = FORMATS_OWN if command.architecture is None else command.architecture
-    training = training_of(architecture)
-    training.config_for(1, overrides)  # refuses wrong settings before any work
+def _run(command: _TrainCommand, should_stop: ShouldStop) -> None:
+    training = training_of(DEFAULT_CODEC if command.architecture is None else command.architecture)
+    overrides = command.overrides(training)
+    training.check_overrides(overrides)
     check_output(command.output, command.force)
     check_writable(command.output)
     from distill_core.training.codec.train import load_best_codec
     from distill_core.training.kinds import codec_runs
 
     run_folder, terminal = codec_runs(command.output), command.terminal
-    asked = [*overrides, *(["architecture"] if command.architecture is not None else [])]
-    look_for_unfinished(terminal, run_folder, command.wanted, asked, keeps_runs=training.keeps_runs)
+    look_for_unfinished(terminal, run_folder, command.wanted, command.asked)
     with TrainingProgress(terminal, overrides) as progress:
         if command.wanted.use_best:
             trained = load_best_codec(run_folder, progress.on_event)
         else:
-            trained = _train(command, architecture, overrides, run_folder, progress, should_stop)
+            trained = _train(command, overrides, run_folder, progress, should_stop)
     if trained.model is None:
         return say_stopped(terminal, trained.ended)
     try:
@@ -112,7 +116,6 @@ def _run(command: _TrainCommand, overrides: dict[str, Any], should_stop: ShouldS
 
 def _train(
     command: _TrainCommand,
-    architecture: str,
     overrides: dict[str, Any],
     run_folder: RunFolder,
     progress: TrainingProgress,
@@ -129,7 +132,7 @@ def _train(
     return train_codec(
         dataset,
         overrides,
-        architecture=architecture,
+        architecture=command.architecture,
         on_event=progress.on_event,
         should_stop=should_stop,
         run_folder=run_folder,
@@ -143,17 +146,18 @@ def _say_done(terminal: Terminal, trained: TrainedCodec, saved_to: Path, progres
     best = {"best_epoch": trained.training_config.get("best_epoch")} if completed is None else {}
     terminal.emit("done", completed, **facts, **best)
     terminal.say(f"Training ended {ENDED_WORDS[ended]}.")
-    if "best_epoch" in trained.training_config:
-        _say_quality(terminal, trained)
+    _say_quality(terminal, trained)
     terminal.say(f"Saved into {saved_to}", "green")
 
 
 def _say_quality(terminal: Terminal, trained: TrainedCodec) -> None:
-    """Report the best epoch of a training in epochs; its codes are counted at the training's end only."""
+    """Report the best epoch of a training; its codes are counted at the training's end only."""
     facts, first_level = trained.training_config, (trained.codebook_health or {}).get("level_0")
+    is_fit = any(metrics.is_fit and metrics.epoch == facts["best_epoch"] for metrics in trained.history)
+    best = f"Best epoch {facts['best_epoch']}{', the fit' if is_fit else ''}"
     use = "" if first_level is None else f", {first_level['utilization']:.0%} of the first level's codes in use"
     terminal.say(
-        f"Best epoch {facts['best_epoch']}: error {facts['best_val_l1']:.3f} on the sounds kept aside "
+        f"{best}: error {facts['best_val_l1']:.3f} on the sounds kept aside "
         f"(answering with each sound's average spectrum: {facts['mean_frame_l1']:.3f}){use}."
     )
     if facts["best_val_l1"] >= facts["mean_frame_l1"]:

@@ -15,6 +15,7 @@ from distill_core.cli.setting_flags import given, with_setting_flags
 from distill_core.cli.terminal import Terminal, check_output, check_writable, stop_on_signals, terminal_session
 from distill_core.cli.unfinished import Resume, Wanted, look_for_unfinished
 from distill_core.events import ShouldStop, Stopped
+from distill_core.models.codec_health import POOR_CODEC, CodecHealth, codec_health
 from distill_core.text import LONGEST_NAME, printable
 from distill_core.training.events import ENDED_WORDS, Ended
 from distill_core.training.prior.config import PriorConfig, config_for_sounds
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 _DONE_FACTS = ("kept", "kept_epoch", "final_perplexity", "best_perplexity", "best_epoch", "verdict", "run_verdict")
 
 
-@with_setting_flags(PriorConfig)
+@with_setting_flags({"prior": PriorConfig})
 def train_prior(
     model: Annotated[Path, typer.Argument(help="The model file to train a prior for.", show_default=False)],
     sounds: Sounds,
@@ -130,6 +131,7 @@ def _train(
     except Stopped:
         return TrainedPrior.none(Ended.STOPPED)
     _say_found(command.terminal, saving.summary, dataset)
+    _say_poor_codec(command.terminal, codec_health(saving.summary))
     saving.say_replacing()
     return train(
         command.model,
@@ -144,13 +146,21 @@ def _train(
 
 
 def _say_found(terminal: Terminal, summary: ModelSummary, dataset: AudioDataset) -> None:
-    geometry = summary.geometry
     terminal.say(
         f"Model: {printable(summary.name, LONGEST_NAME)} "
         f"({summary.num_quantizers} levels × {summary.codebook_size} codes, "
-        f"{geometry.sample_rate / 1000:g} kHz, {geometry.bands} bands × {geometry.chunk_steps} steps a second)"
+        f"{summary.geometry.sample_rate / 1000:g} kHz, {summary.positions_words})"
     )
     say_sounds(terminal, dataset, "perplexity")
+
+
+def _say_poor_codec(terminal: Terminal, health: CodecHealth) -> None:
+    """Warn of a codec whose faults the prior inherits; it stops nothing."""
+    if health.warning:
+        dead = [level.level for level in health.dead_levels]
+        errors = {"error": health.error, "average_error": health.average_error}
+        terminal.emit("poor_codec", message=f"{POOR_CODEC} {health.warning}", dead_levels=dead, **errors)
+        terminal.say(f"{POOR_CODEC} {health.warning}", "yellow")
 
 
 def _kept_line(trained: TrainedPrior) -> str:

@@ -33,12 +33,8 @@ class Wanted:
         return "--use-best" if self.use_best else "--resume"
 
 
-def look_for_unfinished(
-    terminal: Terminal, run_folder: RunFolder, wanted: Wanted, overrides: Collection[str], *, keeps_runs: bool = True
-) -> None:
+def look_for_unfinished(terminal: Terminal, run_folder: RunFolder, wanted: Wanted, overrides: Collection[str]) -> None:
     """Print the note on an unfinished training, or check that it can be used as wanted; `overrides` were given.
-
-    `keeps_runs`: a training that begins afresh takes the place of an unfinished one in the run folder.
 
     Raises:
         ConfigError: there is no run, it is a newer Distill's or in use, or settings were given beside it.
@@ -50,7 +46,7 @@ def look_for_unfinished(
     elif found is not None:
         measure = {f"best_{found.kind.measure}": found.best}
         terminal.emit("unfinished", found, **measure, kind=found.kind.name, can_go_on=found.can_go_on)
-        terminal.say(_line(found, run_folder, keeps_runs), "yellow")
+        terminal.say(_line(found, run_folder), "yellow")
 
 
 def _check(run_folder: RunFolder, found: UnfinishedRun | None, wanted: Wanted, overrides: Collection[str]) -> None:
@@ -74,12 +70,12 @@ def _check(run_folder: RunFolder, found: UnfinishedRun | None, wanted: Wanted, o
         run_folder.check_can_go_on(found)
 
 
-def _line(found: UnfinishedRun, run_folder: RunFolder, keeps_runs: bool) -> str:
+def _line(found: UnfinishedRun, run_folder: RunFolder) -> str:
     """Return the note on an unfinished training, and what becomes of it: the run of a moved model stays."""
     is_here = run_folder.is_at_its_place(found)
     moved = "" if is_here else f"{moved_words(found)} "
     go_on = "--resume goes on with it, " if found.can_go_on else ""
     leaves_it = "starts afresh and leaves it where distill runs lists it"
-    afresh = STARTS_AFRESH if is_here and keeps_runs else leaves_it
+    afresh = STARTS_AFRESH if is_here else leaves_it
     best = f"--use-best saves its best {found.kind.name}"
     return f"{unfinished_words(found)} {moved}{go_on}{best}; this one {afresh}."

@@ -99,9 +99,9 @@ def changed_error(path: Path) -> ChangedOnDiskError:
 
 
 def other_codec_error(path: Path) -> SaveError:
-    """Return the error for a file with another VQ-VAE than the one that a prior was trained for."""
+    """Return the error for a file with another codec than the one that a prior was trained for."""
     return SaveError(
-        f"{shown(path)} holds another VQ-VAE than the one that this prior was trained for; nothing was overwritten.",
+        f"{shown(path)} holds another codec than the one that this prior was trained for; nothing was overwritten.",
         "Put the model that it was trained for back, then save again.",
     )
 

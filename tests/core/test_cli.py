@@ -268,8 +268,8 @@ def test_inspect_shows_what_it_can_of_odd_facts(tiny_model: Path, odd: Any) -> N
     torch.save(values, tiny_model)
     plain = _distill_here("inspect", tiny_model)
     assert plain.exit_code == 0
-    assert "level_0" not in plain.stdout
-    assert "level_1: 50% of the codes in use, perplexity 4.0" in plain.stdout
+    assert "level  1" not in plain.stdout
+    assert "level  2 ██████████░░░░░░░░░░ 50% in use, perplexity 4.0\n" in plain.stdout
     as_json = _distill_here("inspect", "--json", tiny_model)
     assert as_json.exit_code == 0
     assert json.loads(as_json.stdout)["codebook_health"]["level_1"]["perplexity"] == 4.0
