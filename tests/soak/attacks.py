@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
 
+from tests.soak.klt_attacks import klt_attacks
 from tests.soak.pickle_attacks import pickle_attacks
-from tests.soak.specimen import read_specimen
+from tests.soak.specimen import read_specimen, write_small_klt_model
 from tests.soak.tensor_attacks import tensor_attacks
 from tests.soak.value_attacks import value_attacks
 from tests.soak.zip_attacks import zip_attacks
@@ -93,6 +94,7 @@ def _crafted(model: Path, canary: Path) -> Iterator[tuple[str, Callable[[], byte
         "zip": zip_attacks(specimen),
         "tensor": tensor_attacks(specimen),
         "value": value_attacks(model),
+        "klt": klt_attacks(write_small_klt_model(model.parent)),
     }.items():
         yield from ((f"{kind}: {name}", make) for name, make in makers.items())
 

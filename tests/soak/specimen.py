@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import torch
@@ -15,10 +17,13 @@ import torch
 from distill_core.audio.spectrogram import SpectrogramConfig
 from distill_core.files.backup import backup_of
 from distill_core.models.flat import CodePrior
+from distill_core.models.klt import KLTCodec
 from distill_core.models.persistence import save_model_v2, save_prior_to_model
 from distill_core.models.vqvae import ConvVQVAE
 
 CODES, LEVELS, SEQ_LEN = 2, 1, 48
+KLT_CONFIG: dict[str, Any] = {"codebook_size": 4, "num_quantizers": 2, "step_frames": 16, "band_mels": 32}
+KLT_CONFIG |= {"components": 3, "rate_weight": 0.1, "refiner_width": 2, "refiner_depth": 1}
 ROOT = "archive"
 _LOCAL_BYTES = 30
 
@@ -113,3 +118,28 @@ def write_small_model(folder: Path) -> Path:
     save_prior_to_model(path, prior, {"dropout": 0.0}, {"best_perplexity": 1.5})
     backup_of(path).unlink()  # a stranger's file comes without one; each refusal would read it, 5 ms
     return path
+
+
+def random_klt_codec(config: Mapping[str, Any]) -> KLTCodec:
+    """Return a codec whose weights are random, within what its file may hold."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        codec = KLTCodec(config)
+        for weight in codec.refiner.parameters():
+            torch.nn.init.normal_(weight, std=0.2)
+        codec.basis_DC.uniform_().div_(codec.basis_DC.norm(dim=0))  # none below zero, so that patches are loud
+        codec.books_QKC.uniform_(-10 / config["components"], 50 / config["components"])[:, 0] = 0
+        codec.bits_QK.uniform_(0.0, 8.0)
+    return codec.eval()
+
+
+def write_small_klt_model(folder: Path, spectrogram: SpectrogramConfig | None = None, **config: Any) -> Path:
+    """Write a small file of the KLT codec without a prior; `config` replaces single settings of `KLT_CONFIG`."""
+    return save_model_v2(
+        folder / "small-klt.distill",
+        random_klt_codec(KLT_CONFIG | config),
+        spectrogram_config=spectrogram or SpectrogramConfig(),
+        vqvae_config=KLT_CONFIG | config,
+        training_config={"epochs": 1},
+        metadata={"name": "Small"},
+    )

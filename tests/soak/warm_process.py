@@ -28,7 +28,7 @@ from distill_core.files.zip_container import read_container
 from distill_core.models.persistence import LoadedVQModel
 from tests.soak.attacks import attacks
 from tests.soak.mutations import Mutator
-from tests.soak.specimen import read_specimen, write_small_model
+from tests.soak.specimen import read_specimen, write_small_klt_model, write_small_model
 
 SEED = 20_261_124
 MAX_SECONDS, MAX_BYTES = 2.0, 1024**3  # RELIABILITY.md, E
@@ -67,20 +67,31 @@ def open_and_judge(path: Path) -> None:
         raise WronglyOpened("opened although it holds values that are not numbers")
 
 
-def mutated_files(model: Path, folder: Path, wanted: int) -> Cases:
-    """Yield files whose bytes, opcodes, values or records are changed at random."""
-    make, path = Mutator(read_specimen(model), SEED), folder / "mutated.distill"
-    path.write_bytes(make.start)
-    is_start = True
-    with path.open("r+b", buffering=0) as file:
-        for number in range(wanted):
-            kept, rest = make(number)
-            if kept and not is_start:
-                os.pwrite(file.fileno(), make.start, 0)
+class _MutatedFile:
+    """A model's file that is mutated over and over; what stays as it is of it is not written again."""
+
+    def __init__(self, model: Path, path: Path) -> None:
+        self._make, self._path, self._is_start = Mutator(read_specimen(model), SEED), path, True
+        path.write_bytes(self._make.start)
+
+    def put(self, number: int) -> Path:
+        """Put the mutation of that number into the file."""
+        kept, rest = self._make(number)
+        with self._path.open("r+b", buffering=0) as file:
+            if kept and not self._is_start:
+                os.pwrite(file.fileno(), self._make.start, 0)
             os.pwrite(file.fileno(), rest, kept)
-            os.truncate(path, kept + len(rest))
-            is_start = kept > 0
-            yield f"mutation {number} of seed {SEED}", path
+            file.truncate(kept + len(rest))
+        self._is_start = kept > 0
+        return self._path
+
+
+def mutated_files(model: Path, folder: Path, wanted: int) -> Cases:
+    """Yield files whose bytes, opcodes, values or records are changed at random, of both codecs in turn."""
+    models = {"mutated": model, "mutated-klt": write_small_klt_model(folder)}
+    files = [_MutatedFile(each, folder / f"{name}.distill") for name, each in models.items()]
+    for number in range(wanted):
+        yield f"mutation {number} of seed {SEED}", files[number % 2].put(number)
 
 
 def attack_corpus(model: Path, folder: Path, wanted: int) -> Cases:
