@@ -1,176 +1,230 @@
-"""How near and how fast sound comes from a mel and from codes: `python3 run.py bench sound`.
+"""How good a codec is, and how near and fast sound comes from a mel: `python3 run.py bench sound`.
 
-The first rows turn true log-mels of real sounds into sound: torchaudio's `InverseMelScale` with 128 rounds of its
-`GriffinLim`, and Distill's way. They take turns second by second of sound, in one thread; the error is the mean
-difference of the log-mel of what came out, of seconds as loud as they can be. Then, with a model: sound alone from
-codes, in CPU time and one thread; codes and sound by the clock, as a take is made; and how long the first block takes.
-A model without a prior gets an untrained one, as large as a medium set of sounds gets by default: as fast as a trained
-one.
-`--json` prints one line, the last on stdout.
+For each `--sounds` the product's codec and the format's VQ-VAE by the ancestor's recipe (`rival_codec.py`) get the
+same files and N CPU seconds each, in one thread; on the codes of each the default prior gets N / 4. They are measured
+on files that neither has seen: errors of the round trip through the waveform (`sound_error.py`), bits of the codes
+(`sound_codes.py`), and the distance of ten takes of 4 s from the held-out sounds (`sound_distance.py`). A set of up to
+20 files is measured in folds, N CPU seconds each (`sound_split.py`), the demo in the first of them alone. Beside them
+stand the mean frame of each piece, and Opus. Sounds are cut after 10 s, and round trips are of 60 at most.
+
+Then true log-mels become sound by torchaudio's way and by Distill's (`sound_inversion.py`), and with `--model` a model
+makes a take against the clock.
+`--json` prints one line, the last on stdout: for each set, ratios ours ÷ theirs, null where one could not be measured;
+those of a single set stand at the top, and `details` has all else.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+import math
+import os
+from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from statistics import median
-from time import perf_counter, process_time
+from tempfile import TemporaryDirectory
+from typing import Any
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch
-from torch import Tensor
 
+from benchmarks import sound_error
+from benchmarks.rival_opus import KBITS, opus_round_trip, rate_for
+from benchmarks.sound_contenders import OURS, V2, Contender, make_ours, make_v2
+from benchmarks.sound_error import PieceError, mean_frame_errors
+from benchmarks.sound_inversion import BARS as INVERSION_BARS
+from benchmarks.sound_inversion import OURS as OUR_INVERSION
+from benchmarks.sound_inversion import compare, print_comparison, read_seconds
+from benchmarks.sound_speed import DEMO_SOUNDS, print_speed, with_prior
+from benchmarks.sound_split import FOLDS, parts_of
+from benchmarks.sound_worth import Findings, HeldOut, Row, details_of, examine, pooled, ratios
 from distill_core.audio.dataset import scan
-from distill_core.audio.inversion import mel_inversion
-from distill_core.audio.io import read_mono
-from distill_core.audio.spectrogram import AudioSpectrogram, SpectrogramConfig
-from distill_core.audio.torchaudio_import import GriffinLim, InverseMelScale
-from distill_core.generation.generate import generate
-from distill_core.generation.request import GenerateRequest, SoundBlock
-from distill_core.models.frames import FramesPrior
-from distill_core.models.persistence import LoadedVQModel, load_model_v2
-from distill_core.training.prior.config import prior_config_for
+from distill_core.models.persistence import load_model_v2
 from distill_core.training.prior.number_format import processor_name
 
-ROOT = Path(__file__).resolve().parents[1]
-DEMO_SOUNDS = ROOT / "resources/demo/sounds"
-DEMO_MODEL = ROOT / "resources/demo/demo.distill"
-RIVAL, OURS = "InverseMelScale, 128 rounds", "ours"
-BARS = "Bars: sound alone at least 5 × real time, codes and sound 2 ×; of the rival's error .78 (drums), .35 (tonal)."
-_RIVAL_ROUNDS = 128
-_CONFIG = SpectrogramConfig()
-_QUIETEST = 1e-3
-_Way = Callable[[Tensor], Tensor]
+BARS = """Bars, 300 CPU s, ours ÷ v2, notes, mixed: log1p .65, 1; dB .3, .4; STFT .6, .7; bits .8, .7; takes .25, .25.
+Encode 100 ×, decode 5 × real time; every level's use .4; peak of a file −1 dBFS; usable after 15 CPU s (notes)."""
+MEAN_FRAME = "mean frame"
+_COLUMNS = {
+    "log1p": ("log1p", "{:.3f}"),
+    "db": ("dB", "{:.2f}"),
+    "stft": ("STFT", "{:.2f}"),
+    "codes_per_s": ("codes/s", "{:.1f}"),
+    "unigram_bits_per_s": ("unigram", "{:.0f}"),
+    "prior_bits_per_s": ("bits/s", "{:.0f}"),
+    "generated_frechet_percent": ("takes %", "{:.1f}"),
+    "generated_nearest_db": ("nearest", "{:.1f}"),
+    "generated_coverage_db": ("coverage", "{:.1f}"),
+    "min_codebook_use": ("use", "{:.2f}"),
+    "encode_x_real_time": ("encode ×", "{:.0f}"),
+    "decode_x_real_time": ("decode ×", "{:.1f}"),
+    "usable_cpu_s": ("usable s", "{:.1f}"),
+    "codec_cpu_s": ("CPU s", "{:.1f}"),
+    "exported_peak_db": ("peak dB", "{:.1f}"),
+    "hum_db": ("hum dB", "{:.0f}"),
+}
 
 
-def _seconds_of(path: Path, most: int) -> Iterator[Tensor]:
-    """Yield up to `most` whole seconds of a sound, as loud as they can be; a short one is filled up with silence."""
-    rate = _CONFIG.sample_rate
-    waveform_T = read_mono(path, rate)
-    for second_T in waveform_T[: max(rate, len(waveform_T) // rate * rate)].split(rate)[:most]:
-        if (peak := float(second_T.abs().max())) > _QUIETEST:
-            yield torch.nn.functional.pad(second_T / peak, (0, rate - len(second_T)))
+def keep_to_one_thread() -> None:
+    """Have everything compute in one thread: a training takes all cores of the process but one, so it gets two."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
+    torch.set_num_threads(1)
 
 
-def read_seconds(folder: Path, most: int) -> Tensor:
-    """Return `[N, T]`, up to `most` seconds from all over a folder, three at most of one sound."""
-    paths = [file.path for file in scan(folder).files]
-    spread = paths[:: max(1, len(paths) // most)]
-    return torch.stack([*islice((each for path in spread for each in _seconds_of(path, 3)), most)])
+def _print_head() -> None:
+    print(f"{'':20}" + "".join(f"{title:>10}" for title, _ in _COLUMNS.values()), flush=True)
 
 
-def _ways() -> dict[str, _Way]:
-    bins, samples = _CONFIG.n_fft // 2 + 1, _CONFIG.sample_rate
-    mel_scale = InverseMelScale(bins, _CONFIG.n_mels, samples, driver="gelsd")
-    griffin_lim = GriffinLim(_CONFIG.n_fft, _RIVAL_ROUNDS, hop_length=_CONFIG.hop_length, length=samples)
-    inversion = mel_inversion(_CONFIG)
+def _print_row(name: str, row: Row) -> None:
+    cells = ("–" if row.get(key) is None else form.format(row[key]) for key, (_, form) in _COLUMNS.items())
+    print(f"{name:20}" + "".join(f"{cell:>10}" for cell in cells), flush=True)
+
+
+def _compete(options: argparse.Namespace, held_out: HeldOut) -> Iterator[tuple[str, Contender]]:
+    """Yield the contenders one after another, each as soon as it is trained."""
+    known, given = held_out.part.known, (options.seed, options.cpu_seconds)
+    with TemporaryDirectory() as folder:
+        yield OURS, make_ours(known, options.architecture, *given, Path(folder))
+        yield V2, make_v2(known, *given, Path(folder))
+
+
+def _without_codes(held_out: HeldOut) -> Iterator[tuple[str, list[PieceError], float | None]]:
+    """Yield the errors of the rivals that no prior learns from, and the kbit/s of Opus."""
+    yield MEAN_FRAME, [error for sound_T in held_out.sounds for error in mean_frame_errors(sound_T)], None
+    for kbits in KBITS:
+        rate, name = rate_for(held_out.sounds, kbits), f"Opus {kbits}"
+        heard = held_out.round_trips(name, partial(opus_round_trip, level=rate.level))
+        yield name, held_out.errors(heard), rate.kbits
+
+
+class SetOfSounds:
+    """The measures of one set: what was found so far, part by part."""
+
+    def __init__(self, folder: Path, options: argparse.Namespace) -> None:
+        self._options, self._listen = options, options.listen and options.listen / folder.name
+        self._findings: dict[str, list[Findings]] = {OURS: [], V2: []}
+        self._errors: dict[str, list[PieceError]] = {}
+        self._kbits: dict[str, list[float]] = {}
+        dataset = scan(folder)
+        self.parts = [*islice(parts_of(dataset, options.seed), options.folds)]
+        print(f"\n{folder.name}: {len(dataset.files)} files, {dataset.total_duration_s:.0f} s", flush=True)
+
+    def measure(self) -> None:
+        """Measure all parts; each contender's row is printed as soon as it is there."""
+        for number, part in enumerate(self.parts, start=1):
+            print(f"Part {number} of {len(self.parts)}: {len(part.held_out)} files held out of all training")
+            _print_head()
+            listen = self._listen and self._listen / (f"part {number}" if len(self.parts) > 1 else "")
+            self._measure_part(HeldOut(part, listen))
+        if len(self.parts) > 1:
+            print("All parts")
+            _print_head()
+            for name, row in self.rows().items():
+                _print_row(name, row)
+        self._print_rest()
+
+    def _measure_part(self, held_out: HeldOut) -> None:
+        held_out.round_trips("original", lambda sound_T: sound_T)
+        for name, errors, kbits in _without_codes(held_out):
+            self._errors.setdefault(name, []).extend(errors)
+            self._kbits.setdefault(name, []).extend([] if kbits is None else [kbits])
+            _print_row(name, sound_error.pooled(errors))
+        for name, contender in _compete(self._options, held_out):
+            self._findings[name].append(examine(name, contender, held_out, self._options.seed))
+            _print_row(name, pooled(self._findings[name][-1:]))
+
+    def rows(self) -> dict[str, Row]:
+        """Return each contender's figures of all parts."""
+        rows: dict[str, Row] = {name: sound_error.pooled(errors) for name, errors in self._errors.items()}
+        for name, found in self._kbits.items():
+            rows[name]["kbits_per_s"] = sum(found) / len(found) if found else None
+        return rows | {name: pooled(findings) for name, findings in self._findings.items()}
+
+    def _print_rest(self) -> None:
+        rows = self.rows()
+        ours, listed = rows[OURS], ", ".join(f"{rows[f'Opus {kbits}']['kbits_per_s']:.1f}" for kbits in KBITS)
+        nearest = f"nearest {ours['floor_nearest_db']:.1f}, coverage {ours['floor_coverage_db']:.1f}"
+        few = f"ten of them {ours['floor_of_few_frechet_percent']:.1f} %"
+        floor = f"{ours['floor_frechet_percent']:.1f} %, {few}, {nearest}"
+        print(f"Known sounds against held-out ones: {floor}. Opus, kbit/s: {listed}.", flush=True)
+
+    def results(self) -> dict[str, Any]:
+        """Return the ratios, and under `details` everything else."""
+        rows = self.rows()
+        parts = {name: [details_of(each) for each in found] for name, found in self._findings.items()}
+        found = ratios(rows[OURS], rows[V2], rows[MEAN_FRAME])
+        return found | {"details": {"rows": rows, "parts": parts}}
+
+
+def inversion(folder: Path, most: int) -> tuple[Row, dict[str, Any]]:
+    """Return the ratios of inversion on a set, and its rows."""
+    seconds_NT = read_seconds(folder, most)
+    rows = compare(seconds_NT)
+    print_comparison(rows, len(seconds_NT))
+    ours = rows[OUR_INVERSION]
     return {
-        RIVAL: lambda log_mel: griffin_lim(mel_scale(log_mel.expm1())),
-        OURS: lambda log_mel: inversion.waveforms_of(log_mel)[:, :samples],
-    }
+        "inversion_error_vs_griffinlim": round(ours["error_ratio"], 4),
+        "inversion_cpu_vs_griffinlim": round(ours["cpu_s_ratio"], 4),
+    }, rows
 
 
-def compare(seconds_NT: Tensor) -> dict[str, dict[str, float]]:
-    """Return error and CPU time of a second by each way, and the ratio to the rival's."""
-    spectrogram, ways = AudioSpectrogram(_CONFIG), _ways()
-    spent: dict[str, list[float]] = {name: [] for name in ways}
-    errors: dict[str, list[float]] = {name: [] for name in ways}
-    torch.manual_seed(0)  # torchaudio's phases begin at random
-    for second_1T in seconds_NT.split(1):
-        log_mel = spectrogram.log_mel(second_1T)[:, 0]
-        for name, way in ways.items():
-            begun = process_time()
-            heard_1T = way(log_mel)
-            spent[name].append(process_time() - begun)
-            errors[name].append(float((spectrogram.log_mel(heard_1T)[:, 0] - log_mel).abs().mean()))
-    rows = {name: {"error": sum(errors[name]) / len(seconds_NT), "cpu_s": median(spent[name])} for name in ways}
-    return {name: row | {f"{key}_ratio": row[key] / rows[RIVAL][key] for key in row} for name, row in rows.items()}
+def measure_set(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Measure a set and return its ratios and details."""
+    sounds = SetOfSounds(folder, options)
+    sounds.measure()
+    results = sounds.results()
+    ratio, rows = inversion(folder, options.most)
+    results["details"]["inversion"] = rows
+    shown = {name: value for name, value in (results | ratio).items() if name != "details"}
+    for name, value in shown.items():
+        print(f"  {name:32}" + ("–" if value is None else f"{value:8.3f}"), flush=True)
+    return shown | {"details": results["details"]}
 
 
-def with_prior(loaded: LoadedVQModel, codes: int) -> LoadedVQModel:
-    """Return the model with its own prior, or with an untrained one."""
-    if loaded.prior is not None:
-        return loaded
-    geometry, settings = loaded.geometry, asdict(prior_config_for(codes)) | {"learns_end": False}
-    context_steps = geometry.steps_within(settings["context_s"])
-    prior = FramesPrior.begin(geometry, loaded.model.codebook_size, settings, context_steps).eval()
-    return replace(loaded, prior=prior, prior_config=settings | prior.sizes(), prior_metadata={})
-
-
-def _codes(loaded: LoadedVQModel, seconds: float) -> Tensor:
-    """Return codes `[W, H, Q]` of the demo's sounds one after another."""
-    geometry = loaded.geometry
-    waveforms = [read_mono(path, geometry.sample_rate) for path in sorted(DEMO_SOUNDS.iterdir())]
-    waveform_T = torch.cat([each_T / each_T.abs().max() for each_T in waveforms])
-    steps = geometry.steps_of(round(seconds * geometry.sample_rate))
-    codes_WHQ = loaded.model.codes_of(waveform_T[None])[0].cpu()
-    return codes_WHQ.repeat(-(-steps // len(codes_WHQ)), 1, 1)[:steps]
-
-
-def sound_alone(loaded: LoadedVQModel, seconds: float) -> dict[str, float]:
-    """Return how many times real time codes become sound in CPU time, and the CPU time of the first block."""
-    codes_WHQ = _codes(loaded, seconds)
-    begun = process_time()
-    sound = loaded.model.audio_of([codes_WHQ])
-    samples = len(next(sound))
-    first_s = process_time() - begun
-    samples += sum(map(len, sound))
-    spent_s = process_time() - begun
-    return {"sound alone, × real time": samples / loaded.geometry.sample_rate / spent_s, "its first block, s": first_s}
-
-
-def codes_and_sound(loaded: LoadedVQModel, seconds: float) -> dict[str, float]:
-    """Return how many times real time a take is made by the clock, and when its first block is there."""
-    heard_s: list[float] = []
-
-    def note(event: object) -> None:
-        if isinstance(event, SoundBlock):
-            heard_s.append(perf_counter() - begun)
-
-    begun = perf_counter()
-    take = generate(loaded, GenerateRequest(seconds=seconds), on_event=note)
-    spent_s = perf_counter() - begun
-    return {"codes and sound, × real time": take.duration_s / spent_s, "its first block, s": heard_s[0]}
-
-
-def _show_comparison(name: str, rows: dict[str, dict[str, float]], seconds: int) -> None:
-    print(f"{name}, {seconds} s{'':12}log-mel error      CPU s a second")
-    for way, row in rows.items():
-        ratios = f"{row['error']:14.4f} ({row['error_ratio']:.2f}×){row['cpu_s']:13.3f} ({row['cpu_s_ratio']:.2f}×)"
-        print(f"  {way:28}{ratios}", flush=True)
+def plain(value: Any) -> Any:
+    """Return a value for JSON, which knows no infinity."""
+    if isinstance(value, dict):
+        return {str(name): plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="run.py bench sound", description=__doc__)
     parser.add_argument("--sounds", type=Path, action="append", help="a folder of sounds, instead of the demo's; again")
-    parser.add_argument("--most", type=int, default=24, help="seconds of each folder")
-    parser.add_argument("--model", type=Path, default=DEMO_MODEL, help="a .distill file (default: the demo)")
-    parser.add_argument("--codes", type=int, default=147_000, help="of the set that sizes an untrained prior")
-    parser.add_argument("--seconds", type=float, default=20.0, help="length of the takes")
+    parser.add_argument("--cpu-seconds", type=float, default=300.0, help="of each codec, and of each fold")
+    parser.add_argument("--architecture", help="of our codec (default: the product's)")
+    parser.add_argument("--seed", type=int, default=0, help="of the split, of all training, and of the takes")
+    parser.add_argument("--folds", type=int, help=f"the first ones of a small set (default: {FOLDS}, of the demo 1)")
+    parser.add_argument("--listen", type=Path, help="a folder for originals, round trips and takes")
+    parser.add_argument("--most", type=int, default=24, help="seconds of each folder for the inversion")
+    parser.add_argument("--model", type=Path, help="a .distill file that makes takes against the clock")
+    parser.add_argument("--codes", type=int, default=147_000, help="of the set that sizes an untrained prior for it")
+    parser.add_argument("--seconds", type=float, default=20.0, help="length of its takes")
     parser.add_argument("--json", action="store_true")
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.folds = options.folds or (FOLDS if options.sounds else 1)
+    options.sounds = options.sounds or [DEMO_SOUNDS]
+    return options
 
 
 def main() -> None:
-    options, results = parse(), {}
-    torch.set_num_threads(1)
+    options = parse()
+    keep_to_one_thread()
     print(f"{processor_name()}, {torch.backends.cpu.get_cpu_capability()}, torch {torch.__version__}, one thread")
-    for folder in options.sounds or [DEMO_SOUNDS]:
-        seconds_NT = read_seconds(folder, options.most)
-        results[str(folder)] = compare(seconds_NT)
-        _show_comparison(folder.name, results[str(folder)], len(seconds_NT))
-    loaded = with_prior(load_model_v2(options.model), options.codes)
-    codes_and_sound(loaded, 1.0)  # what is loaded and made on first use
-    for measure in (sound_alone, codes_and_sound):
-        results[measure.__name__] = measure(loaded, options.seconds)
-        for name, value in results[measure.__name__].items():
-            print(f"{name:32}{value:8.2f}", flush=True)
-    print(BARS)
+    print(f"{options.cpu_seconds:g} CPU seconds for each codec, a quarter of it for its prior; seed {options.seed}")
+    results: dict[str, Any] = {str(folder): measure_set(folder, options) for folder in options.sounds}
+    if len(results) == 1:
+        results = results[str(options.sounds[0])]
+    print(BARS, INVERSION_BARS, sep="\n")
+    if options.model is not None:
+        results["speed"] = print_speed(with_prior(load_model_v2(options.model), options.codes), options.seconds)
     if options.json:
-        print(json.dumps(results))
+        print(json.dumps(plain(results)))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from statistics import median
 import torch
 from torch import Tensor
 
+from benchmarks.sound_distance import Moments, frechet_distance
 from distill_core.audio.dataset import AudioFile, scan
 from distill_core.audio.io import read_mono
 from distill_core.audio.spectrogram import AudioSpectrogram, SpectrogramConfig
@@ -29,7 +30,6 @@ from distill_core.models.persistence import LoadedVQModel, load_model_v2
 BARS = "Bars: takes at most 3 × the distance of round trips; the median of one sound within a factor of two."
 _MOST_SOUNDS, _MOST_S = 60, 10
 _QUIETEST = 1e-6  # of a mel's power
-Moments = tuple[Tensor, Tensor]
 
 
 def moments_of(waveforms: Iterable[Tensor]) -> Moments:
@@ -42,16 +42,6 @@ def moments_of(waveforms: Iterable[Tensor]) -> Moments:
         frames.append(10 * power.clamp(min=_QUIETEST).log10().T)
     frames_NF = torch.cat(frames).double()
     return frames_NF.mean(0), torch.cov(frames_NF.T)
-
-
-def frechet_distance(first: Moments, second: Moments) -> float:
-    """Return the Fréchet distance of two normal distributions."""
-    (mean, covariance), (other_mean, other_covariance) = first, second
-    values, vectors = torch.linalg.eigh(covariance)
-    root = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
-    shared = torch.linalg.eigvalsh(root @ other_covariance @ root).clamp(min=0).sqrt().sum()
-    spread = torch.trace(covariance) + torch.trace(other_covariance) - 2 * shared
-    return float((mean - other_mean).square().sum() + spread)
 
 
 def _read(files: Sequence[AudioFile]) -> list[Tensor]:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.takes import frechet_distance, measure, moments_of
+from benchmarks.sound_distance import frechet_distance
+from benchmarks.takes import measure, moments_of
 from distill_core import PriorConfig, load_model_v2, save_prior_to_model, train_prior
 
 
