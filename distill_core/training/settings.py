@@ -73,6 +73,18 @@ def check_setting(config: object, name: str, holds: bool, wanted: str) -> None:
         raise ConfigError(name, f"{name} cannot be {getattr(config, name)!r}.", f"It must be {wanted}.")
 
 
+def check_whole(config: object, ranges: Mapping[str, tuple[int, int]]) -> None:
+    """Refuse settings that are no whole numbers within their ranges, both ends included.
+
+    Raises:
+        ConfigError: names the first such field.
+    """
+    for name, (least, most) in ranges.items():
+        value = getattr(config, name)
+        in_range = is_whole(value) and least <= value <= most
+        check_setting(config, name, in_range, f"a whole number from {least} to {most}")
+
+
 def check_settings_class(config: object, wanted: type) -> None:
     """Refuse settings that are neither all of a training's class, nor single ones by name, nor None.
 
@@ -156,9 +168,7 @@ class EpochSettings(TrainingSettings):
         Raises:
             ConfigError: names the field, and the values that it may have.
         """
-        for name in ("max_epochs", "batch_size"):
-            is_in_range = is_whole(getattr(self, name)) and 1 <= getattr(self, name) <= _MOST
-            check_setting(self, name, is_in_range, f"a whole number from 1 to {_MOST}")
+        check_whole(self, dict.fromkeys(("max_epochs", "batch_size"), (1, _MOST)))
         check_setting(self, "patience", is_whole(self.patience) and self.patience >= 0, "a whole number of 0 or more")
         is_amount = is_number(self.time_limit_min) and self.time_limit_min >= 0
         check_setting(self, "time_limit_min", is_amount, "a number of 0 or more")

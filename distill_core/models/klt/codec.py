@@ -33,10 +33,6 @@ from distill_core.models.klt.patches import (
 from distill_core.models.klt.refiner import CELL, Refiner
 from distill_core.models.value_reader import ValueReader
 
-CONFIG_KEYS = (
-    *("codebook_size", "num_quantizers", "step_frames", "band_mels"),
-    *("components", "rate_weight", "refiner_width", "refiner_depth"),
-)
 RANGES = {
     "step_frames": (CELL, 256),
     "band_mels": (16, 512),  # 32 bands at most, as many as a prior can have

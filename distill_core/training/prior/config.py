@@ -14,6 +14,7 @@ from distill_core.training.settings import (
     check_decay,
     check_rate,
     check_setting,
+    check_whole,
     is_number,
     is_whole,
     setting,
@@ -91,9 +92,7 @@ class PriorConfig(EpochSettings):
         check_setting(self, "precision", self.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}")
 
     def _check_sizes(self, *, needs_even_heads: bool) -> None:
-        for name in ("hidden_size", "num_layers", "num_heads"):
-            is_in_range = is_whole(getattr(self, name)) and 1 <= getattr(self, name) <= _MOST
-            check_setting(self, name, is_in_range, f"a whole number from 1 to {_MOST}")
+        check_whole(self, dict.fromkeys(("hidden_size", "num_layers", "num_heads"), (1, _MOST)))
         check_setting(self, "hidden_size", 16 <= self.hidden_size <= 4096, "from 16 to 4096")
         check_setting(self, "num_layers", self.num_layers <= 64, "at most 64")
         divides = self.hidden_size % self.num_heads == 0

@@ -8,6 +8,7 @@ from typing import Any
 from distill_core.training.codec.settings import CodecSettings, SoundAmount
 from distill_core.training.settings import (
     check_setting,
+    check_whole,
     is_number,
     is_whole,
     setting,
@@ -62,9 +63,7 @@ class KLTConfig(CodecSettings):
 
     def __post_init__(self) -> None:
         self.check_shared()
-        for name, (low, high) in _WHOLE_RANGES.items():
-            value = getattr(self, name)
-            check_setting(self, name, is_whole(value) and low <= value <= high, f"a whole number from {low} to {high}")
+        check_whole(self, _WHOLE_RANGES)
         least, most = _BAND_MELS
         is_band = is_whole(self.band_mels) and (least <= self.band_mels <= most or self.band_mels == AUTO)
         check_setting(

@@ -72,6 +72,12 @@ def _differentiable_log_mel(loudness: Tensor) -> Tensor:
     return (loudness.clamp(max=_LOUDEST).expm1() * FLOOR).log1p()
 
 
+def _loss(refined_NFM: Tensor, log_mel_NFM: Tensor) -> Tensor:
+    """Return the mean error of loudness and of the log-mel together."""
+    by_loudness = functional.l1_loss(refined_NFM, loudness_of(log_mel_NFM))
+    return by_loudness + functional.l1_loss(_differentiable_log_mel(refined_NFM), log_mel_NFM)
+
+
 class KLTLearner(CodecLearner[KLTCodec, KLTConfig]):
     """How the KLT codec learns."""
 
@@ -138,18 +144,21 @@ class KLTLearner(CodecLearner[KLTCodec, KLTConfig]):
         stop_point(should_stop)
         return total / len(mels_NFM)
 
-    def _loss_of(self, log_mel_NFM: Tensor) -> Tensor:
-        refined_NFM = self._refined(log_mel_NFM)
-        by_loudness = functional.l1_loss(refined_NFM, loudness_of(log_mel_NFM))
-        return by_loudness + functional.l1_loss(_differentiable_log_mel(refined_NFM), log_mel_NFM)
+    @torch.no_grad()
+    def _codes_of(self, log_mel_NFM: Tensor) -> Tensor:
+        return self.codec.encode(loudness_of(log_mel_NFM))
 
-    def _refined(self, log_mel_NFM: Tensor) -> Tensor:
-        """Return the refined loudness of the codes of log-mels."""
+    def _refined(self, codes_NWHQ: Tensor, log_mel_NFM: Tensor) -> Tensor:
+        """Return the refined loudness of codes, as many frames and mel bands as the log-mels have."""
         frames, mels = log_mel_NFM.shape[1:]
         with torch.no_grad():
-            decoded_NFM = self.codec.decode(self.codec.encode(loudness_of(log_mel_NFM)))
+            decoded_NFM = self.codec.decode(codes_NWHQ)
         refined_NFM: Tensor = self.codec.refiner(decoded_NFM)
         return refined_NFM[:, :frames, :mels]
+
+    def _loss_of(self, log_mel_NFM: Tensor) -> Tensor:
+        """Return the loss of what the codes of log-mels become."""
+        return _loss(self._refined(self._codes_of(log_mel_NFM), log_mel_NFM), log_mel_NFM)
 
     def loss(self, waveforms_BT: Tensor, should_stop: ShouldStop) -> tuple[Tensor, Tensor]:
         """Return the mean error of loudness and log-mel together; nothing is committed to.
@@ -169,8 +178,10 @@ class KLTLearner(CodecLearner[KLTCodec, KLTConfig]):
         loss, l1, used = 0.0, 0.0, set()
         for mels_NFM in unless_stopped(self.val_mels.split(self.config.batch_size), should_stop):
             mels_NFM = mels_NFM.to(self.device)
-            loss += self._loss_of(mels_NFM).item() * len(mels_NFM)
-            l1 += functional.l1_loss(log_mel_of(self._refined(mels_NFM)), mels_NFM).item() * len(mels_NFM)
-            used.update(self.codec.encode(loudness_of(mels_NFM))[..., 0].unique().tolist())
+            codes_NWHQ = self._codes_of(mels_NFM)
+            refined_NFM = self._refined(codes_NWHQ, mels_NFM)
+            loss += _loss(refined_NFM, mels_NFM).item() * len(mels_NFM)
+            l1 += functional.l1_loss(log_mel_of(refined_NFM), mels_NFM).item() * len(mels_NFM)
+            used.update(codes_NWHQ[..., 0].unique().tolist())
         total = len(self.val_mels)
         return Validation(loss / total, l1 / total, len(used) / self.config.codebook_size)

@@ -9,8 +9,8 @@ from distill_core.training.codec.settings import CodecSettings, SoundAmount
 from distill_core.training.settings import (
     batch_size_for,
     check_setting,
+    check_whole,
     is_number,
-    is_whole,
     setting,
     shared_setting,
     val_fraction_for,
@@ -64,9 +64,7 @@ class VQVAEConfig(CodecSettings):
 
     def __post_init__(self) -> None:
         self.check_shared()
-        for name, (low, high) in _WHOLE_RANGES.items():
-            value = getattr(self, name)
-            check_setting(self, name, is_whole(value) and low <= value <= high, f"a whole number from {low} to {high}")
+        check_whole(self, _WHOLE_RANGES)
         for name, (least, most) in _NUMBER_RANGES.items():
             value = getattr(self, name)
             check_setting(
