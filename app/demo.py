@@ -52,7 +52,7 @@ class DemoRun(QObject):
 
     @Slot(object)
     def _on_dataset(self, dataset: object) -> None:
-        self._window.training.train_button.click()
+        self._window.stage.train_button.click()
 
     @Slot(object)
     def _on_epoch(self, epoch: PriorEpochMetrics) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
+    QDragLeaveEvent,
     QDropEvent,
     QGuiApplication,
     QKeyEvent,
@@ -15,31 +16,40 @@ from PySide6.QtGui import (
     QSessionManager,
     QShowEvent,
 )
-from PySide6.QtWidgets import QApplication, QLabel, QMainWindow, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QLabel, QMainWindow, QVBoxLayout, QWidget
 
 from app.desktop.awake import Awake
 from app.flows.actions import Actions
 from app.flows.closing import Closing
 from app.flows.commands import Commands
 from app.flows.prompts import Prompts, QtPrompts
+from app.panels.chips_panel import ChipsPanel
 from app.panels.generate_panel import GeneratePanel
 from app.panels.inspect_panel import InspectPanel
+from app.panels.learning_page import LearningPage
+from app.panels.notice_panel import NoticePanel
 from app.panels.options_panel import OptionsPanel
 from app.panels.player_panel import PlayerPanel
-from app.panels.sources_panel import SourcesPanel
+from app.panels.sounds_page import SoundsPage
+from app.panels.stage_panel import StagePanel
+from app.panels.start_page import StartPage
+from app.panels.takes_page import TakesPage
 from app.panels.takes_panel import TakesPanel
-from app.panels.training_panel import COMPACT_SPACE, TrainingPanel
 from app.presentation.notices import begins_to_warn
 from app.session import Session
 from app.session.available import ActionId
-from app.session.state import State
+from app.session.state import Page, State
 from app.widgets.card.card import accept_copy
+from app.widgets.drawer import ROOMY, Drawer, WithDrawer
 from app.words import shown_name
 from distill_core.training.prior.words import no_longer_opens_words
 
 _EVENT_MS = 5000
-_FIRST_SIZE, _MINIMUM_SIZE = (1040, 720), (760, 560)
+_FIRST_SIZE, _MINIMUM_SIZE = (1280, 800), (760, 560)
 _ROOMY_HEIGHT = 700
+_SPACE, _COMPACT_SPACE = 6, 3
+_INSPECT_OPENS_FROM = 1200  # px of width
+_INSPECT, _OPTIONS, _CLOSED = "inspect", "options", "closed"
 
 
 class MainWindow(QMainWindow):
@@ -50,14 +60,20 @@ class MainWindow(QMainWindow):
     def __init__(self, session: Session, prompts: Prompts | None = None) -> None:
         super().__init__()
         self._session = session
-        self._may_close = self._was_shown = self._is_small = False
+        self._may_close = self._was_shown = self._is_small = self._opened_itself = False
         self.commands = Commands(session, prompts or QtPrompts(), self)
         self.closing = Closing(session, self.commands)
-        self.sources = SourcesPanel(session, self.commands)
+        self.chips = ChipsPanel(session, self.commands)
+        self.notices = NoticePanel(session, self.commands)
         self.inspect = InspectPanel(session)
         self.options = OptionsPanel(session)
-        self.side = QTabWidget()
-        self.training = TrainingPanel(session, self.commands, self.side)
+        self.drawer = Drawer()
+        self.learning = LearningPage(session, self.commands)
+        self.sounds_page = SoundsPage(session, self.commands)
+        self.takes_page = TakesPage(session, self.commands)
+        self.start_page = StartPage(session, self.commands)
+        pages = {Page.SOUNDS: self.sounds_page, Page.LEARNING: self.learning, Page.TAKES: self.takes_page}
+        self.stage = StagePanel(session, self.commands, self.start_page, pages)
         self.generate = GeneratePanel(session, self.commands)
         self.takes = TakesPanel(session, self.commands)
         self.player = PlayerPanel(session, self.commands)
@@ -74,12 +90,14 @@ class MainWindow(QMainWindow):
         self._on_state(session.state)
 
     def _lay_out(self) -> None:
-        self.side.addTab(self.inspect, "Inspect")
-        self.side.addTab(self.options, "Options")
+        self.drawer.tabs.addTab(self.inspect, "Inspect")
+        self.drawer.tabs.addTab(self.options, "Options")
         central = QWidget()
         self._column = layout = QVBoxLayout(central)
-        layout.addWidget(self.sources)
-        layout.addWidget(self.training, 1)
+        layout.setSpacing(_SPACE)
+        layout.addWidget(self.chips)
+        layout.addWidget(self.notices)
+        layout.addWidget(WithDrawer(self.stage, self.drawer), 1)
         layout.addWidget(self.player)
         layout.addWidget(self.generate)
         layout.addWidget(self.takes)
@@ -93,6 +111,9 @@ class MainWindow(QMainWindow):
         self.closing.close_now.connect(self._on_close_now)
         self.commands.options_wanted.connect(self._on_options_wanted)
         self.commands.inspect_wanted.connect(self._on_inspect_wanted)
+        self.drawer.closed.connect(self._on_drawer_closed)
+        self.drawer.tabs.currentChanged.connect(self._on_tab_chosen)
+        self._session.model_opened.connect(self._on_model_opened)
         self.commands.said.connect(self._on_said)
         self._session.state_changed.connect(self._on_state)
         self._session.saved.connect(self._on_saved)
@@ -141,13 +162,47 @@ class MainWindow(QMainWindow):
     def _on_training_ended(self, trained: object) -> None:
         QApplication.alert(self)
 
+    # The drawer
+
+    def open_drawer(self, side: str) -> None:
+        """Open the drawer at "inspect" or "options", or close it: "closed"."""
+        with QSignalBlocker(self.drawer.tabs):
+            if side != _CLOSED:
+                self.drawer.tabs.setCurrentWidget(self.options if side == _OPTIONS else self.inspect)
+        self._opened_itself = False
+        self.drawer.setVisible(side != _CLOSED)
+        self.chips.show_drawer(side)
+
+    def _choose_drawer(self, side: str) -> None:
+        self._session.settings.set_drawer(side)
+        self.open_drawer(side)
+
+    def _toggle_drawer(self, side: str, page: QWidget) -> None:
+        is_open = not self.drawer.isHidden() and self.drawer.tabs.currentWidget() is page
+        self._choose_drawer(_CLOSED if is_open else side)
+
     @Slot()
     def _on_options_wanted(self) -> None:
-        self.side.setCurrentWidget(self.options)
+        self._toggle_drawer(_OPTIONS, self.options)
 
     @Slot()
     def _on_inspect_wanted(self) -> None:
-        self.side.setCurrentWidget(self.inspect)
+        self._toggle_drawer(_INSPECT, self.inspect)
+
+    @Slot()
+    def _on_drawer_closed(self) -> None:
+        self._choose_drawer(_CLOSED)
+
+    @Slot(int)
+    def _on_tab_chosen(self, place: int) -> None:
+        self._choose_drawer(_OPTIONS if self.drawer.tabs.currentWidget() is self.options else _INSPECT)
+
+    @Slot(object)
+    def _on_model_opened(self, summary: object) -> None:
+        """Show what is in a model where there is room for it, unless the drawer was closed on purpose."""
+        if self.width() >= _INSPECT_OPENS_FROM and self._session.settings.drawer() != _CLOSED:
+            self.open_drawer(self._session.settings.drawer() or _INSPECT)
+            self._opened_itself = True
 
     @Slot()
     def _on_close_now(self) -> None:
@@ -170,7 +225,7 @@ class MainWindow(QMainWindow):
     def _after_first_paint(self) -> None:
         self.repaint()
         self._session.load_engine()
-        self.training.plot.build()
+        self.learning.plot.build()
         self.shown.emit()
 
     def closeEvent(self, event: QCloseEvent) -> None:
@@ -185,20 +240,22 @@ class MainWindow(QMainWindow):
         event.accept()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Give all but the curve less room in a small window."""
+        """Give all but the page less room in a small window; a drawer that nobody asked for hides nothing there."""
         super().resizeEvent(event)
+        if event.size().width() < ROOMY and self._opened_itself:
+            self.open_drawer(_CLOSED)
         is_small = event.size().height() < _ROOMY_HEIGHT
         if is_small is not self._is_small:
             self._is_small = is_small
             self._set_compact(is_small)
 
     def _set_compact(self, is_small: bool) -> None:
-        for panel in (self.sources, self.training, self.player, self.takes):
+        for panel in (self.stage, self.player, self.takes):
             panel.set_compact(is_small)
         across = self._column.contentsMargins().left()
-        down = COMPACT_SPACE if is_small else across
+        down = _COMPACT_SPACE if is_small else across
         self._column.setContentsMargins(across, down, across, down)
-        self._column.setSpacing(COMPACT_SPACE if is_small else -1)  # -1: the style's
+        self._column.setSpacing(_COMPACT_SPACE if is_small else _SPACE)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Play or stop with the space bar, where no button, box, list or text field takes it."""
@@ -213,10 +270,16 @@ class MainWindow(QMainWindow):
             return
         if self.commands.can(ActionId.OPEN_MODEL):
             accept_copy(event)
+            self.chips.show_drag(event.mimeData().urls())
         else:
             self._on_said(self.commands.locked_text())
 
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        """Take the usual look again."""
+        self.chips.end_drag()
+
     def dropEvent(self, event: QDropEvent) -> None:
         """Open the dropped files."""
+        self.chips.end_drag()
         accept_copy(event)
         self.commands.take_drop(event.mimeData().urls(), "window")

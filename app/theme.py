@@ -86,6 +86,11 @@ def error_color(palette: QPalette) -> QColor:
     return QColor("#ff9c9c" if is_dark(palette) else "#a1000e")
 
 
+def dim_color(palette: QPalette) -> QColor:
+    """Return the colour of text that is not the first to be read; it has a contrast of at least 4.5:1."""
+    return QColor("#a9aeb6" if is_dark(palette) else "#565b63")
+
+
 def link_color(palette: QPalette) -> QColor:
     """Return the colour of text that can be clicked; Qt's own is too dark on a dark ground."""
     return QColor("#7cc4f0" if is_dark(palette) else "#005f96")

@@ -271,8 +271,8 @@ class Story:
 
     def start_training(self, epochs: int = 0) -> None:
         """Train until so many epochs are drawn."""
-        self.window.training.train_button.click()
-        wait_until(lambda: self.window.training.plot.epoch_count >= epochs)
+        self.window.stage.train_button.click()
+        wait_until(lambda: self.window.learning.plot.epoch_count >= epochs)
 
     def dialog(self) -> QMessageBox:
         """Return the question that is open."""
@@ -333,7 +333,7 @@ class Story:
         self.camera.take("wrong-drop-archive")
         drop(self.window, self.files.model, self.files.damaged, self.files.picture)
         self.camera.take("wrong-drop-several")
-        drop(self.window.sources.model_card, self.files.picture)
+        drop(self.window.chips.model_card, self.files.picture)
         self.camera.take("wrong-drop-on-model")
         self.open_demo()
         drop(self.window, self.files.damaged)
@@ -364,7 +364,7 @@ class Story:
 
     def take_files(self, name: str) -> None:
         """List the sounds, and play the second."""
-        self.window.sources.sounds_card.link_activated.emit("showFiles")
+        self.window.chips.sounds_card.link_activated.emit("showFiles")
         dialog = self.window.commands.files.dialog
         assert dialog is not None
         dialog.toggle_wanted.emit(self.session.state.open.dataset.files[1])
@@ -394,7 +394,7 @@ class Story:
         self.window.resize(1040, 720)
         self.window.close()
         self.take_dialog("dialog-quit", "Keep Training")
-        self.window.training.train_button.click()
+        self.window.stage.train_button.click()
         self.wait()
         self.camera.take("stopped")
         self.session.discard_prior()
@@ -457,13 +457,13 @@ class Story:
         wait_until(lambda: bool(self.session.state.open.recoverable))
         self.wait()
         self.camera.take("unfinished-at-start")
-        self.window.training.notice_banner.button("reopen").click()
+        self.window.notices.notice_banner.button("reopen").click()
         self.wait()
         self.camera.take("unfinished")
         self.take_runs()
         self.window.resize(self.window.minimumSize())
         self.camera.take("unfinished-smallest")
-        self.window.training.notice_banner.button("useBest").click()
+        self.window.notices.notice_banner.button("useBest").click()
         self.wait()
         self.session.save_prior()
         self.wait()
@@ -512,8 +512,8 @@ class Story:
         self.open_demo(self.files.drums, **BY_HEART)
         self.start_training()
         wait_until(lambda: self.session.state.is_memorizing)
-        seen = self.window.training.plot.epoch_count
-        wait_until(lambda: self.window.training.plot.epoch_count >= seen + 4)
+        seen = self.window.learning.plot.epoch_count
+        wait_until(lambda: self.window.learning.plot.epoch_count >= seen + 4)
         self.camera.take("memorizing")
         self.window.resize(self.window.minimumSize())
         self.camera.take("memorizing-smallest")
@@ -545,7 +545,7 @@ class Story:
         self.open_demo(max_epochs=12)
         self.start_training(epochs=3)
         self.session.sound_block.connect(self._on_best_heard, Qt.ConnectionType.SingleShotConnection)
-        self.window.training.best_button.click()
+        self.window.stage.best_button.click()
         self.wait()
         self.session.save_prior()
         self.wait()

@@ -14,10 +14,10 @@ from app.flows.commands import Commands
 from app.flows.help import Help
 from app.flows.runs_list import RunsList
 from app.flows.takes_list import TakesList
-from app.presentation.generating import BEST_TIP
+from app.presentation.controls import BEST_TIP
 from app.session import Session
 from app.session.available import ActionId, available
-from app.session.state import State
+from app.session.state import Page, State
 from app.theme import icon
 from app.words import as_tooltip, on_button, shown_name
 
@@ -136,7 +136,6 @@ def _training_actions(commands: Commands) -> list[ActionSpec]:
         ),
         ActionSpec(ActionId.USE_BEST, "&Train", "Use Its &Best Prior", None, commands.unfinished.use_best),
         ActionSpec(ActionId.DISCARD, "&Train", "&Discard Unfinished Training", None, commands.unfinished.discard),
-        ActionSpec(ActionId.OPTIONS, "&Train", "&Options…", "Ctrl+,", commands.show_options),
     ]
 
 
@@ -228,8 +227,24 @@ def _troubleshooting(commands: Commands, help_menu: Help, takes: TakesList) -> l
     ]
 
 
+def _view_actions(commands: Commands, session: Session) -> list[ActionSpec]:
+    pages = {
+        ActionId.SHOW_SOUNDS: ("&Sounds", "Ctrl+1", Page.SOUNDS),
+        ActionId.SHOW_LEARNING: ("&Learning", "Ctrl+2", Page.LEARNING),
+        ActionId.SHOW_TAKES: ("&Takes", "Ctrl+3", Page.TAKES),
+    }
+    return [
+        *(
+            ActionSpec(action, "&View", text, keys, partial(session.show_page, page))
+            for action, (text, keys, page) in pages.items()
+        ),
+        ActionSpec(ActionId.INSPECT, "&View", "&Inspect", "F9", commands.show_inspect),
+        ActionSpec(ActionId.OPTIONS, "&View", "&Options", "Ctrl+,", commands.show_options),
+    ]
+
+
 def action_table(
-    commands: Commands, help_menu: Help, runs: RunsList, takes: TakesList, window: QMainWindow
+    commands: Commands, help_menu: Help, runs: RunsList, takes: TakesList, session: Session, window: QMainWindow
 ) -> list[ActionSpec]:
     """Return every action of the menus, in their order."""
     return [
@@ -237,7 +252,7 @@ def action_table(
         *_training_actions(commands),
         *_take_actions(commands),
         *_player_actions(commands),
-        ActionSpec(ActionId.INSPECT, "&View", "&Inspect", "F9", commands.show_inspect),
+        *_view_actions(commands, session),
         ActionSpec(ActionId.EXPLAIN_PERPLEXITY, "&Help", "What Is &Perplexity?", "F1", commands.explain_perplexity),
         ActionSpec(ActionId.REGISTER, "&Help", "&Add Distill to the Applications Menu…", None, help_menu.register),
         *_troubleshooting(commands, help_menu, takes),
@@ -260,7 +275,7 @@ class Actions(QObject):
         menus: dict[str, QMenu] = {}
         self.runs = RunsList(session, commands, window)
         self.takes = TakesList(session, commands, window)
-        for spec in action_table(commands, Help(session, commands), self.runs, self.takes, window):
+        for spec in action_table(commands, Help(session, commands), self.runs, self.takes, session, window):
             if spec.menu not in menus:
                 menus[spec.menu] = _menu(spec.menu, menus, window)
             menus[spec.menu].addAction(self._build(spec))
@@ -270,6 +285,7 @@ class Actions(QObject):
         self.recents.setToolTipsVisible(True)  # models of one name in several folders
         self.recents.aboutToShow.connect(self._fill_recents)
         session.state_changed.connect(self._on_state)
+        commands.triggered.connect(self._on_triggered)
         self._on_state(session.state)
 
     def _build(self, spec: ActionSpec) -> QAction:
@@ -292,6 +308,10 @@ class Actions(QObject):
         for identity, action in self.by_id.items():
             action.setEnabled(identity in actions)
         self.recents.setEnabled(ActionId.OPEN_MODEL in actions)
+
+    @Slot(object)
+    def _on_triggered(self, identity: ActionId) -> None:
+        self.by_id[identity].trigger()
 
     @Slot()
     def _fill_recents(self) -> None:

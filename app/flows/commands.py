@@ -35,11 +35,13 @@ _SAVING_TEXT = "The prior is being saved. After that the model and the sounds ca
 class Commands(QObject):
     """The flows between a click and the Session.
 
-    Signals: `options_wanted()`, `inspect_wanted()` show that side; `said(str)` an event for the status bar.
+    Signals: `options_wanted()`, `inspect_wanted()` open or close that side of the drawer; `triggered(ActionId)` asks
+    for an action of the menus; `said(str)` is an event for the status bar.
     """
 
     options_wanted = Signal()
     inspect_wanted = Signal()
+    triggered = Signal(object)
     said = Signal(str)
 
     def __init__(self, session: Session, prompts: Prompts, window: QWidget) -> None:
@@ -61,6 +63,10 @@ class Commands(QObject):
     def can(self, action: ActionId) -> bool:
         """Tell whether an action is available now."""
         return action in available(self._session.state)
+
+    def trigger(self, action: ActionId) -> None:
+        """Do an action as if it had been chosen in its menu."""
+        self.triggered.emit(action)
 
     def ask(self, question: Question, answer: Callable[[str], object]) -> None:
         """Ask in a dialog of the window."""

@@ -188,6 +188,18 @@ def one_sound(urls: Sequence[QUrl]) -> Path | None:
     return sound if _kind(sound) in ("sound", "unknown") else None
 
 
-def can_accept(urls: Sequence[QUrl], target: Target) -> bool:
-    """Tell whether a drop of dragged URLs on a card would be taken."""
-    return route(urls, target).is_taken
+@dataclass(frozen=True, slots=True)
+class DragLooks:
+    """How the chips look while files are held over the window: each file's own chip is lit, wherever they are."""
+
+    model: Literal["none", "valid", "invalid"]
+    sounds: Literal["none", "valid", "invalid"]
+
+
+def drag_looks(urls: Sequence[QUrl]) -> DragLooks:
+    """Return how the chips look while URLs are held over the window; of files that nothing takes, both warn."""
+    drop = route(urls, "window")
+    if not drop.is_taken:
+        return DragLooks("invalid", "invalid")
+    model: Literal["none", "valid", "invalid"] = "none" if drop.model is None else "valid"
+    return DragLooks("invalid" if drop.refusal_of_model else model, "valid" if drop.sounds else "none")

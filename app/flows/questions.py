@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
     from distill_core.training.run_folder.facts import ListedRun
 
 CANCEL = Choice("cancel", "Cancel", "reject")
+_CLOSE = Choice("close", "Close", "reject")
+
+
+def whole_notice(title: str, detail: str, actions: Sequence[tuple[str, str]]) -> Question:
+    """Show a message that the notice line cuts off, with all its (id, text) buttons."""
+    choices = tuple(Choice(identity, text) for identity, text in actions)
+    return Question("wholeNotice", title, detail, (*choices, _CLOSE), "close", "close", kind="information")
 
 
 def _date(text: object) -> str | None:

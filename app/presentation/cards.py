@@ -1,4 +1,4 @@
-"""The looks of the two cards, and their refusals: pure, so that a table can test them."""
+"""The looks of the three chips, and their refusals: pure, so that a table can test them."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
     from distill_core.events import JobProgress, SkippedFile
 
-SHOW_FILES, CANCEL = "showFiles", "cancel"
+CANCEL = "cancel"
 
 
 def model_card(state: State) -> CardLook:
-    """Return the look of the model's card."""
+    """Return the look of the model's chip."""
     if state.open.pending_model is not None:
         return CardLook("busy", f"Opening {words.shown_name(state.open.pending_model)}…")
     if state.open.model is None:
-        return CardLook("empty", "Drop a model (.distill) here", button="Open Model…")
-    lines = tuple(words.model_lines(state.open.model))
-    return CardLook("filled", file_name(state.open.model.path), lines, minor=lines[0])
+        return CardLook("empty", "No model yet", ("drop one, or click to open one",))
+    lines = tuple(reversed(words.model_lines(state.open.model)))
+    return CardLook("filled", file_name(state.open.model.path), lines, button="Open Another…")
 
 
 def model_refusal(state: State) -> str:
@@ -38,26 +38,35 @@ def model_refusal(state: State) -> str:
 
 
 def sounds_card(state: State) -> CardLook:
-    """Return the look of the sounds' card; while they are looked through, progress refines it."""
+    """Return the look of the sounds' chip; while they are looked through, progress refines it."""
     if state.open.pending_sounds:
-        return CardLook("busy", looking_text(state.open.pending_sounds))
+        return CardLook("busy", looking_text(state.open.pending_sounds), link=(CANCEL, "Cancel"))
     if state.open.dataset is None:
-        return CardLook("empty", "Drop sounds or a folder of sounds here", button="Choose Folder…")
+        return CardLook("empty", "No sounds yet", ("drop some, or click to choose a folder",))
     return _filled(state, state.open.dataset)
 
 
-def sounds_progress(progress: JobProgress) -> str:
-    """Return the sentence of the sounds' card while they are looked through; "" if other work goes on."""
-    return progress_text(progress) if progress.phase is Phase.SCAN else ""
+def sounds_progress(progress: JobProgress) -> CardLook | None:
+    """Return the look of the sounds' chip while they are looked through; None if other work goes on."""
+    return CardLook("busy", progress_text(progress), link=(CANCEL, "Cancel")) if progress.phase is Phase.SCAN else None
 
 
 def _filled(state: State, dataset: AudioDataset) -> CardLook:
-    link = f"{words.counted(len(dataset.skipped), 'file')} skipped" if dataset.skipped else "all files"
-    size = "" if state.open.model is None else words.size_line(state.options.auto, state.options.overrides)
-    lines = [words.sounds_line(dataset), *([size] if size else [])]
-    if dataset.passed_over:
-        lines += str(dataset.passed_over).split(", ")  # in one line a narrow card would leave its middle out
-    return CardLook("filled", printable(dataset.name, LONGEST_NAME), tuple(lines), (SHOW_FILES, link), minor=size)
+    skipped = [f"{words.counted(len(dataset.skipped), 'file')} skipped"] if dataset.skipped else []
+    size = [] if state.open.model is None else [words.size_line(state.options.auto, state.options.overrides)]
+    passed_over = [str(dataset.passed_over)] if dataset.passed_over else []
+    lines = (words.sounds_line(dataset), *skipped, *passed_over, *size)
+    return CardLook("filled", printable(dataset.name, LONGEST_NAME), lines, button="Choose Others…")
+
+
+def takes_card(state: State) -> CardLook:
+    """Return the look of the takes' chip."""
+    takes = state.takes.takes
+    if not takes:
+        return CardLook("empty", "Takes", ("new sound, once there is any",))
+    starred = sum(take.is_starred for take in takes)
+    lines = (f"{len(takes):,}", f"★ {starred:,}") if starred else (f"{len(takes):,}",)
+    return CardLook("filled", "Takes", lines)
 
 
 def sounds_refusal(state: State) -> str:

@@ -1,4 +1,4 @@
-"""The row below the curve: the look of its button, and the contents of its bar."""
+"""The row below the pages: the looks of its buttons, and the contents of its bar."""
 
 from __future__ import annotations
 
@@ -18,13 +18,29 @@ _WITH_NUMBERS = (Activity.TRAINING, Activity.STOPPING)
 _TELL_PROGRESS = (Activity.PREPARING, Activity.SCANNING, Activity.TRAINING)  # training prepares variants
 
 
+LISTEN_TO_BEST = "♪ Listen to Best So Far"
+BEST_TIP = "Make a take with the best epoch so far; training goes on"
+
+
 @dataclass(frozen=True, slots=True)
 class Button:
-    """A button's text, whether it can be pressed, and whether it is the advised one."""
+    """A button's text, whether it can be pressed, whether it is the advised one, its action, and its tooltip."""
 
     text: str
     is_enabled: bool
     is_primary: bool
+    action: ActionId
+    tip: str = ""
+
+
+def footer(state: State) -> tuple[Button, ...]:
+    """Return the looks of the buttons below the pages, up to three; the first one trains or stops."""
+    first = train_button(state)
+    if state.is_training:
+        return first, best_button(state)
+    if state.training.saved_to is not None and state.is_idle:
+        return first, Button("Show in Folder", True, False, ActionId.SHOW_IN_FOLDER)
+    return (first,)
 
 
 def train_button(state: State) -> Button:
@@ -32,7 +48,14 @@ def train_button(state: State) -> Button:
     actions = available(state)
     stops = ActionId.STOP in actions and state.is_training
     is_first = state.open.is_ready and not state.is_training and state.training.trained is None
-    return Button(_text(state, stops), stops or ActionId.TRAIN in actions, is_first)
+    action = ActionId.STOP if state.is_training else ActionId.TRAIN
+    return Button(_text(state, stops), stops or ActionId.TRAIN in actions, is_first, action)
+
+
+def best_button(state: State) -> Button:
+    """Return the look of the button that has the best epoch heard while it trains."""
+    can = ActionId.LISTEN_TO_BEST in available(state)
+    return Button(LISTEN_TO_BEST, can, False, ActionId.LISTEN_TO_BEST, best_tip(state))
 
 
 def _text(state: State, stops: bool) -> str:
@@ -44,6 +67,17 @@ def _text(state: State, stops: bool) -> str:
     return "Stop" if kept is None else f"Stop and Keep Epoch {kept.epoch}"
 
 
+def best_tip(state: State) -> str:
+    """Return the tooltip of the button beside Stop: what it does, or why it can't."""
+    if not state.training.is_kept:
+        return (
+            "This training can't be kept on disk, where its best epoch would be heard from. It can be heard after it."
+        )
+    if state.training.best is None:
+        return "The first epoch is still under way."
+    return BEST_TIP
+
+
 def has_bar(state: State) -> bool:
     """Tell whether the bar is shown."""
     return state.work not in _WITHOUT_BAR
@@ -52,11 +86,6 @@ def has_bar(state: State) -> bool:
 def bar_has_no_numbers(state: State) -> bool:
     """Tell whether the bar shows only that something is under way."""
     return not state.is_idle and state.work not in _WITH_NUMBERS
-
-
-def can_show_saved(state: State) -> bool:
-    """Tell whether the window offers to show the file of the last save in its folder."""
-    return state.training.saved_to is not None and state.is_idle
 
 
 def bar_counts_progress(state: State) -> bool:

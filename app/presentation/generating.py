@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.presentation.controls import Button
-from app.session.activity import Activity
+from app.presentation.controls import Button, best_tip
 from app.session.available import KEEPING, ActionId, available
 from app.session.state import State, TrainingState
 from app.session.voice import can_end, can_start, prior_settings
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from distill_core.training.prior.events import Keep
 
 GENERATE, CANCEL = "♪ Generate", "Cancel"
-LISTEN_TO_BEST = "♪ Listen to Best So Far"
-BEST_TIP = "Make a take with the best epoch so far; training goes on"
 START_WORDS = {PromptMode.CONTINUE: "Continue", PromptMode.VARY: "Vary"}
 _SAMPLE_TIP = "Make a take: new sound from what the prior has learned"
 
@@ -41,10 +38,10 @@ def is_cancellable(state: State) -> bool:
 def generate_button(state: State) -> Button:
     """Return the look of the button that makes a take, or cancels it; it is the advised one once nothing else is."""
     if is_cancellable(state):
-        return Button(CANCEL, is_enabled=True, is_primary=False)
+        return Button(CANCEL, True, False, ActionId.GENERATE)
     can = ActionId.GENERATE in available(state)
     is_next = state.is_idle and not state.training.unsaved and not _can_train_first(state)
-    return Button(GENERATE, is_enabled=can, is_primary=can and is_next)
+    return Button(GENERATE, can, can and is_next, ActionId.GENERATE)
 
 
 def _can_train_first(state: State) -> bool:
@@ -97,30 +94,6 @@ def start(state: State) -> StartLook:
 def progress_text(progress: JobProgress) -> str:
     """Return the text of the button that cancels, with how far the take is."""
     return f"{CANCEL} · {100 * progress.done // progress.total} %" if progress.total else CANCEL
-
-
-# While it trains
-
-
-def best_button(state: State) -> Button:
-    """Return the look of the button beside Stop."""
-    return Button(LISTEN_TO_BEST, is_enabled=ActionId.LISTEN_TO_BEST in available(state), is_primary=False)
-
-
-def best_tip(state: State) -> str:
-    """Return the tooltip of the button beside Stop: what it does, or why it can't."""
-    if not state.training.is_kept:
-        return (
-            "This training can't be kept on disk, where its best epoch would be heard from. It can be heard after it."
-        )
-    if state.training.best is None:
-        return "The first epoch is still under way."
-    return BEST_TIP
-
-
-def has_best_button(state: State) -> bool:
-    """Tell whether the button beside Stop is shown."""
-    return state.work in (Activity.PREPARING, Activity.TRAINING, Activity.STOPPING)
 
 
 # An epoch of the curve

@@ -1,4 +1,4 @@
-"""The messages and buttons of the training's two banners: pure, so that a table can test them."""
+"""The messages and buttons of the notice line: pure, so that a table can test them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 STOP, SAVE, EXPLAIN, COPY, REPLACE = "stop", "save", "explain", "copy", "replace"
 CONTINUE, BEST, DISCARD, REOPEN = "continue", "useBest", "discard", "reopen"
-DEMO, COPY_COMMAND = "demo", "copyCommand"
 KEEP_TEXTS = {
     ActionId.KEEP_BEST: "Keep Best",
     ActionId.KEEP_LAST: "Keep Last",
@@ -74,9 +73,11 @@ def begins_to_warn(training: TrainingState) -> bool:
 
 
 def notice(state: State) -> Notice | None:
-    """Return the notice above the curve: a problem, or else the next thing to do."""
+    """Return the notice: a problem, or a refusal, or else the next thing to do."""
     if state.problem is not None:
         return _of_problem(state, state.problem)
+    if refusal := state.open.model_refusal or state.open.sounds_refusal:
+        return Notice("error", refusal)
     if state.is_training and state.training.sameness:
         return Notice("info", "These sounds are too much alike.", state.training.sameness)
     model, trained, unfinished = state.open.model, state.training.trained, state.open.unfinished
@@ -86,6 +87,11 @@ def notice(state: State) -> Notice | None:
         if unfinished is not None and trained is None:
             return _of_unfinished(state, unfinished)
     return _of_nothing_open(state) if state.open.is_empty else None
+
+
+def notice_comes_first(state: State) -> bool:
+    """Tell whether the notice weighs more than the warning: a problem, and what would be lost."""
+    return state.problem is not None or state.open.unfinished is not None
 
 
 def _of_problem(state: State, problem: Problem) -> Notice:
@@ -115,9 +121,8 @@ def _of_unfinished(state: State, run: UnfinishedRun) -> Notice:
     return Notice("info", unfinished_words(run), detail, tuple(actions), actions[0][0])
 
 
-def _of_nothing_open(state: State) -> Notice:
+def _of_nothing_open(state: State) -> Notice | None:
     if not state.open.recoverable:
-        actions = ((DEMO, "Try the Demo"), (COPY_COMMAND, "Copy Command"))
-        return Notice("info", "No model yet?", words.NO_MODEL_DETAIL, actions, DEMO)
+        return None
     run = state.open.recoverable[0]
     return Notice("info", unfinished_words(run), "", ((REOPEN, f"Open {words.shown_name(run.model)}"),), REOPEN)

@@ -36,6 +36,9 @@ class ActionId(StrEnum):
     DELETE_TAKE = "deleteTakeAction"
     BRING_TAKE_BACK = "bringTakeBackAction"
     ALL_TAKES = "allTakesAction"
+    SHOW_SOUNDS = "showSoundsAction"
+    SHOW_LEARNING = "showLearningAction"
+    SHOW_TAKES = "showTakesAction"
     OPTIONS = "optionsAction"
     INSPECT = "inspectAction"
     CLOSE = "closeAction"
@@ -54,6 +57,9 @@ class ActionId(StrEnum):
 ALWAYS = frozenset(
     {
         ActionId.ALL_TAKES,
+        ActionId.SHOW_SOUNDS,
+        ActionId.SHOW_LEARNING,
+        ActionId.SHOW_TAKES,
         ActionId.OPTIONS,
         ActionId.INSPECT,
         ActionId.PLAY,

@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, Slot
 
 from app.session.activity import Activity, Runner, Subject
 from app.session.estimate import speed_of, training_seconds
+from app.session.state import Page
 from app.session.take_host import TakeHost
 from app.session.tasks import hearing, models, runs, saving, sounds, training, upkeep
 
@@ -63,6 +64,10 @@ class Session(TakeHost):
         # Cleared first, so that the same refusal is read out again.
         self._become(self._state.with_open(model_refusal="", sounds_refusal=""))
         self._become(self._state.with_open(model_refusal=model, sounds_refusal=sounds))
+
+    def show_page(self, page: Page) -> None:
+        """Put a page on the stage."""
+        self._become(replace(self._state, page=page))
 
     # Training
 

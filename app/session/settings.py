@@ -54,6 +54,14 @@ class Settings:
         """Remember the window's size and place."""
         self._store.setValue("geometry", geometry)
 
+    def drawer(self) -> str:
+        """Return the side of the drawer that was open last: "inspect", "options", "closed", "" if nobody chose yet."""
+        return self._text("drawer")
+
+    def set_drawer(self, side: str) -> None:
+        """Remember the open side of the drawer."""
+        self._store.setValue("drawer", side)
+
     def training_speed(self) -> float | None:
         """Return the speed of the last training on this computer, in work per second; None if it is not known."""
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
     from distill_core.training.prior.events import PriorEpochMetrics
     from distill_core.training.prior.trained import TrainedPrior
     from distill_core.training.run_folder.facts import UnfinishedRun
+
+
+class Page(StrEnum):
+    """The pages of the stage, one for each chip."""
+
+    SOUNDS = "sounds"
+    LEARNING = "learning"
+    TAKES = "takes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +133,7 @@ class State:
     """The whole state; the contents of the window follow from it.
 
     `work` and `listen` are the activities of two runners; `problem` is the last failure, unless it is shown elsewhere.
+    `page` is the page on the stage.
     """
 
     open: OpenFiles = field(default_factory=OpenFiles)
@@ -133,6 +143,7 @@ class State:
     work: Activity = Activity.NONE
     listen: Activity = Activity.NONE
     problem: Problem | None = None
+    page: Page = Page.SOUNDS
 
     def with_open(self, **changes: Any) -> State:
         """Return the state with changes in `open`."""
@@ -159,7 +170,23 @@ class State:
         return replace(self, training=self.training.with_epoch(epoch))
 
     def following(self, before: State) -> State:
-        """Return the state with the options that follow from its files, if these or the choices have changed."""
+        """Return the state with the options and the page that follow from its files and its training."""
+        return replace(self, page=self._page_after(before))._with_options_after(before)
+
+    def _page_after(self, before: State) -> Page:
+        """Return the page of the news: a training, a model with a prior, or sounds; none of them turns no page."""
+        if self.is_training and not before.is_training:
+            return Page.LEARNING
+        if self.open.model is not None and before.open.real_path != self.open.real_path:
+            return Page.TAKES if self.open.model.has_prior else self._page_to_begin()
+        if self.open.dataset is not before.open.dataset:
+            return self._page_to_begin()
+        return self.page
+
+    def _page_to_begin(self) -> Page:
+        return Page.SOUNDS
+
+    def _with_options_after(self, before: State) -> State:
         now, then = self.open, before.open
         if now.model is then.model and now.dataset is then.dataset and self.options is before.options:
             return self

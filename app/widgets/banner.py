@@ -1,4 +1,4 @@
-"""A message that stays in the layout for as long as it is true."""
+"""A message in one line that stays in the layout for as long as it is true."""
 
 from __future__ import annotations
 
@@ -7,65 +7,70 @@ from functools import partial
 from itertools import pairwise
 
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
-from PySide6.QtGui import QPainter, QPaintEvent, QPalette, QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtGui import QFont, QPainter, QPaintEvent, QPalette, QResizeEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
 from app.theme import BannerKind, banner_colors, icon, set_primary
 from app.widgets.announce import announce
+from app.widgets.card.body import ElidedLabel
 from app.words import on_button
 
-_NARROW = 560  # below this the buttons stand under the text
-_ICON_SIZE = QSize(24, 24)
+HEIGHT = 34  # px, of one line with a button
+_BUTTON_HEIGHT, _MOST_BUTTONS = 28, 2
+_ICON_SIZE = QSize(20, 20)
 _ICON_NAMES: dict[BannerKind, str] = {"warning": "warning", "error": "error", "info": "info"}
+READ_ALL = "Read All…"
 
 
-def _text_label(parent: QWidget) -> QLabel:
-    label = QLabel(parent)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setWordWrap(True)
-    label.setMinimumWidth(1)  # one long word must not widen the window
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+def _words(parent: QWidget, stretch: int, *, is_bold: bool) -> ElidedLabel:
+    label = ElidedLabel(parent, Qt.TextElideMode.ElideRight)
+    policy = QSizePolicy(
+        QSizePolicy.Policy.Preferred if is_bold else QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed
+    )
+    policy.setHorizontalStretch(stretch)
+    label.setSizePolicy(policy)
+    if is_bold:
+        font = QFont(label.font())
+        font.setBold(True)
+        label.setFont(font)
     return label
 
 
 class Banner(QFrame):
-    """A title, a detail and a few buttons on a coloured ground; hidden until there is a message."""
+    """A title, a detail and up to two buttons on a coloured ground; hidden until there is a message.
+
+    `read_all_wanted()`: the words, or the buttons, need more room than there is.
+    """
 
     action_triggered = Signal(str)
+    read_all_wanted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._kind: BannerKind = "info"
         self._icon = QLabel(self)
-        self._title, self._detail = _text_label(self), _text_label(self)
-        font = self._title.font()
-        font.setBold(True)
-        self._title.setFont(font)
+        self._title, self._detail = _words(self, 0, is_bold=True), _words(self, 1, is_bold=False)
         self._actions: list[tuple[str, str]] = []
         self._buttons: dict[str, QPushButton] = {}
+        self._more = QPushButton(READ_ALL, self)
+        self._more.setFixedHeight(_BUTTON_HEIGHT)
+        self._more.setAutoDefault(True)  # Enter clicks it
+        self._more.clicked.connect(self.read_all_wanted)
+        self.setFixedHeight(HEIGHT)
         self._lay_out()
         self.hide()
 
     def _lay_out(self) -> None:
-        self._words = words = QVBoxLayout()
-        words.addWidget(self._title)
-        words.addWidget(self._detail)
-        beside_icon = QHBoxLayout()
-        beside_icon.setSpacing(10)
-        beside_icon.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
-        beside_icon.addLayout(words, 1)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(10, 0, 3, 0)
+        row.setSpacing(8)
+        row.addWidget(self._icon)
+        row.addWidget(self._title)
+        row.addWidget(self._detail, 1)
         self._button_row = QHBoxLayout()
-        self._direction = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
-        self._direction.addLayout(beside_icon, 1)
-        self._direction.addLayout(self._button_row)
-        self.set_compact(False)
-
-    def set_compact(self, is_compact: bool) -> None:
-        """Take less room around the words."""
-        self._words.setSpacing(0 if is_compact else 2)
-        height = 3 if is_compact else 8
-        self._direction.setContentsMargins(12, height, 12, height)
+        self._button_row.setSpacing(6)
+        row.addLayout(self._button_row)
+        row.addWidget(self._more)
 
     def show_message(
         self,
@@ -75,12 +80,11 @@ class Banner(QFrame):
         actions: Sequence[tuple[str, str]] = (),
         primary: str = "",
     ) -> None:
-        """Show a message; `actions` are (id, text) pairs, `primary` is the id of the advised one."""
+        """Show a message; `actions` are (id, text) pairs, the most advised first; `primary` is the advised one's id."""
         news = self.isHidden() or (kind, title) != (self._kind, self._title.text())
         self._kind = kind
         self._title.setText(title)
         self._detail.setText(detail)
-        self._detail.setVisible(bool(detail))
         self._set_actions(actions)
         for action_id, button in self._buttons.items():
             set_primary(button, action_id == primary)
@@ -88,6 +92,7 @@ class Banner(QFrame):
         self.setAccessibleName(title)
         self.setAccessibleDescription(detail)
         self.show()
+        self._show_more()
         if news:  # a detail that changes with every epoch is not read out each time
             announce(self, f"{title} {detail}".strip(), urgent=kind != "info")
 
@@ -100,8 +105,12 @@ class Banner(QFrame):
         return self._title.text()
 
     def detail(self) -> str:
-        """Return the sentence below the title."""
+        """Return the sentence behind the title."""
         return self._detail.text()
+
+    def actions_shown(self) -> tuple[tuple[str, str], ...]:
+        """Return the (id, text) pairs of the message, those without a button included."""
+        return tuple(self._actions)
 
     def button(self, action_id: str) -> QPushButton:
         """Return the button of an action."""
@@ -116,19 +125,26 @@ class Banner(QFrame):
             button.hide()
             button.deleteLater()
         self._buttons = {action_id: self._new_button(action_id, text) for action_id, text in actions}
-        for earlier, later in pairwise([self._detail, *self._buttons.values()]):
+        for button in [*self._buttons.values()][_MOST_BUTTONS:]:
+            button.hide()
+        for earlier, later in pairwise([self._detail, *self._buttons.values(), self._more]):
             QWidget.setTabOrder(earlier, later)  # new buttons would come last
 
     def _new_button(self, action_id: str, text: str) -> QPushButton:
         button = QPushButton(on_button(text), self)
-        button.setMinimumHeight(28)
+        button.setFixedHeight(_BUTTON_HEIGHT)
         button.setAutoDefault(True)  # Enter clicks it
         button.clicked.connect(partial(self._trigger, action_id))
-        self._button_row.addWidget(button, 0, Qt.AlignmentFlag.AlignVCenter)
+        self._button_row.addWidget(button)
         return button
 
     def _trigger(self, action_id: str) -> None:
         self.action_triggered.emit(action_id)
+
+    def _show_more(self) -> None:
+        """Offer all of the message where it is cut off; with that button there is less room, never more."""
+        is_cut = any(label.shown_text() != label.text() for label in (self._title, self._detail))
+        self._more.setVisible(is_cut or len(self._actions) > _MOST_BUTTONS)
 
     def _recolor(self) -> None:
         colors = banner_colors(self.palette(), self._kind)
@@ -146,10 +162,14 @@ class Banner(QFrame):
             self._recolor()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Put the buttons below the text if there is little room."""
+        """Offer all of the message if it no longer fits."""
         super().resizeEvent(event)
-        narrow = event.size().width() < _NARROW
-        self._direction.setDirection(QBoxLayout.Direction.TopToBottom if narrow else QBoxLayout.Direction.LeftToRight)
+        if event.size().width() != event.oldSize().width():
+            self._more.hide()
+            layout = self.layout()
+            assert layout is not None
+            layout.activate()
+            self._show_more()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the ground."""

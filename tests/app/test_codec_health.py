@@ -171,13 +171,13 @@ def test_a_poor_codec_is_warned_of_until_it_is_trained_on(
 def test_the_window_warns_and_another_model_takes_the_warning_away(
     qtbot: QtBot, window: MainWindow, poor: Path, tiny_model: Path, sounds_folder: Path
 ) -> None:
-    banner = window.training.memorization_banner
+    banner = window.notices.memorization_banner
     window.commands.open_model(poor)
     window.commands.open_sounds(sounds_folder)
     settle(qtbot, window)
     assert banner.isVisible()
     assert (banner.title(), banner.detail()) == (POOR_CODEC, f"{DEAD} {ADVICE}")
-    assert window.training.train_button.isEnabled(), "it stops nothing"
+    assert window.stage.train_button.isEnabled(), "it stops nothing"
     picture = window.inspect.findChild(HealthPicture)
     assert isinstance(picture, HealthPicture)
     assert "Level 2: 6% in use, perplexity 1.0, dead" in picture.accessibleDescription()

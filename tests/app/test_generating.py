@@ -464,13 +464,13 @@ def test_training_with_and_without_a_listener_ends_in_the_same_weights(
 def test_the_best_so_far_is_heard_beside_stop(
     qtbot: QtBot, window: MainWindow, tiny_model: Path, sounds_folder: Path
 ) -> None:
-    session, button = session_of(window), window.training.best_button
+    session, button = session_of(window), window.stage.best_button
     window.commands.open_model(tiny_model)
     window.commands.open_sounds(sounds_folder)
     settle(qtbot, window)
     assert not button.isVisible()
     window.options.form.set_overrides({**SMALL, "max_epochs": 100_000, "patience": 0})
-    window.training.train_button.click()
+    window.stage.train_button.click()
     assert button.isVisible()
     qtbot.waitUntil(button.isEnabled, timeout=WAIT_MS)
     with qtbot.waitSignal(session.take_made, timeout=WAIT_MS):
@@ -495,10 +495,10 @@ def test_a_take_that_is_heard_outlives_its_training_and_the_new_priors_follows(
     window.commands.open_sounds(sounds_folder)
     settle(qtbot, window)
     window.options.form.set_overrides({**SMALL, "max_epochs": 100_000, "patience": 0})
-    window.training.train_button.click()
-    qtbot.waitUntil(window.training.best_button.isEnabled, timeout=WAIT_MS)
+    window.stage.train_button.click()
+    qtbot.waitUntil(window.stage.best_button.isEnabled, timeout=WAIT_MS)
     with qtbot.waitSignal(session.sound_block, timeout=WAIT_MS):
-        window.training.best_button.click()
+        window.stage.best_button.click()
     session.stop()
     qtbot.waitUntil(lambda: len(streaming) == 1, timeout=WAIT_MS)
     session.set_take_options(SHORT)

@@ -67,8 +67,8 @@ def test_a_card_is_as_high_before_it_is_filled(qtbot: QtBot) -> None:
 
 
 def test_nothing_looks_chosen_at_the_start(window: MainWindow) -> None:
-    assert not window.sources.model_card.hasFocus()
-    assert not window.sources.model_card.body.button.hasFocus()
+    assert not window.chips.model_card.hasFocus()
+    assert not window.chips.model_card.body.button.hasFocus()
 
 
 def test_the_status_bar_names_the_device(window: MainWindow) -> None:
@@ -79,7 +79,7 @@ def test_the_size_line_follows_the_model_and_the_options(
     qtbot: QtBot, window: MainWindow, sounds_folder: Path, tiny_model: Path
 ) -> None:
     def shown() -> str:
-        return window.sources.sounds_card.accessibleDescription()
+        return window.chips.sounds_card.accessibleDescription()
 
     session = session_of(window)
     window.commands.open_sounds(sounds_folder)
@@ -93,7 +93,7 @@ def test_the_size_line_follows_the_model_and_the_options(
 
 
 def test_cancelled_scanning_leaves_the_card_as_it_was(qtbot: QtBot, window: MainWindow, sounds_folder: Path) -> None:
-    session, card = session_of(window), window.sources.sounds_card
+    session, card = session_of(window), window.chips.sounds_card
     session.progress.connect(
         lambda progress: card.link_activated.emit("cancel"), Qt.ConnectionType.SingleShotConnection
     )
@@ -109,10 +109,10 @@ def test_a_refusal_goes_with_the_next_drop(window: MainWindow, tmp_path: Path) -
     commands: Commands = window.commands
     (tmp_path / "pack.zip").touch()
     commands.take_drop([QUrl.fromLocalFile(str(tmp_path / "pack.zip"))], "window")
-    assert window.sources.sounds_card.refusal()
+    assert window.chips.sounds_card.refusal()
     commands.take_drop([QUrl("https://example.org/x.distill")], "window")
-    assert window.sources.model_card.refusal()
-    assert not window.sources.sounds_card.refusal()
+    assert window.chips.model_card.refusal()
+    assert not window.chips.sounds_card.refusal()
 
 
 def test_a_dialog_shows_a_list_at_once_and_names_as_they_are(qtbot: QtBot, window: MainWindow) -> None:

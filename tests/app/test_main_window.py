@@ -119,20 +119,20 @@ def test_the_empty_window(window: MainWindow) -> None:
 def test_drop_train_save_reopen(qtbot: QtBot, ready: MainWindow, tiny_model: Path) -> None:
     session, epochs = session_of(ready), []
     session.epoch_finished.connect(epochs.append)
-    assert "Ready. 6 sounds" in ready.training.sentence.text()
+    assert "Ready. 6 sounds" in ready.stage.sentence.text()
     _train(qtbot, ready)
     assert [epoch.epoch for epoch in epochs] == [1, 2, 3]
-    assert ready.training.plot.epoch_count == 3
+    assert ready.learning.plot.epoch_count == 3
     assert ready.isWindowModified()
     assert _button(ready).text() == "Train Again"
-    assert ready.training.notice_banner.isVisible()
+    assert ready.notices.notice_banner.isVisible()
     _action(ready, ActionId.SAVE_PRIOR).trigger()
     settle(qtbot, ready)
     assert not ready.isWindowModified()
     assert not session.state.training.unsaved
     assert load_model_v2(tiny_model).prior is not None
     assert "frames" in ready.inspect.view.as_text()
-    assert ready.training.plot.epoch_count == 3
+    assert ready.learning.plot.epoch_count == 3
     assert ready.statusBar().currentMessage().startswith("Saved into tiny.distill. The older Distill no longer opens")
 
 
@@ -200,7 +200,7 @@ def test_stop_keeps_the_best(qtbot: QtBot, ready: MainWindow) -> None:
     assert session.state.training.trained is not None
     assert session.state.training.trained.stopped_early
     assert session.state.training.unsaved
-    assert ready.training.sentence.text().startswith("Stopped: perplexity ")
+    assert ready.stage.sentence.text().startswith("Stopped: perplexity ")
 
 
 def test_stopping_at_once_leaves_nothing_to_save(qtbot: QtBot, ready: MainWindow) -> None:
@@ -209,14 +209,14 @@ def test_stopping_at_once_leaves_nothing_to_save(qtbot: QtBot, ready: MainWindow
     _button(ready).click()
     settle(qtbot, ready)
     assert not session_of(ready).state.training.unsaved
-    assert ready.training.sentence.text() == "Stopped before the first epoch: nothing to save."
+    assert ready.stage.sentence.text() == "Stopped before the first epoch: nothing to save."
 
 
 def test_a_model_and_a_folder_in_quick_succession_are_both_taken(
     qtbot: QtBot, window: MainWindow, tiny_model: Path, sounds_folder: Path
 ) -> None:
-    assert _drop(window.sources.sounds_card, sounds_folder)
-    assert _drop(window.sources.model_card, tiny_model)
+    assert _drop(window.chips.sounds_card, sounds_folder)
+    assert _drop(window.chips.model_card, tiny_model)
     settle(qtbot, window)
     assert session_of(window).state.open.is_ready
 
@@ -241,7 +241,7 @@ def _empty(folder: Path, *names: str) -> list[Path]:
 
 
 def test_wrong_drops_are_answered_in_place(window: MainWindow, qtbot: QtBot, tmp_path: Path, tiny_model: Path) -> None:
-    model_card, sounds_card = window.sources.model_card, window.sources.sounds_card
+    model_card, sounds_card = window.chips.model_card, window.chips.sounds_card
     picture, archive = _empty(tmp_path, "cover.jpg", "pack.zip")
     assert _drop(model_card, picture)
     assert "“cover.jpg” is not a Distill model." in _texts(model_card)
@@ -274,7 +274,7 @@ def test_what_a_drag_would_do_is_seen_before_it_is_dropped(
     ]
     for paths, *wanted in looks:
         seen = []
-        for card in (window.sources.model_card, window.sources.sounds_card):
+        for card in (window.chips.model_card, window.chips.sounds_card):
             assert _enter(card, *paths)  # what is not taken is answered in words
             seen.append(card.drag_state())
             QApplication.sendEvent(card, QDragLeaveEvent())
@@ -291,22 +291,22 @@ def test_sounds_come_from_several_places_in_one_drop(
     sources = (Path(shutil.move(one, first)).parent, Path(shutil.move(two, second)).parent, three)
     _empty(first, "more.zip", ".far away.wav.icloud")
     beside = _empty(tmp_path, "cover.jpg", "pack.zip")
-    assert _drop(window.sources.model_card, beside[0], sources[0], tiny_model, *sources[1:], beside[1])
-    assert "Looking through kicks and 4 more…" in _texts(window.sources.sounds_card)
+    assert _drop(window.chips.model_card, beside[0], sources[0], tiny_model, *sources[1:], beside[1])
+    assert "Looking through kicks and 4 more…" in _texts(window.chips.sounds_card)
     settle(qtbot, window)
     dataset = session_of(window).state.open.dataset
     assert dataset.sources == sources
     assert [file.name for file in dataset.files] == ["kicks/sound 0.wav", "snares/sound 1.flac", "sound 2.wav"]
     cloud, others = "1 file is in iCloud only", "2 archives and 1 other file passed over"
-    assert {"kicks and 2 more", cloud, others} <= set(_texts(window.sources.sounds_card).splitlines())
-    window.sources.sounds_card.link_activated.emit("showFiles")
+    assert {"kicks and 2 more", cloud, others} <= set(_texts(window.chips.sounds_card).splitlines())
+    window.chips.sounds_card.link_activated.emit("showFiles")
     listed = window.commands.files.dialog
     assert listed.about.text().splitlines() == [*map(str, sources), f"{cloud}, {others}."]
     assert _drop(window, sounds_folder)
     settle(qtbot, window)
     assert session_of(window).state.open.dataset.sources == (sounds_folder,)
     assert window.commands.files.dialog is None
-    assert "passed over" not in _texts(window.sources.sounds_card)
+    assert "passed over" not in _texts(window.chips.sounds_card)
     assert session_of(window).settings.last_folder("sounds") == sounds_folder
 
 
@@ -323,7 +323,7 @@ def test_a_training_has_the_sounds_of_each_place(
 def test_text_that_is_dragged_is_answered_for_what_it_is(window: MainWindow) -> None:
     data = QMimeData()
     data.setText("drums.distill")
-    for card in (window.sources.model_card, window.sources.sounds_card):
+    for card in (window.chips.model_card, window.chips.sounds_card):
         window.statusBar().clearMessage()
         QApplication.sendEvent(card, QDragEnterEvent(QPoint(9, 9), Qt.DropAction.CopyAction, data, *HELD))
         assert window.statusBar().currentMessage() == "Only files on this computer can be dropped."
@@ -337,12 +337,12 @@ def test_files_that_cannot_be_opened_are_refused_on_their_card(
     empty.mkdir()
     _drop(ready, damaged, empty)
     settle(qtbot, ready)
-    assert "damaged or not a Distill model" in _texts(ready.sources.model_card)
-    assert "No sounds in “empty”." in _texts(ready.sources.sounds_card)
+    assert "damaged or not a Distill model" in _texts(ready.chips.model_card)
+    assert "No sounds in “empty”." in _texts(ready.chips.sounds_card)
     state = session_of(ready).state
     assert state.open.model is not None
     assert state.open.model.path == tiny_model
-    assert "tiny.distill" in _texts(ready.sources.model_card)
+    assert "tiny.distill" in _texts(ready.chips.model_card)
 
 
 def test_drops_are_refused_while_training(qtbot: QtBot, ready: MainWindow, tiny_model: Path) -> None:
@@ -350,7 +350,7 @@ def test_drops_are_refused_while_training(qtbot: QtBot, ready: MainWindow, tiny_
     _button(ready).click()
     assert not _drop(ready, tiny_model)
     assert "Stop training" in ready.statusBar().currentMessage()
-    assert not _drop(ready.sources.model_card, tiny_model)
+    assert not _drop(ready.chips.model_card, tiny_model)
     ready.commands.stop()
     settle(qtbot, ready)
 
@@ -454,13 +454,13 @@ def test_a_save_that_fails_keeps_the_prior_and_says_so(qtbot: QtBot, ready: Main
     settle(qtbot, ready)
     assert tiny_model.read_bytes() == changed
     assert session_of(ready).state.training.unsaved
-    assert "changed by another program" in _texts(ready.training.notice_banner)
+    assert "changed by another program" in _texts(ready.notices.notice_banner)
 
 
 def test_wrong_options_keep_training_from_starting(ready: MainWindow) -> None:
     ready.options.form.set_overrides({"hidden_size": 32, "num_heads": 5})
     assert not _button(ready).isEnabled()
-    assert "options" in ready.training.sentence.text()
+    assert "options" in ready.stage.sentence.text()
     assert not _action(ready, ActionId.TRAIN).isEnabled()
     ready.options.form.set_overrides({})
     assert _button(ready).isEnabled()
@@ -474,7 +474,7 @@ def test_recent_models_are_listed_and_forgotten_when_gone(
     assert recents.actions()[0].text() == "tiny.distill"
     tiny_model.rename(tmp_path / "elsewhere.distill")
     recents.actions()[0].trigger()
-    assert "has moved" in _texts(ready.sources.model_card)
+    assert "has moved" in _texts(ready.chips.model_card)
     recents.aboutToShow.emit()
     assert "tiny.distill" not in [action.text() for action in recents.actions()]
 
@@ -482,8 +482,8 @@ def test_recent_models_are_listed_and_forgotten_when_gone(
 def test_twenty_thousand_set_texts(window: MainWindow) -> None:
     """A PySide6 that loses a reference to None at each call would end the process here."""
     for number in range(20_000):
-        window.training.sentence.setText(str(number))
-    assert window.training.sentence.text() == "19999"
+        window.stage.sentence.setText(str(number))
+    assert window.stage.sentence.text() == "19999"
 
 
 def test_garbage_with_dialogs_while_training(qtbot: QtBot, ready: MainWindow) -> None:
@@ -518,7 +518,7 @@ def test_a_session_that_nobody_closed_does_not_end_the_process() -> None:
 def test_a_second_model_still_waiting_is_named(qtbot: QtBot, window: MainWindow, tiny_model: Path) -> None:
     other = Path(shutil.copy(tiny_model, tiny_model.with_name("other.distill")))
     sentences = []
-    session_of(window).state_changed.connect(lambda state: sentences.append(window.training.sentence.text()))
+    session_of(window).state_changed.connect(lambda state: sentences.append(window.stage.sentence.text()))
     assert _drop(window, tiny_model)
     assert _drop(window, other)
     settle(qtbot, window)
@@ -601,18 +601,18 @@ def test_a_failed_save_is_forgotten_when_the_next_succeeds(qtbot: QtBot, ready: 
     moved = tiny_model.rename(tiny_model.with_name("moved.distill"))
     _action(ready, ActionId.SAVE_PRIOR).trigger()
     settle(qtbot, ready)
-    assert "There is no file" in _texts(ready.training.notice_banner)
+    assert "There is no file" in _texts(ready.notices.notice_banner)
     moved.rename(tiny_model)
     _action(ready, ActionId.SAVE_PRIOR).trigger()
     settle(qtbot, ready)
     assert not session_of(ready).state.training.unsaved
-    assert not ready.training.notice_banner.isVisible()
+    assert not ready.notices.notice_banner.isVisible()
 
 
 def test_in_the_smallest_window_the_curve_can_be_read_beside_a_banner(qtbot: QtBot, ready: MainWindow) -> None:
     ready.resize(ready.minimumSize())
     _train(qtbot, ready)
-    banner, plot = ready.training.notice_banner, ready.training.plot
+    banner, plot = ready.notices.notice_banner, ready.learning.plot
     qtbot.waitUntil(lambda: ready.takes.clips and not ready.takes.visibleRegion().isEmpty())
     assert (banner.isVisible(), ready.size()) == (True, ready.minimumSize())
     assert plot.height() >= plot.minimumSizeHint().height()
@@ -637,10 +637,10 @@ def test_odd_names_are_shown_as_they_are(
     assert session_of(window).state.open.model.path == model
     _train(qtbot, window)
     assert max([*widths, window.minimumSizeHint().width()]) == width
-    assert window.training.sentence.textFormat() == Qt.TextFormat.PlainText
+    assert window.stage.sentence.textFormat() == Qt.TextFormat.PlainText
     assert "\n" not in window.windowTitle()
     assert not any("<br>" in widget.toolTip() for widget in window.findChildren(QWidget))
-    (save,) = (button for button in window.training.notice_banner.findChildren(QPushButton) if button.isVisible())
+    (save,) = (button for button in window.notices.notice_banner.findChildren(QPushButton) if button.isVisible())
     assert save.text().startswith("Save into ")
     assert save.text().replace("&&", "").count("&") == 0
     save.click()
@@ -657,7 +657,7 @@ def test_a_drop_is_taken_as_a_copy(qtbot: QtBot, window: MainWindow, tiny_model:
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(tiny_model))])
     either = Qt.DropAction.CopyAction | Qt.DropAction.MoveAction
-    for widget in (window, window.sources.model_card):
+    for widget in (window, window.chips.model_card):
         for kind, where in ((QDragEnterEvent, QPoint(9, 9)), (QDropEvent, QPointF(9, 9))):
             event = kind(where, either, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ShiftModifier)
             QApplication.sendEvent(widget, event)
@@ -669,9 +669,9 @@ def test_a_file_dropped_on_any_part_is_opened(qtbot: QtBot, window: MainWindow, 
     """Text fields would take its address as text."""
     from PySide6.QtWidgets import QLineEdit
 
-    qtbot.waitUntil(lambda: window.training.plot._canvas is not None)
+    qtbot.waitUntil(lambda: window.learning.plot._canvas is not None)
     assert not any(field.acceptDrops() for field in window.findChildren(QLineEdit))
-    for widget in (window.training.plot._canvas, window.inspect, window.options.form):
+    for widget in (window.learning.plot._canvas, window.inspect, window.options.form):
         assert _drop(widget, tiny_model)
         settle(qtbot, window)
         assert session_of(window).state.open.model.path == tiny_model
@@ -684,7 +684,7 @@ def test_a_demo_that_cannot_be_copied_is_refused_in_words(
     monkeypatch.setattr("app.flows.commands.QStandardPaths.writableLocation", lambda kind: str(tmp_path / "home"))
     window.commands.try_demo()
     settle(qtbot, window)
-    assert "The demo can't be copied" in _texts(window.sources.model_card)
+    assert "The demo can't be copied" in _texts(window.chips.model_card)
 
 
 def test_one_crash_dialog_at_a_time(window: MainWindow) -> None:
@@ -709,21 +709,21 @@ def test_new_sounds_after_a_saved_training_are_ready(qtbot: QtBot, ready: MainWi
     _train(qtbot, ready)
     ready.commands.open_sounds(sounds_folder)
     settle(qtbot, ready)
-    assert ready.training.sentence.text().startswith("Finished: ")
+    assert ready.stage.sentence.text().startswith("Finished: ")
     ready.commands.saving.save()
     settle(qtbot, ready)
     ready.commands.open_sounds(sounds_folder)
     settle(qtbot, ready)
-    assert ready.training.sentence.text().startswith("Ready. 6 sounds")
+    assert ready.stage.sentence.text().startswith("Ready. 6 sounds")
 
 
 def test_the_tab_key_reaches_the_banner_before_the_plot(qtbot: QtBot, window: MainWindow) -> None:
-    card, plot = window.sources.sounds_card, window.training.plot
+    card, plot = window.chips.sounds_card, window.learning.plot
     after, chain = card.nextInFocusChain(), []
     while after is not card:
         chain.append(after)
         after = after.nextInFocusChain()
-    demo, copy = (window.training.notice_banner.button(name) for name in ("demo", "copyCommand"))
+    demo, copy = (window.notices.notice_banner.button(name) for name in ("demo", "copyCommand"))
     assert chain.index(demo) < chain.index(copy) < chain.index(plot)
 
 
@@ -732,12 +732,12 @@ def test_a_sound_that_changed_since_the_scan_is_named(qtbot: QtBot, ready: MainW
     sounds[0].unlink()
     shutil.copy(sounds[1], sounds[2])
     _train(qtbot, ready)
-    said = ready.sources.sounds_card.refusal()
+    said = ready.chips.sounds_card.refusal()
     assert said.startswith("Left out of the training: sound 0.wav (")
     assert said.endswith(", and 1 more file.")
     ready.commands.open_sounds(sounds_folder)
     settle(qtbot, ready)
-    assert ready.sources.sounds_card.refusal() == ""
+    assert ready.chips.sounds_card.refusal() == ""
 
 
 def test_choosing_flat_shows_and_trains_what_flat_takes(qtbot: QtBot, ready: MainWindow) -> None:

@@ -505,7 +505,7 @@ def filled(qtbot: QtBot, window: MainWindow, tiny_model: Path, sounds_folder: Pa
 
 
 def _open_list(window: MainWindow) -> FilesDialog:
-    window.sources.sounds_card.link_activated.emit("showFiles")
+    window.chips.sounds_card.link_activated.emit("showFiles")
     assert window.commands.files.dialog is not None
     return window.commands.files.dialog
 
@@ -612,7 +612,7 @@ def test_space_plays_unless_something_else_takes_it(qtbot: QtBot, filled: MainWi
     player = session_of(filled).player
     player.show(_playable("take"))
     player.changed.connect(lambda: toggled.append(True))
-    filled.training.plot.setFocus()
+    filled.learning.plot.setFocus()
     QTest.keyClick(filled.focusWidget(), Qt.Key.Key_Space)
     assert len(toggled) == 1
     field = QLineEdit(filled)

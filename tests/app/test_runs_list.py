@@ -108,7 +108,7 @@ def test_a_row_opens_its_model(qtbot: QtBot, window: MainWindow, tiny_model: Pat
     dialog.open_button.click()
     settle(qtbot, window)
     assert window.actions_table.runs.dialog is None
-    assert "Unfinished training found" in window.training.notice_banner.title()
+    assert "Unfinished training found" in window.notices.notice_banner.title()
 
 
 def test_a_training_whose_model_moved_is_listed_and_found_by_it(
@@ -123,10 +123,10 @@ def test_a_training_whose_model_moved_is_listed_and_found_by_it(
     dialog.reject()
     window.commands.open_model(moved)
     settle(qtbot, window)
-    assert "It was into “tiny.distill”" in window.training.notice_banner.detail()
+    assert "It was into “tiny.distill”" in window.notices.notice_banner.detail()
     window.commands.open_sounds(sounds_folder)
     settle(qtbot, window)
-    window.training.notice_banner.button("continue").click()
+    window.notices.notice_banner.button("continue").click()
     qtbot.waitUntil(lambda: session_of(window).state.training.unsaved, timeout=WAIT_MS)
     settle(qtbot, window)
     window.commands.saving.save()
@@ -150,7 +150,7 @@ def test_discarding_asks_and_takes_the_notice_along(
     settle(qtbot, window)
     assert not stored_run(run_id).exists
     assert _column(dialog, "Model") == []
-    assert not window.training.notice_banner.isVisible()
+    assert not window.notices.notice_banner.isVisible()
 
 
 def test_what_cannot_be_read_can_be_discarded_alone(

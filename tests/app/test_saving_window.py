@@ -37,7 +37,7 @@ def _change(path: Path) -> bytes:
 
 
 def _press(qtbot: QtBot, window: MainWindow, text: str) -> None:
-    banner = window.training.notice_banner
+    banner = window.notices.notice_banner
 
     def shown() -> list[QPushButton]:
         return [button for button in banner.findChildren(QPushButton) if button.isVisible() and button.text() == text]
@@ -58,14 +58,14 @@ def test_a_changed_file_is_replaced_only_when_asked_and_kept_as_backup(
     _action(ready, ActionId.SAVE_PRIOR).trigger()
     settle(qtbot, ready)
     assert tiny_model.read_bytes() == changed
-    assert "changed by another program" in _texts(ready.training.notice_banner)
+    assert "changed by another program" in _texts(ready.notices.notice_banner)
     _press(qtbot, ready, "Replace, Keep a Backup")
     settle(qtbot, ready)
     assert not session_of(ready).state.training.unsaved
     assert read_summary(tiny_model).has_prior
     assert read_summary(tiny_model).name == "changed meanwhile"
     assert _backup(tiny_model).read_bytes() == changed
-    assert not ready.training.notice_banner.isVisible()
+    assert not ready.notices.notice_banner.isVisible()
 
 
 def test_beside_a_changed_file_a_copy_can_be_saved(
@@ -116,7 +116,7 @@ def test_a_version_before_that_does_not_open_is_told(qtbot: QtBot, ready: MainWi
     _backup(tiny_model).write_bytes(b"PK\x03\x04" + bytes(5000))
     _action(ready, ActionId.RESTORE).trigger()
     settle(qtbot, ready)
-    assert "tiny.distill.bak" in _texts(ready.training.notice_banner)
+    assert "tiny.distill.bak" in _texts(ready.notices.notice_banner)
     assert read_summary(tiny_model).has_prior
 
 
@@ -137,13 +137,13 @@ def test_a_read_only_file_is_told_at_once_and_a_copy_is_asked_for(
     ready.commands.open_model(tiny_model)
     settle(qtbot, ready)
     told = "This file is read-only; you'll be asked where to save a copy."
-    assert told in _texts(ready.sources.model_card)
+    assert told in _texts(ready.chips.model_card)
     (tmp_path / "pack.zip").touch()
     ready.commands.take_drop([QUrl.fromLocalFile(str(tmp_path / "pack.zip"))], "window")
-    assert "is an archive" in _texts(ready.sources.sounds_card)
-    assert told in _texts(ready.sources.model_card)
+    assert "is an archive" in _texts(ready.chips.sounds_card)
+    assert told in _texts(ready.chips.model_card)
     _train(qtbot, ready)
-    assert told in _texts(ready.sources.model_card)
+    assert told in _texts(ready.chips.model_card)
     prompts.paths["copy"] = tmp_path / "copy.distill"
     ready.commands.saving.save()
     settle(qtbot, ready)

@@ -48,7 +48,7 @@ def test_the_main_job_with_a_toy_prior_on_a_toy_codec(qtbot: QtBot, opened: Main
     form.set_overrides({"architecture": "toy", "max_epochs": 3, "device": "cpu", "variants": 1})
     session.settings.set_training_speed(1e6)
     assert session.estimate_seconds() > 0
-    opened.training.train_button.click()
+    opened.stage.train_button.click()
     settle(qtbot, opened)
     trained = session.state.training.trained
     assert trained is not None

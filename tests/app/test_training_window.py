@@ -36,7 +36,7 @@ KEEP = {ActionId.KEEP_BEST, ActionId.KEEP_LAST, ActionId.KEEP_BEFORE_MEMORIZING}
 
 
 def _buttons(window: MainWindow) -> list[str]:
-    banners = (window.training.memorization_banner, window.training.notice_banner)
+    banners = (window.notices.memorization_banner, window.notices.notice_banner)
     shown = [button for banner in banners for button in banner.findChildren(QPushButton) if button.isVisible()]
     return [button.text() for button in shown]
 
@@ -88,7 +88,7 @@ def with_good_prior(
 
 
 def test_memorizing_offers_to_stop_and_keep_what_came_before(qtbot: QtBot, ready: MainWindow) -> None:
-    session, banner = session_of(ready), ready.training.memorization_banner
+    session, banner = session_of(ready), ready.notices.memorization_banner
     ready.options.form.set_overrides({**BY_HEART, **LONG})
     _button(ready).click()
     qtbot.waitUntil(lambda: session.state.is_memorizing, timeout=WAIT_MS)
@@ -101,28 +101,28 @@ def test_memorizing_offers_to_stop_and_keep_what_came_before(qtbot: QtBot, ready
     banner.button("stop").click()
     settle(qtbot, ready)
     assert not banner.isVisible()
-    assert "Memorizing since epoch" in ready.training.plot.accessibleDescription()
+    assert "Memorizing since epoch" in ready.learning.plot.accessibleDescription()
     trained = session.state.training.trained
     assert trained is not None
     assert trained.kept == kept
-    assert ready.training.sentence.text().startswith(f"Stopped: perplexity {kept.val_perplexity:.2f} at epoch")
+    assert ready.stage.sentence.text().startswith(f"Stopped: perplexity {kept.val_perplexity:.2f} at epoch")
     _save(qtbot, ready)
     facts = session.state.open.model.prior_metadata
     assert (facts["kept_epoch"], facts["run_verdict"]) == (kept.epoch, "memorizing")
     assert "Worst verdict of the run: memorizing" in ready.inspect.view.as_text()
-    assert f"perplexity {kept.val_perplexity:.2f}, " in _texts(ready.sources.model_card)
+    assert f"perplexity {kept.val_perplexity:.2f}, " in _texts(ready.chips.model_card)
 
 
 def test_copies_are_told_before_and_warned_of_in_milder_words(qtbot: QtBot, ready: MainWindow, copies: Path) -> None:
-    session, banner = session_of(ready), ready.training.memorization_banner
+    session, banner = session_of(ready), ready.notices.memorization_banner
     ready.commands.open_sounds(copies)
     settle(qtbot, ready)
-    assert "All 9 files are one sound" in ready.training.sentence.text()
+    assert "All 9 files are one sound" in ready.stage.sentence.text()
     ready.options.form.set_overrides({**BY_HEART, **LONG})
     with qtbot.waitSignal(session.training_started, timeout=WAIT_MS):
         _button(ready).click()
-    assert "All 9 sounds are one sound to this model" in ready.training.notice_banner.detail()
-    assert ready.training.notice_banner.isVisible()
+    assert "All 9 sounds are one sound to this model" in ready.notices.notice_banner.detail()
+    assert ready.notices.notice_banner.isVisible()
     qtbot.waitUntil(banner.isVisible, timeout=WAIT_MS)
     assert "listen for copies" in banner.detail()
     assert _buttons(ready) == ["Explain"]
@@ -137,13 +137,13 @@ def test_copies_are_told_before_and_warned_of_in_milder_words(qtbot: QtBot, read
 @pytest.mark.parametrize("architecture", ["flat", "frames"])
 def test_the_limit_is_drawn_for_both_architectures(qtbot: QtBot, ready: MainWindow, architecture: str) -> None:
     _train_with(qtbot, ready, {**SMALL, "max_epochs": 1, "architecture": architecture})
-    assert "Very predictable below 2.0." in ready.training.plot.accessibleDescription()
+    assert "Very predictable below 2.0." in ready.learning.plot.accessibleDescription()
 
 
 def test_variants_are_prepared_between_epochs_and_named(qtbot: QtBot, ready: MainWindow) -> None:
     session, sentences = session_of(ready), []
-    session.progress.connect(lambda progress: sentences.append((progress.phase, ready.training.sentence.text())))
-    session.step_finished.connect(lambda step: sentences.append(("step", ready.training.sentence.text())))
+    session.progress.connect(lambda progress: sentences.append((progress.phase, ready.stage.sentence.text())))
+    session.step_finished.connect(lambda step: sentences.append(("step", ready.stage.sentence.text())))
     _train_with(qtbot, ready, {**SMALL, "max_epochs": 3, "variants": 2})
     phases = [phase for phase, _ in sentences]
     assert phases.index("step") < phases.index("variants"), "the first epoch is of the sounds as they are"
@@ -163,8 +163,8 @@ def test_an_epoch_that_is_rolled_back_is_told(qtbot: QtBot, ready: MainWindow) -
     trained = session.state.training.trained
     assert trained is not None
     assert trained.ended is Ended.DIVERGED
-    assert ready.training.sentence.text().startswith("Ended because it diverged again and again: perplexity ")
-    assert "Training ended because it diverged again and again." in ready.training.notice_banner.detail()
+    assert ready.stage.sentence.text().startswith("Ended because it diverged again and again: perplexity ")
+    assert "Training ended because it diverged again and again." in ready.notices.notice_banner.detail()
 
 
 # What is kept
@@ -173,7 +173,7 @@ def test_an_epoch_that_is_rolled_back_is_told(qtbot: QtBot, ready: MainWindow) -
 def test_which_weights_are_kept_can_be_chosen_in_menu_and_notice(
     qtbot: QtBot, ready: MainWindow, tiny_model: Path
 ) -> None:
-    session, notice = session_of(ready), ready.training.notice_banner
+    session, notice = session_of(ready), ready.notices.notice_banner
     assert not any(_action(ready, action).isEnabled() for action in KEEP)
     _train_with(qtbot, ready, {**BY_HEART, "max_epochs": 12, "patience": 0})
     trained = session.state.training.trained
@@ -188,7 +188,7 @@ def test_which_weights_are_kept_can_be_chosen_in_menu_and_notice(
     assert f"Epoch {last}, the last, is kept" in notice.detail()
     assert "The verdict: memorizing" in notice.detail()
     assert [action for action in KEEP if _action(ready, action).isEnabled()] == [ActionId.KEEP_BEST]
-    assert f" at epoch {last}, the last." in ready.training.sentence.text()
+    assert f" at epoch {last}, the last." in ready.stage.sentence.text()
     _save(qtbot, ready)
     assert not any(_action(ready, action).isEnabled() for action in KEEP)
     facts = read_summary(tiny_model).prior_metadata
@@ -213,11 +213,11 @@ def test_a_prior_no_better_than_guessing_goes_into_a_model_without_one_and_says_
 ) -> None:
     _train_with(qtbot, ready, {**SMALL, "max_epochs": 1})
     note = "The prior is no better than guessing by frequency"
-    assert note in ready.training.notice_banner.detail()
+    assert note in ready.notices.notice_banner.detail()
     _save(qtbot, ready)
     assert prompts.asked == []
     assert read_summary(tiny_model).has_prior
-    assert note in ready.training.sentence.text()
+    assert note in ready.stage.sentence.text()
 
 
 def test_a_worse_prior_replaces_a_good_one_only_when_asked_for(

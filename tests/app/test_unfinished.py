@@ -67,12 +67,12 @@ def opened(qtbot: QtBot, window: MainWindow, folder: RunFolder, tiny_model: Path
 def test_continue_goes_on_with_the_sounds_it_had(
     qtbot: QtBot, opened: MainWindow, folder: RunFolder, tiny_model: Path
 ) -> None:
-    banner = opened.training.notice_banner
+    banner = opened.notices.notice_banner
     assert "Unfinished training found: epoch 2 of 4, best perplexity" in banner.title()
     banner.button("continue").click()
     qtbot.waitUntil(lambda: session_of(opened).state.training.unsaved, timeout=WAIT_MS)
     settle(qtbot, opened)
-    assert opened.training.plot.epoch_count == 4
+    assert opened.learning.plot.epoch_count == 4
     trained = session_of(opened).state.training.trained
     assert trained is not None
     assert len(trained.history) == 4
@@ -85,11 +85,11 @@ def test_continue_goes_on_with_the_sounds_it_had(
 
 
 def test_the_best_can_be_used_as_it_is(qtbot: QtBot, opened: MainWindow, folder: RunFolder, tiny_model: Path) -> None:
-    opened.training.notice_banner.button("useBest").click()
+    opened.notices.notice_banner.button("useBest").click()
     settle(qtbot, opened)
     assert session_of(opened).state.training.unsaved
-    assert "not saved yet" in opened.training.notice_banner.title()
-    assert opened.training.sentence.text().startswith("Stopped: perplexity ")
+    assert "not saved yet" in opened.notices.notice_banner.title()
+    assert opened.stage.sentence.text().startswith("Stopped: perplexity ")
     opened.commands.saving.save()
     settle(qtbot, opened)
     metadata = read_summary(tiny_model).prior_metadata
@@ -103,17 +103,17 @@ def test_which_state_was_taken_for_a_damaged_one_is_told(qtbot: QtBot, opened: M
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
-    opened.training.notice_banner.button("useBest").click()
+    opened.notices.notice_banner.button("useBest").click()
     settle(qtbot, opened)
     told = "newest state of the unfinished training is damaged; the one of epoch 1 is taken"
-    assert told in opened.training.notice_banner.detail()
+    assert told in opened.notices.notice_banner.detail()
     assert told in opened.statusBar().currentMessage()
 
 
 def test_it_can_be_given_up(qtbot: QtBot, opened: MainWindow, folder: RunFolder) -> None:
-    opened.training.notice_banner.button("discard").click()
+    opened.notices.notice_banner.button("discard").click()
     settle(qtbot, opened)
-    assert not opened.training.notice_banner.isVisible()
+    assert not opened.notices.notice_banner.isVisible()
     assert folder.unfinished() is None
     assert not opened.actions_table.by_id[ActionId.CONTINUE].isEnabled()
 
@@ -122,12 +122,12 @@ def test_sounds_that_have_moved_are_asked_for(
     qtbot: QtBot, opened: MainWindow, sounds_folder: Path, folder: RunFolder
 ) -> None:
     moved = sounds_folder.rename(sounds_folder.with_name("elsewhere"))
-    opened.training.notice_banner.button("continue").click()
-    said = [label.text() for label in opened.sources.sounds_card.findChildren(QLabel)]
+    opened.notices.notice_banner.button("continue").click()
+    said = [label.text() for label in opened.chips.sounds_card.findChildren(QLabel)]
     assert any("has moved" in text for text in said)
     opened.commands.open_sounds(moved)
     settle(qtbot, opened)
-    opened.training.notice_banner.button("continue").click()
+    opened.notices.notice_banner.button("continue").click()
     qtbot.waitUntil(lambda: session_of(opened).state.training.unsaved, timeout=WAIT_MS)
     settle(qtbot, opened)
 
@@ -141,7 +141,7 @@ def test_more_sounds_than_it_had_are_not_those_it_had(
     shutil.copy(min(sounds_folder.iterdir()), more / "another.wav")
     opened.commands.open_sounds(sounds_folder, more)
     settle(qtbot, opened)
-    opened.training.notice_banner.button("continue").click()
+    opened.notices.notice_banner.button("continue").click()
     qtbot.waitUntil(lambda: session_of(opened).state.training.unsaved, timeout=WAIT_MS)
     assert session_of(opened).state.open.dataset.sources == (sounds_folder,)
     settle(qtbot, opened)
@@ -150,7 +150,7 @@ def test_more_sounds_than_it_had_are_not_those_it_had(
 def test_the_start_offers_the_model_of_a_training_that_was_never_saved(
     qtbot: QtBot, folder: RunFolder, window: MainWindow, tiny_model: Path
 ) -> None:
-    session, banner = session_of(window), window.training.notice_banner
+    session, banner = session_of(window), window.notices.notice_banner
     qtbot.waitUntil(lambda: bool(session.state.open.recoverable), timeout=WAIT_MS)
     assert "Unfinished training found" in banner.title()
     banner.button("reopen").click()
@@ -172,7 +172,7 @@ def test_a_training_of_an_older_distill_is_named_and_its_best_can_be_used(
 ) -> None:
     window.commands.open_model(tiny_model)
     settle(qtbot, window)
-    banner = window.training.notice_banner
+    banner = window.notices.notice_banner
     assert banner.title() == (
         "Unfinished training of an older Distill found: epoch 3 of 5, best perplexity 11.37 by an older measure."
     )
@@ -188,7 +188,7 @@ def test_a_training_of_an_older_distill_is_named_and_its_best_can_be_used(
     summary = read_summary(tiny_model)
     assert (summary.perplexity, summary.counts_padding) == (pytest.approx(11.369, abs=1e-3), True)
     assert older.unfinished() is None
-    assert "perplexity 11.37 by an older measure" in window.sources.model_card.accessibleDescription()
+    assert "perplexity 11.37 by an older measure" in window.chips.model_card.accessibleDescription()
     assert "counts padding too" in window.inspect.view.as_text()
 
 
@@ -197,7 +197,7 @@ def test_a_training_of_an_older_distill_can_be_given_up(
 ) -> None:
     window.commands.open_model(tiny_model)
     settle(qtbot, window)
-    window.training.notice_banner.button("discard").click()
+    window.notices.notice_banner.button("discard").click()
     settle(qtbot, window)
     assert older.unfinished() is None
-    assert not window.training.notice_banner.isVisible()
+    assert not window.notices.notice_banner.isVisible()

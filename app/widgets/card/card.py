@@ -1,11 +1,10 @@
-"""A card that takes one thing, dropped or browsed for, and shows it."""
+"""A chip of the signal path: it takes one thing, dropped or browsed for, shows it, and opens its page."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Literal
 
-from PySide6.QtCore import QEvent, QSize, Qt, QUrl, Signal
+from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QDragEnterEvent,
@@ -22,21 +21,16 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QFrame, QWidget
 
-from app.theme import error_color, icon, link_color
+from app.theme import dim_color, error_color, icon, link_color
 from app.widgets.announce import announce
 from app.widgets.card.body import DropCardBody
-from app.widgets.card.look import CardLook, Link
+from app.widgets.card.look import CardLook
 from app.words import as_tooltip
 
 DragState = Literal["none", "valid", "invalid"]
 
-_LEAST_HEIGHT = 116  # a title, two lines and a short refusal: the window does not jump when a card is filled
-_LEAST_COMPACT_HEIGHT = 68  # a title and a line
+HEIGHT = 48  # px
 _KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space, Qt.Key.Key_Select)
-
-
-def _accept_all(urls: list[QUrl]) -> bool:
-    return bool(urls)
 
 
 def accept_copy(event: QDropEvent) -> None:
@@ -49,23 +43,24 @@ def accept_copy(event: QDropEvent) -> None:
 
 
 class DropCard(QFrame):
-    """A card that is empty, busy or filled; a refusal may stand below each of them.
+    """A chip that is empty, busy or filled; a refusal takes the place of its facts.
 
-    `can_accept` tells whether dragged files fit; it changes the look only, `dropped` is sent either way.
+    A click or Enter browses while it is empty, and else chooses its page.
     """
 
     browse_requested = Signal()
+    chosen = Signal()
+    dragged = Signal(object)  # list[QUrl], held over it
+    drag_left = Signal()
     dropped = Signal(object)  # list[QUrl]
-    drag_refused = Signal(object)  # list[QUrl]: the card is locked, or these are no files
+    drag_refused = Signal(object)  # list[QUrl]: the chip is locked, or these are no files
     link_activated = Signal(str)
 
     def __init__(self, object_name: str, accessible_name: str, icon_name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.can_accept: Callable[[list[QUrl]], bool] = _accept_all
-        self._icon_name, self._state, self._locked = icon_name, "empty", False
+        self._icon_name, self._locked, self._is_current = icon_name, False, False
         self._drag_state: DragState = "none"
-        self._shows_focus = self._is_compact = False
-        self._lock_reason = ""
+        self._shows_focus = False
         self._look: CardLook | None = None
         self.body = DropCardBody(self)
         self.body.button.clicked.connect(self._browse)
@@ -73,6 +68,7 @@ class DropCard(QFrame):
         self.setObjectName(object_name)
         self.setAccessibleName(accessible_name)
         self.setAcceptDrops(True)
+        self.setFixedHeight(HEIGHT)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._recolor()
 
@@ -82,67 +78,20 @@ class DropCard(QFrame):
         """Show a look and a refusal ("" for none) if they have changed: a refusal is read out when it is shown."""
         if look != self._look:
             self._look = look
-            match look.kind:
-                case "empty":
-                    self.show_empty(look.text, look.button)
-                case "busy":
-                    self.show_busy(look.text, look.link)
-                case "filled":
-                    self.show_filled(look.text, look.lines, look.link, look.button, look.minor)
-        if not refusal:
-            self.clear_refusal()
-        elif refusal != self.refusal():
-            self.show_refusal(refusal)
-
-    def show_empty(self, text: str, button: str) -> None:
-        """Show an invitation: a text and a button; a click anywhere browses too."""
-        self._state = "empty"
-        self.body.show_empty(text, button)
-        self._after_change(text)
-
-    def show_busy(self, text: str, link: Link | None = None) -> None:
-        """Show that something is under way; `link` may cancel it."""
-        self._state = "busy"
-        self.body.show_busy(text, link)
-        self._after_change(text)
-
-    def show_filled(
-        self,
-        title: str,
-        lines: Sequence[str],
-        link: Link | None = None,
-        button: str = "Change…",
-        minor: str = "",
-    ) -> None:
-        """Show the card's contents; the link stands behind the first line; a compact card leaves the minor one out."""
-        self._state = "filled"
-        self.body.show_filled(title, lines, link, button, minor)
-        self._after_change(" · ".join([title, *lines]))
-
-    def show_refusal(self, text: str) -> None:
-        """Show below the contents why files are not taken, and read it out."""
-        self.body.show_refusal(text)
-        announce(self, text, urgent=True)
-
-    def clear_refusal(self) -> None:
-        """Hide the refusal."""
-        self.body.clear_refusal()
-
-    def set_compact(self, is_compact: bool) -> None:
-        """Take less room, without the minor line, which is the tooltip then."""
-        self._is_compact = is_compact
-        self.body.set_compact(is_compact)
-        self._update_tooltip()
-        self.updateGeometry()
-
-    def minimumSizeHint(self) -> QSize:
-        """Return the contents' height, but at least that of a card with little on it."""
-        least = _LEAST_COMPACT_HEIGHT if self._is_compact else _LEAST_HEIGHT
-        return super().minimumSizeHint().expandedTo(QSize(0, least))
+            facts = " · ".join(look.lines)
+            self.body.show_words(
+                look.text, facts, look.link, f"{self.accessibleName()}: {look.button}" * bool(look.button)
+            )
+            if look.kind == "busy":
+                self.body.show_bar()
+            self._after_change(" · ".join([look.text, *look.lines]))
+        if refusal != self.refusal():
+            self.body.show_refusal(refusal)
+            announce(self, refusal, urgent=True)
 
     def is_busy(self) -> bool:
-        """Return whether the card shows that something is under way."""
-        return self._state == "busy"
+        """Return whether the chip shows that something is under way."""
+        return self._kind == "busy"
 
     def refusal(self) -> str:
         """Return the refusal that is shown, or ""."""
@@ -150,72 +99,80 @@ class DropCard(QFrame):
 
     def set_locked(self, locked: bool, reason: str = "") -> None:
         """Neither browse nor take drops while locked; the reason is the tooltip then."""
-        self._locked, self._lock_reason = locked, reason
+        self._locked = locked
         self.body.button.setEnabled(not locked)
-        self._update_tooltip()
+        self.setToolTip(as_tooltip(reason) if locked else "")
         self._update_cursor()
 
+    def set_current(self, is_current: bool) -> None:
+        """Show whether the page of this chip is on the stage."""
+        self._is_current = is_current
+        self.update()
+
     def set_drag_state(self, state: DragState) -> None:
-        """Show whether files held over the card fit."""
+        """Show whether files held over the window come here."""
         self._drag_state = state
         self.update()
 
     def drag_state(self) -> DragState:
-        """Return whether files held over the card fit, as it shows."""
+        """Return whether files held over the window come here, as it shows."""
         return self._drag_state
+
+    @property
+    def _kind(self) -> str:
+        return "empty" if self._look is None else self._look.kind
 
     def _after_change(self, description: str) -> None:
         self.setAccessibleDescription(description)
-        self._update_tooltip()
         self.body.button.setEnabled(not self._locked)
-        self.body.button.setAccessibleName(f"{self.accessibleName()}: {self.body.button.text()}")
         self._update_cursor()
         self.update()
 
-    def _update_tooltip(self) -> None:
-        self.setToolTip(self._lock_reason if self._locked else as_tooltip(self.body.hidden_line()))
-
     def _update_cursor(self) -> None:
-        inviting = self._state == "empty" and not self._locked
+        inviting = self._kind != "empty" or not self._locked
         self.setCursor(Qt.CursorShape.PointingHandCursor if inviting else Qt.CursorShape.ArrowCursor)
 
     # Mouse and keyboard
 
     def _browse(self) -> None:
-        if not self._locked and self._state != "busy":
+        if not self._locked and self._kind != "busy":
             self.browse_requested.emit()
 
+    def _activate(self) -> None:
+        if self._kind == "empty" and not self._locked:
+            self.browse_requested.emit()
+        else:
+            self.chosen.emit()
+
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """Browse on a click anywhere on the empty card."""
-        inside = self.rect().contains(event.position().toPoint())
-        if self._state == "empty" and inside and event.button() == Qt.MouseButton.LeftButton:
-            self._browse()
+        """Take a click anywhere on the chip."""
+        if self.rect().contains(event.position().toPoint()) and event.button() == Qt.MouseButton.LeftButton:
+            self._activate()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Take the press, or Qt would send the release elsewhere."""
         event.accept()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Browse on Enter and Space."""
+        """Take Enter and Space as a click."""
         if event.key() in _KEYS and not event.isAutoRepeat():
-            self._browse()
+            self._activate()
         else:
             super().keyPressEvent(event)
 
     # Drops
 
-    def _takes(self, event: QDropEvent) -> bool:
-        return not self._refuses(event) and self.can_accept(event.mimeData().urls())
-
     def _refuses(self, event: QDropEvent) -> bool:
         return self._locked or not event.mimeData().hasUrls()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Show whether the files fit; accept the event either way, or Qt would not report that the drag leaves."""
-        self.set_drag_state("valid" if self._takes(event) else "invalid")
+        """Tell of the files; accept the event either way, or Qt would not report that the drag leaves."""
         accept_copy(event)
         if self._refuses(event):
+            self.set_drag_state("invalid")
             self.drag_refused.emit(event.mimeData().urls())
+        else:
+            self.dragged.emit(event.mimeData().urls())
 
     def dragMoveEvent(self, event: QDragMoveEvent) -> None:
         """Show on the pointer whether a drop is taken; one of files that do not fit is, and gets a refusal in words."""
@@ -227,10 +184,12 @@ class DropCard(QFrame):
     def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
         """Take the usual look again."""
         self.set_drag_state("none")
+        self.drag_left.emit()
 
     def dropEvent(self, event: QDropEvent) -> None:
         """Hand over the dropped files."""
         self.set_drag_state("none")
+        self.drag_left.emit()
         if self._refuses(event):
             event.ignore()
             self.drag_refused.emit(event.mimeData().urls())
@@ -242,8 +201,8 @@ class DropCard(QFrame):
 
     def _recolor(self) -> None:
         palette = self.palette()
-        text = palette.color(QPalette.ColorRole.WindowText)
-        self.body.recolor(icon(self._icon_name, text), error_color(palette), link_color(palette))
+        text, dim = palette.color(QPalette.ColorRole.WindowText), dim_color(palette)
+        self.body.recolor(icon(self._icon_name, text), dim, error_color(palette), link_color(palette))
         self.update()
 
     def changeEvent(self, event: QEvent) -> None:
@@ -273,7 +232,9 @@ class DropCard(QFrame):
             return error_color(palette), 3.0, Qt.PenStyle.DotLine
         if self.hasFocus() and self._shows_focus:
             return accent, 2.0, Qt.PenStyle.SolidLine
-        style = Qt.PenStyle.DashLine if self._state == "empty" else Qt.PenStyle.SolidLine
+        if self._is_current:
+            return accent, 1.5, Qt.PenStyle.SolidLine
+        style = Qt.PenStyle.DashLine if self._kind == "empty" else Qt.PenStyle.SolidLine
         return palette.color(QPalette.ColorRole.PlaceholderText), 1.0, style
 
     def paintEvent(self, event: QPaintEvent) -> None:

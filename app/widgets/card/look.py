@@ -1,4 +1,4 @@
-"""The look of a card, as one value."""
+"""The look of a chip, as one value."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ Link = tuple[str, str]  # id, text
 
 @dataclass(frozen=True, slots=True)
 class CardLook:
-    """A card's contents; `text` is the invitation of an empty one, the sentence of a busy one, a filled one's title.
+    """The contents of a chip: a title, facts below it in one line, a link, and a button for another file.
 
-    `minor` is the one of its lines that a compact card leaves out.
+    `text` is the invitation of an empty one, the sentence of a busy one, and the title of a filled one.
     """
 
     kind: Literal["empty", "busy", "filled"]
     text: str
     lines: tuple[str, ...] = ()
     link: Link | None = None
-    button: str = "Change…"
-    minor: str = ""
+    button: str = ""

@@ -1,0 +1,106 @@
+"""The notice line: one message at a time, in a place of fixed height, so that nothing below it moves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from PySide6.QtCore import Slot
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
+
+from app.flows import questions
+from app.flows.commands import Commands
+from app.presentation import notices
+from app.presentation.notices import Notice
+from app.session import Session
+from app.session.available import KEEPING
+from app.session.state import State
+from app.widgets.banner import HEIGHT, Banner
+
+
+class NoticePanel(QWidget):
+    """Shows the warning about a training and the notice on what to do next, the weightier of them first."""
+
+    def __init__(self, session: Session, commands: Commands) -> None:
+        super().__init__()
+        self._session, self._commands = session, commands
+        self._answers: dict[str, Callable[[], object]] = {
+            notices.STOP: commands.stop,
+            notices.EXPLAIN: commands.explain_perplexity,
+            notices.COPY: commands.saving.save_copy,
+            notices.REPLACE: commands.saving.replace_changed,
+            notices.SAVE: commands.saving.save,
+            notices.CONTINUE: commands.unfinished.go_on,
+            notices.BEST: commands.unfinished.use_best,
+            notices.DISCARD: commands.unfinished.discard,
+            notices.REOPEN: self._reopen,
+            **{action: partial(commands.keep, action) for action in KEEPING},
+        }
+        self.memorization_banner = self._banner("memorizationBanner")
+        self.notice_banner = self._banner("noticeBanner")
+        self._shows_second = False
+        self.next_button = QPushButton()
+        self.next_button.setObjectName("nextNoticeButton")
+        self.next_button.setFixedHeight(28)
+        self.next_button.setAutoDefault(True)  # Enter clicks it
+        self.next_button.setToolTip("There are two messages; show the other one")
+        self.next_button.clicked.connect(self._on_next)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(6)
+        row.addWidget(self.memorization_banner, 1)
+        row.addWidget(self.notice_banner, 1)
+        row.addWidget(self.next_button)
+        self.setFixedHeight(HEIGHT)
+        session.state_changed.connect(self._on_state)
+        self._on_state(session.state)
+
+    def _banner(self, name: str) -> Banner:
+        banner = Banner()
+        banner.setObjectName(name)
+        banner.action_triggered.connect(self._on_action)
+        banner.read_all_wanted.connect(partial(self._read_all, banner))
+        return banner
+
+    @Slot(object)
+    def _on_state(self, state: State) -> None:
+        messages = [(self.memorization_banner, notices.warning(state)), (self.notice_banner, notices.notice(state))]
+        if notices.notice_comes_first(state):
+            messages.reverse()
+        there = [(banner, message) for banner, message in messages if message is not None]
+        self._shows_second = self._shows_second and len(there) == 2
+        shown = there[self._shows_second] if there else None
+        for banner, message in messages:
+            _show(banner, message if shown is not None and banner is shown[0] else None)
+        self.next_button.setVisible(len(there) == 2)
+        self.next_button.setText("2 of 2" if self._shows_second else "1 of 2")
+
+    @Slot()
+    def _on_next(self) -> None:
+        self._shows_second = not self._shows_second
+        self._on_state(self._session.state)
+
+    @Slot(str)
+    def _on_action(self, action: str) -> None:
+        self._answers[action]()
+
+    def _read_all(self, banner: Banner) -> None:
+        """Show a message with all its buttons in a dialog."""
+        question = questions.whole_notice(banner.title(), banner.detail(), banner.actions_shown())
+        self._commands.ask(question, self._on_answer)
+
+    def _on_answer(self, answer: str) -> None:
+        if answer in self._answers:
+            self._answers[answer]()
+
+    def _reopen(self) -> None:
+        """Open the model of the training that was never saved."""
+        if runs := self._session.state.open.recoverable:
+            self._commands.open_model(runs[0].model)
+
+
+def _show(banner: Banner, notice: Notice | None) -> None:
+    if notice is None:
+        banner.hide_message()
+    else:
+        banner.show_message(notice.kind, notice.title, notice.detail, notice.actions, notice.primary)

@@ -1,0 +1,152 @@
+"""The stage: the page of one chip, and below all pages the row with the buttons, the bar and the sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, Slot
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QStackedWidget, QVBoxLayout, QWidget
+
+from app import words
+from app.flows.commands import Commands
+from app.presentation import controls, status
+from app.presentation.controls import Button
+from app.session import Session
+from app.session.available import ActionId
+from app.session.state import Page, State
+from app.theme import set_primary
+
+if TYPE_CHECKING:
+    from distill_core.events import JobProgress
+    from distill_core.training.events import StepMetrics
+
+_BAR_STEPS, _MOST_BUTTONS, _TARGET = 1000, 3, 28
+_BAR_HEIGHT, _BUTTON_HEIGHT, _COMPACT_BUTTON_HEIGHT = 10, 36, 32
+LEAST_HEIGHT = 260  # px
+
+
+class StagePanel(QWidget):
+    """Shows the page that the state names, or that of the start while nothing is open."""
+
+    def __init__(self, session: Session, commands: Commands, start: QWidget, pages: Mapping[Page, QWidget]) -> None:
+        super().__init__()
+        self.setObjectName("stagePanel")
+        self._session, self._commands = session, commands
+        self._start, self._pages = start, pages
+        self.stack = QStackedWidget()
+        for page in (start, *pages.values()):
+            self.stack.addWidget(page)
+        self.buttons = [self._new_button() for _ in range(_MOST_BUTTONS)]
+        self.train_button, self.best_button, _ = self.buttons
+        self._shown: tuple[Button, ...] = ()
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.bar.setFixedHeight(_BAR_HEIGHT)
+        self.bar.setAccessibleName("Progress")
+        keeps_its_place = self.bar.sizePolicy()
+        keeps_its_place.setRetainSizeWhenHidden(True)  # or the sentence would jump
+        self.bar.setSizePolicy(keeps_its_place)
+        self.sentence = QLabel()
+        self.sentence.setObjectName("statusSentence")
+        self.sentence.setTextFormat(Qt.TextFormat.PlainText)
+        self.sentence.setWordWrap(True)
+        self.sentence.setMinimumWidth(1)  # one long word must not widen the window
+        self.sentence.setAccessibleName("Status")
+        self._lay_out()
+        self._connect()
+        self.setMinimumHeight(LEAST_HEIGHT)
+        self._on_state(session.state)
+
+    def _new_button(self) -> QPushButton:
+        button = QPushButton()
+        button.setFixedHeight(_BUTTON_HEIGHT)
+        button.setAutoDefault(True)  # Enter clicks it
+        return button
+
+    def _lay_out(self) -> None:
+        self.train_button.setObjectName("trainButton")
+        self.train_button.setMinimumWidth(150)
+        self.best_button.setObjectName("listenToBestButton")
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        for button in self.buttons:
+            row.addWidget(button)
+        middle = QVBoxLayout()
+        middle.setSpacing(4)
+        middle.addWidget(self.bar)
+        middle.addWidget(self.sentence)
+        row.addLayout(middle, 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(6)
+        column.addWidget(self.stack, 1)
+        column.addLayout(row)
+
+    def _connect(self) -> None:
+        for place, button in enumerate(self.buttons):
+            button.clicked.connect(partial(self._on_clicked, place))
+        self._session.state_changed.connect(self._on_state)
+        self._session.progress.connect(self._on_progress)
+        self._session.training_started.connect(self._on_started)
+        self._session.step_finished.connect(self._on_step)
+
+    def set_compact(self, is_compact: bool) -> None:
+        """Take less room below the page."""
+        for button in self.buttons:
+            button.setFixedHeight(_COMPACT_BUTTON_HEIGHT if is_compact else _BUTTON_HEIGHT)
+
+    @Slot(object)
+    def _on_state(self, state: State) -> None:
+        self.stack.setCurrentWidget(self._start if state.open.is_empty else self._pages[state.page])
+        self._show_buttons(controls.footer(state))
+        self.bar.setVisible(controls.has_bar(state))
+        if controls.bar_has_no_numbers(state):
+            self.bar.setRange(0, 0)
+        self._show_sentence(state)
+
+    def _show_buttons(self, looks: tuple[Button, ...]) -> None:
+        self._shown = looks
+        for button, look in zip(self.buttons, (*looks, *[None] * _MOST_BUTTONS), strict=False):
+            button.setVisible(look is not None)
+            if look is not None:
+                button.setText(words.on_button(look.text))
+                button.setEnabled(look.is_enabled)
+                button.setToolTip(words.as_tooltip(look.tip))
+                set_primary(button, look.is_primary)
+
+    @Slot()
+    def _on_clicked(self, place: int) -> None:
+        if place < len(self._shown):
+            self._commands.trigger(self._shown[place].action)
+
+    def _show_sentence(self, state: State) -> None:
+        self.sentence.setText(status.main_text(state, self._session.estimate_seconds() if state.is_idle else None))
+
+    @Slot(object)
+    def _on_progress(self, progress: JobProgress) -> None:
+        state = self._session.state
+        if controls.bar_counts_progress(state):
+            self.bar.setRange(0, progress.total)
+            self.bar.setValue(progress.done)
+        if controls.tells_progress(state):
+            self.sentence.setText(status.progress_text(progress))
+
+    @Slot(object)
+    def _on_started(self, event: object) -> None:
+        self.bar.setRange(0, _BAR_STEPS)
+        self.bar.setValue(0)
+
+    @Slot(object)
+    def _on_step(self, step: StepMetrics) -> None:
+        self.bar.setValue(round(_BAR_STEPS * controls.share_done(self._session.state, step)))
+        self._show_sentence(self._session.state)  # in place of the epoch's preparation
+
+    def button_of(self, action: ActionId) -> QPushButton:
+        """Return the button that does an action now.
+
+        Raises:
+            ValueError: none does.
+        """
+        return self.buttons[[look.action for look in self._shown].index(action)]
