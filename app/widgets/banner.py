@@ -127,7 +127,7 @@ class Banner(QFrame):
         self._buttons = {action_id: self._new_button(action_id, text) for action_id, text in actions}
         for button in [*self._buttons.values()][_MOST_BUTTONS:]:
             button.hide()
-        for earlier, later in pairwise([self._detail, *self._buttons.values(), self._more]):
+        for earlier, later in pairwise([self._more, *self._buttons.values(), self._more]):
             QWidget.setTabOrder(earlier, later)  # new buttons would come last
 
     def _new_button(self, action_id: str, text: str) -> QPushButton:

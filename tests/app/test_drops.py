@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 from PySide6.QtCore import QMimeData, QUrl
 
-from app.flows.drops import ONLY_FILES, Drop, Refusal, can_accept, route, sort
+from app.flows.drops import ONLY_FILES, Drop, Refusal, route, sort
 
 NOT_A_MODEL, NOT_A_SOUND = "is not a Distill model. Models end in .distill.", "is not a sound. Drop sounds, or folders"
 ONE_MODEL = ("model", "Drop one model at a time.")
@@ -73,7 +73,7 @@ def test_what_is_taken_wherever_it_falls(
     assert _names(here, drop.sounds) == sounds
     assert _names(here, drop.passed_over) == passed_over
     assert drop.refusals == ()
-    assert can_accept(_urls(here, names), target)
+    assert route(_urls(here, names), target).is_taken
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_what_is_not_taken_is_answered_on_its_card(here: Path, names: str, targe
     assert refusal.target == card
     assert refusal.message.startswith(words)
     assert refusal.message.endswith(".")
-    assert not can_accept(_urls(here, names), target)
+    assert not route(_urls(here, names), target).is_taken
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_what_can_be_taken_is_taken_and_the_rest_answered(
         assert drop.model == (here / model if model else None)
         assert _names(here, drop.sounds) == sounds
         assert [(refusal.target, refusal.message) for refusal in drop.refusals] == refusals
-        assert can_accept(_urls(here, names), target) is bool(model or sounds)
+        assert route(_urls(here, names), target).is_taken is bool(model or sounds)
 
 
 def test_a_sample_folders_files_are_taken_without_the_150_that_are_no_sounds(
@@ -216,7 +216,7 @@ def test_what_is_not_on_this_computer_is_refused(here: Path, monkeypatch: pytest
         assert route([QUrl(url)], target) == refused
         assert route([*_urls(here, "kicks"), QUrl(url)], target) == refused
         assert route([], target) == refused
-        assert not can_accept([QUrl(url)], target)
+        assert not route([QUrl(url)], target).is_taken
 
 
 def test_a_name_with_a_null_byte_is_not_there() -> None:

@@ -17,7 +17,8 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from app.main_window import MainWindow
-from app.presentation import generating
+from app.presentation import controls, generating
+from app.presentation.controls import Button
 from app.session import Session
 from app.session.activity import Activity, Runner, Subject
 from app.session.available import ActionId
@@ -512,7 +513,7 @@ def test_a_take_that_is_heard_outlives_its_training_and_the_new_priors_follows(
 def test_an_epoch_that_is_kept_is_heard_and_chosen_in_the_plot(
     qtbot: QtBot, opened: MainWindow, make_trained: Make, an_epoch: Epoch
 ) -> None:
-    session, panel = session_of(opened), opened.training
+    session, panel = session_of(opened), opened.learning
     trained = make_trained([an_epoch(1, 8.0), an_epoch(2, 9.0, best=1), an_epoch(3, 9.5, best=1)])
     state = session.state.with_training(trained=trained, unsaved=True)
     for epoch in trained.history:
@@ -589,10 +590,10 @@ def test_the_row_in_each_state(model: Path, an_epoch: Epoch) -> None:
     summary = read_summary(model)
     state = State().with_open(model=summary)
     newer = State().with_open(model=replace(summary, prior_is_readable=False))
-    assert generating.generate_button(State()) == generating.Button(generating.GENERATE, False, False)
-    assert generating.generate_button(state) == generating.Button(generating.GENERATE, True, True)
+    assert generating.generate_button(State()) == Button(generating.GENERATE, False, False, ActionId.GENERATE)
+    assert generating.generate_button(state) == Button(generating.GENERATE, True, True, ActionId.GENERATE)
     asked = state.with_takes(making=Making("New take", 1, True))
-    assert generating.generate_button(asked) == generating.Button(generating.CANCEL, True, False)
+    assert generating.generate_button(asked) == Button(generating.CANCEL, True, False, ActionId.GENERATE)
     unasked = state.with_takes(making=Making("New take", 1, False))
     assert generating.generate_button(unasked).text == generating.GENERATE
     assert "newer Distill" in generating.reason(newer)
@@ -600,16 +601,16 @@ def test_the_row_in_each_state(model: Path, an_epoch: Epoch) -> None:
     assert generating.progress_text(JobProgress(Phase.SAMPLE, 2, 5)) == "Cancel · 40 %"
     assert generating.progress_text(JobProgress(Phase.SAMPLE, 2, 0)) == "Cancel"
     first = State(work=Activity.TRAINING)
-    assert generating.best_tip(first) == "The first epoch is still under way."
+    assert controls.best_tip(first) == "The first epoch is still under way."
     kept = first.with_epoch(an_epoch(1, 8.0))
-    assert generating.best_button(kept).is_enabled
-    assert generating.best_tip(kept) == "Make a take with the best epoch so far; training goes on"
+    assert controls.best_button(kept).is_enabled
+    assert controls.best_tip(kept) == "Make a take with the best epoch so far; training goes on"
     gone = "Epoch 9 can't be heard: while it trains, only epoch"
     assert generating.not_kept_words(kept, 9) == f"{gone} 1 can, the best so far."
     memorizing = kept.with_epoch(an_epoch(2, 7.5, kept=1))
     assert generating.not_kept_words(memorizing, 9) == f"{gone}s 2, the best so far, and 1, which a stop keeps, can."
     assert [generating.can_hear(memorizing, epoch) for epoch in (1, 2, 9)] == [True, True, False]
-    assert not generating.best_button(kept.with_training(is_kept=False)).is_enabled
-    assert "can't be kept on disk" in generating.best_tip(kept.with_training(is_kept=False))
+    assert not controls.best_button(kept.with_training(is_kept=False)).is_enabled
+    assert "can't be kept on disk" in controls.best_tip(kept.with_training(is_kept=False))
     assert [generating.can_hear(kept, epoch) for epoch in (1, 2)] == [True, False]
     assert ActionId.LISTEN_TO_BEST.value == "listenToBestAction"

@@ -17,7 +17,6 @@ from app.flows.questions import plain
 from app.main_window import MainWindow
 from app.session import Session
 from app.theme import set_primary
-from app.widgets.card.card import DropCard
 from tests.app.driving import WAIT_MS, session_of, settle
 
 
@@ -50,20 +49,6 @@ def test_the_primary_button_can_be_read(qtbot: QtBot, palette: QPalette) -> None
     button.resize(150, 36)
     image = button.grab().toImage()
     assert min(_contrast_with_white(image.pixelColor(75, y)) for y in range(9, 27)) >= 4.5
-
-
-def test_a_card_is_as_high_before_it_is_filled(qtbot: QtBot) -> None:
-    card = DropCard("modelCard", "Model", "model")
-    qtbot.addWidget(card)
-    heights = set()
-    for show in (
-        lambda: card.show_empty("Drop a model here", "Open Model…"),
-        lambda: card.show_busy("Opening…", ("cancel", "Cancel")),
-        lambda: card.show_filled("demo.distill", ["3 levels", "Prior: none yet"], ("show", "all files")),
-    ):
-        show()
-        heights.add(max(card.minimumSizeHint().height(), card.sizeHint().height()))
-    assert len(heights) == 1
 
 
 def test_nothing_looks_chosen_at_the_start(window: MainWindow) -> None:

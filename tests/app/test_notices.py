@@ -171,7 +171,12 @@ def test_a_problem_comes_first(model: ModelSummary, make_trained: Make, an_epoch
     assert _texts(notice(replace(unsaved, problem=problem))) == ["Save a Copy…"]
     assert _texts(notice(replace(unsaved, problem=changed))) == ["Save a Copy…", "Replace, Keep a Backup"]
     assert _texts(notice(State(problem=problem))) == []
-    assert _texts(notice(State())) == ["Try the Demo", "Copy Command"]
+    assert notice(State()) is None  # the start page invites
+
+
+def test_a_refusal_is_told_until_something_else_is_tried() -> None:
+    assert notice(State().with_open(model_refusal="No.")) == Notice("error", "No.")
+    assert notice(State().with_open(sounds_refusal="None of them.")) == Notice("error", "None of them.")
 
 
 # Before a prior is replaced

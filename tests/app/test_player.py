@@ -505,7 +505,7 @@ def filled(qtbot: QtBot, window: MainWindow, tiny_model: Path, sounds_folder: Pa
 
 
 def _open_list(window: MainWindow) -> FilesDialog:
-    window.chips.sounds_card.link_activated.emit("showFiles")
+    window.commands.show_files()
     assert window.commands.files.dialog is not None
     return window.commands.files.dialog
 

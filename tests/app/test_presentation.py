@@ -11,11 +11,14 @@ import pytest
 from app.presentation import cards, controls
 from app.presentation.notices import begins_to_warn
 from app.session.activity import Activity
+from app.session.available import ActionId
 from app.session.options import Options
 from app.session.state import SaveObstacle, State
 from app.widgets.card.look import CardLook
 from distill_core import read_summary, scan
 from distill_core.events import SkippedFile
+from distill_core.generation.request import GenerateRequest
+from distill_core.generation.takes.folder import Take
 from distill_core.training.events import StepMetrics
 from distill_core.training.prior.events import PriorEpochMetrics
 from distill_core.training.prior.trained import TrainedPrior
@@ -31,29 +34,37 @@ def ready(shared_tiny_model: Path, shared_sounds_folder: Path) -> State:
 
 
 def test_the_models_card(ready: State) -> None:
-    empty = CardLook("empty", "Drop a model (.distill) here", button="Open Model…")
-    assert cards.model_card(State()) == empty
+    assert cards.model_card(State()).kind == "empty"
     assert cards.model_card(ready.with_open(pending_model=Path("a/b.distill"))) == CardLook(
         "busy", "Opening b.distill…"
     )
     filled = cards.model_card(ready)
-    assert (filled.kind, filled.text, filled.button) == ("filled", "tiny.distill", "Change…")
-    assert filled.lines[1] == "Prior: none yet"
+    assert (filled.kind, filled.text, filled.button) == ("filled", "tiny.distill", "Open Another…")
+    assert filled.lines[0] == "Prior: none yet"
 
 
 def test_the_sounds_card(ready: State) -> None:
-    assert cards.sounds_card(State()).button == "Choose Folder…"
+    assert cards.sounds_card(State()).kind == "empty"
     pending = ready.with_open(pending_sounds=(Path("a/kicks"), Path("b")))
-    assert cards.sounds_card(pending) == CardLook("busy", "Looking through kicks and 1 more…")
+    assert cards.sounds_card(pending) == CardLook(
+        "busy", "Looking through kicks and 1 more…", link=(cards.CANCEL, "Cancel")
+    )
     filled = cards.sounds_card(ready)
     small = "Small set: small prior (2 layers, 128 wide)"
-    lines, link = ("6 sounds · 9 s", small), (cards.SHOW_FILES, "all files")
-    assert filled == CardLook("filled", "sounds", lines, link, minor=small)
+    assert filled == CardLook("filled", "sounds", ("6 sounds · 9 s", small), button="Choose Others…")
     chosen = replace(ready, options=replace(ready.options, overrides={"hidden_size": 64}))
     assert cards.sounds_card(chosen).lines[1] == "Prior of your choice (2 layers, 64 wide)"
     assert len(cards.sounds_card(ready.with_open(model=None)).lines) == 1
     skipped = replace(ready.open.dataset, skipped=(SkippedFile("a.wav", "empty"),))
-    assert cards.sounds_card(ready.with_open(dataset=skipped)).link == (cards.SHOW_FILES, "1 file skipped")
+    assert "1 file skipped" in cards.sounds_card(ready.with_open(dataset=skipped)).lines
+
+
+def test_the_chip_of_the_takes(ready: State) -> None:
+    takes = tuple(
+        Take(number, 7, 5.0, number < 3, Path(f"{number}.wav"), {}, GenerateRequest()) for number in range(1, 6)
+    )
+    assert cards.takes_card(ready).kind == "empty"
+    assert cards.takes_card(ready.with_takes(takes=takes)).lines == ("5", "★ 2")
 
 
 def test_what_is_refused_comes_before_what_lasts(ready: State) -> None:
@@ -87,7 +98,10 @@ def test_the_button(ready: State, make_trained: Make, an_epoch: Epoch) -> None:
         (trained, ("Train Again", True, False)),
     ]
     for state, wanted in table:
-        assert controls.train_button(state) == controls.Button(*wanted), state.work
+        shown = controls.train_button(state)
+        assert (shown.text, shown.is_enabled, shown.is_primary) == wanted, state.work
+        assert shown.action is (ActionId.STOP if state.is_training else ActionId.TRAIN)
+        assert controls.footer(state)[0] == shown
 
 
 def test_the_bar() -> None:
@@ -116,9 +130,11 @@ def test_the_share_that_is_done() -> None:
 
 def test_the_saved_file_is_offered_while_nothing_runs() -> None:
     saved = State().with_training(saved_to=Path("m.distill"))
-    assert controls.can_show_saved(saved)
-    assert not controls.can_show_saved(replace(saved, work=Activity.SAVING))
-    assert not controls.can_show_saved(State())
+    offered = [
+        ActionId.SHOW_IN_FOLDER in [button.action for button in controls.footer(state)]
+        for state in (saved, replace(saved, work=Activity.SAVING), State())
+    ]
+    assert offered == [True, False, False]
 
 
 def test_a_warning_is_new_in_the_first_epoch_of_several(an_epoch: Epoch) -> None:

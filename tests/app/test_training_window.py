@@ -11,6 +11,7 @@ from pytestqt.qtbot import QtBot
 
 from app.main_window import MainWindow
 from app.session.available import ActionId
+from app.widgets.banner import READ_ALL
 from distill_core import read_summary, save_prior_to_model, train_prior
 from distill_core.training.events import Ended
 from distill_core.training.kinds import prior_runs
@@ -38,7 +39,7 @@ KEEP = {ActionId.KEEP_BEST, ActionId.KEEP_LAST, ActionId.KEEP_BEFORE_MEMORIZING}
 def _buttons(window: MainWindow) -> list[str]:
     banners = (window.notices.memorization_banner, window.notices.notice_banner)
     shown = [button for banner in banners for button in banner.findChildren(QPushButton) if button.isVisible()]
-    return [button.text() for button in shown]
+    return [button.text() for button in shown if button.text() != READ_ALL]
 
 
 def _save(qtbot: QtBot, window: MainWindow) -> None:

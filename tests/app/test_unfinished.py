@@ -14,6 +14,7 @@ from pytestqt.qtbot import QtBot
 from app.main_window import MainWindow
 from app.session import Session
 from app.session.available import ActionId
+from app.widgets.banner import READ_ALL
 from distill_core import PriorConfig, read_summary, train_prior
 from distill_core.training.kinds import prior_runs
 from distill_core.training.prior.events import PriorEpochMetrics
@@ -178,7 +179,7 @@ def test_a_training_of_an_older_distill_is_named_and_its_best_can_be_used(
     )
     assert "can't be gone on with" in banner.detail()
     shown = [button.text() for button in banner.findChildren(QPushButton) if button.isVisible()]
-    assert shown == ["Use Best", "Discard"]
+    assert shown == [READ_ALL, "Use Best", "Discard"]
     assert not window.actions_table.by_id[ActionId.CONTINUE].isEnabled()
     banner.button("useBest").click()
     settle(qtbot, window)

@@ -14,9 +14,11 @@ from pytestqt.qtbot import QtBot
 
 from app.theme import BannerKind, banner_colors, error_color, icon, is_dark, link_color, plot_colors, resource_path
 from app.widgets import banner as banner_module
-from app.widgets.banner import Banner
+from app.widgets.banner import HEIGHT as BANNER_HEIGHT
+from app.widgets.banner import READ_ALL, Banner
 from app.widgets.card import card as drop_card_module
 from app.widgets.card.body import ElidedLabel
+from app.widgets.card.card import HEIGHT as CARD_HEIGHT
 from app.widgets.card.card import DropCard
 from app.widgets.card.look import CardLook
 
@@ -148,17 +150,23 @@ def test_a_button_keeps_its_focus_when_only_the_words_change(banner: Banner) -> 
     assert banner.button("stop") is button
 
 
-def test_the_banners_words_wrap_and_can_be_selected(banner: Banner, qtbot: QtBot) -> None:
-    banner.show_message("warning", "Careful.", "Many words, " * 30, [("stop", "Stop")])
+def test_a_banner_has_one_line_and_offers_all_of_it_where_that_is_cut_off(banner: Banner, qtbot: QtBot) -> None:
+    banner.show_message("warning", "Careful.", "Few words.", [("stop", "Stop")])
     QApplication.processEvents()
-    for width in (800, 400, 300, 560, 800):
+    assert _texts(banner) == ["Careful.", "Few words.", "Stop"]
+    banner.show_message("warning", "Careful.", "Many words, " * 30, [("stop", "Stop")])
+    for width in (800, 400, 560, 800):
         banner.window().resize(width, 400)
-        qtbot.waitUntil(lambda: banner.height() == banner.heightForWidth(banner.width()))
-        for label in banner.findChildren(QLabel):
-            if label.text():
-                assert label.height() >= label.heightForWidth(label.width())
-                assert label.textInteractionFlags() & Qt.TextInteractionFlag.TextSelectableByMouse
+        QApplication.processEvents()
+        assert banner.height() == BANNER_HEIGHT
         assert banner.rect().contains(banner.button("stop").geometry())
+        with qtbot.waitSignal(banner.read_all_wanted):
+            _button(banner, READ_ALL).click()
+    banner.window().resize(2400, 400)
+    banner.show_message("info", "Trained.", "", [("save", "Save"), ("best", "Keep Best"), ("last", "Keep Last")])
+    QApplication.processEvents()
+    assert _texts(banner) == ["Trained.", READ_ALL, "Save", "Keep Best"]  # as they were made
+    assert [identity for identity, _ in banner.actions_shown()] == ["save", "best", "last"]
 
 
 def test_markup_is_shown_as_it_is(banner: Banner) -> None:
@@ -174,15 +182,19 @@ def test_the_banner_follows_the_palette(banner: Banner, palette: QPalette, kind:
     assert image.pixelColor(image.width() // 2, 4) == banner_colors(palette, kind).ground
 
 
-# Drop card
+# Chip
+
+
+EMPTY = CardLook("empty", "No model yet", ("drop one here",))
+FILLED = CardLook("filled", "kicks", ("24 sounds", "2 skipped"), button="Choose Others…")
 
 
 @pytest.fixture
 def card(qtbot: QtBot) -> DropCard:
     card = DropCard("modelCard", "Model", "model")
     qtbot.addWidget(card)
-    card.resize(360, 140)
-    card.show_empty("Drop a model here", "Open Model…")
+    card.resize(360, CARD_HEIGHT)
+    card.show_look(EMPTY, "")
     card.show()
     return card
 
@@ -211,116 +223,72 @@ def _drop(card: DropCard, data: QMimeData) -> bool:
 
 def test_the_card_in_its_states(card: DropCard) -> None:
     assert (card.objectName(), card.accessibleName()) == ("modelCard", "Model")
-    assert _texts(card) == ["Drop a model here", "Open Model…"]
-    card.show_busy("Opening drums.distill…")
-    assert _texts(card) == ["Opening drums.distill…"]
+    assert _texts(card) == ["No model yet", "drop one here"]
+    card.show_look(CardLook("busy", "Opening drums.distill…", link=("cancel", "Cancel")), "")
+    assert sorted(_texts(card)) == ["Cancel", "Opening drums.distill…"]
     assert card.findChildren(QProgressBar)[0].isVisible()
-    card.show_filled("kicks", ["24 sounds", "Small model"], ("skipped", "2 skipped"))
-    assert sorted(_texts(card)) == ["2 skipped", "24 sounds", "Change…", "Small model", "kicks"]
-    assert card.accessibleDescription() == "kicks · 24 sounds · Small model"
-    card.show_filled("kicks", ["24 sounds"])
-    assert sorted(_texts(card)) == ["24 sounds", "Change…", "kicks"]
-
-
-def test_no_line_is_cut_off_in_a_window_as_low_as_can_be(qtbot: QtBot) -> None:
-    place = QWidget()
-    qtbot.addWidget(place)
-    card = DropCard("soundsCard", "Sounds", "sounds")
-    QVBoxLayout(place).addWidget(card)
-    lines = ["24 sounds", "Small set", "1 file is in iCloud only", "1 archive passed over"]
-    card.show_filled("kicks", lines, ("files", "all files"))
-    place.resize(300, 1)
-    place.show()
-    qtbot.waitExposed(place)
-    shown = [label for label in card.findChildren(QLabel) if label.isVisible()]
-    assert {label.text() for label in shown} >= set(lines)
-    assert all(label.height() >= label.sizeHint().height() for label in shown)
-
-
-def test_a_compact_card_leaves_the_minor_line_out_and_has_it_as_its_tooltip(card: DropCard) -> None:
-    lines = ("24 sounds", "Small set", "1 archive passed over")
-    card.show_look(CardLook("filled", "kicks", lines, minor="Small set"), "")
-    height = card.minimumSizeHint().height()
-    card.set_compact(True)
-    assert sorted(_texts(card)) == ["1 archive passed over", "24 sounds", "Change…", "kicks"]
-    assert "Small set" in card.toolTip()
-    assert card.accessibleDescription() == "kicks · 24 sounds · Small set · 1 archive passed over"
-    card.set_locked(True, "It trains.")
-    assert card.toolTip() == "It trains."
-    card.set_locked(False)
-    assert "Small set" in card.toolTip()
-    card.show_filled("kicks", ["24 sounds"])
-    QApplication.processEvents()
-    assert card.minimumSizeHint().height() < 80 < height
-    card.set_compact(False)
-    assert card.toolTip() == ""
+    card.show_look(FILLED, "")
+    assert sorted(_texts(card)) == ["24 sounds · 2 skipped", "kicks", "⋯"]
+    assert card.accessibleDescription() == "kicks · 24 sounds · 2 skipped"
+    assert card.body.button.accessibleName() == "Model: Choose Others…"
+    assert card.height() == CARD_HEIGHT
 
 
 def test_everything_that_can_be_clicked_is_large_enough(card: DropCard) -> None:
-    card.show_filled("kicks", ["24 sounds"], ("skipped", "2 skipped"))
-    card.show_refusal("No.")
-    for is_compact in (False, True):
-        card.set_compact(is_compact)
+    for look in (FILLED, CardLook("busy", "Looking through kicks…", link=("cancel", "Cancel"))):
+        card.show_look(look, "No.")
         QApplication.processEvents()
         assert all(button.height() >= 28 for button in card.findChildren(QPushButton) if button.isVisible())
 
 
-def test_a_refusal_stands_below_and_goes(card: DropCard, spoken: list[str]) -> None:
-    card.show_refusal("“song.mid” is not a Distill model.")
-    assert card.refusal() == spoken[0] == "“song.mid” is not a Distill model."
-    assert {"Drop a model here", "“song.mid” is not a Distill model."} <= set(_texts(card))
-    card.clear_refusal()
+def test_a_refusal_takes_the_place_of_the_facts_and_goes(card: DropCard, spoken: list[str]) -> None:
+    refusal = "“song.mid” is not a Distill model."
+    for _ in range(2):  # the same one is read out once
+        card.show_look(EMPTY, refusal)
+        assert card.refusal() == refusal
+        assert _texts(card) == ["No model yet", refusal]
+    card.show_look(EMPTY, "")
     assert card.refusal() == ""
-    assert _texts(card) == ["Drop a model here", "Open Model…"]
+    assert _texts(card) == ["No model yet", "drop one here"]
+    assert list(filter(None, spoken)) == [refusal]
 
 
-def test_a_click_anywhere_on_the_empty_card_browses(card: DropCard, qtbot: QtBot) -> None:
-    words = next(label for label in card.findChildren(QLabel) if label.text() == "Drop a model here")
-    for target in (card, words, _button(card, "Open Model…")):
-        with qtbot.waitSignal(card.browse_requested):
+def test_a_click_browses_on_an_empty_card_and_chooses_the_page_of_a_filled_one(card: DropCard, qtbot: QtBot) -> None:
+    words = next(label for label in card.findChildren(QLabel) if label.text() == "No model yet")
+    for target in (card, words):
+        with qtbot.waitSignal(card.browse_requested), qtbot.assertNotEmitted(card.chosen):
             qtbot.mouseClick(target, Qt.MouseButton.LeftButton)
-    card.show_filled("drums.distill", ["3 levels"])
-    with qtbot.assertNotEmitted(card.browse_requested):
+    card.show_look(FILLED, "")
+    with qtbot.assertNotEmitted(card.browse_requested), qtbot.waitSignal(card.chosen):
         qtbot.mouseClick(card, Qt.MouseButton.LeftButton)
-    with qtbot.waitSignal(card.browse_requested):
-        qtbot.mouseClick(_button(card, "Change…"), Qt.MouseButton.LeftButton)
+    with qtbot.waitSignal(card.browse_requested), qtbot.assertNotEmitted(card.chosen):
+        qtbot.mouseClick(card.body.button, Qt.MouseButton.LeftButton)
 
 
 @pytest.mark.parametrize("key", [Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space])
-def test_the_keyboard_browses(card: DropCard, qtbot: QtBot, key: Qt.Key) -> None:
+def test_a_key_is_a_click(card: DropCard, qtbot: QtBot, key: Qt.Key) -> None:
     assert card.focusPolicy() == Qt.FocusPolicy.StrongFocus
     with qtbot.waitSignal(card.browse_requested):
         qtbot.keyClick(card, key)
-    card.show_busy("Opening…")
-    with qtbot.assertNotEmitted(card.browse_requested):
+    card.show_look(FILLED, "")
+    with qtbot.assertNotEmitted(card.browse_requested), qtbot.waitSignal(card.chosen):
         qtbot.keyClick(card, key)
 
 
 @pytest.mark.parametrize("key", [Qt.Key.Key_Return, Qt.Key.Key_Space])
-def test_keys_on_a_link_do_not_browse(card: DropCard, qtbot: QtBot, key: Qt.Key) -> None:
-    card.show_filled("kicks", ["24 sounds"], ("skipped", "2 skipped"))
-    with qtbot.assertNotEmitted(card.browse_requested), qtbot.waitSignal(card.link_activated):
-        qtbot.keyClick(_button(card, "2 skipped"), key)
+def test_keys_on_a_link_choose_nothing(card: DropCard, qtbot: QtBot, key: Qt.Key) -> None:
+    card.show_look(CardLook("busy", "Looking through kicks…", link=("cancel", "Cancel")), "")
+    with qtbot.assertNotEmitted(card.chosen), qtbot.waitSignal(card.link_activated):
+        qtbot.keyClick(_button(card, "Cancel"), key)
 
 
-def test_a_fitting_drop_is_handed_over(card: DropCard, qtbot: QtBot) -> None:
+def test_a_drag_is_told_of_and_a_drop_handed_over(card: DropCard, qtbot: QtBot) -> None:
     data = _urls("/a/drums.distill")
-    _enter(card, data)
-    assert card.drag_state() == "valid"
-    assert _move(card, data)
-    with qtbot.waitSignal(card.dropped) as blocker:
-        assert _drop(card, data)
-    assert [url.toLocalFile() for url in blocker.args[0]] == ["/a/drums.distill"]
-    assert card.drag_state() == "none"
-
-
-def test_an_unfitting_drop_is_handed_over_too_so_that_it_can_be_answered(card: DropCard, qtbot: QtBot) -> None:
-    card.can_accept = lambda urls: False
-    data = _urls("/a/song.wav")
-    with qtbot.waitSignal(card.dropped), qtbot.assertNotEmitted(card.drag_refused):
+    with qtbot.waitSignal(card.dragged) as blocker:
         _enter(card, data)
-        assert card.drag_state() == "invalid"
-        assert _move(card, data)
+    assert [url.toLocalFile() for url in blocker.args[0]] == ["/a/drums.distill"]
+    assert _move(card, data)
+    with qtbot.waitSignals([card.dropped, card.drag_left]), qtbot.assertNotEmitted(card.drag_refused):
         assert _drop(card, data)
     assert card.drag_state() == "none"
 
@@ -329,7 +297,8 @@ def test_a_drag_that_leaves_leaves_no_look(card: DropCard) -> None:
     for locked in (False, True):
         card.set_locked(locked)
         _enter(card, _urls("/a/drums.distill"))
-        assert card.drag_state() == ("invalid" if locked else "valid")
+        assert card.drag_state() == ("invalid" if locked else "none")
+        card.set_drag_state("valid")
         QApplication.sendEvent(card, QDragLeaveEvent())
         assert card.drag_state() == "none"
 
@@ -346,9 +315,9 @@ def test_text_is_not_a_drop(card: DropCard, qtbot: QtBot) -> None:
 
 def test_a_locked_card_does_nothing(card: DropCard, qtbot: QtBot) -> None:
     card.set_locked(True, "Stop training to change the model or the sounds.")
-    assert card.toolTip() == "Stop training to change the model or the sounds."
-    card.show_filled("drums.distill", ["3 levels"])
-    assert not _button(card, "Change…").isEnabled()
+    assert card.toolTip() == "<p>Stop training to change the model or the sounds.</p>"
+    card.show_look(FILLED, "")
+    assert not card.body.button.isEnabled()
     with qtbot.assertNotEmitted(card.browse_requested), qtbot.assertNotEmitted(card.dropped):
         qtbot.keyClick(card, Qt.Key.Key_Return)
         data = _urls("/a/drums.distill")
@@ -358,7 +327,7 @@ def test_a_locked_card_does_nothing(card: DropCard, qtbot: QtBot) -> None:
         assert not _drop(card, data)
     card.set_locked(False)
     assert card.toolTip() == ""
-    assert _button(card, "Change…").isEnabled()
+    assert card.body.button.isEnabled()
 
 
 def test_each_look_of_a_drag_differs(card: DropCard, palette: QPalette) -> None:
@@ -371,14 +340,14 @@ def test_each_look_of_a_drag_differs(card: DropCard, palette: QPalette) -> None:
 
 def test_a_long_name_is_shortened_and_whole_in_the_tooltip(card: DropCard) -> None:
     name = "a very long name " * 8 + ".distill"
-    card.show_filled(name, ["3 levels"])
-    card.resize(300, 140)
+    card.show_look(CardLook("filled", name, ("24 sounds",)), "")
+    card.resize(300, CARD_HEIGHT)
     QApplication.processEvents()
     label = next(label for label in card.findChildren(ElidedLabel) if label.text() == name)
     assert "…" in label.shown_text()
     assert label.toolTip() == f"<p>{name}</p>"
     assert card.width() == 300
-    card.show_filled("short", [])
+    card.show_look(CardLook("filled", "short"), "")
     assert label.toolTip() == ""
 
 
@@ -387,6 +356,6 @@ def test_twenty_thousand_texts_survive(card: DropCard, banner: Banner) -> None:
     for number in range(20_000):
         label.setText(str(number))
     for number in range(2_000):
-        card.show_filled(str(number), [str(number)], ("id", str(number)))
+        card.show_look(CardLook("filled", str(number), (str(number),), ("id", str(number))), "")
         banner.show_message("warning", "Title", str(number))
     assert label.text() == "19999"
