@@ -242,8 +242,8 @@ class MainWindow(QMainWindow):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Give all but the page less room in a small window; a drawer that nobody asked for hides nothing there."""
         super().resizeEvent(event)
-        if event.size().width() < ROOMY and self._opened_itself:
-            self.open_drawer(_CLOSED)
+        if self._opened_itself:
+            self.drawer.setVisible(event.size().width() >= ROOMY)
         is_small = event.size().height() < _ROOMY_HEIGHT
         if is_small is not self._is_small:
             self._is_small = is_small

@@ -1,4 +1,7 @@
-"""Makes a picture of every state of the window, light and dark: `python3 run.py screenshots [FOLDER]`.
+"""Makes pictures of every state of the window: `python3 run.py screenshots [FOLDER]`.
+
+Each state is taken at 1280×800, at 200 % of that, and at 760×560, light and dark. The regions of the window are where
+they were in every other state of that size, or the command fails.
 
 Nothing in them is staged: the real window opens copies of the bundled model and sounds, trains and saves, and the
 states that pass by in a moment are caught while the Session tells of them. It needs no screen, and it leaves alone
@@ -21,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-from PySide6.QtCore import QEvent, QMimeData, QObject, QPoint, QPointF, QSettings, Qt, QUrl, Slot  # noqa: E402
+from PySide6.QtCore import QEvent, QMimeData, QObject, QPoint, QPointF, QRect, QSettings, Qt, QUrl, Slot  # noqa: E402
 from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QPainter, QPalette, QPixmap  # noqa: E402
 from PySide6.QtWidgets import QApplication, QMessageBox, QPushButton, QScrollArea, QWidget  # noqa: E402
 
@@ -36,6 +39,8 @@ DEMO = ROOT / "resources" / "demo"
 OLDER_RUN = ROOT / "tests" / "data" / "run-format-1" / "run.distill-run"
 LONGEST_WAIT_S = 120.0
 FADE_S = 0.4  # Qt fades in the cross that empties a field
+FULL, SMALLEST = (1280, 800), (760, 560)
+LOOKS = (("", FULL, 1.0), ("200 percent", FULL, 2.0), ("smallest", SMALLEST, 1.0))  # folder, size, scale
 QUICK = {"hidden_size": 64, "num_layers": 2, "num_heads": 4, "max_epochs": 40, "patience": 0}
 BY_HEART = {"architecture": "flat", "learning_rate": 5e-3, "dropout": 0.0, "max_epochs": 200}
 STATES = (
@@ -59,7 +64,6 @@ STATES = (
     "preparing",
     "training-first-epoch",
     "training",
-    "training-smallest",
     "dialog-quit",
     "stopping",
     "stopped",
@@ -67,34 +71,27 @@ STATES = (
     "dialog-unsaved",
     "saving",
     "saved",
-    "saved-smallest",
     "dialog-replace",
     "save-failed",
     "memorizing",
-    "memorizing-smallest",
     "stranger",
     "dialog-perplexity",
     "dialog-crash",
-    "empty-smallest",
     "saved-inspect",
     "unfinished-at-start",
     "unfinished",
-    "unfinished-smallest",
     "dialog-restore",
     "choose-what-is-kept",
     "too-much-alike",
     "predictable",
-    "predictable-smallest",
     "dialog-worse",
     "unfinished-older",
     "sounds-several",
-    "sounds-several-smallest",
     "dialog-file-list-several",
     "dialog-runs",
     "listening",
     "generating",
     "takes",
-    "takes-smallest",
     "take-failed",
     "dialog-takes",
 )
@@ -126,6 +123,7 @@ class Camera(QObject):
         super().__init__()
         self._folder, self._theme = folder, theme
         self._waiting: dict[str, Callable[[State], bool]] = {}
+        self._places: dict[tuple[int, int], dict[str, QRect]] = {}
         self.window: MainWindow | None = None
 
     def take(self, name: str, dialog: QWidget | None = None, *, is_fleeting: bool = False) -> None:
@@ -135,11 +133,22 @@ class Camera(QObject):
             QApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest)
             if not is_fleeting:
                 QApplication.processEvents()
-        picture = self.window.grab()
-        if dialog is not None:
-            _put_in_front(picture, dialog)
-        path = self._folder / f"{STATES.index(name) + 1:02d}-{name}-{self._theme}.png"
-        picture.save(str(path))
+        file_name = f"{STATES.index(name) + 1:02d}-{name}-{self._theme}.png"
+        for folder, size, ratio in LOOKS:
+            self.window.resize(*size)
+            picture = _grabbed(self.window, ratio)
+            if dialog is not None:
+                _put_in_front(picture, dialog)
+            picture.save(str(self._folder / folder / file_name))
+            self._compare_places(name, size)
+        self.window.resize(*FULL)
+
+    def _compare_places(self, name: str, size: tuple[int, int]) -> None:
+        """Fail for a region that is not where it was."""
+        assert self.window is not None
+        places = regions(self.window)
+        known = self._places.setdefault(size, places)
+        assert places == known, f"{name} at {size}: {places}, but {known} before"
 
     def when(self, name: str, is_wanted: Callable[[State], bool]) -> None:
         """Take a picture of a state to come."""
@@ -157,13 +166,39 @@ class Camera(QObject):
         assert not self._waiting, list(self._waiting)
 
 
+def regions(window: MainWindow) -> dict[str, QRect]:
+    """Return the places of the regions, which no state moves."""
+    parts = {
+        "sounds": window.chips.sounds_card,
+        "model": window.chips.model_card,
+        "takes": window.chips.takes_card,
+        "notice": window.notices,
+        "footer": window.stage.train_button,
+        "player": window.player,
+        "generate": window.generate,
+        "shelf": window.takes,
+    }
+    return {name: QRect(part.mapTo(window, QPoint()), part.size()) for name, part in parts.items()}
+
+
+def _grabbed(widget: QWidget, ratio: float) -> QPixmap:
+    """Return a picture of a widget as a screen of this scale shows it."""
+    widget.grab()  # which lays it out
+    picture = QPixmap(widget.size() * ratio)
+    picture.setDevicePixelRatio(ratio)
+    widget.render(picture)
+    return picture
+
+
 def _put_in_front(picture: QPixmap, dialog: QWidget) -> None:
     painter = QPainter(picture)
-    front = dialog.grab()
-    corner = QPoint((picture.width() - front.width()) // 2, (picture.height() - front.height()) // 3)
-    painter.fillRect(picture.rect(), QColor(0, 0, 0, 70))
-    painter.drawPixmap(corner, front)
-    painter.drawRect(front.rect().translated(corner))
+    ratio = picture.devicePixelRatio()
+    behind = QRect(QPoint(), picture.size() / ratio)
+    front = QRect(QPoint(), dialog.size())
+    front.moveCenter(behind.center())
+    painter.fillRect(behind, QColor(0, 0, 0, 70))
+    painter.drawPixmap(front.topLeft(), _grabbed(dialog, ratio))
+    painter.drawRect(front)
     painter.end()
 
 
@@ -236,7 +271,7 @@ class Story:
         self.session = Session()
         self.window = self.camera.window = MainWindow(self.session)
         self.session.state_changed.connect(self.camera.on_state)
-        self.window.resize(1040, 720)
+        self.window.resize(*FULL)
         devices: list[str] = []
         self.session.device_known.connect(devices.append)
         self.window.show()
@@ -305,7 +340,6 @@ class Story:
         drop(self.window, self.files.sounds)
         self.wait()
         self.camera.take("sounds-only")
-        self.window.resize(self.window.minimumSize())
         self.close_window()
 
     @Slot(object)
@@ -358,8 +392,6 @@ class Story:
         self.drop_from_several_places()
         self.camera.take("sounds-several")
         self.take_files("dialog-file-list-several")
-        self.window.resize(self.window.minimumSize())
-        self.camera.take("sounds-several-smallest")
         self.close_window()
 
     def take_files(self, name: str) -> None:
@@ -389,9 +421,6 @@ class Story:
         self.session.step_finished.connect(self._on_first_step, Qt.ConnectionType.SingleShotConnection)
         self.start_training(epochs=26)
         self.camera.take("training")
-        self.window.resize(self.window.minimumSize())
-        self.camera.take("training-smallest")
-        self.window.resize(1040, 720)
         self.window.close()
         self.take_dialog("dialog-quit", "Keep Training")
         self.window.stage.train_button.click()
@@ -416,9 +445,6 @@ class Story:
         area.verticalScrollBar().setValue(area.verticalScrollBar().maximum())
         self.camera.take("saved-inspect")
         area.verticalScrollBar().setValue(0)
-        self.window.resize(self.window.minimumSize())
-        self.camera.take("saved-smallest")
-        self.window.resize(1040, 720)
         self.train_again(epochs=3)
         self.window.commands.saving.save()
         self.take_dialog("dialog-worse", "Cancel")
@@ -461,8 +487,6 @@ class Story:
         self.wait()
         self.camera.take("unfinished")
         self.take_runs()
-        self.window.resize(self.window.minimumSize())
-        self.camera.take("unfinished-smallest")
         self.window.notices.notice_banner.button("useBest").click()
         self.wait()
         self.session.save_prior()
@@ -515,11 +539,8 @@ class Story:
         seen = self.window.learning.plot.epoch_count
         wait_until(lambda: self.window.learning.plot.epoch_count >= seen + 4)
         self.camera.take("memorizing")
-        self.window.resize(self.window.minimumSize())
-        self.camera.take("memorizing-smallest")
         self.session.stop()
         self.wait()
-        self.window.resize(1040, 720)
         self.camera.take("choose-what-is-kept")
         self.close_window()
 
@@ -531,8 +552,6 @@ class Story:
         self.start_training()
         wait_until(lambda: bool(self.session.state.warning))
         self.camera.take("predictable")
-        self.window.resize(self.window.minimumSize())
-        self.camera.take("predictable-smallest")
         self.close_window()
 
     @Slot(object)
@@ -567,9 +586,6 @@ class Story:
         self.wait()
         self.window.statusBar().clearMessage()
         self.camera.take("takes")
-        self.window.resize(self.window.minimumSize())
-        self.camera.take("takes-smallest")
-        self.window.resize(1040, 720)
         self.window.actions_table.takes.show()
         self.wait()
         dialog = self.window.actions_table.takes.dialog
@@ -615,10 +631,6 @@ class Story:
         self._raise_a_bug()
         self.take_dialog("dialog-crash", "Close", unfold=True)
         self.close_window()
-        self.open_window()
-        self.window.resize(self.window.minimumSize())
-        self.camera.take("empty-smallest")
-        self.close_window()
 
     def _raise_a_bug(self) -> None:
         try:
@@ -649,12 +661,13 @@ def tell(folder: Path, theme: str, application: QApplication) -> None:
 def main(arguments: list[str]) -> int:
     """Make the pictures in a folder."""
     folder = Path(arguments[0]) if arguments else ROOT / "docs" / "screenshots"
-    folder.mkdir(parents=True, exist_ok=True)
+    for name, *_ in LOOKS:
+        (folder / name).mkdir(parents=True, exist_ok=True)
     logging.getLogger("distill").addHandler(logging.NullHandler())  # the bug in the crash dialog is no news
     application = DistillApplication(["distill"])
     for theme in ("light", "dark"):
         tell(folder, theme, application)
-    print(f"{2 * len(STATES)} pictures lie in {folder}")  # noqa: T201 - the command's answer
+    print(f"{2 * len(LOOKS) * len(STATES)} pictures lie in {folder}")  # noqa: T201 - the command's answer
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, Qt, Slot
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QWidget
 
 from app.flows.commands import Commands
 from app.presentation import takes as words
@@ -13,8 +13,6 @@ from app.session import Session
 from app.session.available import ActionId, available
 from app.session.state import State
 from app.session.tasks.shelving import take_key
-from app.theme import error_color
-from app.widgets.announce import announce
 from app.widgets.sound.clip import Clip
 from app.widgets.sound.row_area import RowArea
 
@@ -26,7 +24,7 @@ _SHELF_HEIGHT, _COMPACT_HEIGHT, _BUTTON_HEIGHT, _SPACE = 72, 50, 28, 6  # with r
 
 
 class TakesPanel(QWidget):
-    """Shows the takes of the open model, takes clicks on them, and says what failed."""
+    """Shows the takes of the open model, and takes clicks on them."""
 
     def __init__(self, session: Session, commands: Commands) -> None:
         super().__init__()
@@ -36,7 +34,6 @@ class TakesPanel(QWidget):
         self._asked_for: set[int] = set()
         self.clips: dict[int, Clip] = {}
         self.setObjectName("takesPanel")
-        self.problem = _sentence("takesProblem")
         self.empty = _sentence("takesEmpty")
         self.undo_button = _button("&Undo Delete", self._takes.bring_back)
         self.save_all_button = _button("Save &All…", self._takes.save_all)
@@ -60,11 +57,8 @@ class TakesPanel(QWidget):
         shelf.addWidget(self.area, 1)
         for widget in (self.undo_button, self.save_all_button):
             shelf.addWidget(widget, 0, Qt.AlignmentFlag.AlignTop)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(4)
-        column.addWidget(self.problem)
-        column.addLayout(shelf)
+        shelf.setContentsMargins(0, 0, 0, 0)
+        self.setLayout(shelf)
 
     # Shown
 
@@ -77,23 +71,12 @@ class TakesPanel(QWidget):
 
     @Slot(object)
     def _on_state(self, state: State) -> None:
-        self._show_problem(words.problem_text(state))
         self.empty.setText(words.shelf_text(state))
         self.empty.setVisible(not state.takes.takes)
         self.undo_button.setToolTip(words.undo_tip(state))
         self.undo_button.setVisible(ActionId.BRING_TAKE_BACK in available(state))
         self.save_all_button.setVisible(ActionId.SAVE_ALL_TAKES in available(state))
         self._show_clips(state)
-
-    def _show_problem(self, text: str) -> None:
-        palette = self.palette()
-        palette.setColor(self.problem.foregroundRole(), error_color(palette))
-        self.problem.setPalette(palette)
-        is_new = bool(text) and text != self.problem.text()
-        self.problem.setText(text)
-        self.problem.setVisible(bool(text))
-        if is_new:
-            announce(self.problem, text)
 
     def _show_clips(self, state: State) -> None:
         wanted = [take.number for take in state.takes.takes]

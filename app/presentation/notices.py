@@ -76,7 +76,7 @@ def notice(state: State) -> Notice | None:
     """Return the notice: a problem, or a refusal, or else the next thing to do."""
     if state.problem is not None:
         return _of_problem(state, state.problem)
-    if refusal := state.open.model_refusal or state.open.sounds_refusal:
+    if refusal := state.open.model_refusal or state.open.sounds_refusal or state.takes.problem:
         return Notice("error", refusal)
     if state.is_training and state.training.sameness:
         return Notice("info", "These sounds are too much alike.", state.training.sameness)

@@ -42,11 +42,6 @@ def shelf_text(state: State) -> str:
     return reason(state) or _EMPTY
 
 
-def problem_text(state: State) -> str:
-    """Return the sentence on what failed last, or ""."""
-    return state.takes.problem
-
-
 def undo_tip(state: State) -> str:
     """Return what a click on Undo does, "" if nothing was deleted."""
     if not state.takes.deleted:

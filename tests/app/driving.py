@@ -36,7 +36,7 @@ def bring_to(qtbot: QtBot, session: Session, state: State) -> None:
     session.do(
         Task(Activity.OPENING, Subject.ENGINE, lambda on_event, should_stop: None, lambda before, _: (state, []))
     )
-    settle_session(qtbot, session)
+    settle_session(qtbot, session, state.work)
 
 
 def settle(qtbot: QtBot, window: MainWindow, activity: Activity = Activity.NONE) -> None:

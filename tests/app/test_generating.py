@@ -274,8 +274,8 @@ def test_a_file_that_is_gone_is_a_sentence_beside_the_takes_and_no_dialog(
     model.unlink()
     _click(qtbot, opened)
     settle(qtbot, opened)
-    assert opened.takes.problem.isVisible()
-    assert "drums.distill" in opened.takes.problem.text()
+    assert opened.notices.notice_banner.isVisible()
+    assert "drums.distill" in opened.notices.notice_banner.title()
     assert session_of(opened).state.problem is None
     assert prompts.asked == []
     assert opened.generate.button.text() == generating.GENERATE
@@ -289,7 +289,7 @@ def test_a_take_that_cannot_be_shelved_can_be_played(
     session = session_of(opened)
     _click(qtbot, opened)
     settle(qtbot, opened)
-    assert "it is not on the shelf" in opened.takes.problem.text()
+    assert "it is not on the shelf" in opened.notices.notice_banner.title()
     assert session.player.playable is not None
     assert session.player.playable.title == "New take"
     assert len(session.player.playable.samples) == 24_000

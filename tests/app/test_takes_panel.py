@@ -198,8 +198,8 @@ def test_a_take_whose_sound_is_gone_says_so(qtbot: QtBot, window: MainWindow) ->
     take.wav.write_bytes(b"no sound")
     window.commands.takes.play(3)
     settle(qtbot, window)
-    assert window.takes.problem.isVisible()
-    assert window.takes.problem.text().startswith("Take 3 can't be played")
+    assert window.notices.notice_banner.isVisible()
+    assert window.notices.notice_banner.title().startswith("Take 3 can't be played")
 
 
 def test_the_menu_of_a_take(qtbot: QtBot, window: MainWindow, prompts: ScriptedPrompts, tmp_path: Path) -> None:
@@ -265,7 +265,7 @@ def test_a_damaged_take_hinders_no_other(
     names = sorted(path.name for path in target.iterdir())
     assert names == [f"my_drums_take{number}_seed{40 + number}.wav" for number in (1, 2, 4)]
     assert window.statusBar().currentMessage() == "3 takes saved in out. 1 take could not be saved."
-    assert window.takes.problem.text().startswith("The sound of take 3 can't be read")
+    assert window.notices.notice_banner.title().startswith("The sound of take 3 can't be read")
 
 
 def test_a_folder_that_is_gone_is_a_sentence(
@@ -275,7 +275,7 @@ def test_a_folder_that_is_gone_is_a_sentence(
     session_of(window).choose_take(2)
     window.commands.takes.save()
     settle(qtbot, window)
-    assert "There is no folder" in window.takes.problem.text()
+    assert "There is no folder" in window.notices.notice_banner.title()
 
 
 # Dragging out
