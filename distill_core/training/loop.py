@@ -66,8 +66,12 @@ class Run(Protocol):
         """Go back to the best weights after a failed epoch and return True; return False to end the training."""
 
 
-def train_epochs(run: Run, epochs: range, on_event: OnEvent, should_stop: ShouldStop, *, patience: int = 0) -> Ended:
+def train_epochs(
+    run: Run, epochs: range, on_event: OnEvent, should_stop: ShouldStop, *, patience: int = 0, patient_from: int = 0
+) -> Ended:
     """Train until the last epoch, or `patience` epochs after the best, and return how it ended.
+
+    Patience counts from the best epoch, or from the epoch `patient_from` if that is a later one.
 
     Raises:
         TrainingError: training diverged before any epoch was worth keeping.
@@ -75,7 +79,7 @@ def train_epochs(run: Run, epochs: range, on_event: OnEvent, should_stop: Should
     try:
         for epoch in epochs:
             stop_point(should_stop)
-            if 0 < patience < epoch - run.best.epoch:
+            if 0 < patience < epoch - max(run.best.epoch, patient_from):
                 return Ended.NO_BETTER
             try:
                 on_event(run.train_epoch(epoch, on_event, should_stop))

@@ -29,7 +29,7 @@ _SHORT_NAMES = {
     "num_quantizers": "levels",
     "time_limit_min": "time-limit",
 }
-_MOST, _LARGEST_SEED = 1_000_000, 2**63 - 1
+MOST_EPOCHS, _LARGEST_SEED = 1_000_000, 2**63 - 1
 _LARGEST_RATE, _LARGEST_DECAY = 1e30, 1e6  # the product of both is a float32
 
 
@@ -168,7 +168,7 @@ class EpochSettings(TrainingSettings):
         Raises:
             ConfigError: names the field, and the values that it may have.
         """
-        check_whole(self, dict.fromkeys(("max_epochs", "batch_size"), (1, _MOST)))
+        check_whole(self, dict.fromkeys(("max_epochs", "batch_size"), (1, MOST_EPOCHS)))
         check_setting(self, "patience", is_whole(self.patience) and self.patience >= 0, "a whole number of 0 or more")
         is_amount = is_number(self.time_limit_min) and self.time_limit_min >= 0
         check_setting(self, "time_limit_min", is_amount, "a number of 0 or more")

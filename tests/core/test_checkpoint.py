@@ -17,8 +17,9 @@ import torch
 from distill_core import ConfigError, PriorConfig, TrainedPrior, scan, train_prior
 from distill_core.errors import ModelFileError
 from distill_core.training.events import OlderStateTaken, RunNotKept
+from distill_core.training.events import Ended
 from distill_core.training.kinds import prior_runs, unfinished_runs
-from distill_core.training.prior.events import PriorEpochMetrics, PriorStepMetrics
+from distill_core.training.prior.events import PriorEpochMetrics, PriorStepMetrics, PriorTrainingStartEvent
 from distill_core.training.prior.train import load_best
 from distill_core.training.run_folder.folder import RunFolder
 from tests.warm_python import warm_python
@@ -430,3 +431,51 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(
     assert len(again.history) == 2
     rest = train_prior(tiny_model, sounds_folder, run_folder=folder, resume=True)
     assert _same(whole, rest)
+
+
+# Further than the end
+
+
+def _starts(events: list[object]) -> PriorTrainingStartEvent:
+    (start,) = (event for event in events if isinstance(event, PriorTrainingStartEvent))
+    return start
+
+
+def test_a_training_that_had_all_its_epochs_gets_as_many_again(
+    tiny_model: Path, sounds_folder: Path, folder: RunFolder
+) -> None:
+    ended = train_prior(tiny_model, sounds_folder, replace(TINY, max_epochs=2), run_folder=folder)
+    events: list[object] = []
+    more = train_prior(tiny_model, sounds_folder, on_event=events.append, run_folder=folder, resume=True, further=True)
+    assert more.ended is Ended.LAST_EPOCH
+    assert more.history[:2] == ended.history
+    assert [epoch.epoch for epoch in more.history] == [1, 2, 3, 4]
+    assert more.config["max_epochs"] == _starts(events).total_epochs == 4
+    assert more.history[3].learning_rate > 0.1 * TINY.learning_rate, "it learns nothing at the end of a cosine"
+    assert more.history[3].train_loss < ended.history[1].train_loss
+    assert train_prior(tiny_model, sounds_folder, run_folder=folder, resume=True).history == more.history
+
+
+def test_a_training_that_got_no_better_is_given_patience_anew(
+    tiny_model: Path, sounds_folder: Path, folder: RunFolder
+) -> None:
+    config = replace(TINY, max_epochs=200, learning_rate=0.02, patience=3)
+    ended = train_prior(tiny_model, sounds_folder, config, run_folder=folder)
+    assert ended.ended is Ended.NO_BETTER
+    last, events = ended.history[-1].epoch, list[object]()
+    assert train_prior(tiny_model, sounds_folder, run_folder=folder, resume=True).history == ended.history
+    with pytest.raises(_Crash):
+        train_prior(
+            tiny_model,
+            sounds_folder,
+            on_event=lambda event: (events.append(event), _crash_after(last + 1)(event)),
+            run_folder=folder,
+            resume=True,
+            further=True,
+        )
+    assert _starts(events).patient_from == last
+    more = train_prior(tiny_model, sounds_folder, run_folder=folder, resume=True)  # as it would have without the crash
+    assert more.ended is Ended.NO_BETTER
+    assert more.history[:last] == ended.history
+    assert more.history[-1].epoch == max(last, more.metadata["best_epoch"]) + 3
+    assert more.config["max_epochs"] == 200

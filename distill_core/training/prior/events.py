@@ -79,7 +79,7 @@ class PriorTrainingStartEvent:
     `sibling_agreement` is the share of codes in which the median validation sound agrees with its nearest training
     sound (None for a single sound split in time); `sameness` is a sentence about sounds that are too much alike, or "";
     `number_format` is that of training's products; `file_prior` is the prior that a save replaces, or None; `history`
-    has the epochs before a continuation.
+    has the epochs before a continuation. Patience counts from the best epoch, or from `patient_from` if that is later.
     """
 
     train_files: int
@@ -99,6 +99,7 @@ class PriorTrainingStartEvent:
     duration_s: float = 0.0
     number_format: str = ""
     file_prior: FilePrior | None = None
+    patient_from: int = 0
 
 
 @dataclass(frozen=True, slots=True)

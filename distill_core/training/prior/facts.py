@@ -46,6 +46,7 @@ def start_event(run: PriorRun) -> PriorTrainingStartEvent:
         duration_s=sum(file.duration_s for file in files),
         number_format=run.format,
         file_prior=run.file_prior,
+        patient_from=run.patient_from,
     )
 
 

@@ -58,7 +58,7 @@ class PriorRun:
     `geometry` is the codec's; `join_variant` encodes one more variant of each training sound, up to `variants`;
     `format` is the number format; `file_prior` is the prior that a save replaces. `last` has the weights of the last
     epoch, `before_memorizing` the best ones before the first epoch with the verdict that it memorizes. `temperatures`
-    are those of epochs, by number.
+    are those of epochs, by number. Patience counts from the best epoch, or from `patient_from` if that is later.
 
     Raises:
         Stopped: `should_stop()` turned true while the sounds were compared.
@@ -82,6 +82,7 @@ class PriorRun:
     history: list[PriorEpochMetrics] = field(default_factory=list)
     temperatures: dict[int, float] = field(default_factory=dict)
     roll_backs: int = 0
+    patient_from: int = 0
     is_inside_an_epoch: bool = False
     run_id: str = field(default_factory=lambda: uuid4().hex)
     should_stop: InitVar[ShouldStop] = never

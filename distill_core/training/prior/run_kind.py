@@ -130,6 +130,7 @@ def _check(values: Mapping[str, Any], name: str) -> None:
         _check_metadata(values["prior_metadata"])
         check_schedule_numbers(values["schedule"])
         require(is_count(values["roll_backs"], 0, MAX_ROLL_BACKS + 1))
+        require(is_count(values.get("patient_from", 0), 0, values["history"][-1]["epoch"]))
         if not is_older(values):
             require(values["number_format"] in NUMBER_FORMATS and is_count(values["joined"], 0, MOST_VARIANTS))
             epochs = [metrics["epoch"] for metrics in values["history"]]

@@ -32,12 +32,14 @@ from distill_core.training.prior.trained import TrainedPrior
 from distill_core.training.prior.words import PRIOR
 from distill_core.training.run_folder.checks import damaged_run, reading_a_run
 from distill_core.training.run_folder.format import common_values, ended_of
+from distill_core.training.settings import MOST_EPOCHS
 from distill_core.training.snapshot import on_cpu, random_states, restore_random, written_once
 
 PAUSE_IN_WRITING_TIMES = 5  # writing epochs that are no best takes a sixth of the time at most
 _MOMENTS = {**ADAM_MOMENTS, Muon: {"momentum_buffer"}}
 
 KNOWS_SILENCE = "knows_silence"  # the key of whether steps of silence count in no number of a run
+PATIENT_FROM = "patient_from"  # the key of the epoch from which patience counts, if it is later than the best
 NO_CODE = -1  # in the place of the codes of silence, where silence is a sound like any other
 
 
@@ -106,6 +108,7 @@ def state_of(
         "before_memorizing_epoch": run.before_memorizing.epoch,
         "temperatures": {which.value: temperature for which, temperature in temperatures_in(run).items()},
         "roll_backs": run.roll_backs,
+        PATIENT_FROM: run.patient_from,
         "optimizer_states": on_cpu(run.optimizer.states(), should_stop),
         "schedule": on_cpu(run.scheduler.state_dict(), should_stop),
         "random_states": on_cpu(random_states(run.generator), should_stop),
@@ -144,6 +147,7 @@ def restore(run: PriorRun, values: dict[str, Any]) -> None:
             "Train afresh, or keep the best prior that it found.",
         )
     run.run_id, run.roll_backs = values["run_id"], values["roll_backs"]
+    run.patient_from = values.get(PATIENT_FROM, 0)  # a former version's run has none
     run.history.extend(history_of(values))
     kept = _weights_of(values, run.history)
     run.best, run.last, run.before_memorizing = kept.best, kept.last, kept.before_memorizing
@@ -156,6 +160,17 @@ def restore(run: PriorRun, values: dict[str, Any]) -> None:
         run.optimizer.restore(values["optimizer_states"])
         run.scheduler.load_state_dict(values["schedule"])
         restore_random(run.generator, values["random_states"])
+
+
+def going_further(values: dict[str, Any]) -> dict[str, Any]:
+    """Return a state with patience anew, and with as many epochs again if the run has had all of them.
+
+    Its learning rate then climbs back to where the cosine of all epochs has it.
+    """
+    last, config = values["history"][-1]["epoch"], dict(values["config"])
+    if last >= config["max_epochs"]:
+        config["max_epochs"] = min(2 * config["max_epochs"], MOST_EPOCHS)
+    return {**values, "config": config, PATIENT_FROM: last}
 
 
 def trained_of(values: dict[str, Any]) -> TrainedPrior:

@@ -36,6 +36,7 @@ from distill_core.training.prior.state import (
     KNOWS_SILENCE,
     NO_CODE,
     WRITING,
+    going_further,
     restore,
     state_of,
     temperatures_in,
@@ -179,7 +180,8 @@ def _train(
     keeper = Keeper(request.run_folder, run, state, WRITING, on_event, limit.should_stop)
     on_event(start_event(run))
     epochs = range(1 + (run.history[-1].epoch if run.history else 0), run.config.max_epochs + 1)
-    ended = train_epochs(run, epochs, keeper.on_event, limit.should_stop, patience=run.config.patience)
+    patience, patient_from = run.config.patience, run.patient_from
+    ended = train_epochs(run, epochs, keeper.on_event, limit.should_stop, patience=patience, patient_from=patient_from)
     return _result(run, keeper, dataset, limit.ended_by(ended), on_event)
 
 
@@ -193,12 +195,14 @@ def train_prior(
     use_cache: bool = True,
     run_folder: RunFolder | None = None,
     resume: bool = False,
+    further: bool = False,
 ) -> TrainedPrior:
     """Train a prior on a folder of sounds, or on a scanned one, and return the best epoch.
 
     `config` has all settings, or some of them by name: the others follow from the sounds. With `use_cache` the user's
     cache folder gets the sounds' codes, `run_folder` gets the epochs; `resume` goes on with the run there, with its
-    settings. Nothing else is written. The global random state is as before afterwards. Stopping is a result: the best
+    settings; `further` as well, with patience anew, and with as many epochs again if the run has had all of them.
+    Nothing else is written. The global random state is as before afterwards. Stopping is a result: the best
     epoch so far, or `prior` None.
 
     Raises:
@@ -217,6 +221,8 @@ def train_prior(
         stack.enter_context(memory_in_words("train with these settings", _SMALLER))
         run_folder = stack.enter_context(run_folder_in_use(run_folder, on_event, resume=resume))
         unfinished = run_folder.load_to_resume(on_event) if resume and run_folder is not None else None
+        if further and unfinished is not None:
+            unfinished = going_further(unfinished)
         request = _PriorRequest(Path(model_path), config or {}, use_cache, run_folder, unfinished)
         return _train(request, dataset, on_event, should_stop)
 
