@@ -68,6 +68,28 @@ def rough_duration(seconds: float) -> str:
     return f"about {counted(round(seconds / 3600), 'hour')}"
 
 
+def clock(seconds: float) -> str:
+    """Return a duration as 2:14 or 1:02:14."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def time_left(least: float, most: float) -> str:
+    """Return the range of seconds that is left: "3–6 min left", "less than a minute left"."""
+    if most < 60:
+        return "less than a minute left"
+    in_hours = most >= 90 * 60
+    unit, name = (3600, "h") if in_hours else (60, "min")
+    last = max(1, round(most / unit))
+    if in_hours and least < 90 * 60:
+        return f"{max(1, round(least / 60))} min to {last} h left" if least >= 60 else f"up to {last} h left"
+    first = round(least / unit)
+    if first < 1:
+        return f"up to {last} {name} left"
+    return f"{last} {name} left" if first == last else f"{first}–{last} {name} left"
+
+
 def size_line(config: PriorConfig, overrides: Mapping[str, Any]) -> str:
     """Return the size of the prior to train, and its reason; `config` follows from the sounds."""
     if not prior_row(config.architecture).is_transformer:

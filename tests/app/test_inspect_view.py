@@ -305,7 +305,7 @@ def test_the_best_of_a_run_with_a_rolled_back_epoch_stands_where_it_was(
     facts = {"best_perplexity": 7.0, "best_epoch": 4}
     view.show_model(with_metadata(reference, history=ROLLED_BACK, **facts))
     assert "Best 7.00 at epoch 4." in curve_of(view).accessibleDescription()
-    assert curve_of(view).read_out(3) == "Epoch 3 · validation no value · training no value"
+    assert curve_of(view).read_out(3) == "Epoch 3 · kept aside no value · learned from no value"
     view.show_model(with_metadata(reference, history=ROLLED_BACK, **facts | {"best_epoch": 5}))
     assert "Best 9.00 at epoch 5." in curve_of(view).accessibleDescription(), (
         "the file names it, and nothing else judges"

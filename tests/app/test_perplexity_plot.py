@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, Qt
@@ -14,12 +14,14 @@ from PySide6.QtWidgets import QApplication, QLabel
 from pytestqt.qtbot import QtBot
 
 from app.theme import plot_colors
-from app.widgets.card.body import ElidedLabel
 from app.widgets.plot.axis import epoch_ticks, log_ticks, plain
 from app.widgets.plot.canvas import PerplexityCanvas
-from app.widgets.plot.curve import Curve, clock, in_words
-from app.widgets.plot.labels import PlotLabel
+from app.widgets.plot.curve import Curve, CurveLines, in_words
+from app.widgets.plot.head import TITLE, PlotTitle
+from app.widgets.plot.labels import PlotLabel, PlotLegend
 from app.widgets.plot.plot import NO_CURVE_YET, PerplexityPlot
+from app.words import clock
+from distill_core.training.events import StepMetrics
 from distill_core.training.prior.events import PriorEpochMetrics
 
 
@@ -200,7 +202,7 @@ def test_what_is_not_a_number_is_a_gap(plot: PerplexityPlot, nothing: float) -> 
         plot.add_epoch(_epoch(number, value, nothing, (0, 2, 2, 4)[number - 1]))
     _, ys = _canvas(plot)._validation.getData()
     assert [math.isfinite(y) for y in ys] == [False, True, False, True]
-    assert plot.read_out(3) == "Epoch 3 · validation no value · training no value · 0:12"
+    assert plot.read_out(3) == "Epoch 3 · kept aside no value · learned from no value · 0:12"
     assert _canvas(plot).best_label.text() == "best 20.0 at epoch 4"
     plot.grab()
 
@@ -244,7 +246,7 @@ def test_words_are_whole_and_apart(
 def test_a_saved_curve(plot: PerplexityPlot) -> None:
     plot.show_saved([1, 2, 3, 4], [_loss(60), _loss(20), math.nan, _loss(25)], [_loss(50), _loss(15)], 2, 143.0)
     assert plot.epoch_count == 4
-    assert plot.read_out(2) == "Epoch 2 · validation 20.0 · training 15.00"
+    assert plot.read_out(2) == "Epoch 2 · kept aside 20.0 · learned from 15.00"
     assert _canvas(plot).best_label.text() == "best 20.0 at epoch 2"
     assert not _canvas(plot).limit_label.isVisible()
     plot.show_saved([1], [_loss(60)], [], 7, None)
@@ -258,8 +260,8 @@ def test_a_saved_curve_stands_at_its_epochs_with_a_gap_for_one_that_was_rolled_b
     """It said "best 9.00 at epoch 4" of a best of 7.00."""
     plot.show_saved([1, 2, 4, 5], [_loss(30), _loss(8), _loss(7), _loss(9)], [_loss(20)] * 4, 4)
     assert "Best 7.00 at epoch 4." in plot.accessibleDescription()
-    assert plot.read_out(3) == "Epoch 3 · validation no value · training no value"
-    assert plot.read_out(5).startswith("Epoch 5 · validation 9.00")
+    assert plot.read_out(3) == "Epoch 3 · kept aside no value · learned from no value"
+    assert plot.read_out(5).startswith("Epoch 5 · kept aside 9.00")
     xs, ys = _canvas(plot)._validation.getData()
     assert [int(x) for x, y in zip(xs, ys, strict=True) if math.isfinite(y)] == [1, 2, 4, 5]
     assert list(_canvas(plot)._star.getData()[0]) == [4]
@@ -270,8 +272,8 @@ def test_a_live_curve_has_a_gap_for_an_epoch_that_was_rolled_back(plot: Perplexi
     for number, value in ((1, 30.0), (2, 8.0), (4, 7.0)):
         plot.add_epoch(_epoch(number, value, 20.0))
     assert _canvas(plot).best_label.text() == "best 7.00 at epoch 4"
-    assert plot.read_out(3).startswith("Epoch 3 · validation no value")
-    assert plot.read_out(4) == "Epoch 4 · validation 7.00 · training 20.0 · 0:12"
+    assert plot.read_out(3).startswith("Epoch 3 · kept aside no value")
+    assert plot.read_out(4) == "Epoch 4 · kept aside 7.00 · learned from 20.0 · 0:12"
 
 
 # Reading it
@@ -319,8 +321,8 @@ def test_describes_itself(plot: PerplexityPlot) -> None:
     plot.start(10, 143.0, 2.0)
     plot.add_epoch(_epoch(1, 68.0, 70.0))
     assert plot.accessibleDescription() == (
-        "Epoch 1 · validation 68.0 · training 70.0 · 0:04. Best 68.0 at epoch 1. Very predictable below 2.0. "
-        "Guessing by frequency alone reaches 143."
+        "Epoch 1 · kept aside 68.0 · learned from 70.0 · 0:04. Best 68.0 at epoch 1. Very predictable below 2.0. "
+        "Whoever knows only how common each code is reaches 143."
     )
 
 
@@ -381,13 +383,110 @@ def test_an_epoch_is_chosen_by_a_click_and_by_enter(qtbot: QtBot, plot: Perplexi
     assert chosen == [1, 7]
 
 
-def test_a_note_that_does_not_fit_is_shortened_and_whole_in_its_tooltip(plot: PerplexityPlot) -> None:
-    note = "43% of a validation sound's codes are those of its nearest training sound (median)."
-    plot.start(100, 143.0, 2.0, note)
+# Its words
+
+
+@pytest.mark.parametrize(
+    ("width", "words"),
+    [
+        (1250, TITLE),
+        (740, "Perplexity – lower = knows your sounds better"),
+        (320, "Perplexity – lower is better"),
+    ],
+)
+def test_the_title_is_as_long_as_it_fits_and_says_which_way_is_better(
+    plot: PerplexityPlot, width: int, words: str
+) -> None:
+    plot.resize(width, 240)
     QApplication.processEvents()
-    (words,) = [label for label in plot.findChildren(ElidedLabel) if label.isVisible()]
-    assert words.text() == f"epoch · {note}"
-    assert words.shown_text().startswith("epoch · 43%")
-    assert words.shown_text().endswith("(median).")
-    assert words.fontMetrics().horizontalAdvance(words.shown_text()) <= words.width() <= plot.width()
-    assert "nearest training sound" in words.toolTip()
+    (title,) = plot.findChildren(PlotTitle)
+    assert title.shown_text() == words
+    assert title.fontMetrics().horizontalAdvance(words) <= title.width()
+    assert "lower = knows your sounds better" in title.toolTip()
+
+
+def test_both_axes_and_the_lines_are_named_in_words(plot: PerplexityPlot) -> None:
+    _learn(plot, 30, floor=1.5)
+    canvas = _canvas(plot)
+    assert "perplexity" in canvas.getPlotItem().getAxis("left").label.toPlainText()
+    assert "epoch" in _shown_texts(plot)
+    assert canvas.unigram_label.text() == "knows only how common each code is"
+    assert canvas.limit_label.text() == "very predictable below 2.0"
+    assert canvas.band_label.text() == "memorizing from here"
+    assert PlotLegend.WORDS == ("kept aside", "learned from", "best so far")
+
+
+def test_a_note_on_the_numbers_is_told_and_takes_no_room(plot: PerplexityPlot) -> None:
+    note = "The sounds kept aside resemble the others, so the curve flatters a little."
+    plot.start(100, 143.0, 2.0, note)
+    plot.add_epoch(_epoch(1, 80.0, 90.0))
+    assert note in plot.accessibleDescription()
+    assert note not in _shown_texts(plot)
+    assert note in plot.findChildren(PlotLegend)[0].toolTip()
+    plot.start(100, 143.0, 2.0)
+    assert plot.findChildren(PlotLegend)[0].toolTip() == ""
+
+
+# Batches
+
+
+def _step(epoch: int, step: int, of: int, value: float) -> StepMetrics:
+    return StepMetrics(epoch, step, of, _loss(value), 1e-3, 0.01)
+
+
+def test_a_batch_is_a_dot_within_its_epoch_from_the_first_on(plot: PerplexityPlot) -> None:
+    plot.start(10, 143.0, 2.0)
+    plot.add_step(_step(1, 1, 4, 120.0))
+    assert NO_CURVE_YET not in _shown_texts(plot)
+    plot.add_step(_step(1, 4, 4, math.nan))
+    plot.add_step(_step(2, 2, 4, 60.0))
+    xs, ys = _canvas(plot)._dots.getData()
+    assert list(xs) == [0.25, 1.5]
+    assert [10**y for y in ys] == pytest.approx([120.0, 60.0])
+    assert plot.epoch_count == 0
+    plot.start(10, 143.0, 2.0)
+    assert not len(_canvas(plot)._dots.getData()[0])
+
+
+def test_thousands_of_batches_are_some_hundred_dots_over_the_whole_training() -> None:
+    curve = Curve()
+    for epoch in range(1, 101):
+        for step in range(1, 201):
+            curve.add_step(_step(epoch, step, 200, 9.0))
+    xs = [x for x, _ in curve.dots]
+    assert 250 < len(xs) <= 600
+    assert xs == sorted(xs)
+    gaps = [later - earlier for earlier, later in pairwise(xs)]
+    assert max(gaps) < 1.0
+    assert (xs[0], xs[-1] > 99.0) == (0.005, True)
+
+
+# Following a training
+
+
+LINES = CurveLines(100, 143.0, 2.0)
+
+
+def test_of_a_training_that_is_followed_only_new_epochs_are_added_and_its_dots_stay(plot: PerplexityPlot) -> None:
+    epochs = [_epoch(number, 90.0 / number, 80.0 / number) for number in range(1, 6)]
+    plot.follow(LINES, ())
+    plot.add_step(_step(1, 1, 4, 120.0))
+    for count in (1, 1, 3):
+        plot.follow(LINES, tuple(epochs[:count]))
+        assert plot.epoch_count == count
+    again = [_epoch(number, 90.0 / number, 80.0 / number) for number in range(1, 6)]  # as they are read from disk
+    plot.follow(CurveLines(200, 143.0, 2.0), tuple(again))
+    assert plot.epoch_count == 5
+    assert len(_canvas(plot)._dots.getData()[0]) == 1
+
+
+@pytest.mark.parametrize("others", [(), (7.0,), (7.0, 6.0, 5.0, 4.0)])
+def test_another_training_takes_the_place_of_the_one_before(plot: PerplexityPlot, others: tuple[float, ...]) -> None:
+    plot.follow(LINES, tuple(_epoch(number, 90.0 / number, 80.0) for number in range(1, 4)))
+    plot.add_step(_step(4, 1, 4, 20.0))
+    plot.follow(LINES, tuple(_epoch(number, value, 8.0) for number, value in enumerate(others, start=1)))
+    assert plot.epoch_count == len(others)
+    assert not len(_canvas(plot)._dots.getData()[0])
+    plot.show_saved([1, 2], [_loss(60), _loss(20)], [], 2)
+    plot.follow(CurveLines(), ())
+    assert plot.epoch_count == 0

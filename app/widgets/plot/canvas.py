@@ -20,8 +20,13 @@ if TYPE_CHECKING:
     from app.widgets.plot.labels import Points
 
 _MOST_DOTS = 150  # with more epochs the dots would be a band
-_STAR = 15  # px
+_STAR, _DOT = 15, 3  # px
+_DOT_ALPHA = 110
 _STEP = 4.0  # px between the points of a curve that words keep clear of
+
+
+UNIGRAM_WORDS, BAND_WORDS = "knows only how common each code is", "memorizing from here"
+AXIS_NAME = "perplexity"
 
 
 def _pen(color: QColor, width: float, style: Qt.PenStyle = Qt.PenStyle.SolidLine) -> QPen:
@@ -61,11 +66,12 @@ class PerplexityCanvas(pg.PlotWidget):  # type: ignore[misc]
         self._band = QGraphicsRectItem()
         self._unigram, self._limit = pg.InfiniteLine(angle=0), pg.InfiniteLine(angle=0)
         self._cursor = pg.InfiniteLine(angle=90)
+        self._dots = pg.ScatterPlotItem(symbol="o", size=_DOT, pen=None)
         self._training = pg.PlotDataItem(connect="finite")
         self._lone_training = pg.ScatterPlotItem(symbol="d", size=6)
         self._validation = pg.PlotDataItem(connect="finite", antialias=True)
         self._star = pg.ScatterPlotItem(symbol="star", size=_STAR)
-        items = (self._band, self._unigram, self._limit, self._cursor, self._training, self._lone_training)
+        items = (self._band, self._unigram, self._limit, self._cursor, self._dots, self._training, self._lone_training)
         for depth, item in enumerate((*items, self._validation, self._star)):
             item.setZValue(depth)
             self.addItem(item, ignoreBounds=True)
@@ -81,14 +87,15 @@ class PerplexityCanvas(pg.PlotWidget):  # type: ignore[misc]
         self._curve = curve
         low, high = curve.y_range()
         self._view.setRange(
-            xRange=(0.5, curve.last_x() + 0.5), yRange=(math.log10(low), math.log10(high)), padding=0, update=True
+            xRange=(0.0, curve.last_x() + 0.5), yRange=(math.log10(low), math.log10(high)), padding=0, update=True
         )
         epochs = np.arange(1, len(curve) + 1, dtype=float)
         self._show_validation(epochs)
         self._show_training(epochs)
+        self._show_dots()
         self._show_best()
-        self._show_line(self._unigram, self.unigram_label, curve.unigram, "guessing by frequency alone:")
-        self._show_line(self._limit, self.limit_label, curve.limit, "very predictable below")
+        self._show_line(self._unigram, self.unigram_label, curve.unigram, UNIGRAM_WORDS)
+        self._show_line(self._limit, self.limit_label, curve.limit, f"very predictable below {curve.limit:.1f}")
         self._show_band()
         self._place_labels()
 
@@ -106,6 +113,10 @@ class PerplexityCanvas(pg.PlotWidget):  # type: ignore[misc]
         alone = seen[1:-1] & ~seen[:-2] & ~seen[2:]  # a line needs two
         self._lone_training.setData(epochs[alone], values[alone])
 
+    def _show_dots(self) -> None:
+        xs, values = [x for x, _ in self._curve.dots], [value for _, value in self._curve.dots]
+        self._dots.setData(xs, log10_or_nan(values))
+
     def _show_best(self) -> None:
         epoch, value = self._curve.best_epoch, self._curve.best()
         self._star.setData([epoch] if epoch else [], [math.log10(value)] if epoch else [])
@@ -118,12 +129,12 @@ class PerplexityCanvas(pg.PlotWidget):  # type: ignore[misc]
         label.setVisible(there)
         if there:
             line.setPos(math.log10(value))
-            label.setText(f"{words} {value:.1f}" if line is self._limit else f"{words} {in_words(value)}")
+            label.setText(words)
 
     def _show_band(self) -> None:
         start = self._curve.memorizing_from
         self._band.setVisible(bool(start))
-        self.band_label.setText(f"memorizing from epoch {start}" if start else "")
+        self.band_label.setText(BAND_WORDS)
         self.band_label.setVisible(bool(start))
         if start:
             left, bottom, top = start - 0.5, -2.0, 12.0  # log10: beyond every possible perplexity
@@ -170,7 +181,7 @@ class PerplexityCanvas(pg.PlotWidget):  # type: ignore[misc]
             placements.append(around_point(self.best_label, star, _STAR / 2))
         if self._curve.memorizing_from:
             left = self._pixel(self._curve.memorizing_from - 0.5, 0.0).x() + 4
-            heights = [area.top() + area.height() * share for share in (0.15, 0.3, 0.45, 0.6, 0.75)]
+            heights = [area.top() + area.height() * share for share in (0.05, 0.15, 0.3, 0.45, 0.6, 0.75)]
             placements.append(Placement(self.band_label, [QPointF(left, y) for y in heights], optional=True))
         return placements
 
@@ -226,17 +237,22 @@ class PerplexityCanvas(pg.PlotWidget):  # type: ignore[misc]
     def _style_axes(self, colors: PlotColors) -> None:
         faint = QColor(colors.foreground)
         faint.setAlpha(120)
+        item = self.getPlotItem()
         for side in ("left", "bottom"):
-            axis = self.getPlotItem().getAxis(side)
+            axis = item.getAxis(side)
             axis.setPen(_pen(faint, 1))
             axis.setTextPen(_pen(colors.foreground, 1))
             axis.setTickFont(self.font())
+        item.getAxis("left").setLabel(AXIS_NAME, color=colors.foreground.name())
 
     def _style_lines(self, colors: PlotColors) -> None:
         self._validation.setPen(_pen(colors.validation, 2))
         self._validation.setSymbolPen(None)
         self._validation.setSymbolBrush(QBrush(colors.validation))
         self._training.setPen(_pen(colors.training, 1.3, Qt.PenStyle.DashLine))
+        faint = QColor(colors.training)
+        faint.setAlpha(_DOT_ALPHA)
+        self._dots.setBrush(QBrush(faint))
         self._lone_training.setPen(_pen(colors.training, 1.3))
         self._lone_training.setBrush(QBrush(Qt.BrushStyle.NoBrush))
         self._unigram.setPen(_pen(colors.foreground, 1, Qt.PenStyle.DashDotLine))

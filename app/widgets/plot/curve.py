@@ -6,8 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from app.words import clock
+from distill_core.training.events import StepMetrics
 from distill_core.training.prior.events import PriorEpochMetrics, perplexity
 
+_MOST_DOTS = 600  # of batches; with more every second one goes
 _NICE_ENDS = (10, 20, 30, 50, 75, 100, 150, 200, 300, 500, 750, 1000)
 
 
@@ -23,13 +26,6 @@ def in_words(value: float) -> str:
     return f"{value:.{2 if value < 19.995 else 1 if value < 99.95 else 0}f}"
 
 
-def clock(seconds: float) -> str:
-    """Return a duration as 2:14 or 1:02:14."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
-
-
 def _is_value(value: float) -> bool:
     return math.isfinite(value) and value > 0
 
@@ -42,9 +38,26 @@ def _by_epoch(epochs: Sequence[int], losses: Sequence[float]) -> list[float]:
     return values
 
 
+@dataclass(frozen=True, slots=True)
+class CurveLines:
+    """What a training's curve is compared with; 0 is "none".
+
+    `unigram` is the perplexity of a prior that knows only how common each code is; a training is very predictable below
+    `limit`; `note` is a sentence on the numbers, or "".
+    """
+
+    total_epochs: int = 0
+    unigram: float = 0.0
+    limit: float = 0.0
+    note: str = ""
+
+
 @dataclass(slots=True)
 class Curve:
-    """A perplexity for each epoch from 1 on, NaN for one without; in the other fields 0 is "none"."""
+    """A perplexity for each epoch from 1 on, NaN for one without; in the other fields 0 is "none".
+
+    `dots` are the perplexities of batches: an epoch's begin right of the number before and end at its own.
+    """
 
     total_epochs: int = 0
     unigram: float = 0.0
@@ -56,6 +69,24 @@ class Curve:
     memorizing_from: int = 0
     note: str = ""  # a sentence on the numbers
     levels: list[tuple[float, ...]] = field(default_factory=list)  # validation by level, empty if unknown
+    dots: list[tuple[float, float]] = field(default_factory=list)
+    dot_gap: float = 0.0  # in epochs
+
+    @classmethod
+    def beside(cls, lines: CurveLines) -> Curve:
+        """Return the curve of a training that begins, with the lines to compare it with."""
+        curve = cls()
+        curve.compare_with(lines)
+        return curve
+
+    def compare_with(self, lines: CurveLines) -> None:
+        """Take other lines to compare with."""
+        self.total_epochs, self.unigram, self.limit, self.note = (
+            lines.total_epochs,
+            lines.unigram,
+            lines.limit,
+            lines.note,
+        )
 
     @classmethod
     def saved(
@@ -76,6 +107,21 @@ class Curve:
 
     def __len__(self) -> int:
         return len(self.validation)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is neither an epoch nor a dot."""
+        return not self.validation and not self.dots
+
+    def add_step(self, step: StepMetrics) -> None:
+        """Add the dot of a batch, unless it stands too near to the last one; it never becomes slower."""
+        x, value = step.epoch - 1 + step.step / max(1, step.total_steps), finite_perplexity(step.train_loss)
+        if not _is_value(value) or (self.dots and x - self.dots[-1][0] < self.dot_gap):
+            return
+        self.dots.append((x, value))
+        if len(self.dots) > _MOST_DOTS:
+            self.dots = self.dots[::2]
+            self.dot_gap = (self.dots[-1][0] - self.dots[0][0]) / (len(self.dots) - 1)
 
     def add(self, metrics: PriorEpochMetrics) -> None:
         """Append an epoch, which names the best one so far and the first that memorizes."""
@@ -103,8 +149,8 @@ class Curve:
             return ""
         words = [
             f"Epoch {epoch}",
-            f"validation {in_words(self.validation[epoch - 1])}",
-            f"training {in_words(self.training[epoch - 1])}",
+            f"kept aside {in_words(self.validation[epoch - 1])}",
+            f"learned from {in_words(self.training[epoch - 1])}",
         ]
         if epoch <= len(self.levels) and len(self.levels[epoch - 1]) > 1:
             words.append(f"levels {' / '.join(map(in_words, self.levels[epoch - 1]))}")
@@ -124,7 +170,7 @@ class Curve:
         if self.limit:
             sentences.append(f"Very predictable below {self.limit:.1f}.")
         if self.unigram:
-            sentences.append(f"Guessing by frequency alone reaches {in_words(self.unigram)}.")
+            sentences.append(f"Whoever knows only how common each code is reaches {in_words(self.unigram)}.")
         return " ".join([*sentences, self.note]).strip()
 
     def last_x(self) -> int:
@@ -135,7 +181,8 @@ class Curve:
 
     def y_range(self) -> tuple[float, float]:
         """Return the lowest and the highest perplexity of the axis, which has room for all values and for words."""
-        values = [v for v in (*self.validation, *self.training, self.unigram, self.limit) if _is_value(v)]
+        dots = [value for _, value in self.dots]
+        values = [v for v in (*self.validation, *self.training, *dots, self.unigram, self.limit) if _is_value(v)]
         low, high = (min(values), max(values)) if values else (1.0, 100.0)
         margin = max((high / low) ** 0.14, 1.35)
         return low / margin, high * margin

@@ -15,7 +15,7 @@ from app.theme import plot_colors
 
 _GAP = 4.0  # px between a line or a marker and its words
 _OVERLAP = 10_000  # the cost of covering other words, where covering one point of a curve costs 1
-_SWATCH, _SWATCH_GAP, _BETWEEN = 26.0, 5.0, 16.0  # px, in the legend
+_SWATCH, _SWATCH_GAP, _BETWEEN = 22.0, 5.0, 14.0  # px, in the legend
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,14 +30,16 @@ def _star(centre: QPointF, radius: float) -> QPolygonF:
 
 
 class PlotLegend(QWidget):
-    """The legend: validation, training, best."""
+    """The legend: the sounds kept aside, those learned from, the best epoch; whole entries, as many as fit."""
 
-    WORDS = ("validation", "training", "best")
+    WORDS = ("kept aside", "learned from", "best so far")
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setAccessibleName("Solid line with dots: validation. Dashed line: training. Star: best epoch.")
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        self.setAccessibleName(
+            "Solid line with dots: sounds kept aside. Dashed line: sounds learned from. Star: best so far."
+        )
 
     def sizeHint(self) -> QSize:
         """Ask for one line."""
@@ -45,16 +47,22 @@ class PlotLegend(QWidget):
         width = words + len(self.WORDS) * (_SWATCH + _SWATCH_GAP + _BETWEEN)
         return QSize(round(width), self.fontMetrics().height() + 4)
 
+    def minimumSizeHint(self) -> QSize:
+        """Allow to be cut."""
+        return QSize(0, self.sizeHint().height())
+
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Draw a sample of each line and its word."""
+        """Draw a sample of each line and its words."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         left = 2.0
         for number, word in enumerate(self.WORDS):
+            width = self.fontMetrics().horizontalAdvance(word) + 2
+            if left + _SWATCH + _SWATCH_GAP + width > self.width() + 2:
+                return
             self._paint_sample(painter, number, QRectF(left, 0, _SWATCH, self.height()))
             left += _SWATCH + _SWATCH_GAP
             painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
-            width = self.fontMetrics().horizontalAdvance(word) + 2
             painter.drawText(QRectF(left, 0, width, self.height()), Qt.AlignmentFlag.AlignVCenter, word)
             left += width + _BETWEEN
 

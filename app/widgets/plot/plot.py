@@ -1,10 +1,10 @@
-"""The live plot of perplexity by epoch, and the saved one in Inspect."""
+"""The plot of perplexity by epoch: of a training as it goes, or as a model file has it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from PySide6.QtCore import QEvent, QPoint, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent, QPainter, QPaintEvent
@@ -20,16 +20,25 @@ from PySide6.QtWidgets import (
 
 from app.widgets.announce import announce
 from app.widgets.card.body import ElidedLabel
-from app.widgets.plot.curve import Curve
-from app.widgets.plot.labels import PlotLegend
+from app.widgets.plot.curve import Curve, CurveLines
+from app.widgets.plot.head import PlotHead
 from distill_core.training.prior.events import PriorEpochMetrics
 
 if TYPE_CHECKING:
     from app.widgets.plot.canvas import PerplexityCanvas
+    from distill_core.training.events import StepMetrics
 
-NO_CURVE_YET = "The curve appears after the first epoch."
+NO_CURVE_YET = "The curve appears once a training has begun."
 _AXIS_NAME = "epoch"
 _PAUSE_MS = 100
+
+
+_Key: TypeAlias = tuple[int, float, float]
+
+
+def _key(metrics: PriorEpochMetrics) -> _Key:
+    """Return what tells an epoch from another training's, also once it has been read from disk."""
+    return metrics.epoch, metrics.val_loss, metrics.train_loss
 
 
 class PerplexityPlot(QWidget):
@@ -42,10 +51,12 @@ class PerplexityPlot(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._curve = Curve()
+        self._curve, self._is_saved = Curve(), False
         self._canvas: PerplexityCanvas | None = None
+        self._lines, self._followed = CurveLines(), list[_Key]()  # of the training
         self._shown_epoch, self._stepped_to = 0, 0  # by pointer or keyboard; by the keyboard alone
-        self._legend = PlotLegend(self)
+        self._empty_words = NO_CURVE_YET
+        self._head = PlotHead(self)
         self._message, self._words = QLabel(self), ElidedLabel(self)
         self._words.setText(_AXIS_NAME)
         self.setObjectName("perplexityPlot")
@@ -63,15 +74,12 @@ class PerplexityPlot(QWidget):
         self._message.setWordWrap(True)
         self._message.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self._words.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        keeps_its_place = self._legend.sizePolicy()
-        keeps_its_place.setRetainSizeWhenHidden(True)
-        self._legend.setSizePolicy(keeps_its_place)
         self._area = QGridLayout()
         self._area.addWidget(self._message, 0, 0)
         column = QVBoxLayout(self)
         column.setContentsMargins(4, 4, 4, 4)
         column.setSpacing(0)
-        column.addWidget(self._legend)
+        column.addWidget(self._head)
         column.addLayout(self._area, 1)
         column.addWidget(self._words)
 
@@ -98,14 +106,40 @@ class PerplexityPlot(QWidget):
 
     def start(self, total_epochs: int, unigram: float, limit: float, note: str = "") -> None:
         """Begin a training's curve: no epochs yet, the lines to compare with, and a note on the numbers."""
-        self._set_curve(Curve(total_epochs, unigram, limit, note=note))
+        self._begin(CurveLines(total_epochs, unigram, limit, note))
+
+    def _begin(self, lines: CurveLines) -> None:
+        self._lines, self._followed = lines, []
+        self._set_curve(Curve.beside(lines))
+
+    def follow(self, lines: CurveLines, epochs: Sequence[PriorEpochMetrics]) -> None:
+        """Show a training; to one that is shown already the epochs that are new are added, and its dots stay."""
+        known = len(self._followed)
+        goes_on = len(epochs) >= known > 0 and _key(epochs[known - 1]) == self._followed[-1]
+        if not goes_on and (lines != self._lines or known or self._is_saved):
+            self._begin(lines)
+        elif lines != self._lines:
+            self._lines = lines
+            self._curve.compare_with(lines)
+            self._show_soon()
+        for metrics in epochs[len(self._followed) :]:
+            self.add_epoch(metrics)
+
+    def add_step(self, step: StepMetrics) -> None:
+        """Draw the dot of one more batch."""
+        self._curve.add_step(step)
+        self._show_soon()
 
     def add_epoch(self, metrics: PriorEpochMetrics) -> None:
         """Draw one more epoch."""
         follows = self._stepped_to == len(self._curve) > 0  # a read-out of the last epoch stays with the last
+        self._followed.append(_key(metrics))
         self._curve.add(metrics)
         if follows:
             self._stepped_to = len(self._curve)
+        self._show_soon()
+
+    def _show_soon(self) -> None:
         if self._pause.isActive():
             self._is_behind = True
         else:
@@ -120,14 +154,23 @@ class PerplexityPlot(QWidget):
         unigram: float | None = None,
     ) -> None:
         """Show the curve of a model file; `best_epoch` and `unigram` are None if they are not known."""
+        self._begin(CurveLines())
         self._set_curve(Curve.saved(epochs, val_losses, train_losses, best_epoch, unigram))
+        self._is_saved = True
 
-    def clear(self) -> None:
-        """Show no curve and no lines."""
-        self._set_curve(Curve())
+    def clear(self, words: str = NO_CURVE_YET) -> None:
+        """Show no curve and no lines, and in their place a sentence."""
+        self._begin(CurveLines())
+        self.show_empty_words(words)
+
+    def show_empty_words(self, words: str) -> None:
+        """Show a sentence as long as there is no curve."""
+        if words != self._empty_words:
+            self._empty_words = words
+            self._show()
 
     def read_out(self, epoch: int) -> str:
-        """Return "Epoch 31 · validation 7.42 · training 6.10 · 2:14", or "" if there is no such epoch."""
+        """Return "Epoch 31 · kept aside 7.42 · learned from 6.10 · 2:14", or "" if there is no such epoch."""
         return self._curve.read_out(epoch)
 
     def shown_read_out(self) -> str:
@@ -135,7 +178,7 @@ class PerplexityPlot(QWidget):
         return self.read_out(self._shown_epoch)
 
     def _set_curve(self, curve: Curve) -> None:
-        self._curve, self._stepped_to = curve, 0
+        self._curve, self._stepped_to, self._is_saved = curve, 0, False
         self._show()
 
     def _show_and_pause(self) -> None:
@@ -151,18 +194,19 @@ class PerplexityPlot(QWidget):
 
     def _show(self) -> None:
         self._is_behind = False
-        empty = not len(self._curve)
-        self._message.setText(NO_CURVE_YET)
+        empty = self._curve.is_empty
+        self._message.setText(self._empty_words)
         self._message.setVisible(empty)
-        self._legend.setVisible(not empty)
-        self.setAccessibleDescription(" ".join([NO_CURVE_YET] * empty + [self._curve.description()]).strip())
+        self._head.show_legend(not empty, self._curve.note)
+        described = [*[self._empty_words] * empty, self._curve.description()]
+        self.setAccessibleDescription(" ".join(filter(None, described)))
         if self._canvas is not None:
             self._canvas.show_curve(self._curve)
         self._show_read_out(self._stepped_to)
 
     def _show_read_out(self, epoch: int) -> None:
         self._shown_epoch = epoch if 1 <= epoch <= len(self._curve) else 0
-        self._words.setText(self.shown_read_out() or " · ".join(filter(None, [_AXIS_NAME, self._curve.note])))
+        self._words.setText(self.shown_read_out() or _AXIS_NAME)
         if self._canvas is not None:
             self._canvas.show_cursor(self._shown_epoch)
 
