@@ -75,7 +75,7 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
-def time_left(least: float, most: float) -> str:
+def time_left_words(least: float, most: float) -> str:
     """Return the range of seconds that is left: "3–6 min left", "less than a minute left"."""
     if most < 60:
         return "less than a minute left"

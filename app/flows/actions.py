@@ -14,7 +14,7 @@ from app.flows.commands import Commands
 from app.flows.help import Help
 from app.flows.runs_list import RunsList
 from app.flows.takes_list import TakesList
-from app.presentation.controls import BEST_TIP
+from app.presentation.controls import BEST_TIP, CANCEL_TIP, FURTHER_TIP
 from app.session import Session
 from app.session.available import ActionId, available
 from app.session.state import Page, State
@@ -121,6 +121,22 @@ def _training_actions(commands: Commands) -> list[ActionSpec]:
             commands.stop,
             "End the training and keep its best epoch, or the best before it began to memorize",
             "stop",
+        ),
+        ActionSpec(
+            ActionId.CANCEL_TRAINING,
+            "&Train",
+            "Cancel &Without Keeping…",
+            None,
+            commands.cancel_training,
+            CANCEL_TIP,
+        ),
+        ActionSpec(
+            ActionId.TRAIN_FURTHER,
+            "&Train",
+            "Train &Further",
+            None,
+            commands.unfinished.train_further,
+            FURTHER_TIP,
         ),
         *(
             ActionSpec(action, "&Train", text, None, partial(commands.keep, action), tip)

@@ -23,6 +23,7 @@ class Closing(QObject):
         self._session, self._commands = session, commands
         self._waits_for_training = False
         session.training_ended.connect(self._on_training_ended)
+        session.training_given_up.connect(self._on_training_ended)
         session.failed.connect(self._on_failed)
 
     def may_close(self) -> bool:
@@ -53,7 +54,7 @@ class Closing(QObject):
         """
         loop, session = QEventLoop(), self._session
         QTimer.singleShot(_DESKTOP_END_WAIT_MS, loop.quit)
-        for signal in (session.training_ended, session.saved, session.failed):
+        for signal in (session.training_ended, session.training_given_up, session.saved, session.failed):
             signal.connect(loop.quit)
         session.stop()
         if session.state.is_training or session.state.work is Activity.SAVING:

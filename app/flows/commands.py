@@ -156,6 +156,23 @@ class Commands(QObject):
             self.unfinished.forget()
             self._session.stop()
 
+    def cancel_training(self) -> None:
+        """Ask, then give up the training under way with all that it has learned."""
+        if self.can(ActionId.CANCEL_TRAINING):
+            self.ask(questions.throw_training_away(self._session.state.training), self._on_throw_away)
+
+    def _on_throw_away(self, answer: str) -> None:
+        if answer != "discard":
+            return
+        if self._session.state.is_training:
+            self._session.cancel_training()
+        elif self._session.state.training.unsaved:  # it ended while the question was open
+            self._session.discard_prior()
+
+    def go_on_memorizing(self) -> None:
+        """Go on with a training that memorizes, and hear no more of it until its end."""
+        self._session.hide_warning()
+
     def show_options(self) -> None:
         """Show the settings of the next training."""
         self.options_wanted.emit()

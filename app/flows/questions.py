@@ -162,6 +162,22 @@ def quit_while_training(training: TrainingState) -> Question:
     )
 
 
+def throw_training_away(training: TrainingState) -> Question:
+    """Ask before a training under way is given up with all that it has learned."""
+    last = training.last
+    text = "The first epoch is not finished."
+    if last is not None:
+        text = f"Epoch {last.epoch} of {last.total_epochs}, perplexity {last.val_perplexity:,.2f}."
+    return Question(
+        "throwAwayQuestion",
+        "Throw this training away?",
+        f"{text} Nothing of it is kept.",
+        (Choice("discard", "Throw Away", "destroy"), Choice("cancel", "Keep Training", "reject")),
+        default="cancel",
+        escape="cancel",
+    )
+
+
 def crash(problem: Problem) -> Question:
     """Report a bug, with the details for a developer."""
     return Question(

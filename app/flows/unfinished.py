@@ -1,8 +1,8 @@
-"""The three ends of a training that was never saved: go on with it, use its best prior, discard it."""
+"""The ends of a training that was never saved: go on with it, train further, use its best prior, discard it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,7 @@ class Unfinished(QObject):
     def __init__(self, session: Session, parent: QObject) -> None:
         super().__init__(parent)
         self._session = session
-        self._waits_for_sounds = False
+        self._waiting: tuple[ActionId, Callable[[], object]] | None = None  # for the sounds
         session.dataset_changed.connect(self._on_dataset)
         session.failed.connect(self._on_failed)
 
@@ -36,20 +36,29 @@ class Unfinished(QObject):
         return action in available(self._session.state)
 
     def go_on(self) -> None:
-        """Go on with the training on its own sounds, which are scanned first unless they are open.
+        """Go on with the training on its own sounds, which are scanned first unless they are open."""
+        unfinished = self._session.state.open.unfinished
+        if self._can(ActionId.CONTINUE) and unfinished is not None:
+            self._go_on(unfinished.sounds, ActionId.CONTINUE, self._session.resume)
+
+    def train_further(self) -> None:
+        """Go on from the end of the training that is not saved yet, on its own sounds."""
+        if self._can(ActionId.TRAIN_FURTHER):
+            sounds = self._session.state.training.sounds
+            self._go_on(sounds, ActionId.TRAIN_FURTHER, self._session.train_further)
+
+    def _go_on(self, sounds: Sequence[Path], action: ActionId, call: Callable[[], object]) -> None:
+        """Do an action once its sounds are open.
 
         The look-ups of their paths are on the window's thread: some microseconds each, but a share that no longer
         answers holds the window up.
         """
-        opened = self._session.state.open
-        if not self._can(ActionId.CONTINUE) or opened.unfinished is None:
-            return
-        sounds, dataset = opened.unfinished.sounds, opened.dataset
+        dataset = self._session.state.open.dataset
         gone = next((path for path in sounds if not path.exists()), None)
         if dataset is not None and (gone is not None or _come_from(dataset, sounds)):
-            self._session.resume()
+            call()
         elif gone is None:
-            self._waits_for_sounds = True
+            self._waiting = (action, call)
             self._session.open_dataset(*sounds)
         else:
             moved = f"“{shown_name(gone)}” has moved. Choose it again, then continue."
@@ -57,7 +66,7 @@ class Unfinished(QObject):
 
     def forget(self) -> None:
         """Stop waiting for sounds: the person asked for something else."""
-        self._waits_for_sounds = False
+        self._waiting = None
 
     def use_best(self) -> None:
         """Take the training's best prior, to be saved."""
@@ -71,11 +80,11 @@ class Unfinished(QObject):
 
     @Slot(object)
     def _on_dataset(self, dataset: object) -> None:
-        waited, self._waits_for_sounds = self._waits_for_sounds, False
-        if waited and self._can(ActionId.CONTINUE):
-            self._session.resume()
+        waited, self._waiting = self._waiting, None
+        if waited is not None and self._can(waited[0]):
+            waited[1]()
 
     @Slot(object, object)
     def _on_failed(self, subject: Subject, problem: object) -> None:
         if subject is Subject.SOUNDS:
-            self._waits_for_sounds = False
+            self._waiting = None

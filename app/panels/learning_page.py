@@ -8,51 +8,58 @@ from PySide6.QtCore import QPoint, Slot
 from PySide6.QtWidgets import QMenu, QVBoxLayout, QWidget
 
 from app.flows.commands import Commands
-from app.presentation import generating
+from app.presentation import generating, learning
 from app.session import Session
+from app.session.state import State
+from app.widgets.facts import model_facts
+from app.widgets.plot.curve import CurveLines
 from app.widgets.plot.plot import PerplexityPlot
-from distill_core.training.prior.words import agreement_words
 
 if TYPE_CHECKING:
     from distill_core.models.summary import ModelSummary
-    from distill_core.training.prior.events import PriorEpochMetrics, PriorTrainingStartEvent
+    from distill_core.training.events import StepMetrics
 
 
 class LearningPage(QWidget):
-    """Shows the curve of a training; a click on an epoch offers to hear and to keep it."""
+    """Shows the curve of a training, or the one in the model's file; a click on an epoch offers to hear and keep it."""
 
     def __init__(self, session: Session, commands: Commands) -> None:
         super().__init__()
         self.setObjectName("learningPage")
         self._session, self._commands = session, commands
+        self._saved: ModelSummary | None = None
         self.plot = PerplexityPlot()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.plot)
-        session.model_changed.connect(self._on_model)
-        session.training_started.connect(self._on_started)
-        session.epoch_finished.connect(self._on_epoch)
-        session.training_ended.connect(self._on_ended)
+        session.state_changed.connect(self._on_state)
+        session.step_finished.connect(self._on_step)
         self.plot.epoch_chosen.connect(self._on_epoch_chosen)
+        self._on_state(session.state)
 
     @Slot(object)
-    def _on_model(self, summary: ModelSummary) -> None:
-        if self._session.state.training.trained is None:
-            self.plot.clear()
+    def _on_state(self, state: State) -> None:
+        shown = learning.shown_curve(state)
+        self.plot.show_empty_words(shown.empty_words)
+        if shown.saved is None:
+            self.plot.follow(shown.lines, shown.epochs)
+        elif shown.saved is not self._saved:
+            self._show_saved(shown.saved)
+        self._saved = shown.saved
+        if not state.is_training:
+            self.plot.catch_up()
+
+    def _show_saved(self, model: ModelSummary) -> None:
+        curve = model_facts.saved_curve(model)
+        if curve is None:
+            self.plot.follow(CurveLines(), ())
+            return
+        unigram = model.unigram_perplexity
+        self.plot.show_saved(curve.epochs, curve.val_losses, curve.train_losses, curve.best_epoch, unigram)
 
     @Slot(object)
-    def _on_started(self, event: PriorTrainingStartEvent) -> None:
-        agreement = agreement_words(event.sibling_agreement)
-        note = f"{agreement}." if agreement else ""
-        self.plot.start(event.total_epochs, event.unigram_perplexity, event.memorization_limit, note)
-
-    @Slot(object)
-    def _on_epoch(self, epoch: PriorEpochMetrics) -> None:
-        self.plot.add_epoch(epoch)
-
-    @Slot(object)
-    def _on_ended(self, trained: object) -> None:
-        self.plot.catch_up()
+    def _on_step(self, step: StepMetrics) -> None:
+        self.plot.add_step(step)
 
     @Slot(int, QPoint)
     def _on_epoch_chosen(self, epoch: int, where: QPoint) -> None:

@@ -26,6 +26,7 @@ class NoticePanel(QWidget):
         self._session, self._commands = session, commands
         self._answers: dict[str, Callable[[], object]] = {
             notices.STOP: commands.stop,
+            notices.GO_ON: commands.go_on_memorizing,
             notices.EXPLAIN: commands.explain_perplexity,
             notices.COPY: commands.saving.save_copy,
             notices.REPLACE: commands.saving.replace_changed,

@@ -20,6 +20,9 @@ _TELL_PROGRESS = (Activity.PREPARING, Activity.SCANNING, Activity.TRAINING)  # t
 
 LISTEN_TO_BEST = "♪ Listen to Best So Far"
 BEST_TIP = "Make a take with the best epoch so far; training goes on"
+CANCEL, CANCEL_TIP = "Cancel Without Keeping…", "Throw the training under way away, with all that it has learned"
+FURTHER = "Train Further"
+FURTHER_TIP = "Go on from where the training ended; if it had ended by itself, with patience anew and more epochs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,10 @@ def footer(state: State) -> tuple[Button, ...]:
     """Return the looks of the buttons below the pages, up to three; the first one trains or stops."""
     first = train_button(state)
     if state.is_training:
-        return first, best_button(state)
+        can_cancel = ActionId.CANCEL_TRAINING in available(state)
+        return first, best_button(state), Button(CANCEL, can_cancel, False, ActionId.CANCEL_TRAINING, CANCEL_TIP)
+    if ActionId.TRAIN_FURTHER in available(state):
+        return first, Button(FURTHER, True, False, ActionId.TRAIN_FURTHER, FURTHER_TIP)
     if state.training.saved_to is not None and state.is_idle:
         return first, Button("Show in Folder", True, False, ActionId.SHOW_IN_FOLDER)
     return (first,)

@@ -16,10 +16,11 @@ from distill_core.training.words import unfinished_words
 
 if TYPE_CHECKING:
     from distill_core.models.summary import ModelSummary
+    from distill_core.training.prior.events import PriorEpochMetrics
     from distill_core.training.prior.trained import TrainedPrior
     from distill_core.training.run_folder.facts import UnfinishedRun
 
-STOP, SAVE, EXPLAIN, COPY, REPLACE = "stop", "save", "explain", "copy", "replace"
+STOP, GO_ON, SAVE, EXPLAIN, COPY, REPLACE = "stop", "goOn", "save", "explain", "copy", "replace"
 CONTINUE, BEST, DISCARD, REOPEN = "continue", "useBest", "discard", "reopen"
 KEEP_TEXTS = {
     ActionId.KEEP_BEST: "Keep Best",
@@ -41,19 +42,22 @@ class Notice:
 
 def warning(state: State) -> Notice | None:
     """Return the warning about the running training, or about a codec before one; None without either."""
-    kept = state.training.kept_epoch
-    if state.is_memorizing and kept is not None:
-        return Notice(
-            "warning",
-            "The prior is memorizing your sounds.",
-            f"{state.warning} {kept_when_stopped(kept)}",
-            ((STOP, f"Stop, Keep Epoch {kept.epoch}"), (EXPLAIN, "Explain")),
-            STOP,
-        )
-    if state.warning:
+    kept, is_hidden = state.training.kept_epoch, state.training.hides_warning
+    if state.is_memorizing and kept is not None and not is_hidden:
+        return _of_memorizing(state, kept)
+    if state.warning and not is_hidden:
         title = "The prior finds these sounds easy to predict."
         return Notice("warning", title, state.warning, ((EXPLAIN, "Explain"),))
     return _of_poor_codec(state.open.model) if _may_train_first(state) else None
+
+
+def _of_memorizing(state: State, kept: PriorEpochMetrics) -> Notice:
+    last = state.training.last
+    since = last.memorizing_from if last is not None else 0
+    title = f"It has been memorizing your sounds since epoch {since}." if since else "It is memorizing your sounds."
+    stop = f"Stop, Keep Epoch {kept.epoch} (Before It)" if kept.epoch < since else f"Stop, Keep Epoch {kept.epoch}"
+    detail = f"{state.warning} {kept_when_stopped(kept)}"
+    return Notice("warning", title, detail, ((STOP, stop), (GO_ON, "Go On")), STOP)
 
 
 def _may_train_first(state: State) -> bool:
@@ -69,7 +73,7 @@ def _of_poor_codec(model: ModelSummary | None) -> Notice | None:
 def begins_to_warn(training: TrainingState) -> bool:
     """Tell whether the last epoch gives a warning and the one before it none."""
     before, last = ("", "", *(epoch.memorization_message for epoch in training.epochs[-2:]))[-2:]
-    return bool(last) and not before
+    return bool(last) and not before and not training.hides_warning
 
 
 def notice(state: State) -> Notice | None:
@@ -84,7 +88,7 @@ def notice(state: State) -> Notice | None:
     if (state.is_idle or state.training.is_choosing) and model is not None:
         if state.training.unsaved and trained is not None:
             return _of_unsaved(state, model, trained)
-        if unfinished is not None and trained is None:
+        if unfinished is not None and (trained is None or trained.prior is None):
             return _of_unfinished(state, unfinished)
     return _of_nothing_open(state) if state.open.is_empty else None
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.session.activity import Activity
-from app.session.estimate import seconds_left
+from app.session.estimate import seconds_of, time_left
 from app.session.state import State, TrainingState
-from app.words import counted, rough_duration, shown_name, shown_sources
+from app.words import clock, counted, rough_duration, shown_name, shown_sources, time_left_words
 from distill_core.events import Phase
 from distill_core.training.prior.words import finished_text
 from distill_core.training.words import nothing_to_save, one_sound_words, phase_words
@@ -54,12 +54,12 @@ def idle_text(state: State, estimate_s: float | None) -> str:
 
 def training_text(training: TrainingState) -> str:
     """Return the line beside the bar while epochs go by."""
-    last, best, seconds = training.last, training.best, seconds_left(training.epochs)
-    if last is None:
+    last, started = training.last, training.started
+    if last is None or started is None:
         return "Training: the first epoch is under way."
-    left = "" if seconds is None else f" · {rough_duration(seconds)} left"
-    reached = "" if best is None else f" · best {best.val_perplexity:.2f} at epoch {best.epoch}"
-    return f"Epoch {last.epoch} of {last.total_epochs}{left}{reached}"
+    left = time_left(training.epochs, started)
+    parts = [f"Epoch {last.epoch} of {started.total_epochs}", clock(seconds_of(training.epochs))]
+    return " · ".join([*parts, *([] if left is None else [time_left_words(*left)])])
 
 
 def progress_text(progress: JobProgress) -> str:

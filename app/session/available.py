@@ -18,6 +18,8 @@ class ActionId(StrEnum):
     TRY_DEMO = "tryDemoAction"
     TRAIN = "trainAction"
     STOP = "stopAction"
+    CANCEL_TRAINING = "cancelTrainingAction"
+    TRAIN_FURTHER = "trainFurtherAction"
     SAVE_PRIOR = "savePriorAction"
     SAVE_COPY = "saveCopyAction"
     RESTORE = "restoreAction"
@@ -96,6 +98,8 @@ def _when_idle(state: State) -> set[ActionId]:
     actions = _keepable(state.training) | {ActionId.UNFINISHED_RUNS}
     if state.open.is_ready and state.options.is_valid:
         actions.add(ActionId.TRAIN)
+    if state.open.model is not None and state.training.can_go_further:
+        actions.add(ActionId.TRAIN_FURTHER)
     if state.open.has_previous:
         actions.add(ActionId.RESTORE)
     if state.open.unfinished is not None:
@@ -129,6 +133,8 @@ def available(state: State) -> frozenset[ActionId]:
         actions |= {ActionId.OPEN_MODEL, ActionId.CHOOSE_SOUNDS, ActionId.TRY_DEMO}
     if state.work in (Activity.PREPARING, Activity.TRAINING) or state.open.pending_sounds:
         actions.add(ActionId.STOP)
+    if state.work in (Activity.PREPARING, Activity.TRAINING):
+        actions.add(ActionId.CANCEL_TRAINING)
     if state.is_idle:
         actions |= {ActionId.CLEAR_CACHE, ActionId.REGISTER}
         if not state.open.is_pending:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset, AudioFile
     from distill_core.audio.geometry import Geometry
     from distill_core.models.summary import ModelSummary
-    from distill_core.training.prior.events import PriorEpochMetrics
+    from distill_core.training.prior.events import PriorEpochMetrics, PriorTrainingStartEvent
 
 _PACE_EPOCHS = 20
 
@@ -50,14 +51,33 @@ def training_seconds(model: ModelSummary, dataset: AudioDataset, config: PriorCo
 
 def speed_of(epochs: Sequence[PriorEpochMetrics], work: float) -> float | None:
     """Return the speed of epochs of `work` each, in work per second; None without epochs, or if `work` is 0."""
-    seconds = sum(epoch.epoch_time_s for epoch in epochs)
-    return work * len(epochs) / max(seconds, 1e-3) if epochs and work else None
+    return work * len(epochs) / max(seconds_of(epochs), 1e-3) if epochs and work else None
 
 
-def seconds_left(epochs: Sequence[PriorEpochMetrics]) -> float | None:
-    """Return the duration of the epochs to come in seconds, at the pace of the last 20; None before the first."""
-    if not epochs:
+def seconds_of(epochs: Sequence[PriorEpochMetrics]) -> float:
+    """Return the duration of epochs in seconds."""
+    return sum(epoch.epoch_time_s for epoch in epochs)
+
+
+def _epochs_left(last: PriorEpochMetrics, started: PriorTrainingStartEvent) -> tuple[int, int]:
+    """Return how many epochs are to come if none of them gets better, and how many at most."""
+    most, patience = max(0, started.total_epochs - last.epoch), started.config.patience
+    if not patience:
+        return most, most
+    runs_out = max(last.best_epoch, started.patient_from) + patience
+    return min(most, max(0, runs_out - last.epoch)), most
+
+
+def time_left(epochs: Sequence[PriorEpochMetrics], started: PriorTrainingStartEvent) -> tuple[float, float] | None:
+    """Return the seconds that are left if no epoch gets better, and at most; None before the first new epoch.
+
+    The pace is that of the last 20 epochs. A time limit counts from the start, or from where training went on.
+    """
+    before = started.history[-1].epoch if started.history else 0
+    new = [epoch for epoch in epochs if epoch.epoch > before]
+    if not new:
         return None
-    last = epochs[-_PACE_EPOCHS:]
-    pace = sum(epoch.epoch_time_s for epoch in last) / len(last)
-    return pace * (epochs[-1].total_epochs - epochs[-1].epoch)
+    recent, limit = new[-_PACE_EPOCHS:], 60 * started.config.time_limit_min
+    pace, until_limit = seconds_of(recent) / len(recent), limit - seconds_of(new) if limit else math.inf
+    least, most = (min(pace * count, max(0.0, until_limit)) for count in _epochs_left(new[-1], started))
+    return least, most

@@ -28,7 +28,15 @@ def _hear_start(state: State, event: PriorTrainingStartEvent) -> Taken:
     """Begin with the epochs before, if a training goes on."""
     model, dataset = state.open.model, state.open.dataset
     work = epoch_work(model, dataset, event.config) if model is not None and dataset is not None else 0.0
-    state = state.with_training(total_epochs=event.total_epochs, sameness=event.sameness, epoch_work=work)
+    state = state.with_training(
+        started=event,
+        total_epochs=event.total_epochs,
+        sameness=event.sameness,
+        epoch_work=work,
+        epochs=(),
+        best=None,
+        kept_epoch=None,
+    )
     if state.work is Activity.PREPARING:
         state = replace(state, work=Activity.TRAINING)
     news: list[News] = [("training_started", event)]

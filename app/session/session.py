@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Slot
 
 from app.session.activity import Activity, Runner, Subject
 from app.session.estimate import speed_of, training_seconds
-from app.session.state import Page
+from app.session.state import Page, TrainingState
 from app.session.take_host import TakeHost
 from app.session.tasks import hearing, models, runs, saving, sounds, training, upkeep
+from app.session.tasks.training import Continuation
+from distill_core.training.events import Ended
 
 if TYPE_CHECKING:
     from app.session.jobs import Job
@@ -34,9 +37,11 @@ class Session(TakeHost):
         self.player.set_loop(self.settings.is_loop())
         self.player.changed.connect(self._remember_player)
         self._hearing: Job | None = None
+        self._is_given_up = Event()
         self.device_known.connect(self._on_engine)
         self.model_changed.connect(self._remember_model)
-        self.training_ended.connect(self._remember_speed)
+        self.training_ended.connect(self._on_trained)
+        self.training_given_up.connect(self._on_given_up)
         self.failed.connect(self._on_failed)
 
     # Opening
@@ -78,16 +83,42 @@ class Session(TakeHost):
 
     def train(self) -> None:
         """Train a prior on the open sounds with the chosen options."""
-        self._begin_training(self._state.options.overrides, resume=False)
+        self._begin_training(TrainingState(), self._state.options.overrides)
 
     def resume(self) -> None:
-        """Go on with the open model's unfinished training on the open sounds."""
-        self._begin_training({}, resume=True)
+        """Go on with the open model's unfinished training on the open sounds.
 
-    def _begin_training(self, overrides: Mapping[str, Any], *, resume: bool) -> None:
+        Raises:
+            ValueError: there is none.
+        """
+        if (run := self._state.open.unfinished) is None:
+            raise ValueError("there is no unfinished training")
+        self._begin_training(TrainingState(), {}, Continuation(run.run_id))
+
+    def train_further(self) -> None:
+        """Go on from the end of the last training; one that was not cut off gets patience and epochs anew."""
+        _, trained = self._require_trained()
+        was_cut_off = trained.ended in (Ended.STOPPED, Ended.TIME_LIMIT)
+        going_on = Continuation(trained.run_id, further=not was_cut_off)
+        self._begin_training(self._state.training.going_on, {}, going_on)
+
+    def _begin_training(
+        self, before: TrainingState, overrides: Mapping[str, Any], going_on: Continuation | None = None
+    ) -> None:
         model, dataset = self._require_ready()
-        self._become(self._state.without_training().with_open(unfinished=None))
-        self.do(training.training(model.path, dataset, overrides, resume=resume))
+        self._is_given_up = Event()  # of this training alone
+        begun = replace(before, sounds=dataset.sources)
+        self._become(replace(self._state, training=begun).with_open(unfinished=None))
+        self.do(training.training(model.path, dataset, overrides, going_on, self._is_given_up.is_set))
+
+    def cancel_training(self) -> None:
+        """Give up the training under way with all that it has learned, on disk too; return at once."""
+        self._is_given_up.set()
+        self.stop()
+
+    def hide_warning(self) -> None:
+        """Warn no more of the training under way: the person goes on with it."""
+        self._become(self._state.with_training(hides_warning=True))
 
     def estimate_seconds(self) -> float | None:
         """Return the likely duration of training in seconds, at the last one's speed; None if that is not known."""
@@ -113,7 +144,7 @@ class Session(TakeHost):
         """Give up the unsaved prior, on disk too."""
         trained, model = self._state.training.trained, self._state.open.model
         self._is_take_owed = False  # it would be another prior's
-        self._become(self._state.with_training(trained=None, unsaved=False))
+        self._become(self._state.without_training())
         if trained is not None and trained.run_id and model is not None:
             self.do_later(runs.discarding(model.path, trained.run_id))
 
@@ -126,7 +157,7 @@ class Session(TakeHost):
     def discard_unfinished(self) -> None:
         """Remove the open model's unfinished training."""
         if (unfinished := self._state.open.unfinished) is not None:
-            self._become(self._state.with_open(unfinished=None))
+            self._become(self._state.without_cut_off_training().with_open(unfinished=None))
             self.do(runs.discarding(self._require_model().path, unfinished.run_id))
 
     def list_runs(self) -> None:
@@ -196,6 +227,13 @@ class Session(TakeHost):
         if subject is Subject.TRAINING:  # the window offers its best epoch
             self.do(training.looking_for_unfinished(self._require_model().path))
 
+    @Slot(str)
+    def _on_given_up(self, run_id: str) -> None:
+        """Remove what a training that was given up at its very end has left, and look for one that was there before."""
+        model = self._require_model().path
+        self.do_later(runs.discarding(model, run_id))
+        self.do(training.looking_for_unfinished(model))
+
     @Slot(object)
     def _remember_model(self, summary: ModelSummary) -> None:
         if self._state.open.real_path is not None:
@@ -211,6 +249,11 @@ class Session(TakeHost):
             settings.set_loop(player.is_loop)
 
     @Slot(object)
+    def _on_trained(self, trained: TrainedPrior) -> None:
+        self._remember_speed(trained)
+        if trained.prior is None:  # an unfinished training from before is still there
+            self.do(training.looking_for_unfinished(self._require_model().path))
+
     def _remember_speed(self, trained: TrainedPrior) -> None:
         speed = speed_of(trained.history, self._state.training.epoch_work)
         if speed is not None:

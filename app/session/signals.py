@@ -15,6 +15,7 @@ SignalName: TypeAlias = Literal[
     "step_finished",
     "epoch_finished",
     "training_ended",
+    "training_given_up",
     "saved",
     "backed_up",
     "previous_found",
@@ -51,6 +52,7 @@ class SessionSignals(QObject):
     step_finished = Signal(object)  # StepMetrics
     epoch_finished = Signal(object)  # PriorEpochMetrics
     training_ended = Signal(object)  # TrainedPrior
+    training_given_up = Signal(str)  # the id of its run, "" if there was none
     saved = Signal(object)  # Path
     backed_up = Signal(object)  # Path
     previous_found = Signal(object)  # ModelSummary of the version before the last save

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from app.session.activity import TRAINING_ACTIVITIES, Activity, Runner, Subject
 from app.session.options import Options
 from app.session.takes import TakesState
+from distill_core.training.events import Ended
 from distill_core.training.prior.events import Verdict
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from distill_core.events import SkippedFile
     from distill_core.models.summary import ModelSummary
     from distill_core.training.events import OlderStateTaken
-    from distill_core.training.prior.events import PriorEpochMetrics
+    from distill_core.training.prior.events import PriorEpochMetrics, PriorTrainingStartEvent
     from distill_core.training.prior.trained import TrainedPrior
     from distill_core.training.run_folder.facts import UnfinishedRun
 
@@ -94,7 +95,9 @@ class TrainingState:
     those of its `epochs` that the last one names: the best so far, and the one that a stop keeps. `epoch_work` is the
     work of an epoch, 0 if it is not known. `sameness` says in a sentence that its sounds are all alike, `left_out` has
     the files that it goes on without. `is_kept` says whether it is on disk too, `older_state` that it comes from an
-    older state than the newest, which is damaged.
+    older state than the newest, which is damaged. `started` is the event of its start, None before that and for one
+    that was recovered; `sounds` are the places of its sounds, none if it can't go on; `hides_warning` says that a
+    person goes on although it memorizes.
     """
 
     trained: TrainedPrior | None = None
@@ -110,6 +113,28 @@ class TrainingState:
     left_out: tuple[SkippedFile, ...] = ()
     is_kept: bool = True
     older_state: OlderStateTaken | None = None
+    started: PriorTrainingStartEvent | None = None
+    sounds: tuple[Path, ...] = ()
+    hides_warning: bool = False
+
+    @property
+    def can_go_further(self) -> bool:
+        """Whether training can go on from its end: that is on disk, and it did not diverge."""
+        trained = self.trained
+        if trained is None or not self.unsaved or not self.sounds:
+            return False
+        return bool(trained.run_id) and trained.is_kept and trained.ended is not Ended.DIVERGED
+
+    @property
+    def going_on(self) -> TrainingState:
+        """The training that begins where this one has ended: its epochs stay in sight until it tells them again."""
+        return TrainingState(
+            total_epochs=self.total_epochs,
+            epochs=self.epochs,
+            best=self.best,
+            kept_epoch=self.kept_epoch,
+            started=self.started,
+        )
 
     @property
     def last(self) -> PriorEpochMetrics | None:
@@ -164,6 +189,14 @@ class State:
     def without_training(self) -> State:
         """Return the state without the last training."""
         return replace(self, training=TrainingState())
+
+    def without_saved_training(self) -> State:
+        """Return the state without the last training, unless its result is to be saved: that stays."""
+        return self if self.training.unsaved else self.without_training()
+
+    def without_cut_off_training(self) -> State:
+        """Return the state without the epochs of a training that failed, whose run is discarded."""
+        return self if self.training.trained is not None or self.is_training else self.without_training()
 
     def with_epoch(self, epoch: PriorEpochMetrics) -> State:
         """Return the state after one more epoch of the training."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from app.session.estimate import epoch_work, likely_config, seconds_left, speed_of, training_seconds
+from app.session.estimate import epoch_work, likely_config, seconds_of, speed_of, time_left, training_seconds
+from app.words import time_left_words
 from distill_core import PriorConfig, read_summary, scan, train_prior
 from distill_core.audio.dataset import AudioDataset
 from distill_core.models.summary import ModelSummary
@@ -64,12 +66,73 @@ def test_time_follows_from_work_and_speed(model: ModelSummary, grains: AudioData
     assert training_seconds(model, grains, config, speed=work) == pytest.approx(7)
 
 
-def test_speed_and_time_left_follow_from_the_epochs(an_epoch: Callable[..., PriorEpochMetrics]) -> None:
+def test_speed_follows_from_the_epochs(an_epoch: Callable[..., PriorEpochMetrics]) -> None:
     epochs = [an_epoch(number, 9.0) for number in (1, 2, 3)]  # of 50, 1.5 s each
     assert speed_of(epochs, work=3.0) == pytest.approx(2.0)
     assert speed_of(epochs, work=0.0) is None
     assert speed_of([], work=3.0) is None
-    assert seconds_left(epochs) == pytest.approx(47 * 1.5)
-    assert seconds_left([]) is None
-    slower = [replace(epoch, epoch_time_s=3.0) for epoch in [an_epoch(number, 9.0) for number in range(4, 24)]]
-    assert seconds_left([*epochs, *slower]) == pytest.approx(27 * 3.0)
+    assert seconds_of(epochs) == pytest.approx(4.5)
+    assert seconds_of([]) == 0
+
+
+def _started(history: tuple[PriorEpochMetrics, ...] = (), patient_from: int = 0, **settings: float) -> Any:
+    config = PriorConfig(**{"max_epochs": 50, "patience": 8, **settings})
+    sounds = {"train_files": 9, "validation_files": 2, "chunks": 20, "code_count": 9000}
+    levels = {"unigram_perplexity": 51.5, "memorization_limit": 2.0, "unigram_by_level": (51.5,)}
+    facts = {"seed": 0, "threads": 2, "total_epochs": 50, "sibling_agreement": None, "config": config}
+    return PriorTrainingStartEvent(**sounds, **levels, **facts, history=history, patient_from=patient_from)
+
+
+@pytest.mark.parametrize(
+    ("last", "best", "settings", "least", "most"),
+    [
+        (10, 10, {}, 8, 40),  # as many epochs as patience has, if none gets better
+        (10, 7, {}, 5, 40),
+        (10, 2, {}, 0, 40),  # patience runs out now
+        (45, 44, {}, 5, 5),  # the last epoch comes first
+        (50, 50, {}, 0, 0),
+        (10, 2, {"patient_from": 9}, 7, 40),  # it went further at epoch 9
+        (10, 4, {"patience": 0}, 40, 40),
+    ],
+)
+def test_the_time_left_reaches_from_patience_to_the_last_epoch(
+    an_epoch: Callable[..., PriorEpochMetrics], last: int, best: int, settings: Any, least: int, most: int
+) -> None:
+    epochs = [an_epoch(number, 9.0, best=min(best, number)) for number in range(1, last + 1)]  # 1.5 s each
+    assert time_left(epochs, _started(**settings)) == pytest.approx((1.5 * least, 1.5 * most))
+
+
+def test_the_pace_is_that_of_the_last_epochs_and_there_is_none_before_the_first(
+    an_epoch: Callable[..., PriorEpochMetrics],
+) -> None:
+    assert time_left([], _started()) is None
+    quick = [an_epoch(number, 9.0) for number in (1, 2, 3)]
+    slow = [replace(an_epoch(number, 9.0), epoch_time_s=3.0) for number in range(4, 24)]
+    assert time_left([*quick, *slow], _started(patience=0)) == pytest.approx((81.0, 81.0))
+
+
+def test_the_time_limit_ends_what_patience_does_not(an_epoch: Callable[..., PriorEpochMetrics]) -> None:
+    epochs = [an_epoch(number, 9.0) for number in range(1, 11)]  # 15 s
+    assert time_left(epochs, _started(time_limit_min=0.5)) == pytest.approx((12.0, 15.0))
+    assert time_left(epochs, _started(time_limit_min=0.1)) == (0.0, 0.0)
+    on = _started(history=tuple(epochs[:6]), time_limit_min=0.5)  # it counts anew from where the training went on
+    assert time_left(epochs, on) == pytest.approx((12.0, 24.0))
+    assert time_left(epochs[:6], on) is None
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "words"),
+    [
+        (10, 59, "less than a minute left"),
+        (20, 130, "up to 2 min left"),
+        (180, 360, "3–6 min left"),
+        (175, 185, "3 min left"),
+        (60, 60, "1 min left"),
+        (600, 3 * 3600, "10 min to 3 h left"),
+        (10, 3 * 3600, "up to 3 h left"),
+        (5400, 4 * 3600, "2–4 h left"),
+        (7200, 7300, "2 h left"),
+    ],
+)
+def test_the_time_left_in_words(least: float, most: float, words: str) -> None:
+    assert time_left_words(least, most) == words

@@ -127,7 +127,7 @@ def finding_previous(model: Path) -> Task[ModelSummary]:
 
 def _take_restored(state: State, result: tuple[Path, OpenedModel]) -> Taken:
     path, opened = result
-    state, news = take_model(state, opened)
+    state, news = take_model(state.without_saved_training(), opened)  # what was saved is no longer in the file
     return state, [*news, ("restored", path)]
 
 

@@ -29,7 +29,8 @@ def _with_runs(state: State, runs: tuple[ListedRun, ...]) -> State:
     ids = {run.facts.run_id for run in runs if run.facts is not None}
     unfinished = state.open.unfinished
     still_there = unfinished is not None and unfinished.run_id in ids
-    return state.with_open(recoverable=recoverable(runs), unfinished=unfinished if still_there else None)
+    state = state.with_open(recoverable=recoverable(runs), unfinished=unfinished if still_there else None)
+    return state.without_cut_off_training() if unfinished is not None and not still_there else state
 
 
 def _take_listed(state: State, runs: tuple[ListedRun, ...]) -> Taken:

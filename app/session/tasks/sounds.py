@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
 
 def _take(state: State, dataset: AudioDataset) -> Taken:
-    kept = state.training.trained if state.training.unsaved else None  # a saved prior makes room for "Ready"
-    state = state.with_training(trained=kept, left_out=())
+    state = state.without_saved_training().with_training(left_out=())  # a saved prior makes room for "Ready"
     return state.with_open(dataset=dataset, sounds_refusal=""), [("dataset_changed", dataset)]
 
 

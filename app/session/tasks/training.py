@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -12,7 +12,7 @@ from app.session.activity import Activity, Subject
 from app.session.state import SaveObstacle, State
 from app.session.task import Taken, Task
 from app.session.tasks.models import save_obstacle
-from distill_core.events import OnEvent, ShouldStop
+from distill_core.events import OnEvent, ShouldStop, never
 from distill_core.training.events import StepMetrics
 
 if TYPE_CHECKING:
@@ -51,27 +51,57 @@ def _take_trained(state: State, trained: TrainedPrior) -> Taken:
     return state.with_training(trained=trained, unsaved=has_prior), [("training_ended", trained)]
 
 
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """The run that a training goes on with; `further`: with patience anew, and more epochs if it has had all."""
+
+    run_id: str
+    further: bool = False
+
+
 def training(
-    model: Path, dataset: AudioDataset, overrides: Mapping[str, Any], *, resume: bool = False
+    model: Path,
+    dataset: AudioDataset,
+    overrides: Mapping[str, Any],
+    going_on: Continuation | None = None,
+    is_given_up: Callable[[], bool] = never,
 ) -> Task[TrainedPrior]:
-    """Train a prior; each epoch is kept in the model's run folder."""
+    """Train a prior, or go on with a run; each epoch is kept in the model's run folder.
+
+    If `is_given_up()` is true at the end, the run is discarded, and the state is as if there had been no training.
+    """
 
     def run(on_event: OnEvent, should_stop: ShouldStop) -> TrainedPrior:
         from distill_core import train_prior
         from distill_core.training.kinds import prior_runs
 
         on_event(SaveChecked(save_obstacle(model, probe=True)))
-        return train_prior(
+        runs = prior_runs(model)
+        trained = train_prior(
             model,
             dataset,
             overrides,
             on_event=_fewer_steps(on_event),
             should_stop=should_stop,
-            run_folder=prior_runs(model),
-            resume=resume,
+            run_folder=runs,
+            resume=going_on is not None,
+            further=going_on is not None and going_on.further,
         )
+        if is_given_up():
+            runs.discard(run_of(trained))
+        return trained
 
-    return Task(Activity.PREPARING, Subject.TRAINING, run, _take_trained)
+    def run_of(trained: TrainedPrior) -> str:
+        return trained.run_id or ("" if going_on is None else going_on.run_id)
+
+    def take(state: State, trained: TrainedPrior) -> Taken:
+        if is_given_up():
+            return state.without_training(), [("training_given_up", run_of(trained))]
+        if trained.prior is None and going_on is not None:  # what it went on with is as it was
+            return state.with_training(trained=None), [("training_ended", trained)]
+        return _take_trained(state, trained)
+
+    return Task(Activity.PREPARING, Subject.TRAINING, run, take)
 
 
 def keeping(trained: TrainedPrior, which: Keep) -> Task[TrainedPrior]:
@@ -92,8 +122,9 @@ def keeping(trained: TrainedPrior, which: Keep) -> Task[TrainedPrior]:
 
 def _take_recovered(state: State, trained: TrainedPrior) -> Taken:
     """Take an unfinished training as if it had just been stopped."""
-    older_state = state.training.older_state  # reported while the training was read
-    state = state.without_training()
+    older_state, run = state.training.older_state, state.open.unfinished  # the first was told while it was read
+    can_go_on = run is not None and not run.is_older and not run.is_best_only
+    state = state.without_training().with_training(sounds=run.sounds if run is not None and can_go_on else ())
     for epoch in trained.history:
         state = state.with_epoch(epoch)
     state = state.with_training(older_state=older_state, trained=trained, unsaved=True)
