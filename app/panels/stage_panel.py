@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from distill_core.events import JobProgress
     from distill_core.training.events import StepMetrics
 
-_BAR_STEPS, _MOST_BUTTONS, _TARGET = 1000, 3, 28
+_BAR_STEPS, _BUTTONS = 1000, 4  # the first, that of the best so far, and two for others
 _BAR_HEIGHT, _BUTTON_HEIGHT, _COMPACT_BUTTON_HEIGHT = 10, 36, 32
 LEAST_HEIGHT = 260  # px
 
@@ -38,9 +38,9 @@ class StagePanel(QWidget):
         self.stack = QStackedWidget()
         for page in (start, *pages.values()):
             self.stack.addWidget(page)
-        self.buttons = [self._new_button() for _ in range(_MOST_BUTTONS)]
-        self.train_button, self.best_button, _ = self.buttons
-        self._shown: tuple[Button, ...] = ()
+        self.buttons = [self._new_button() for _ in range(_BUTTONS)]
+        self.train_button, self.best_button, *_ = self.buttons
+        self._shown: list[Button | None] = []
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setFixedHeight(_BAR_HEIGHT)
@@ -107,8 +107,11 @@ class StagePanel(QWidget):
         self._show_sentence(state)
 
     def _show_buttons(self, looks: tuple[Button, ...]) -> None:
-        self._shown = looks
-        for button, look in zip(self.buttons, (*looks, *[None] * _MOST_BUTTONS), strict=False):
+        first, *others = looks
+        best = next((look for look in others if look.action is ActionId.LISTEN_TO_BEST), None)
+        rest = [look for look in others if look is not best]
+        self._shown = [first, best, *rest, *[None] * (_BUTTONS - 2 - len(rest))]
+        for button, look in zip(self.buttons, self._shown, strict=True):
             button.setVisible(look is not None)
             if look is not None:
                 button.setText(words.on_button(look.text))
@@ -118,8 +121,8 @@ class StagePanel(QWidget):
 
     @Slot()
     def _on_clicked(self, place: int) -> None:
-        if place < len(self._shown):
-            self._commands.trigger(self._shown[place].action)
+        if (look := self._shown[place]) is not None:
+            self._commands.trigger(look.action)
 
     def _show_sentence(self, state: State) -> None:
         self.sentence.setText(status.main_text(state, self._session.estimate_seconds() if state.is_idle else None))
@@ -149,4 +152,4 @@ class StagePanel(QWidget):
         Raises:
             ValueError: none does.
         """
-        return self.buttons[[look.action for look in self._shown].index(action)]
+        return self.buttons[[look and look.action for look in self._shown].index(action)]

@@ -55,10 +55,10 @@ def idle_text(state: State, estimate_s: float | None) -> str:
 def training_text(training: TrainingState) -> str:
     """Return the line beside the bar while epochs go by."""
     last, started = training.last, training.started
-    if last is None or started is None:
+    if last is None:
         return "Training: the first epoch is under way."
-    left = time_left(training.epochs, started)
-    parts = [f"Epoch {last.epoch} of {started.total_epochs}", clock(seconds_of(training.epochs))]
+    left = None if started is None else time_left(training.epochs, started)
+    parts = [f"Epoch {last.epoch} of {training.total_epochs or last.total_epochs}", clock(seconds_of(training.epochs))]
     return " · ".join([*parts, *([] if left is None else [time_left_words(*left)])])
 
 

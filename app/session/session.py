@@ -91,6 +91,7 @@ class Session(TakeHost):
         Raises:
             ValueError: there is none.
         """
+        self._require_ready()
         if (run := self._state.open.unfinished) is None:
             raise ValueError("there is no unfinished training")
         self._begin_training(TrainingState(), {}, Continuation(run.run_id))

@@ -22,7 +22,8 @@ from app.flows.commands import Commands
 from app.session import Session
 from app.session.state import TrainingState
 from distill_core.training.events import Ended
-from distill_core.training.prior.events import FilePrior, PriorEpochMetrics
+from distill_core.training.prior.config import PriorConfig
+from distill_core.training.prior.events import FilePrior, PriorEpochMetrics, PriorTrainingStartEvent
 from tests.app.driving import DISK_WATCH, WAIT_MS, DiskWatch, ScriptedPrompts, bring_to, settle_session
 
 if TYPE_CHECKING:
@@ -80,6 +81,36 @@ def an_epoch() -> Callable[..., PriorEpochMetrics]:
         losses = (loss / 2, loss, perplexity, perplexity)
         named = {"best_epoch": best or number, "kept_epoch": kept or best or number}
         return PriorEpochMetrics(number, of, *losses, False, message, 1.5, 1e-3, verdict=verdict, **named)
+
+    return make
+
+
+@pytest.fixture
+def start_event() -> Callable[..., PriorTrainingStartEvent]:
+    """Return `start_event(history=(), patient_from=0, sibling_agreement=None, **settings)` of 50 epochs."""
+
+    def make(
+        history: Sequence[PriorEpochMetrics] = (),
+        patient_from: int = 0,
+        sibling_agreement: float | None = None,
+        **settings: Any,
+    ) -> PriorTrainingStartEvent:
+        return PriorTrainingStartEvent(
+            train_files=9,
+            validation_files=2,
+            chunks=20,
+            unigram_perplexity=51.5,
+            memorization_limit=2.0,
+            seed=0,
+            threads=2,
+            total_epochs=50,
+            code_count=9000,
+            unigram_by_level=(51.5,),
+            sibling_agreement=sibling_agreement,
+            config=PriorConfig(**{"max_epochs": 50, "patience": 8, **settings}),
+            history=tuple(history),
+            patient_from=patient_from,
+        )
 
     return make
 

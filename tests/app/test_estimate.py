@@ -16,6 +16,7 @@ from distill_core.audio.dataset import AudioDataset
 from distill_core.models.summary import ModelSummary
 from distill_core.training.prior.events import PriorEpochMetrics, PriorTrainingStartEvent
 
+Start = Callable[..., PriorTrainingStartEvent]
 _ALL = {"val_fraction": 0.01, "batch_size": 1, "hidden_size": 32, "num_heads": 2, "num_layers": 1}
 
 
@@ -75,14 +76,6 @@ def test_speed_follows_from_the_epochs(an_epoch: Callable[..., PriorEpochMetrics
     assert seconds_of([]) == 0
 
 
-def _started(history: tuple[PriorEpochMetrics, ...] = (), patient_from: int = 0, **settings: float) -> Any:
-    config = PriorConfig(**{"max_epochs": 50, "patience": 8, **settings})
-    sounds = {"train_files": 9, "validation_files": 2, "chunks": 20, "code_count": 9000}
-    levels = {"unigram_perplexity": 51.5, "memorization_limit": 2.0, "unigram_by_level": (51.5,)}
-    facts = {"seed": 0, "threads": 2, "total_epochs": 50, "sibling_agreement": None, "config": config}
-    return PriorTrainingStartEvent(**sounds, **levels, **facts, history=history, patient_from=patient_from)
-
-
 @pytest.mark.parametrize(
     ("last", "best", "settings", "least", "most"),
     [
@@ -96,26 +89,34 @@ def _started(history: tuple[PriorEpochMetrics, ...] = (), patient_from: int = 0,
     ],
 )
 def test_the_time_left_reaches_from_patience_to_the_last_epoch(
-    an_epoch: Callable[..., PriorEpochMetrics], last: int, best: int, settings: Any, least: int, most: int
+    an_epoch: Callable[..., PriorEpochMetrics],
+    start_event: Start,
+    last: int,
+    best: int,
+    settings: Any,
+    least: int,
+    most: int,
 ) -> None:
     epochs = [an_epoch(number, 9.0, best=min(best, number)) for number in range(1, last + 1)]  # 1.5 s each
-    assert time_left(epochs, _started(**settings)) == pytest.approx((1.5 * least, 1.5 * most))
+    assert time_left(epochs, start_event(**settings)) == pytest.approx((1.5 * least, 1.5 * most))
 
 
 def test_the_pace_is_that_of_the_last_epochs_and_there_is_none_before_the_first(
-    an_epoch: Callable[..., PriorEpochMetrics],
+    an_epoch: Callable[..., PriorEpochMetrics], start_event: Start
 ) -> None:
-    assert time_left([], _started()) is None
+    assert time_left([], start_event()) is None
     quick = [an_epoch(number, 9.0) for number in (1, 2, 3)]
     slow = [replace(an_epoch(number, 9.0), epoch_time_s=3.0) for number in range(4, 24)]
-    assert time_left([*quick, *slow], _started(patience=0)) == pytest.approx((81.0, 81.0))
+    assert time_left([*quick, *slow], start_event(patience=0)) == pytest.approx((81.0, 81.0))
 
 
-def test_the_time_limit_ends_what_patience_does_not(an_epoch: Callable[..., PriorEpochMetrics]) -> None:
+def test_the_time_limit_ends_what_patience_does_not(
+    an_epoch: Callable[..., PriorEpochMetrics], start_event: Start
+) -> None:
     epochs = [an_epoch(number, 9.0) for number in range(1, 11)]  # 15 s
-    assert time_left(epochs, _started(time_limit_min=0.5)) == pytest.approx((12.0, 15.0))
-    assert time_left(epochs, _started(time_limit_min=0.1)) == (0.0, 0.0)
-    on = _started(history=tuple(epochs[:6]), time_limit_min=0.5)  # it counts anew from where the training went on
+    assert time_left(epochs, start_event(time_limit_min=0.5)) == pytest.approx((12.0, 15.0))
+    assert time_left(epochs, start_event(time_limit_min=0.1)) == (0.0, 0.0)
+    on = start_event(history=epochs[:6], time_limit_min=0.5)  # it counts anew from where the training went on
     assert time_left(epochs, on) == pytest.approx((12.0, 24.0))
     assert time_left(epochs[:6], on) is None
 

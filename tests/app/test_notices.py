@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.flows import questions
-from app.presentation.notices import Notice, notice, warning
+from app.presentation.notices import Notice, begins_to_warn, notice, warning
 from app.session.activity import Activity
 from app.session.problems import Problem
 from app.session.state import State, TrainingState
@@ -53,18 +53,29 @@ def _texts(shown: Notice | None) -> list[str]:
 
 def test_memorizing_offers_to_stop_and_says_what_that_keeps(an_epoch: Epoch) -> None:
     state = State(work=Activity.TRAINING)
-    for epoch in (an_epoch(11, 4.9, "fitting"), an_epoch(12, 4.8, "memorizing", HEART, kept=11)):
+    memorizing = replace(an_epoch(13, 4.8, "memorizing", HEART, kept=11), memorizing_from=12)
+    for epoch in (an_epoch(11, 4.9, "fitting"), memorizing):
         state = state.with_epoch(epoch)
     shown = warning(state)
     assert shown == Notice(
         "warning",
-        "The prior is memorizing your sounds.",
+        "It has been memorizing your sounds since epoch 12.",
         "It knows its sounds by heart. Stopping keeps epoch 11, perplexity 4.90.",
-        (("stop", "Stop, Keep Epoch 11"), ("explain", "Explain")),
+        (("stop", "Stop, Keep Epoch 11 (Before It)"), ("goOn", "Go On")),
         "stop",
     )
-    from_the_first = State(work=Activity.TRAINING).with_epoch(an_epoch(1, 1.2, "memorizing", "By heart."))
-    assert _texts(warning(from_the_first)) == ["Stop, Keep Epoch 1", "Explain"]
+    from_the_first = replace(an_epoch(1, 1.2, "memorizing", "By heart."), memorizing_from=1)
+    assert _texts(warning(State(work=Activity.TRAINING).with_epoch(from_the_first))) == ["Stop, Keep Epoch 1", "Go On"]
+
+
+def test_whoever_goes_on_is_warned_no_more_of_this_training(an_epoch: Epoch) -> None:
+    state = State(work=Activity.TRAINING).with_training(hides_warning=True)
+    for epoch in (an_epoch(1, 4.9, "memorizing", HEART), an_epoch(2, 1.2, "fitting", "Listen for copies.")):
+        state = state.with_epoch(epoch)
+        assert warning(state) is None
+        assert not begins_to_warn(state.training)
+    assert not state.training.going_on.hides_warning
+    assert not state.without_training().training.hides_warning
 
 
 @pytest.mark.parametrize("verdict", [verdict for verdict in Verdict if verdict is not Verdict.MEMORIZING])

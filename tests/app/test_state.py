@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from app import words
 from app.presentation import cards, controls, status
 from app.session.activity import Activity, Runner
 from app.session.available import ALWAYS, ActionId, available
+from app.session.heard import hear
 from app.session.options import Options
 from app.session.state import State
 from distill_core import read_summary, scan
@@ -19,7 +21,7 @@ from distill_core.events import JobProgress, Phase
 from distill_core.generation.request import GenerateRequest
 from distill_core.generation.takes.folder import Take
 from distill_core.training.events import Ended
-from distill_core.training.prior.events import Keep, PriorEpochMetrics, Verdict
+from distill_core.training.prior.events import Keep, PriorEpochMetrics, PriorTrainingStartEvent, Verdict
 from distill_core.training.prior.kept import naming_kept
 from distill_core.training.prior.trained import TrainedPrior
 from distill_core.training.prior.words import PRIOR, verdict_in_short
@@ -31,6 +33,7 @@ OPENING = {A.OPEN_MODEL, A.CHOOSE_SOUNDS, A.TRY_DEMO}
 IDLE = OPENING | {A.CLEAR_CACHE, A.REGISTER, A.UNFINISHED_RUNS}
 RUN = UnfinishedRun("an id", Path("m.distill"), (Path("kicks"),), 31, 100, 29, 7.42, False, PRIOR)
 OLDER, ENDED_RUN = replace(RUN, is_older=True), replace(RUN, has_ended=True)
+Start = Callable[..., PriorTrainingStartEvent]
 Epoch = Callable[..., PriorEpochMetrics]
 Make = Callable[..., TrainedPrior]
 
@@ -70,6 +73,7 @@ def test_what_may_be_done_in_each_state(
     choose = ready.with_training(trained=memorized, unsaved=True)
     flagged = ready.with_epoch(an_epoch(3, 1.5, "memorizing", "It knows its sounds by heart."))
     folder, hear, best = {A.SHOW_IN_FOLDER}, {A.GENERATE}, {A.LISTEN_TO_BEST}
+    ends = {A.STOP, A.CANCEL_TRAINING}
     unfinished, previous = ready.with_open(unfinished=RUN), ready.with_open(has_previous=True)
     assert ready.open.model is not None
     prior = {"prior_architecture": "frames", "prior_is_readable": True, "prior_config": {"architecture": "frames"}}
@@ -89,10 +93,10 @@ def test_what_may_be_done_in_each_state(
         (ready, IDLE | folder | {A.TRAIN}),
         (nonsense, IDLE | folder),
         (replace(ready, listen=Activity.SCANNING), IDLE | folder | {A.TRAIN}),
-        (_at(ready, Activity.PREPARING), folder | {A.STOP}),
-        (_at(ready, Activity.TRAINING), folder | {A.STOP}),
-        (_at(flagged, Activity.TRAINING), folder | {A.STOP} | best),
-        (_at(flagged.with_training(is_kept=False), Activity.TRAINING), folder | {A.STOP}),
+        (_at(ready, Activity.PREPARING), folder | ends),
+        (_at(ready, Activity.TRAINING), folder | ends),
+        (_at(flagged, Activity.TRAINING), folder | ends | best),
+        (_at(flagged.with_training(is_kept=False), Activity.TRAINING), folder | ends),
         (_at(flagged, Activity.STOPPING), folder | best),
         (_at(ready, Activity.STOPPING), folder),
         (done.with_training(unsaved=True), IDLE | folder | saving | hear),
@@ -111,15 +115,15 @@ def test_what_may_be_done_in_each_state(
         (unfinished, IDLE | folder | {A.TRAIN, A.CONTINUE, A.USE_BEST, A.DISCARD}),
         (ready.with_open(unfinished=OLDER), IDLE | folder | {A.TRAIN, A.USE_BEST, A.DISCARD}),
         (ready.with_open(unfinished=ENDED_RUN), IDLE | folder | {A.TRAIN, A.USE_BEST, A.DISCARD}),
-        (_at(unfinished, Activity.TRAINING), folder | {A.STOP}),
+        (_at(unfinished, Activity.TRAINING), folder | ends),
         (with_prior, IDLE | folder | hear | {A.TRAIN}),
-        (_at(with_prior, Activity.TRAINING), folder | hear | {A.STOP}),
+        (_at(with_prior, Activity.TRAINING), folder | hear | ends),
         (with_newer, IDLE | folder | {A.TRAIN}),
         (shelved, IDLE | folder | {A.TRAIN, A.SAVE_ALL_TAKES}),
         (shelved.with_takes(chosen=7), IDLE | folder | {A.TRAIN, A.SAVE_ALL_TAKES, A.SAVE_TAKE, A.DELETE_TAKE}),
         (shelved.with_takes(chosen=8), IDLE | folder | {A.TRAIN, A.SAVE_ALL_TAKES}),
         (previous, IDLE | folder | {A.TRAIN, A.RESTORE}),
-        (_at(previous, Activity.TRAINING), folder | {A.STOP}),
+        (_at(previous, Activity.TRAINING), folder | ends),
         (_at(previous, Activity.SAVING), folder),
     ]
     for state, wanted in table:
@@ -153,13 +157,37 @@ def test_the_main_sentence(ready: State, activity: Activity, opened: dict[str, o
     assert status.main_text(_at(ready.with_open(**opened), activity), 350.0) == text
 
 
-def test_the_sentence_while_epochs_go_by_names_the_best_that_training_names(ready: State, an_epoch: Epoch) -> None:
+def test_the_sentence_while_epochs_go_by(ready: State, an_epoch: Epoch, start_event: Start) -> None:
     state = _at(ready, Activity.TRAINING)
+    assert status.main_text(state, None) == "Training: the first epoch is under way."
+    state, _ = hear(state, start_event(patience=0), Runner.WORK)
     for epoch in (an_epoch(1, 9.0), an_epoch(2, 8.0), an_epoch(3, 7.0, best=2)):
-        state = state.with_epoch(epoch)
-    assert status.main_text(state, None) == "Epoch 3 of 50 · about 1 minute left · best 8.00 at epoch 2"
-    unknown = _at(ready, Activity.TRAINING).with_epoch(replace(an_epoch(49, 9.0), best_epoch=0))
-    assert status.main_text(unknown, None) == "Epoch 49 of 50 · less than a minute left"
+        state = state.with_epoch(replace(epoch, epoch_time_s=10.0))
+    assert status.main_text(state, None) == "Epoch 3 of 50 · 0:30 · 8 min left"
+    state, _ = hear(state, start_event(history=state.training.epochs, patience=30), Runner.WORK)
+    assert status.main_text(state, None) == "Epoch 3 of 50 · 0:30"
+    state = state.with_epoch(replace(an_epoch(4, 7.5, best=2), epoch_time_s=10.0))
+    assert status.main_text(state, None) == "Epoch 4 of 50 · 0:40 · 5–8 min left"
+
+
+@pytest.mark.parametrize(
+    ("changes", "of_prior", "can"),
+    [
+        ({}, {}, True),
+        ({"unsaved": False}, {}, False),  # its run is gone
+        ({"sounds": ()}, {}, False),
+        ({}, {"run_id": ""}, False),
+        ({}, {"is_kept": False}, False),
+        ({}, {"ended": Ended.NO_BETTER}, True),
+        ({}, {"ended": Ended.DIVERGED}, False),
+    ],
+)
+def test_when_training_can_go_further(
+    ready: State, trained: TrainedPrior, changes: Any, of_prior: Any, can: bool
+) -> None:
+    on_disk = replace(trained, **{"run_id": "an id", "is_kept": True, "ended": Ended.STOPPED, **of_prior})
+    training = {"trained": on_disk, "unsaved": True, "sounds": (Path("kicks"),), **changes}
+    assert (A.TRAIN_FURTHER in available(ready.with_training(**training))) == can
 
 
 def test_options_that_cannot_be_are_pointed_at(ready: State) -> None:

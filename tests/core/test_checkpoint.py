@@ -16,8 +16,7 @@ import torch
 
 from distill_core import ConfigError, PriorConfig, TrainedPrior, scan, train_prior
 from distill_core.errors import ModelFileError
-from distill_core.training.events import OlderStateTaken, RunNotKept
-from distill_core.training.events import Ended
+from distill_core.training.events import Ended, OlderStateTaken, RunNotKept
 from distill_core.training.kinds import prior_runs, unfinished_runs
 from distill_core.training.prior.events import PriorEpochMetrics, PriorStepMetrics, PriorTrainingStartEvent
 from distill_core.training.prior.train import load_best
