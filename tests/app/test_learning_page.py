@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from app.session.state import State, TrainingState
 from app.session.tasks import models, runs, sounds
 from app.session.tasks.models import OpenedModel
 from app.widgets.plot.curve import CurveLines
-from distill_core import read_summary, scan, train_prior
+from distill_core import read_summary, save_prior_to_model, scan, train_prior
 from distill_core.models.summary import ModelSummary
 from distill_core.training.events import Ended
 from distill_core.training.kinds import listed_runs, prior_runs
@@ -160,17 +161,27 @@ def test_which_buttons_stand_below_a_training(opened: State, trained: TrainedPri
 
 
 def test_the_curve_in_a_file_is_there_as_it_is_opened_and_goes_with_it(
-    qtbot: QtBot, window: MainWindow, tiny_model: Path
+    qtbot: QtBot, window: MainWindow, tiny_model: Path, sounds_folder: Path
 ) -> None:
-    plot = window.learning.plot
-    window.commands.open_model(REFERENCE)
-    settle(qtbot, window)
-    history = read_summary(REFERENCE).prior_metadata["history"]
-    assert plot.epoch_count == len(history["val_losses"]) > 0
-    assert "Whoever knows only how common each code is" in plot.accessibleDescription()
+    plot, bare = window.learning.plot, tiny_model.with_name("bare.distill")
+    shutil.copy(tiny_model, bare)
+    trained = train_prior(tiny_model, sounds_folder, {**SMALL, "max_epochs": 3})
+    assert trained.prior is not None
+    save_prior_to_model(tiny_model, trained.prior, trained.config, trained.metadata)
     window.commands.open_model(tiny_model)
     settle(qtbot, window)
+    assert plot.epoch_count == 3
+    assert "Whoever knows only how common each code is" in plot.accessibleDescription()
+    window.commands.open_model(bare)
+    settle(qtbot, window)
     assert plot.epoch_count == 0
+    window.commands.open_model(tiny_model)
+    settle(qtbot, window)
+    assert plot.epoch_count == 3
+    window.commands.open_model(REFERENCE)
+    settle(qtbot, window)
+    assert plot.epoch_count == 0
+    assert plot.accessibleDescription() == "This model was saved without its curve."
 
 
 def test_the_first_batches_are_dots_before_the_first_epoch(qtbot: QtBot, ready: MainWindow) -> None:
