@@ -152,9 +152,9 @@ def taking_place_words(run: UnfinishedRun, real_path: Path | None) -> str:
 
 PERPLEXITY_EXPLAINED = (
     "Perplexity says among how many codes the prior still hesitates when it guesses the next one. "
-    "It is measured on sounds that are kept aside (validation), so lower means that it has understood your sounds "
+    "It is measured on sounds that are kept aside, so lower means that it has understood your sounds "
     "better. Guessing blindly gives the number of codes; guessing by how often each code occurs, level by level, gives "
-    "the line marked “by frequency”.\n\n"
+    "the line marked “knows only how common each code is”.\n\n"
     "A perplexity near 1 on few sounds is no triumph: below the dotted line the sounds are very predictable, or the "
     "prior knows them by heart, and what it makes may be copies. So Distill compares the sounds kept aside with as "
     "many of those that the prior trains on. The verdict is “memorizing” where it predicts the latter nearly without "

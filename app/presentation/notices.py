@@ -54,7 +54,7 @@ def warning(state: State) -> Notice | None:
 def _of_memorizing(state: State, kept: PriorEpochMetrics) -> Notice:
     last = state.training.last
     since = last.memorizing_from if last is not None else 0
-    title = f"It has been memorizing your sounds since epoch {since}." if since else "It is memorizing your sounds."
+    title = f"Memorizing since epoch {since}." if since else "Memorizing."
     stop = f"Stop, Keep Epoch {kept.epoch} (Before It)" if kept.epoch < since else f"Stop, Keep Epoch {kept.epoch}"
     detail = f"{state.warning} {kept_when_stopped(kept)}"
     return Notice("warning", title, detail, ((STOP, stop), (GO_ON, "Go On")), STOP)

@@ -59,7 +59,7 @@ def test_memorizing_offers_to_stop_and_says_what_that_keeps(an_epoch: Epoch) -> 
     shown = warning(state)
     assert shown == Notice(
         "warning",
-        "It has been memorizing your sounds since epoch 12.",
+        "Memorizing since epoch 12.",
         "It knows its sounds by heart. Stopping keeps epoch 11, perplexity 4.90.",
         (("stop", "Stop, Keep Epoch 11 (Before It)"), ("goOn", "Go On")),
         "stop",

@@ -96,7 +96,10 @@ def test_memorizing_offers_to_stop_and_keep_what_came_before(qtbot: QtBot, ready
     kept = session.state.training.kept_epoch
     assert kept is not None
     assert kept.verdict != "memorizing"
-    assert banner.title() == "The prior is memorizing your sounds."
+    since = session.state.training.last.memorizing_from
+    assert kept.epoch < since
+    assert banner.title() == f"Memorizing since epoch {since}."
+    assert [text for _, text in banner.actions_shown()] == [f"Stop, Keep Epoch {kept.epoch} (Before It)", "Go On"]
     assert f"Stopping keeps epoch {kept.epoch}, perplexity {kept.val_perplexity:.2f}." in banner.detail()
     assert _button(ready).text() == f"Stop and Keep Epoch {kept.epoch}"
     banner.button("stop").click()
