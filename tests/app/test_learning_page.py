@@ -25,7 +25,7 @@ from app.widgets.plot.curve import CurveLines
 from distill_core import read_summary, save_prior_to_model, scan, train_prior
 from distill_core.models.summary import ModelSummary
 from distill_core.training.events import Ended
-from distill_core.training.kinds import listed_runs, prior_runs
+from distill_core.training.kinds import listed_runs
 from distill_core.training.prior.events import PriorEpochMetrics, PriorTrainingStartEvent
 from distill_core.training.prior.trained import TrainedPrior
 from tests.app.driving import WAIT_MS, ScriptedPrompts, session_of, settle
@@ -391,20 +391,26 @@ def test_one_whose_best_was_taken_goes_on_too(qtbot: QtBot, ready: MainWindow, t
     assert ready.learning.plot.epoch_count > epochs
 
 
-def test_a_stop_before_its_first_new_epoch_loses_nothing(qtbot: QtBot, ready: MainWindow, tiny_model: Path) -> None:
+@pytest.mark.parametrize("way", [ActionId.TRAIN_FURTHER, ActionId.CONTINUE])
+def test_a_stop_before_its_first_new_epoch_loses_nothing(
+    qtbot: QtBot, ready: MainWindow, tiny_model: Path, way: ActionId
+) -> None:
     session = session_of(ready)
     _train_until_epoch(qtbot, ready, 2)
     ready.commands.stop()
     settle(qtbot, ready)
     epochs = ready.learning.plot.epoch_count
-    ready.commands.unfinished.train_further()
+    if way is ActionId.CONTINUE:
+        session.open_model(tiny_model)
+        settle(qtbot, ready)
+    _action(ready, way).trigger()
     assert session.state.work is Activity.PREPARING
     ready.commands.stop()
     settle(qtbot, ready)
-    offered = session.state.open.unfinished or session.state.training.trained
-    assert offered is not None
-    run = prior_runs(tiny_model).unfinished()
-    assert run is not None
-    assert run.epoch >= epochs == ready.learning.plot.epoch_count
-    if session.state.training.trained is None:
-        assert ready.notices.notice_banner.title().startswith("Unfinished training found")
+    assert session.state.training.unsaved
+    assert len(session.state.training.epochs) == ready.learning.plot.epoch_count >= epochs
+    assert _action(ready, ActionId.TRAIN_FURTHER).isEnabled()
+    ready.commands.saving.save()
+    settle(qtbot, ready)
+    assert read_summary(tiny_model).has_prior
+    assert listed_runs() == []

@@ -117,6 +117,22 @@ def test_memorizing_offers_to_stop_and_keep_what_came_before(qtbot: QtBot, ready
     assert f"perplexity {kept.val_perplexity:.2f}, " in _texts(ready.chips.model_card)
 
 
+def test_whoever_goes_on_memorizing_is_left_alone(qtbot: QtBot, ready: MainWindow) -> None:
+    session, banner = session_of(ready), ready.notices.memorization_banner
+    ready.options.form.set_overrides({**BY_HEART, **LONG})
+    _button(ready).click()
+    qtbot.waitUntil(lambda: session.state.is_memorizing, timeout=WAIT_MS)
+    banner.button("goOn").click()
+    assert not banner.isVisible()
+    epochs = len(session.state.training.epochs)
+    qtbot.waitUntil(lambda: len(session.state.training.epochs) > epochs, timeout=WAIT_MS)
+    assert session.state.is_memorizing
+    assert not banner.isVisible()
+    assert _button(ready).text().startswith("Stop and Keep Epoch")
+    session.stop()
+    settle(qtbot, ready)
+
+
 def test_copies_are_told_before_and_warned_of_in_milder_words(qtbot: QtBot, ready: MainWindow, copies: Path) -> None:
     session, banner = session_of(ready), ready.notices.memorization_banner
     ready.commands.open_sounds(copies)

@@ -46,7 +46,15 @@ def _fewer_steps(on_event: OnEvent) -> OnEvent:
     return pass_on
 
 
+def _with_history(state: State, trained: TrainedPrior) -> State:
+    """Return the state with a training's epochs, if it has told none."""
+    for epoch in () if state.training.epochs else trained.history:
+        state = state.with_epoch(epoch)
+    return state
+
+
 def _take_trained(state: State, trained: TrainedPrior) -> Taken:
+    state = _with_history(state, trained)
     has_prior = trained.prior is not None
     return state.with_training(trained=trained, unsaved=has_prior), [("training_ended", trained)]
 
@@ -74,6 +82,7 @@ def training(
     def run(on_event: OnEvent, should_stop: ShouldStop) -> TrainedPrior:
         from distill_core import train_prior
         from distill_core.training.kinds import prior_runs
+        from distill_core.training.prior.train import load_best
 
         on_event(SaveChecked(save_obstacle(model, probe=True)))
         runs = prior_runs(model)
@@ -89,6 +98,8 @@ def training(
         )
         if is_given_up():
             runs.discard(run_of(trained))
+        elif trained.prior is None and going_on is not None:
+            return load_best(runs)  # stopped before its first new epoch: what it went on with is as it was
         return trained
 
     def run_of(trained: TrainedPrior) -> str:
@@ -97,8 +108,6 @@ def training(
     def take(state: State, trained: TrainedPrior) -> Taken:
         if is_given_up():
             return state.without_training(), [("training_given_up", run_of(trained))]
-        if trained.prior is None and going_on is not None:  # what it went on with is as it was
-            return state.with_training(trained=None), [("training_ended", trained)]
         return _take_trained(state, trained)
 
     return Task(Activity.PREPARING, Subject.TRAINING, run, take)
@@ -125,8 +134,7 @@ def _take_recovered(state: State, trained: TrainedPrior) -> Taken:
     older_state, run = state.training.older_state, state.open.unfinished  # the first was told while it was read
     can_go_on = run is not None and not run.is_older and not run.is_best_only
     state = state.without_training().with_training(sounds=run.sounds if run is not None and can_go_on else ())
-    for epoch in trained.history:
-        state = state.with_epoch(epoch)
+    state = _with_history(state, trained)
     state = state.with_training(older_state=older_state, trained=trained, unsaved=True)
     return state.with_open(unfinished=None), []
 
