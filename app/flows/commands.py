@@ -17,6 +17,7 @@ from app.flows.files_list import FilesList
 from app.flows.hearing import Hearing
 from app.flows.prompts import Prompts
 from app.flows.saving import Saving
+from app.flows.sounds import Sounds
 from app.flows.takes import Takes
 from app.flows.unfinished import Unfinished
 from app.session import Session
@@ -54,6 +55,8 @@ class Commands(QObject):
         self.takes = Takes(session, prompts, window, self)
         self.takes.said.connect(self.said)
         self.hearing = Hearing(session, self)
+        self.sounds = Sounds(session, self)
+        self.sounds.said.connect(self.said)
         self.files = FilesList(session, self.hearing, window)
         session.player.unavailable.connect(self.said)
         session.demo_copied.connect(self._on_demo_copied)
