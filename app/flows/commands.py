@@ -13,7 +13,6 @@ from PySide6.QtWidgets import QWidget
 from app.flows import questions
 from app.flows.demo_files import DemoFiles, copying
 from app.flows.drops import ONLY_FILES, Target, route
-from app.flows.files_list import FilesList
 from app.flows.hearing import Hearing
 from app.flows.prompts import Prompts
 from app.flows.saving import Saving
@@ -57,7 +56,6 @@ class Commands(QObject):
         self.hearing = Hearing(session, self)
         self.sounds = Sounds(session, self)
         self.sounds.said.connect(self.said)
-        self.files = FilesList(session, self.hearing, window)
         session.player.unavailable.connect(self.said)
         session.demo_copied.connect(self._on_demo_copied)
         session.cache_cleared.connect(self._on_cache_cleared)
@@ -170,10 +168,6 @@ class Commands(QObject):
     def explain_perplexity(self) -> None:
         """Explain the curve."""
         self.ask(questions.plain("perplexityDialog", "What is perplexity?", PERPLEXITY_EXPLAINED), str)
-
-    def show_files(self) -> None:
-        """List the used sounds, to be played, and the skipped files."""
-        self.files.show()
 
     # Playing
 

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, Qt, Slot
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QPushButton, QStackedLayout, QVBoxLayout, QWidget
 
 from app.flows.commands import Commands
 from app.presentation import sounds as words
@@ -14,6 +14,7 @@ from app.presentation.status import looking_text, progress_text
 from app.session import Session
 from app.session.available import ActionId, available
 from app.session.state import State
+from app.widgets.card.body import ElidedLabel
 from app.widgets.rows.invitation import Invitation
 from app.widgets.rows.table import RowsTable
 from app.words import as_tooltip
@@ -36,10 +37,8 @@ class SoundsPage(QWidget):
         self._files: dict[Hashable, AudioFile] = {}
         self._shown: tuple[object, ...] = ()
         self.setObjectName("soundsPage")
-        self.heading = QLabel()
+        self.heading = ElidedLabel(mode=Qt.TextElideMode.ElideRight)
         self.heading.setObjectName("soundsHeading")
-        self.heading.setTextFormat(Qt.TextFormat.PlainText)
-        self.heading.setMinimumWidth(1)
         self.table = RowsTable("soundsTable", "Sounds", words.COLUMNS)
         self.invitation = Invitation("soundsInvitation")
         self.leave_out_button = _button("leaveOutButton", words.LEAVE_OUT)
@@ -117,7 +116,7 @@ class SoundsPage(QWidget):
             self.table.rows.forget_peaks()
             self.table.thumbnails_ended()
         self.table.set_rows(self._rows)
-        self.heading.setToolTip(as_tooltip(words.places(state)))
+        self.choose_button.setToolTip(as_tooltip(words.places(state)))
 
     def _is_shown(self, shows: tuple[object, ...]) -> bool:
         """Tell whether the rows say this already; to compare thousands of files themselves would take longer."""

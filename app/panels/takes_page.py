@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, Qt, Slot
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QMenu, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QMenu, QStackedWidget, QVBoxLayout, QWidget
 
 from app.flows.commands import Commands
 from app.flows.take_menu import take_menu
@@ -15,6 +15,7 @@ from app.presentation.takes import shelf_text
 from app.session import Session
 from app.session.state import State
 from app.session.tasks.shelving import take_key
+from app.widgets.card.body import ElidedLabel
 from app.widgets.rows.invitation import Invitation
 from app.widgets.rows.table import RowsTable
 
@@ -32,10 +33,8 @@ class TakesPage(QWidget):
         self._session, self._takes = session, commands.takes
         self._shown: tuple[object, ...] = ()
         self.setObjectName("takesPage")
-        self.heading = QLabel()
+        self.heading = ElidedLabel(mode=Qt.TextElideMode.ElideRight)
         self.heading.setObjectName("takesHeading")
-        self.heading.setTextFormat(Qt.TextFormat.PlainText)
-        self.heading.setMinimumWidth(1)
         self.starred_box = QCheckBox(words.STARRED_ONLY)
         self.starred_box.setObjectName("starredOnlyBox")
         self.starred_box.setMinimumHeight(_BOX_HEIGHT)

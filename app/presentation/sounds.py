@@ -46,15 +46,19 @@ def _length(row: SoundRow) -> str:
     return "–" if row.file is None else length_words(row.seconds)
 
 
+def _use_tip(row: SoundRow) -> str:
+    return _USE_TIPS.get(row.use, row.note)
+
+
 COLUMNS = (
     PLAY,
     WAVE,
-    Column("Sound", 150, text=lambda row: row.name, order=lambda row: natural(row.name), stretch=3, is_typed=True),
-    Column("Length", 66, text=_length, order=lambda row: row.seconds, is_number=True),
     Column(
-        "Use", 96, text=lambda row: row.use, order=lambda row: row.use, tip=lambda row: _USE_TIPS.get(row.use, row.use)
+        "Sound", "sound.wav", stretch=3, is_typed=True, text=lambda row: row.name, order=lambda row: natural(row.name)
     ),
-    Column("Note", 120, text=lambda row: row.note, order=lambda row: row.note.casefold(), stretch=2),
+    Column("Length", "59:59", is_number=True, text=_length, order=lambda row: row.seconds),
+    Column("Use", LEARNED, text=lambda row: row.use, order=lambda row: row.use, tip=_use_tip),
+    Column("Note", "the same", stretch=2, text=lambda row: row.note, order=lambda row: row.note.casefold()),
 )
 
 

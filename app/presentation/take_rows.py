@@ -39,6 +39,10 @@ class TakeRow(Row):
     reached: float = 0.0
 
 
+def _length(row: TakeRow) -> str:
+    return length_words(row.seconds)
+
+
 def _order_of_time(row: TakeRow) -> float:
     return 0.0 if row.made is None else row.made.timestamp()
 
@@ -47,13 +51,22 @@ COLUMNS = (
     PLAY,
     STAR,
     WAVE,
-    Column("Take", 52, text=lambda row: str(row.number), order=lambda row: row.number, is_number=True, is_typed=True),
-    Column("Length", 62, text=lambda row: length_words(row.seconds), order=lambda row: row.seconds, is_number=True),
-    Column("Seed", 64, text=lambda row: str(row.seed), order=lambda row: row.seed, is_number=True),
-    Column("Variety", 62, text=lambda row: f"{row.variety:.2f}", order=lambda row: row.variety, is_number=True),
-    Column("Starts From", 90, text=lambda row: row.start, order=lambda row: natural(row.start), stretch=2),
-    Column("Made", 84, text=lambda row: row.made_words, order=_order_of_time, stretch=1),
-    Column("By", 84, text=lambda row: row.by, order=lambda row: row.reached, tip=lambda row: row.by_tip, stretch=2),
+    Column(
+        "Take", "999", is_number=True, is_typed=True, text=lambda row: f"{row.number}", order=lambda row: row.number
+    ),
+    Column("Length", "59.9 s", is_number=True, text=_length, order=lambda row: row.seconds),
+    Column("Seed", "99999", is_number=True, text=lambda row: f"{row.seed}", order=lambda row: row.seed),
+    Column("Variety", "1.00", is_number=True, text=lambda row: f"{row.variety:.2f}", order=lambda row: row.variety),
+    Column("Starts From", "Vary: a", stretch=2, text=lambda row: row.start, order=lambda row: natural(row.start)),
+    Column("Made", "26 Nov 14:05", stretch=1, text=lambda row: row.made_words, order=_order_of_time),
+    Column(
+        "By",
+        "epoch 12 (9.9)",
+        stretch=2,
+        text=lambda row: row.by,
+        order=lambda row: row.reached,
+        tip=lambda row: row.by_tip,
+    ),
 )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from app.widgets.files_dialog import FilesDialog
 from PySide6.QtCore import QSettings, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLineEdit, QPushButton
@@ -27,7 +28,6 @@ from app.session.playing.pcm import Pcm, resampled, source_frames
 from app.session.playing.reel import CEILING, Ceiling, Reel
 from app.session.slots import Slots
 from app.session.tasks.hearing import SourceKey
-from app.widgets.files_dialog import FilesDialog
 from distill_core import scan
 from distill_core.audio.io import read_mono, resample_blocks
 from distill_core.generation.round_trip import round_trip

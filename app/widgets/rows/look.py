@@ -34,11 +34,11 @@ class Column:
     """A column: its title, and what it says of a row, asked for only when that is seen.
 
     `order` returns what rows are sorted by, numbers or texts alike; without it a click on the title does nothing.
-    `width` is in pixels; what is left over is shared by `stretch`.
+    `width` is in pixels, or as wide as a text; what is left over is shared by `stretch`.
     """
 
     title: str
-    width: int
+    width: int | str
     kind: Kind = "text"
     text: Callable[[Any], str] = lambda row: ""
     order: Callable[[Any], Any] | None = None

@@ -58,16 +58,11 @@ class RowsModel(QAbstractTableModel):
         self.endResetModel()
 
     def sort_by(self, column: int, *, is_descending: bool) -> None:
-        """Sort the rows, those that are alike in their former order; what was chosen stays so."""
-        if self.columns[column].order is None:
-            return
-        self.layoutAboutToBeChanged.emit()
-        held = [(index, self.row_at(index.row()).key) for index in self.persistentIndexList()]
+        """Sort the rows, those that are alike in their former order."""
+        self.beginResetModel()  # a change of layout would cost a second where thousands are chosen
         self.sorted_by = column, is_descending
         self._arrange()
-        moved = [self.index(self._places[key], index.column()) for index, key in held]
-        self.changePersistentIndexList([index for index, _ in held], moved)
-        self.layoutChanged.emit()
+        self.endResetModel()
 
     def _arrange(self) -> None:
         is_shown = self._is_shown

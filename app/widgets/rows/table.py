@@ -6,9 +6,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from PySide6.QtCore import (
-    QItemSelection,
     QItemSelectionModel,
-    QItemSelectionRange,
     QModelIndex,
     QPoint,
     QSize,
@@ -20,9 +18,11 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QContextMenuEvent, QFont, QKeyEvent, QPixmap, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
+from app.widgets.rows.choice import chosen_places, selection_of
 from app.widgets.rows.delegate import RowDelegate
 from app.widgets.rows.look import Column, Row
 from app.widgets.rows.model import RowsModel
+from app.widgets.rows.widths import shared_widths
 
 ROW_HEIGHT = 34
 _REST_MS = 60  # without a change of what is seen, until pictures are asked for
@@ -62,7 +62,7 @@ class RowsTable(QTableView):
         self.setAccessibleName(title)
         self.setModel(self.rows)
         for place, column in enumerate(columns):
-            self.setItemDelegateForColumn(place, RowDelegate(column.kind, self.rows))
+            self.setItemDelegateForColumn(place, RowDelegate(column, self.rows))
         self._set_up()
         self._set_up_header()
         self.clicked.connect(self._on_clicked)
@@ -121,8 +121,7 @@ class RowsTable(QTableView):
     @property
     def chosen(self) -> list[Hashable]:
         """The keys of the chosen rows, from top to bottom."""
-        places = sorted(index.row() for index in self.selectionModel().selectedRows())
-        return [self.rows.row_at(place).key for place in places]
+        return [self.rows.row_at(place).key for place in chosen_places(self.selectionModel())]
 
     @property
     def current(self) -> Hashable:
@@ -133,10 +132,7 @@ class RowsTable(QTableView):
     def choose(self, keys: Sequence[Hashable], current: Hashable = None) -> None:
         """Choose rows, as far as they are shown; one of them gets the focus."""
         model, flag = self.selectionModel(), QItemSelectionModel.SelectionFlag
-        selection = QItemSelection()
-        for first, last in _spans(sorted(place for place in map(self.rows.place_of, keys) if place >= 0)):
-            selection.append(_range(self.rows, first, last))
-        model.select(selection, flag.ClearAndSelect | flag.Rows)
+        model.select(selection_of(self.rows, map(self.rows.place_of, keys)), flag.ClearAndSelect | flag.Rows)
         if (place := self.rows.place_of(current)) >= 0:
             model.setCurrentIndex(self.rows.index(place, self._typed), flag.NoUpdate)
 
@@ -200,12 +196,11 @@ class RowsTable(QTableView):
         """Sort by a column, from the other end if it is the one already."""
         header, former = self.horizontalHeader(), self.rows.sorted_by
         if self._columns[column].order is not None:
-            self.rows.sort_by(column, is_descending=former == (column, False))
+            self._keep_chosen(lambda: self.rows.sort_by(column, is_descending=former == (column, False)))
         if self.rows.sorted_by is not None:
             place, is_descending = self.rows.sorted_by
             order = Qt.SortOrder.DescendingOrder if is_descending else Qt.SortOrder.AscendingOrder
             header.setSortIndicator(place, order)
-        self._rest_again()
 
     def startDrag(self, actions: Qt.DropAction) -> None:
         """Ask for the drag, instead of Qt's of texts."""
@@ -250,6 +245,13 @@ class RowsTable(QTableView):
             row = self.rows.row_at(self.currentIndex().row())
             self.star_wanted.emit(row.key, not row.is_starred)
 
+    def moveCursor(self, action: QAbstractItemView.CursorAction, modifiers: Qt.KeyboardModifier) -> QModelIndex:
+        """Go to the first and the last row with Home and End, and not along a row, which is chosen as a whole."""
+        ends = {QAbstractItemView.CursorAction.MoveHome: 0, QAbstractItemView.CursorAction.MoveEnd: -1}
+        if action in ends and self.rows.rowCount():
+            return self.rows.index(ends[action] % self.rows.rowCount(), self._typed)
+        return super().moveCursor(action, modifiers)
+
     def keyboardSearch(self, search: str) -> None:
         """Go to the row whose name begins with what is typed."""
         if self.currentIndex().isValid():
@@ -283,28 +285,9 @@ class RowsTable(QTableView):
         self._rest_again()
 
     def _share_width(self) -> None:
-        scale = self.fontMetrics().averageCharWidth() / 7  # widths are those of an ordinary font
-        widths = [round(column.width * (scale if column.kind == "text" else 1)) for column in self._columns]
-        spare, shares = max(0, self.viewport().width() - sum(widths)), sum(column.stretch for column in self._columns)
-        for place, column in enumerate(self._columns):
-            more = spare * column.stretch // max(1, shares)
-            self.setColumnWidth(place, widths[place] + more)
+        for place, width in enumerate(shared_widths(self._columns, self.fontMetrics(), self.viewport().width())):
+            self.setColumnWidth(place, width)
 
 
 def _typed_column(columns: Sequence[Column]) -> int:
     return next((place for place, column in enumerate(columns) if column.is_typed), 0)
-
-
-def _spans(places: Sequence[int]) -> list[tuple[int, int]]:
-    """Return the first and last of each run of neighbours among sorted places."""
-    spans: list[tuple[int, int]] = []
-    for place in places:
-        if spans and spans[-1][1] == place - 1:
-            spans[-1] = spans[-1][0], place
-        else:
-            spans.append((place, place))
-    return spans
-
-
-def _range(model: RowsModel, first: int, last: int) -> QItemSelectionRange:
-    return QItemSelectionRange(model.index(first, 0), model.index(last, model.columnCount() - 1))
