@@ -105,13 +105,22 @@ def _used(file: AudioFile, use: str, missed: str) -> SoundRow:
     return SoundRow(file.name, name, is_dim=use == LEFT_OUT, file=file, seconds=file.duration_s, use=use, note=note)
 
 
+def total_words(seconds: float) -> str:
+    """Return how long sounds are together: 9 s, 3:12 or 1:05:12."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes = f"{whole // 60 % 60}:{whole % 60:02d}"
+    return f"{whole // 3600}:{minutes:0>5}" if whole >= 3600 else minutes
+
+
 def heading(state: State, rows: Sequence[SoundRow]) -> str:
     """Return the sounds in numbers: 24 sounds · 3:12 · 5 kept aside · 2 skipped · 1 left out."""
     scanned = state.open.scanned
     used = [row for row in rows if row.use in (LEARNED, KEPT_ASIDE, BOTH)]
     if not used:
         return ""
-    parts = [counted(len(used), "sound"), length_words(sum(row.seconds for row in used))]
+    parts = [counted(len(used), "sound"), total_words(sum(row.seconds for row in used))]
     parts += ["its end kept aside"] if used[0].use == BOTH else []
     for use in (KEPT_ASIDE, SKIPPED, LEFT_OUT):
         count = sum(row.use == use for row in rows)
