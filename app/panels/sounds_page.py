@@ -36,6 +36,7 @@ class SoundsPage(QWidget):
         self._session, self._commands, self._sounds = session, commands, commands.sounds
         self._files: dict[Hashable, AudioFile] = {}
         self._shown: tuple[object, ...] = ()
+        self._heading = ""
         self.setObjectName("soundsPage")
         self.heading = ElidedLabel(mode=Qt.TextElideMode.ElideRight)
         self.heading.setObjectName("soundsHeading")
@@ -95,7 +96,7 @@ class SoundsPage(QWidget):
             self.invitation.invite(words.INVITATION, words.CHOOSE)
             self.invitation.button.setEnabled(can_choose)
         else:
-            self.heading.setText(words.heading(state, self._rows))
+            self.heading.setText(self._heading)
         self._show_button()
 
     def _say(self, sentence: str) -> None:
@@ -110,13 +111,14 @@ class SoundsPage(QWidget):
         if self._is_shown(shows):
             return
         former, self._shown = self._shown, shows
-        self._rows = words.rows(state)
-        self._files = {row.key: row.file for row in self._rows if row.file is not None}
+        rows = words.rows(state)
+        self._files = {row.key: row.file for row in rows if row.file is not None}
         if not former or former[0] is not opened.scanned:
             self.table.rows.forget_peaks()
             self.table.thumbnails_ended()
-        self.table.set_rows(self._rows)
+        self.table.set_rows(rows)
         self.choose_button.setToolTip(as_tooltip(words.places(state)))
+        self._heading = words.heading(state, rows)
 
     def _is_shown(self, shows: tuple[object, ...]) -> bool:
         """Tell whether the rows say this already; to compare thousands of files themselves would take longer."""

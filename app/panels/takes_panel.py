@@ -42,6 +42,7 @@ class TakesPanel(QWidget):
         self._lay_out()
         session.state_changed.connect(self._on_state)
         session.take_outlined.connect(self._on_outline)
+        session.takes_outlined.connect(self._on_outlines_ended)
         session.model_opened.connect(self._on_model_opened)
         session.player.changed.connect(self._on_player)
         self._on_state(session.state)
@@ -123,7 +124,8 @@ class TakesPanel(QWidget):
         clip.deleteLater()
 
     def _ask_for_outlines(self, takes: tuple[Take, ...]) -> None:
-        missing = [take for take in takes if take.number not in self._outlines | dict.fromkeys(self._asked_for)]
+        known = self._asked_for.union(self._outlines)
+        missing = [take for take in takes if take.number not in known]
         if missing:
             self._asked_for |= {take.number for take in missing}
             self._session.outline_takes(missing)
@@ -133,7 +135,19 @@ class TakesPanel(QWidget):
         model = self._session.state.open.model
         if model is not None and outline.model == model.path:
             self._outlines[outline.number] = outline.peaks
-            self._show_clips(self._session.state)
+            self._show_outline(outline.number)
+
+    def _show_outline(self, number: int) -> None:
+        """Show the outline of one take: of hundreds, each comes by itself."""
+        for place, take in enumerate(self._session.state.takes.takes):
+            if take.number == number:
+                self._show_clip(place, take)
+
+    @Slot(object)
+    def _on_outlines_ended(self, numbers: frozenset[int]) -> None:
+        """Ask again for the outlines that have not come, as a sound was to be heard meanwhile."""
+        self._asked_for -= numbers
+        self._ask_for_outlines(self._session.state.takes.takes)
 
     @Slot(object)
     def _on_model_opened(self, summary: object) -> None:

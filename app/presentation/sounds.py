@@ -94,15 +94,15 @@ def rows(state: State) -> tuple[SoundRow, ...]:
     uses, missed = _uses(state), {file.name: file.reason for file in state.training.left_out}
     used = [_used(file, uses.get(file.name, LEFT_OUT), missed.get(file.name, "")) for file in scanned.files]
     skipped = [
-        SoundRow((SKIPPED, number), printable(file.name), can_play=False, is_dim=True, use=SKIPPED, note=file.reason)
+        SoundRow((SKIPPED, number), file.name, can_play=False, is_dim=True, use=SKIPPED, note=file.reason)
         for number, file in enumerate(scanned.skipped)
     ]
     return (*skipped, *used)
 
 
 def _used(file: AudioFile, use: str, missed: str) -> SoundRow:
-    name, note = printable(file.name), missed or file.note
-    return SoundRow(file.name, name, is_dim=use == LEFT_OUT, file=file, seconds=file.duration_s, use=use, note=note)
+    is_dim, note = use == LEFT_OUT, missed or file.note
+    return SoundRow(file.name, file.name, is_dim=is_dim, file=file, seconds=file.duration_s, use=use, note=note)
 
 
 def total_words(seconds: float) -> str:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from app.session.jobs import Job
     from app.session.problems import Problem
     from distill_core.audio.dataset import AudioDataset, AudioFile
-    from distill_core.generation.takes.folder import Take
     from distill_core.models.summary import ModelSummary
     from distill_core.training.prior.events import Keep
     from distill_core.training.prior.trained import TrainedPrior
@@ -36,7 +35,6 @@ class Session(TakeHost):
         self.player.set_loop(self.settings.is_loop())
         self.player.changed.connect(self._remember_player)
         self._hearing: Job | None = None
-        self._outlining: Job | None = None
         self.device_known.connect(self._on_engine)
         self.model_changed.connect(self._remember_model)
         self.training_ended.connect(self._remember_speed)
@@ -199,16 +197,7 @@ class Session(TakeHost):
 
     def outline_sounds(self, files: Sequence[AudioFile]) -> None:
         """Read the outlines of source sounds, until a sound is to be heard: that need not wait for them."""
-        self._outlining = self.do_later(sounds.outlining(tuple(files)))
-
-    def read_take(self, take: Take) -> None:
-        """Read a take to be played, in place of the outlines of source sounds."""
-        self._outline_later()
-        super().read_take(take)
-
-    def _outline_later(self) -> None:
-        if self._outlining is not None:
-            self._outlining.stop.set()
+        self._outlining.append(self.do_later(sounds.outlining(tuple(files))))
 
     def hear_nothing(self) -> None:
         """Give up the source sound that is being read."""

@@ -15,6 +15,9 @@ _Role = Qt.ItemDataRole
 _RIGHT = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
 _LEFT = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
 _NO_PARENT = QModelIndex()
+# Made once: Qt asks for the flags of each chosen row whenever it draws.
+_CHOSEN = Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemNeverHasChildren
+_DRAGGED = _CHOSEN | Qt.ItemFlag.ItemIsDragEnabled
 
 
 class RowsModel(QAbstractTableModel):
@@ -135,9 +138,7 @@ class RowsModel(QAbstractTableModel):
 
     def flags(self, index: Index) -> Qt.ItemFlag:
         """Let each row be chosen, and those that sound be dragged."""
-        flags = Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemNeverHasChildren
-        can_play = index.isValid() and self.row_at(index.row()).can_play
-        return flags | Qt.ItemFlag.ItemIsDragEnabled if can_play else flags
+        return _DRAGGED if index.isValid() and self.row_at(index.row()).can_play else _CHOSEN
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = _Role.DisplayRole) -> Any:
         """Return a column's title, on the side of its texts."""
