@@ -113,6 +113,7 @@ def measure(application: DistillApplication, folder: Path) -> dict[str, Any]:
     window = MainWindow(session)
     window.resize(1280, 800)
     window.show()
+    wait_for(session.device_known)
     _settle(session)
     figures: dict[str, Any] = {"rows: idle_ms": figures_of(Lateness().measure(2.0))}
     started = perf_counter()

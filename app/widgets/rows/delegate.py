@@ -24,6 +24,8 @@ class RowDelegate(QStyledItemDelegate):
     def __init__(self, column: Column, model: RowsModel) -> None:
         super().__init__(model)
         self._column, self._model = column, model
+        side = Qt.AlignmentFlag.AlignRight if column.is_number else Qt.AlignmentFlag.AlignLeft
+        self._side = side | Qt.AlignmentFlag.AlignVCenter
 
     def paint(
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
@@ -45,12 +47,11 @@ class RowDelegate(QStyledItemDelegate):
         painter.restore()
 
     def _draw_text(self, painter: QPainter, option: QStyleOptionViewItem, row: Row) -> None:
-        area = option.rect.adjusted(PADDING, 0, -PADDING, 0)
-        text = option.fontMetrics.elidedText(self._column.text(row), Qt.TextElideMode.ElideMiddle, area.width())
+        area, whole = option.rect.adjusted(PADDING, 0, -PADDING, 0), self._column.text(row)
+        text = option.fontMetrics.elidedText(whole, Qt.TextElideMode.ElideMiddle, area.width())
         painter.setFont(option.font)
         painter.setPen(_text_color(option, row))
-        side = Qt.AlignmentFlag.AlignRight if self._column.is_number else Qt.AlignmentFlag.AlignLeft
-        painter.drawText(area, side | Qt.AlignmentFlag.AlignVCenter, text)
+        painter.drawText(area, self._side, text)
 
     def _ink(self, option: QStyleOptionViewItem, place: int) -> QColor:
         """Return the colour of a waveform or of a play button."""

@@ -33,6 +33,7 @@ class RowsModel(QAbstractTableModel):
         self._rows: Sequence[Row] = ()
         self._order: list[int] = []
         self._places: dict[Hashable, int] = {}
+        self._sort_values: dict[int, list[Any]] = {}  # by column
         self._peaks: dict[Hashable, tuple[float, ...]] = {}
         self._playing: Hashable = None
         self._is_shown: Callable[[Any], bool] | None = None
@@ -45,11 +46,11 @@ class RowsModel(QAbstractTableModel):
         Where they are the same ones, they stay in their places, and only what they say is another.
         """
         if self._is_shown is None and [row.key for row in rows] == [row.key for row in self._rows]:
-            self._rows = rows
+            self._take(rows)
             self._changed(0, len(self._order) - 1)
             return
         self.beginResetModel()
-        self._rows = rows
+        self._take(rows)
         self._arrange()
         self.endResetModel()
 
@@ -72,10 +73,19 @@ class RowsModel(QAbstractTableModel):
         self._order = [place for place, row in enumerate(self._rows) if is_shown is None or is_shown(row)]
         if self.sorted_by is not None:
             column, is_descending = self.sorted_by
-            value_of = self.columns[column].order or (lambda row: 0)
-            values = {place: value_of(self._rows[place]) for place in self._order}
-            self._order.sort(key=values.__getitem__, reverse=is_descending)
+            self._order.sort(key=self._values(column).__getitem__, reverse=is_descending)
         self._places = {self._rows[source].key: place for place, source in enumerate(self._order)}
+
+    def _values(self, column: int) -> list[Any]:
+        """Return what each row is sorted by in a column; making them takes longer than sorting."""
+        if column not in self._sort_values:
+            value_of = self.columns[column].order or (lambda row: 0)
+            self._sort_values[column] = [value_of(row) for row in self._rows]
+        return self._sort_values[column]
+
+    def _take(self, rows: Sequence[Row]) -> None:
+        self._rows = rows
+        self._sort_values.clear()
 
     @property
     def keys(self) -> list[Hashable]:
