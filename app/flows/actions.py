@@ -23,7 +23,6 @@ from app.words import as_tooltip, on_button, shown_name
 
 _Keys = QKeySequence.StandardKey | str | None
 
-_OF_PLAYER = (ActionId.PLAY, ActionId.LOOP, ActionId.FLIP, ActionId.FLIP_SIDE)
 _GENERATE, _TROUBLESHOOTING = "&Generate", "&Help/&Troubleshooting"
 _KEEP = {
     ActionId.KEEP_BEST: ("&Keep Best", "Of the training, keep the epoch of the lowest perplexity"),
@@ -152,6 +151,14 @@ def _training_actions(commands: Commands) -> list[ActionSpec]:
         ),
         ActionSpec(ActionId.USE_BEST, "&Train", "Use Its &Best Prior", None, commands.unfinished.use_best),
         ActionSpec(ActionId.DISCARD, "&Train", "&Discard Unfinished Training", None, commands.unfinished.discard),
+        ActionSpec(
+            ActionId.LEAVE_OUT,
+            "&Train",
+            "Leave Sounds &Out",
+            None,
+            commands.sounds.leave_out_or_take_back,
+            "Have the next training do without the sounds chosen on the Sounds page, or take them back in",
+        ),
     ]
 
 
@@ -295,7 +302,6 @@ class Actions(QObject):
             if spec.menu not in menus:
                 menus[spec.menu] = _menu(spec.menu, menus, window)
             menus[spec.menu].addAction(self._build(spec))
-        commands.files.actions = [self.by_id[identity] for identity in _OF_PLAYER]
         self.recents = QMenu("Open &Recent", menus["&File"])
         menus["&File"].insertMenu(self.by_id[ActionId.SAVE_PRIOR], self.recents)
         self.recents.setToolTipsVisible(True)  # models of one name in several folders

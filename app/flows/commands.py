@@ -13,10 +13,10 @@ from PySide6.QtWidgets import QWidget
 from app.flows import questions
 from app.flows.demo_files import DemoFiles, copying
 from app.flows.drops import ONLY_FILES, Target, route
-from app.flows.files_list import FilesList
 from app.flows.hearing import Hearing
 from app.flows.prompts import Prompts
 from app.flows.saving import Saving
+from app.flows.sounds import Sounds
 from app.flows.takes import Takes
 from app.flows.unfinished import Unfinished
 from app.session import Session
@@ -54,7 +54,8 @@ class Commands(QObject):
         self.takes = Takes(session, prompts, window, self)
         self.takes.said.connect(self.said)
         self.hearing = Hearing(session, self)
-        self.files = FilesList(session, self.hearing, window)
+        self.sounds = Sounds(session, self)
+        self.sounds.said.connect(self.said)
         session.player.unavailable.connect(self.said)
         session.demo_copied.connect(self._on_demo_copied)
         session.cache_cleared.connect(self._on_cache_cleared)
@@ -184,10 +185,6 @@ class Commands(QObject):
     def explain_perplexity(self) -> None:
         """Explain the curve."""
         self.ask(questions.plain("perplexityDialog", "What is perplexity?", PERPLEXITY_EXPLAINED), str)
-
-    def show_files(self) -> None:
-        """List the used sounds, to be played, and the skipped files."""
-        self.files.show()
 
     # Playing
 

@@ -49,8 +49,8 @@ class DragOut(QObject):
         super().__init__(parent)
         self._session, self._name_of = session, name_of
 
-    def start(self, number: int, source: QWidget) -> None:
-        """Drag a take until it is dropped; the window goes on meanwhile."""
+    def start(self, number: int, source: QWidget, picture: QPixmap) -> None:
+        """Drag a take until it is dropped, seen as a picture; the window goes on meanwhile."""
         take = self._session.state.takes.numbered(number)
         if take is None:
             return
@@ -63,9 +63,5 @@ class DragOut(QObject):
             return
         drag = QDrag(source)
         drag.setMimeData(drag_data(path))
-        drag.setPixmap(_picture(source))
+        drag.setPixmap(picture)
         drag.exec(Qt.DropAction.CopyAction)
-
-
-def _picture(source: QWidget) -> QPixmap:
-    return source.grab()

@@ -42,6 +42,13 @@ class Hearing(QObject):
         """The source sound that the player shows; None if it shows something else."""
         return source_of(self._player.playable)
 
+    @property
+    def heard(self) -> AudioFile | None:
+        """The source sound that plays, or will as soon as it is read."""
+        if self._wanted is not None:
+            return self._wanted.file
+        return self.source.file if self._player.is_playing and self.source is not None else None
+
     def is_playing(self, file: AudioFile) -> bool:
         """Tell whether a sound plays, or will as soon as it is read."""
         shown = self.source

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, Qt, Slot
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
 
 from app.flows.commands import Commands
+from app.flows.take_menu import take_menu
 from app.presentation import takes as words
 from app.session import Session
 from app.session.available import ActionId, available
@@ -41,6 +42,7 @@ class TakesPanel(QWidget):
         self._lay_out()
         session.state_changed.connect(self._on_state)
         session.take_outlined.connect(self._on_outline)
+        session.takes_outlined.connect(self._on_outlines_ended)
         session.model_opened.connect(self._on_model_opened)
         session.player.changed.connect(self._on_player)
         self._on_state(session.state)
@@ -122,7 +124,8 @@ class TakesPanel(QWidget):
         clip.deleteLater()
 
     def _ask_for_outlines(self, takes: tuple[Take, ...]) -> None:
-        missing = [take for take in takes if take.number not in self._outlines | dict.fromkeys(self._asked_for)]
+        known = self._asked_for.union(self._outlines)
+        missing = [take for take in takes if take.number not in known]
         if missing:
             self._asked_for |= {take.number for take in missing}
             self._session.outline_takes(missing)
@@ -132,7 +135,19 @@ class TakesPanel(QWidget):
         model = self._session.state.open.model
         if model is not None and outline.model == model.path:
             self._outlines[outline.number] = outline.peaks
-            self._show_clips(self._session.state)
+            self._show_outline(outline.number)
+
+    def _show_outline(self, number: int) -> None:
+        """Show the outline of one take: of hundreds, each comes by itself."""
+        for place, take in enumerate(self._session.state.takes.takes):
+            if take.number == number:
+                self._show_clip(place, take)
+
+    @Slot(object)
+    def _on_outlines_ended(self, numbers: frozenset[int]) -> None:
+        """Ask again for the outlines that have not come, as a sound was to be heard meanwhile."""
+        self._asked_for -= numbers
+        self._ask_for_outlines(self._session.state.takes.takes)
 
     @Slot(object)
     def _on_model_opened(self, summary: object) -> None:
@@ -166,36 +181,14 @@ class TakesPanel(QWidget):
 
     @Slot(int)
     def _on_drag(self, number: int) -> None:
-        self._takes.drag_out.start(number, self.clips[number])
+        self._takes.drag_out.start(number, self.clips[number], self.clips[number].grab())
 
     @Slot(int, QPoint)
     def _on_menu(self, number: int, where: QPoint) -> None:
         self._session.choose_take(number)
-        menu = self.menu_of(number)
+        menu = take_menu(self, self._session, self._takes, number)
         menu.aboutToHide.connect(menu.deleteLater)
         menu.popup(where)
-
-    def menu_of(self, number: int) -> QMenu:
-        """Return the menu of a take."""
-        take, takes = self._session.state.takes.numbered(number), self._takes
-        menu = QMenu(self)
-        menu.addAction("&Play").triggered.connect(lambda: takes.play(number))
-        menu.addAction("&Save…").triggered.connect(lambda: takes.save(number))
-        menu.addAction("Save &All…").triggered.connect(takes.save_all)
-        star = menu.addAction("Sta&r")
-        star.setCheckable(True)
-        star.setChecked(take is not None and take.is_starred)
-        star.triggered.connect(lambda is_on: self._session.star_take(number, is_on))
-        menu.addSeparator()
-        again = menu.addAction("Make A&gain")
-        again.setEnabled(ActionId.GENERATE in available(self._session.state))
-        again.triggered.connect(lambda: takes.make_again(number))
-        menu.addAction("Copy S&eed").triggered.connect(lambda: takes.copy_seed(number))
-        menu.addAction("&Copy Settings").triggered.connect(lambda: takes.copy_settings(number))
-        menu.addAction("Show in &Folder").triggered.connect(lambda: takes.show_in_folder(number))
-        menu.addSeparator()
-        menu.addAction("&Delete").triggered.connect(lambda: takes.delete(number))
-        return menu
 
 
 def _sentence(name: str) -> QLabel:

@@ -30,6 +30,7 @@ class ActionId(StrEnum):
     KEEP_LAST = "keepLastAction"
     KEEP_BEFORE_MEMORIZING = "keepBeforeMemorizingAction"
     SHOW_IN_FOLDER = "showInFolderAction"
+    LEAVE_OUT = "leaveOutAction"
     UNFINISHED_RUNS = "unfinishedRunsAction"
     GENERATE = "generateAction"
     LISTEN_TO_BEST = "listenToBestAction"
@@ -131,6 +132,8 @@ def available(state: State) -> frozenset[ActionId]:
     can_open = state.work in _OPENING_ACTIVITIES
     if can_open:
         actions |= {ActionId.OPEN_MODEL, ActionId.CHOOSE_SOUNDS, ActionId.TRY_DEMO}
+        if state.open.scanned is not None and not state.open.pending_sounds:
+            actions.add(ActionId.LEAVE_OUT)
     if state.work in (Activity.PREPARING, Activity.TRAINING) or state.open.pending_sounds:
         actions.add(ActionId.STOP)
     if state.work in (Activity.PREPARING, Activity.TRAINING):

@@ -11,6 +11,7 @@ from app.session.state import State
 from app.session.takes import TakeEvent
 from app.session.task import Taken
 from app.session.tasks.shelving import TakeOutline
+from app.session.tasks.sounds import SoundOutline
 from app.session.tasks.training import SaveChecked
 from distill_core.events import JobProgress, SkippedFile
 from distill_core.generation.request import SoundBlock
@@ -58,6 +59,16 @@ def _hear_take(state: State, told: TakeEvent) -> Taken:
     return state, []
 
 
+def _outlined(event: object) -> list[News]:
+    """Return the news of a picture of a take or of a source sound."""
+    match event:
+        case TakeOutline():
+            return [("take_outlined", event)]
+        case SoundOutline():
+            return [("sound_outlined", event)]
+    return []
+
+
 def hear(state: State, event: object, runner: Runner) -> Taken:
     """Return the state after an event from inside a task, and the signals to send once it is set.
 
@@ -67,7 +78,7 @@ def hear(state: State, event: object, runner: Runner) -> Taken:
     if runner is Runner.LISTEN:
         return _hear_take(state, event) if isinstance(event, TakeEvent) else (state, [])
     if runner is Runner.SHELF:
-        return state, [("take_outlined", event)] if isinstance(event, TakeOutline) else []
+        return state, _outlined(event)
     match event:
         case JobProgress():
             return state, [("progress", event)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -16,6 +16,7 @@ from app.session.state import Page, TrainingState
 from app.session.take_host import TakeHost
 from app.session.tasks import hearing, models, runs, saving, sounds, training, upkeep
 from app.session.tasks.training import Continuation
+from distill_core.errors import DatasetError
 from distill_core.training.events import Ended
 
 if TYPE_CHECKING:
@@ -59,10 +60,29 @@ class Session(TakeHost):
         self._become(self._state.with_open(pending_model=path, model_refusal=""))
         self.do_later(models.opening(path))
 
-    def open_dataset(self, *sources: Path) -> None:
-        """Scan folders of sounds and single ones, after the tasks under way."""
+    def open_dataset(self, *sources: Path, left_out: Collection[str] = ()) -> None:
+        """Scan folders of sounds and single ones, after the tasks under way; leave out those of some names."""
         self._become(self._state.with_open(pending_sounds=sources, sounds_refusal=""))
-        self.do_later(sounds.scanning(sources))
+        self.do_later(sounds.scanning(sources, left_out))
+
+    def leave_out(self, names: Collection[str]) -> None:
+        """Have the next training do without some of the open sounds; if none would be left, say so."""
+        self._set_left_out(self._state.open.left_out.union(names))
+
+    def take_back(self, names: Collection[str]) -> None:
+        """Have the next training learn again from sounds that were left out."""
+        self._set_left_out(self._state.open.left_out.difference(names))
+
+    def _set_left_out(self, names: frozenset[str]) -> None:
+        scanned = self._state.open.scanned
+        if scanned is None or names == self._state.open.left_out:
+            return
+        try:
+            self._become(self._state.with_sounds(scanned, names))
+        except DatasetError as error:
+            self.refuse(sounds=f"{error.message} {error.hint}")
+        else:
+            self.dataset_changed.emit(self._state.open.dataset)
 
     def refuse(self, *, model: str = "", sounds: str = "") -> None:
         """Show why files are not taken, in place of the refusals before."""
@@ -199,12 +219,17 @@ class Session(TakeHost):
         model = self._state.open.model
         rate = hearing.USUAL_RATE if model is None else model.geometry.sample_rate
         self.hear_nothing()
+        self._outline_later()
         self._hearing = self.do_later(hearing.reading(file, rate))
 
     def hear_round_trip(self, file: AudioFile) -> None:
         """Send a source sound through the open model and back, for the player."""
         self.hear_nothing()
         self._hearing = self._do_before_unasked(hearing.going_round(file, self._require_model()))
+
+    def outline_sounds(self, files: Sequence[AudioFile]) -> None:
+        """Read the outlines of source sounds, until a sound is to be heard: that need not wait for them."""
+        self._outlining.append(self.do_later(sounds.outlining(tuple(files))))
 
     def hear_nothing(self) -> None:
         """Give up the source sound that is being read."""

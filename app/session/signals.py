@@ -34,6 +34,9 @@ SignalName: TypeAlias = Literal[
     "take_made",
     "take_read",
     "take_outlined",
+    "takes_outlined",
+    "sound_outlined",
+    "sounds_outlined",
     "takes_written",
     "shelves_listed",
     "said",
@@ -71,6 +74,9 @@ class SessionSignals(QObject):
     take_made = Signal(object)  # MadeTake
     take_read = Signal(object)  # Playable, a take of the shelf to be played
     take_outlined = Signal(object)  # TakeOutline
+    takes_outlined = Signal(object)  # numbers of takes whose outlines were asked for; some may not have come
+    sound_outlined = Signal(object)  # SoundOutline
+    sounds_outlined = Signal(object)  # tuple of AudioFile whose outlines were asked for; some may not have come
     takes_written = Signal(object)  # WrittenTakes
     shelves_listed = Signal(object)  # AllShelves
     said = Signal(str)  # an event in a sentence

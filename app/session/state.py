@@ -49,12 +49,15 @@ class OpenFiles:
     `has_previous` says whether there is a version before its last save; `may_replace` says whether a save was refused
     because another program changed it. `unfinished` is a training into the model that was never saved, `recoverable`
     are those of all models, the newest first. `pending_model` and `pending_sounds` are being opened. The refusals say
-    why something else is not open, in a sentence.
+    why something else is not open, in a sentence. `scanned` has all sounds that were found; `dataset`, which a training
+    learns from, has them without those whose names are in `left_out`.
     """
 
     model: ModelSummary | None = None
     real_path: Path | None = None
     dataset: AudioDataset | None = None
+    scanned: AudioDataset | None = None
+    left_out: frozenset[str] = frozenset()
     obstacle: SaveObstacle | None = None
     has_previous: bool = False
     may_replace: bool = False
@@ -64,6 +67,11 @@ class OpenFiles:
     pending_sounds: tuple[Path, ...] = ()
     model_refusal: str = ""
     sounds_refusal: str = ""
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """The folders and files that the open sounds come from."""
+        return () if self.dataset is None else self.dataset.sources
 
     @property
     def is_pending(self) -> bool:
@@ -173,6 +181,16 @@ class State:
     def with_open(self, **changes: Any) -> State:
         """Return the state with changes in `open`."""
         return replace(self, open=replace(self.open, **changes))
+
+    def with_sounds(self, scanned: AudioDataset, left_out: frozenset[str]) -> State:
+        """Return the state with sounds, some of them left out; a saved training makes room for the next one.
+
+        Raises:
+            DatasetError: no sound would be left.
+        """
+        names = left_out.intersection(file.name for file in scanned.files)
+        state = self.without_saved_training().with_training(left_out=())
+        return state.with_open(dataset=scanned.without(names), scanned=scanned, left_out=names, sounds_refusal="")
 
     def with_training(self, **changes: Any) -> State:
         """Return the state with changes in `training`."""

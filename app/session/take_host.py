@@ -47,6 +47,7 @@ class TakeHost(TaskHost):
         self.player = Player(self)
         self._voices = voices.Voices()
         self._take: Job | None = None
+        self._outlining: list[Job] = []
         self._is_take_owed = False
         options = replace(self.settings.take_options(), seed=new_seed())
         self._become(self._state.with_takes(options=options))
@@ -171,12 +172,22 @@ class TakeHost(TaskHost):
             self._become(self._state.with_takes(chosen=number))
 
     def read_take(self, take: Take) -> None:
-        """Read a take to be played."""
+        """Read a take to be played, before the outlines of others."""
+        self._outline_later()
         self.do_later(shelving.reading(self._require_model().path, take))
 
     def outline_takes(self, takes: Sequence[Take]) -> None:
-        """Read the outlines of takes."""
-        self.do_later(shelving.outlining(self._require_model().path, tuple(takes)))
+        """Read the outlines of takes, until a sound is to be heard: that need not wait for them."""
+        self._outlining = [
+            *(job for job in self._outlining if not job.stop.is_set()),
+            self.do_later(shelving.outlining(self._require_model().path, tuple(takes))),
+        ]
+
+    def _outline_later(self) -> None:
+        """Have outlines end where they are; those who want them ask again."""
+        for job in self._outlining:
+            job.stop.set()
+        self._outlining = []
 
     def star_take(self, number: int, is_starred: bool) -> None:
         """Give a take a star, or take that away."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -80,6 +80,17 @@ class AudioDataset:
     def whole_seconds(self) -> int:
         """Seconds that `flat` computes with: silence fills each sound to whole ones."""
         return sum(math.ceil(file.duration_s) for file in self.files)
+
+    def without(self, names: Collection[str]) -> AudioDataset:
+        """Return the dataset without the sounds of some names; names of no sound count for nothing.
+
+        Raises:
+            DatasetError: no sound would be left.
+        """
+        files = tuple(file for file in self.files if file.name not in names)
+        if not files:
+            raise DatasetError("One sound has to stay: there would be nothing to learn from.", "Leave out fewer.")
+        return replace(self, files=files) if len(files) < len(self.files) else self
 
 
 def _examine(path: Path, name: str, should_stop: ShouldStop) -> AudioFile:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -48,8 +47,9 @@ VARIANTS = (
 def sound_samples(file: AudioFile, geometry: Geometry, variant: Variant = ORIGINAL) -> int:
     """Return a variant's length in samples at the model's rate, its delay included."""
     decoded = round(file.duration_s * file.sample_rate)
-    samples = math.ceil(Fraction(decoded * geometry.sample_rate, file.sample_rate) / variant.speed)
-    return samples + variant.delay_samples(geometry)
+    # Whole numbers, rounded up: a fraction each would take 30 ms for 5,000 sounds.
+    entering, leaving = file.sample_rate * variant.speed.numerator, geometry.sample_rate * variant.speed.denominator
+    return -(-decoded * leaving // entering) + variant.delay_samples(geometry)
 
 
 def total_steps(files: Iterable[AudioFile], geometry: Geometry) -> int:

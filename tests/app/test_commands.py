@@ -169,7 +169,7 @@ def test_what_is_not_available_is_not_done(session: Session, commands: Commands,
         command()
     commands.keep(ActionId.KEEP_LAST)
     commands.saving.replace_changed()
-    commands.show_files()
+    commands.sounds.leave_out_or_take_back()
     assert session.state is before
     assert not session.is_busy
     assert prompts.asked == []

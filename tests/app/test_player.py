@@ -27,7 +27,6 @@ from app.session.playing.pcm import Pcm, resampled, source_frames
 from app.session.playing.reel import CEILING, Ceiling, Reel
 from app.session.slots import Slots
 from app.session.tasks.hearing import SourceKey
-from app.widgets.files_dialog import FilesDialog
 from distill_core import scan
 from distill_core.audio.io import read_mono, resample_blocks
 from distill_core.generation.round_trip import round_trip
@@ -504,12 +503,6 @@ def filled(qtbot: QtBot, window: MainWindow, tiny_model: Path, sounds_folder: Pa
     return window
 
 
-def _open_list(window: MainWindow) -> FilesDialog:
-    window.commands.show_files()
-    assert window.commands.files.dialog is not None
-    return window.commands.files.dialog
-
-
 def test_nothing_that_plays_is_loaded_with_the_window() -> None:
     program = """
 import os
@@ -533,10 +526,10 @@ os._exit(0)  # without waiting for the engine
 
 
 def test_a_source_sound_is_read_at_the_models_rate_and_shown(qtbot: QtBot, filled: MainWindow) -> None:
-    session, dialog = session_of(filled), _open_list(filled)
+    session, table = session_of(filled), filled.sounds_page.table
     file = session.state.open.dataset.files[4]
-    dialog.table.setCurrentItem(dialog.table.topLevelItem(4))
-    QTest.keyClick(dialog.table, Qt.Key.Key_Space)
+    table.choose([file.name], file.name)
+    QTest.keyClick(table, Qt.Key.Key_Space)
     settle(qtbot, filled)
     shown = session.player.playable
     assert np.array_equal(shown.samples, read_mono(file.path, 48_000, file.channel).numpy())
@@ -544,19 +537,10 @@ def test_a_source_sound_is_read_at_the_models_rate_and_shown(qtbot: QtBot, fille
     assert filled.player.controls.title.text() == file.name
     assert filled.player.view.duration_s == pytest.approx(file.duration_s, abs=1e-3)
     assert "no sound output" in filled.statusBar().currentMessage()
-    QTest.keyClick(dialog.table, Qt.Key.Key_Down)
-    QTest.keyClick(dialog.table, Qt.Key.Key_Return)
+    QTest.keyClick(table, Qt.Key.Key_Down)
+    QTest.keyClick(table, Qt.Key.Key_Return)
     settle(qtbot, filled)
     assert source_of(session.player.playable).file == session.state.open.dataset.files[5]
-
-
-def test_the_play_button_of_a_row_plays_that_row(qtbot: QtBot, filled: MainWindow) -> None:
-    session, dialog = session_of(filled), _open_list(filled)
-    cell = dialog.table.visualItemRect(dialog.table.topLevelItem(2))
-    cell.setWidth(dialog.table.columnWidth(0))
-    QTest.mouseClick(dialog.table.viewport(), Qt.MouseButton.LeftButton, pos=cell.center())
-    settle(qtbot, filled)
-    assert source_of(session.player.playable).file == session.state.open.dataset.files[2]
 
 
 def test_the_other_side_of_a_sound_is_its_round_trip_at_the_same_place(
@@ -583,13 +567,12 @@ def test_the_other_side_of_a_sound_is_its_round_trip_at_the_same_place(
     assert switches.side.choice == "original"
 
 
-def test_a_sound_that_is_gone_is_said_in_the_player_and_in_the_list(qtbot: QtBot, filled: MainWindow) -> None:
-    dialog, file = _open_list(filled), session_of(filled).state.open.dataset.files[0]
+def test_a_sound_that_is_gone_is_said_in_the_player(qtbot: QtBot, filled: MainWindow) -> None:
+    file = session_of(filled).state.open.dataset.files[0]
     file.path.unlink()
-    dialog.play_wanted.emit(file)
+    filled.sounds_page.table.play_wanted.emit(file.name)
     settle(qtbot, filled)
     assert filled.player.controls.title.text().startswith(f"“{file.name}” can't be played: ")
-    assert dialog.note.text() == filled.player.controls.title.text()
     assert session_of(filled).state.problem is None
 
 
@@ -629,20 +612,21 @@ def test_space_plays_unless_something_else_takes_it(qtbot: QtBot, filled: MainWi
     assert filled.actions_table.by_id[ActionId.PLAY].shortcut().toString() == "Ctrl+Space"
 
 
-def test_the_players_keys_are_good_in_the_list_of_all_files(qtbot: QtBot, filled: MainWindow) -> None:
-    player, dialog = session_of(filled).player, _open_list(filled)
-    dialog.activateWindow()
-    qtbot.waitUntil(dialog.isActiveWindow)
+def test_the_players_keys_are_good_in_the_rows(qtbot: QtBot, filled: MainWindow) -> None:
+    player, table = session_of(filled).player, filled.sounds_page.table
+    table.setFocus()
+    table.choose([table.rows.keys[0]], table.rows.keys[0])
     player.show(_playable("one"))
     player.show(_playable("two"))
     toggled: list[bool] = []
     player.unavailable.connect(lambda sentence: toggled.append(True))
-    QTest.keyClick(dialog.table, Qt.Key.Key_B, Qt.KeyboardModifier.ControlModifier)
+    QTest.keyClick(table, Qt.Key.Key_B, Qt.KeyboardModifier.ControlModifier)
     assert player.playable.title == "one"
-    QTest.keyClick(dialog.table, Qt.Key.Key_L, Qt.KeyboardModifier.ControlModifier)
+    QTest.keyClick(table, Qt.Key.Key_L, Qt.KeyboardModifier.ControlModifier)
     assert player.is_loop
-    QTest.keyClick(dialog.table, Qt.Key.Key_Space, Qt.KeyboardModifier.ControlModifier)
+    QTest.keyClick(table, Qt.Key.Key_Space, Qt.KeyboardModifier.ControlModifier)
     assert toggled == [True]
+    assert len(table.chosen) == 1
 
 
 def test_volume_output_and_loop_outlive_the_window(qtbot: QtBot, window: MainWindow) -> None:

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.flows.drag_out import copy_to_drag, drag_data
+from app.flows.take_menu import take_menu
 from app.flows.takes import written_words
 from app.main_window import MainWindow
 from app.presentation import takes as words
@@ -204,7 +205,8 @@ def test_a_take_whose_sound_is_gone_says_so(qtbot: QtBot, window: MainWindow) ->
 
 def test_the_menu_of_a_take(qtbot: QtBot, window: MainWindow, prompts: ScriptedPrompts, tmp_path: Path) -> None:
     session = session_of(window)
-    actions = {action.text().replace("&", ""): action for action in window.takes.menu_of(2).actions()}
+    menu = take_menu(window.takes, session, window.commands.takes, 2)
+    actions = {action.text().replace("&", ""): action for action in menu.actions()}
     assert actions["Star"].isChecked()
     actions["Copy Seed"].trigger()
     assert QGuiApplication.clipboard().text() == "42"

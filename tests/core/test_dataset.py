@@ -67,6 +67,17 @@ def test_a_clean_folder_is_used_whole(shared_sounds_folder):
     assert len({file.digest for file in dataset.files}) == 6
 
 
+def test_sounds_are_left_out_by_their_names(shared_sounds_folder):
+    dataset = scan(shared_sounds_folder)
+    without = dataset.without({"sound 1.flac", "sound 4.wav", "unknown.wav"})
+    assert names(without) == ["sound 0.wav", "sound 2.wav", "sound 3.flac", "sound 5.flac"]
+    assert without.total_duration_s == pytest.approx(dataset.total_duration_s - 4.5)
+    assert (without.sources, without.skipped) == (dataset.sources, dataset.skipped)
+    assert dataset.without(["unknown.wav"]) is dataset
+    with pytest.raises(DatasetError, match="One sound has to stay"):
+        dataset.without(set(names(dataset)))
+
+
 def test_subfolders_and_upper_case_suffixes_are_read_in_the_order_of_names(folder, write_sound):
     for name in ["b/x.WAV", "a/deep/x.Flac", "x.aiff", "a.b/x.ogg", "folder named.wav/x.mp3"]:
         write_sound(folder / name)

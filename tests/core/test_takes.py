@@ -32,6 +32,9 @@ ROOT = Path(__file__).parents[2]
 needs_unix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such limits or signals")
 
 
+PRIOR = {"training_date": "2026-10-03", "codec_digest": "abc", "kept_epoch": 12, "final_perplexity": 9.16, "more": {}}
+
+
 def _sample(seed: int = 0, *, frames: int = 480, **options: Any) -> Sample:
     generator = torch.Generator().manual_seed(seed)
     codes_WHQ = torch.randint(0, 16, (5, 2, 3), generator=generator)
@@ -55,7 +58,7 @@ def _folder() -> Path:
 
 def test_a_take_is_kept_with_its_sound_codes_and_facts(shelf: TakeShelf) -> None:
     sample = _sample(41, gain=0.5, ends=(2, 5), prompt_steps=1, notes=("It was stereo.",))
-    added = shelf.add(sample, {"training_date": "2026-10-03", "codec_digest": "abc", "more": object()})
+    added = shelf.add(sample, PRIOR)
     (take,) = TakeShelf(shelf.model).takes()
     assert take == added
     assert (take.number, take.seed, take.duration_s, take.is_starred) == (1, 41, 0.01, False)
@@ -69,6 +72,7 @@ def test_a_take_is_kept_with_its_sound_codes_and_facts(shelf: TakeShelf) -> None
     assert take.facts["notes"] == ["It was stereo."]
     assert take.facts["model"] == "tiny.distill"
     assert (take.facts["prior_date"], take.facts["codec_digest"]) == ("2026-10-03", "abc")
+    assert (take.facts["prior_epoch"], take.facts["prior_perplexity"]) == (12, 9.16)
     assert take.facts["made_at"].startswith("20")
     assert take.facts["settings"]["seed"] == 41
 
@@ -79,6 +83,27 @@ def test_odd_facts_of_a_prior_and_many_notes_lose_no_take(shelf: TakeShelf) -> N
     assert shelf.takes() == [take]
     assert take.facts["prior_date"] == ""
     assert len(take.facts["notes"]) == 20
+
+
+@pytest.mark.parametrize(
+    ("epoch", "perplexity", "known"),
+    [
+        (3, 2, (3, 2)),
+        (None, None, (0, 0.0)),
+        (0, 0.5, (0, 0.0)),
+        (True, True, (0, 0.0)),
+        (10**400, 10**400, (0, 0.0)),
+        (2.5, float("nan"), (0, 0.0)),
+        ("3", "4", (0, 0.0)),
+    ],
+)
+def test_how_far_a_prior_had_come_is_a_number_or_unknown(epoch: Any, perplexity: Any, known: tuple[Any, Any]) -> None:
+    facts = facts_of(_sample(), 1.0, Path("m.distill"), {"kept_epoch": epoch, "final_perplexity": perplexity})
+    assert (facts["prior_epoch"], facts["prior_perplexity"]) == known
+    older = {name: value for name, value in facts.items() if not name.startswith("prior_")} | {"prior_date": ""}
+    assert read_facts(json.dumps(older).encode())[0]["prior_epoch"] == 0
+    strange = facts | {"prior_epoch": epoch, "prior_perplexity": perplexity}
+    assert read_facts(json.dumps(strange).encode())[0]["prior_epoch"] == known[0]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has such names")

@@ -17,7 +17,7 @@ from app.session.player import Playable
 from app.session.state import State
 from app.session.task import Taken, Task
 from distill_core.errors import DistillError, SaveError
-from distill_core.events import OnEvent, ShouldStop, stop_point
+from distill_core.events import OnEvent, ShouldStop, Stopped, stop_point
 from distill_core.folders import dragged_folder
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _MOST_FAILURES = 3  # sentences that are shown: a disk that is full has one for 
 
 @dataclass(frozen=True, slots=True)
 class TakeOutline:
-    """The shape of a take's sound: the largest amplitude in each of equal parts, 0 to 1."""
+    """The shape of a take's sound: the largest amplitude in each of equal parts, 0 to 1; none of a damaged one."""
 
     model: Path
     number: int
@@ -106,9 +106,10 @@ def _send_outlines(shelf: Shelf, on_event: OnEvent, should_stop: ShouldStop) -> 
     for take in shelf.takes:
         stop_point(should_stop)
         try:
-            on_event(TakeOutline(shelf.model, take.number, outline(_read(take))))
+            peaks = outline(_read(take))
         except DistillError:
-            continue  # a click on it says why
+            peaks = ()  # a click on it says why
+        on_event(TakeOutline(shelf.model, take.number, peaks))
 
 
 def _take(state: State, shelf: Shelf) -> Taken:
@@ -187,12 +188,17 @@ def bringing_back(model: Path, number: int) -> Task[Shelf]:
 
 
 def outlining(model: Path, takes: tuple[Take, ...]) -> Task[None]:
-    """Read takes, and send the outline of each."""
+    """Read takes, and send the outline of each; a stop ends this without an error."""
 
     def run(on_event: OnEvent, should_stop: ShouldStop) -> None:
-        _send_outlines(Shelf(model, takes), on_event, should_stop)
+        with suppress(Stopped):
+            _send_outlines(Shelf(model, takes), on_event, should_stop)
 
-    return Task(Activity.WORKING, Subject.SHELF, run, lambda state, _: (state, []), Runner.SHELF)
+    def take(state: State, _: None) -> Taken:
+        numbers = frozenset(take.number for take in takes)
+        return state, [("takes_outlined", numbers)] if is_open(state, model) else []
+
+    return Task(Activity.WORKING, Subject.SHELF, run, take, Runner.SHELF)
 
 
 def reading(model: Path, take: Take) -> Task[Playable]:

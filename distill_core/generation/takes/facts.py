@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +16,7 @@ from distill_core.text import LONGEST_NAME, file_name, printable
 VERSION = 1
 LARGEST_FACTS = 1 << 20  # bytes
 _MOST_NOTES, _MOST_ENDS, _LONGEST_NOTE, _LONGEST_PATH = 20, 50_000, 500, 32_768
-_LONGEST_S = 86_400.0
+_LONGEST_S, _LARGEST_PERPLEXITY, _LARGEST_EPOCH = 86_400.0, 1e9, 1e9
 _TEXTS = ("model", "made_at", "prior_date", "codec_digest")
 _SETTINGS = ("seconds", "until_end", "temperature", "top_k", "top_p", "levels", "seed", "loop")
 
@@ -40,6 +39,19 @@ def marks_of_prior(prior_metadata: Mapping[str, Any]) -> tuple[str, str]:
     return _text_of(prior_metadata, "training_date"), _text_of(prior_metadata, "codec_digest")
 
 
+def _within(value: object, least: float, most: float) -> bool:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return least <= value <= most  # no for NaN, too
+
+
+def _reached(epoch: object, perplexity: object) -> dict[str, Any]:
+    """Return how far a prior had come, 0 for what is unknown: takes of an older Distill and strangers tell nothing."""
+    known_epoch = epoch if is_whole(epoch, 1) and _within(epoch, 1, _LARGEST_EPOCH) else 0
+    known = perplexity if _within(perplexity, 1, _LARGEST_PERPLEXITY) else 0.0
+    return {"prior_epoch": known_epoch, "prior_perplexity": known}
+
+
 def facts_of(sample: Sample, gain: float, model: Path, prior_metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Return the facts of a new take; `gain` is the one in its file, `prior_metadata` that of the prior it is from."""
     prior_date, codec_digest = marks_of_prior(prior_metadata)
@@ -55,18 +67,13 @@ def facts_of(sample: Sample, gain: float, model: Path, prior_metadata: Mapping[s
         "model": file_name(model),
         "prior_date": prior_date,
         "codec_digest": codec_digest,
+        **_reached(prior_metadata.get("kept_epoch"), prior_metadata.get("final_perplexity")),
     }
 
 
 def facts_text(facts: Mapping[str, Any]) -> bytes:
     """Return facts as JSON, in ASCII: a path may have bytes that are no characters."""
     return json.dumps(facts, indent=1).encode()
-
-
-def _within(value: object, least: float, most: float) -> bool:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return False
-    return math.isfinite(value) and least <= value <= most
 
 
 def _all(values: object, most: int, holds: Callable[[Any], bool]) -> bool:
@@ -117,5 +124,6 @@ def read_facts(text: bytes) -> tuple[dict[str, Any], GenerateRequest] | None:
         return None
     known = {name: facts[name] for name in ("duration_s", "gain", "ends", "prompt_steps")}
     known |= {name: printable(facts[name], LONGEST_NAME) for name in _TEXTS}
+    known |= _reached(facts.get("prior_epoch"), facts.get("prior_perplexity"))
     notes = [printable(note, _LONGEST_NOTE) for note in facts["notes"]]
     return known | {"settings": _settings_of(request), "notes": notes}, request

@@ -33,7 +33,8 @@ class Take:
     """A take on disk; `wav` is its file as it is exported, 24 bit and 48 kHz.
 
     `facts` has `settings`, `duration_s`, `gain` (of the file), `ends`, `prompt_steps`, `notes`, `made_at`, `model` (its
-    file's name), `prior_date` and `codec_digest` ("" if unknown), each of its proper type. `request` makes it again.
+    file's name), `prior_date` and `codec_digest` ("" if unknown), `prior_epoch` and `prior_perplexity` (0 if unknown),
+    each of its proper type. `request` makes it again.
     """
 
     number: int

@@ -1,0 +1,146 @@
+"""The rows of the Takes page in words: pure, so that a table can test them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from app.presentation.generating import START_WORDS
+from app.presentation.takes import length_words
+from app.session.state import State
+from app.widgets.rows.look import PLAY, STAR, WAVE, Column, Row, natural
+from app.words import counted, shown_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from distill_core.generation.request import GenerateRequest
+    from distill_core.generation.takes.folder import Take
+
+STARRED_ONLY = "&Starred Only"
+NONE_STARRED = "No take has a star yet. A star keeps a take for good."
+
+
+@dataclass(frozen=True, slots=True)
+class TakeRow(Row):
+    """A row of the Takes page; `made` is when it was made, in local time, `by` says which training it is from."""
+
+    number: int = 0
+    seconds: float = 0.0
+    seed: int = 0
+    variety: float = 1.0
+    start: str = ""
+    made: datetime | None = None
+    made_words: str = ""
+    by: str = ""
+    by_tip: str = ""
+    reached: float = 0.0
+
+
+def _length(row: TakeRow) -> str:
+    return length_words(row.seconds)
+
+
+def _order_of_time(row: TakeRow) -> float:
+    return 0.0 if row.made is None else row.made.timestamp()
+
+
+COLUMNS = (
+    PLAY,
+    STAR,
+    WAVE,
+    Column(
+        "Take", "999", is_number=True, is_typed=True, text=lambda row: f"{row.number}", order=lambda row: row.number
+    ),
+    Column("Length", "59.9 s", is_number=True, text=_length, order=lambda row: row.seconds),
+    Column("Seed", "99999", is_number=True, text=lambda row: f"{row.seed}", order=lambda row: row.seed),
+    Column("Variety", "1.00", is_number=True, text=lambda row: f"{row.variety:.2f}", order=lambda row: row.variety),
+    Column("Starts From", "Vary: a", stretch=2, text=lambda row: row.start, order=lambda row: natural(row.start)),
+    Column("Made", "26 Nov 14:05", stretch=1, text=lambda row: row.made_words, order=_order_of_time),
+    Column(
+        "By",
+        "epoch 12 (9.9)",
+        stretch=2,
+        text=lambda row: row.by,
+        order=lambda row: row.reached,
+        tip=lambda row: row.by_tip,
+    ),
+)
+
+
+def _start_words(request: GenerateRequest) -> str:
+    return "" if request.prompt is None else f"{START_WORDS[request.mode]}: {shown_name(request.prompt)}"
+
+
+def _local_time(made_at: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(made_at).astimezone()
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def time_words(made: datetime | None, now: datetime) -> str:
+    """Return when a take was made, as short as today lets it be: 14:05, 26 Nov 14:05 or 26 Nov 2025."""
+    if made is None:
+        return ""
+    if made.date() == now.date():
+        return f"{made:%H:%M}"
+    return f"{made.day} {made:%b %H:%M}" if made.year == now.year else f"{made.day} {made:%b %Y}"
+
+
+def _facts_of_prior(take: Take, known: Sequence[Mapping[str, Any]]) -> tuple[bool, int, float]:
+    """Return whether a take is by a prior that is open, its epoch and its perplexity, 0 for what is unknown."""
+    by = next((metadata for metadata in known if take.is_by(metadata)), None)
+    epoch, perplexity = take.facts.get("prior_epoch", 0), take.facts.get("prior_perplexity", 0.0)
+    return by is not None, epoch, perplexity
+
+
+def _by_words(is_now: bool, epoch: int, perplexity: float) -> tuple[str, str]:
+    """Return which training a take is from, in short and in a sentence."""
+    now = "the model as it is now" if is_now else "an earlier training"
+    short = "this model" if is_now else "an earlier one"
+    if not epoch:
+        return short, f"Made by {now}."
+    if not perplexity:
+        return f"epoch {epoch}", f"Made by {now}, epoch {epoch}."
+    words = f"Made by {now}, epoch {epoch}, which hesitated among {perplexity:.1f} codes (perplexity)."
+    return f"epoch {epoch} ({perplexity:.1f})", words
+
+
+def _row(take: Take, known: Sequence[Mapping[str, Any]], now: datetime) -> TakeRow:
+    is_now, epoch, perplexity = _facts_of_prior(take, known)
+    by, by_tip = _by_words(is_now, epoch, perplexity)
+    made = _local_time(take.facts.get("made_at", ""))
+    return TakeRow(
+        take.number,
+        f"Take {take.number}",
+        is_starred=take.is_starred,
+        number=take.number,
+        seconds=take.duration_s,
+        seed=take.seed,
+        variety=take.request.temperature,
+        start=_start_words(take.request),
+        made=made,
+        made_words=time_words(made, now),
+        by=by,
+        by_tip=by_tip,
+        reached=perplexity,
+    )
+
+
+def rows(state: State, now: datetime) -> tuple[TakeRow, ...]:
+    """Return a row for each take of the open model, the newest first."""
+    model, trained = state.open.model, state.training.trained
+    known = [] if model is None else [model.prior_metadata or {}]
+    known += [trained.metadata] if trained is not None and state.training.unsaved else []
+    return tuple(_row(take, known, now) for take in state.takes.takes)
+
+
+def heading(rows: Sequence[TakeRow]) -> str:
+    """Return the takes in numbers: 12 takes · 3 with a star."""
+    if not rows:
+        return ""
+    starred = sum(row.is_starred for row in rows)
+    return counted(len(rows), "take") + (f" · {starred} with a star" if starred else "")
