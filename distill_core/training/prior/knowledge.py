@@ -1,0 +1,68 @@
+"""The judgement of how well a prior knows its sounds, from its perplexity on sounds kept aside."""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+from typing import TYPE_CHECKING, TypeGuard
+
+from distill_core.training.prior.events import Verdict
+
+if TYPE_CHECKING:
+    from distill_core.models.summary import ModelSummary
+
+
+class Knowledge(StrEnum):
+    """How well a prior knows its sounds; UNTOLD if the file gives too little to judge by."""
+
+    UNTOLD = "untold"
+    NOTHING = "nothing"
+    BARELY = "barely"
+    A_LITTLE = "a_little"
+    WELL = "well"
+    VERY_WELL = "very_well"
+    BY_HEART = "by_heart"
+
+
+# The least share of bits that each saves against guessing by frequency. On the demo's sounds a quick training saves 0.27,
+# a normal one 0.34.
+_LEAST_SHARES = (
+    (0.55, Knowledge.VERY_WELL),
+    (0.25, Knowledge.WELL),
+    (0.1, Knowledge.A_LITTLE),
+    (0.0, Knowledge.BARELY),
+)
+
+
+def share_saved(perplexity: float, unigram: float) -> float:
+    """Return the share of the bits of guessing each code by its frequency that a prior saves; below 0 it costs bits."""
+    if unigram <= 1:
+        return 0.0  # one code alone: there is nothing to know
+    return 1 - math.log(max(1.0, perplexity)) / math.log(unigram)
+
+
+def _can_be(perplexity: float | None) -> TypeGuard[float]:
+    """Tell whether a perplexity is known; a file may hold 0 for an unknown one."""
+    return perplexity is not None and perplexity >= 1
+
+
+def knowledge(perplexity: float | None, unigram: float | None, verdict: object = "") -> Knowledge:
+    """Return how well a prior knows its sounds, by its perplexity and that of guessing by frequency; None is unknown.
+
+    A prior with the verdict that it memorizes knows them by heart, whatever its perplexity. Nothing is told where too
+    little sound was kept aside, or by near-copies of the sounds it learned from, or where a number is missing.
+    """
+    if verdict == Verdict.MEMORIZING:
+        return Knowledge.BY_HEART
+    if not _can_be(perplexity) or not _can_be(unigram) or verdict in (Verdict.CANT_TELL, Verdict.SIBLINGS):
+        return Knowledge.UNTOLD
+    share = share_saved(perplexity, unigram)
+    return next((level for least, level in _LEAST_SHARES if share > least), Knowledge.NOTHING)
+
+
+def knowledge_of(summary: ModelSummary) -> Knowledge:
+    """Return how well the prior in a file knows its sounds; older numbers count padding, and tell nothing."""
+    if summary.counts_padding:
+        return Knowledge.UNTOLD
+    facts = summary.prior_metadata or {}
+    return knowledge(summary.perplexity, summary.unigram_perplexity, facts.get("verdict"))
