@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from distill_core.models.architectures import prior_row
 from distill_core.text import file_name, printable
 from distill_core.training.prior.effort import Effort
-from distill_core.training.prior.knowledge import Knowledge, knowledge_of
+from distill_core.training.prior.knowledge import Knowledge, measured_in
 from distill_core.training.words import STARTS_AFRESH, moved_words
 
 if TYPE_CHECKING:
@@ -119,23 +119,23 @@ def out_of(perplexity: float, codes: int) -> str:
     return f"{perplexity:.1f} of {codes:,}"
 
 
-def knows_words(level: Knowledge, perplexity: float, codes: int) -> str:
-    """Return how well a prior knows its sounds: "Knows your sounds well (9.2 of 128)"."""
-    return _KNOWS[level].format(out_of(perplexity, codes))
-
-
 def knows_line(summary: ModelSummary) -> str:
     """Return how well a model knows its sounds, on its chip."""
     if not summary.has_prior:
         return KNOWS_NOTHING_YET
     if not summary.prior_is_readable:
         return _NEEDS_A_NEWER_ONE
-    level, reached = knowledge_of(summary), summary.perplexity
-    if reached is None:
-        return _KNOWS_BY_HEART if level is Knowledge.BY_HEART else _HAS_LEARNED
-    if summary.counts_padding and level is Knowledge.UNTOLD:
-        return _BY_AN_OLDER_MEASURE.format(out_of(reached, summary.codebook_size))
-    return knows_words(level, reached, summary.codebook_size)
+    return knows_of(summary.prior_metadata or {}, summary.codebook_size)
+
+
+def knows_of(facts: Mapping[str, Any], codes: int) -> str:
+    """Return how well a prior knows its sounds, by its facts as a file holds them; `codes` are those of a level."""
+    measured = measured_in(facts)
+    if measured.perplexity is None:
+        return _KNOWS_BY_HEART if measured.level is Knowledge.BY_HEART else _HAS_LEARNED
+    if measured.counts_padding and measured.level is Knowledge.UNTOLD:
+        return _BY_AN_OLDER_MEASURE.format(out_of(measured.perplexity, codes))
+    return _KNOWS[measured.level].format(out_of(measured.perplexity, codes))
 
 
 def sound_count(facts: Mapping[str, Any]) -> int:
@@ -165,6 +165,9 @@ def size_line(config: PriorConfig | None) -> str:
 def sounds_line(dataset: AudioDataset) -> str:
     """Return the line of the sounds' card below their name."""
     return f"{counted(len(dataset.files), 'sound')} · {duration(dataset.total_duration_s)}"
+
+
+NAMED = "Name and notes are saved in the model."
 
 
 def cleared_text(freed_bytes: int) -> str:

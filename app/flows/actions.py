@@ -93,6 +93,14 @@ def _file_actions(commands: Commands, runs: RunsList, window: QMainWindow) -> li
             commands.saving.restore,
             "Put the version before the last save back; the present one is kept in its place",
         ),
+        ActionSpec(
+            ActionId.EDIT_MODEL,
+            "&File",
+            "Edit &Name and Notes",
+            None,
+            commands.edit_model,
+            "Change the model's name and the notes on it",
+        ),
         ActionSpec(ActionId.SHOW_IN_FOLDER, "&File", "Show in &Folder", None, commands.show_in_folder),
         ActionSpec(ActionId.TRY_DEMO, "&File", "Try the &Demo", None, commands.try_demo),
         ActionSpec(

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app import words
+from app.presentation.outcome import kept_when_stopped, unsaved_detail, warning_text
 from app.session.available import ActionId, available
 from app.session.problems import Problem
 from app.session.state import State, TrainingState
 from app.theme import BannerKind
 from distill_core.models.codec_health import POOR_CODEC, codec_health
-from distill_core.training.prior.words import kept_when_stopped, unsaved_detail
 from distill_core.training.words import unfinished_words
 
 if TYPE_CHECKING:
@@ -41,19 +41,18 @@ class Notice:
 
 def warning(state: State) -> Notice | None:
     """Return the warning about the running training, or about a codec before one; None without either."""
-    kept = state.training.kept_epoch
+    kept, last = state.training.kept_epoch, state.training.last
+    if last is None or not state.warning:
+        return _of_poor_codec(state.open.model) if _may_train_first(state) else None
     if state.is_memorizing and kept is not None:
         return Notice(
             "warning",
-            "The prior is memorizing your sounds.",
-            f"{state.warning} {kept_when_stopped(kept)}",
+            "It is memorizing your sounds.",
+            f"{warning_text(last)} {kept_when_stopped(kept)}",
             ((STOP, f"Stop, Keep Epoch {kept.epoch}"), (EXPLAIN, "Explain")),
             STOP,
         )
-    if state.warning:
-        title = "The prior finds these sounds easy to predict."
-        return Notice("warning", title, state.warning, ((EXPLAIN, "Explain"),))
-    return _of_poor_codec(state.open.model) if _may_train_first(state) else None
+    return Notice("warning", "These sounds are easy to predict.", warning_text(last), ((EXPLAIN, "Explain"),))
 
 
 def _may_train_first(state: State) -> bool:
@@ -107,8 +106,8 @@ def _of_unsaved(state: State, model: ModelSummary, trained: TrainedPrior) -> Not
     keep = tuple((action.value, text) for action, text in KEEP_TEXTS.items() if action in can_keep)
     return Notice(
         "info",
-        "Prior trained – not saved yet.",
-        f"{older} {unsaved_detail(trained)}".strip(),
+        "Trained – not saved yet.",
+        f"{older} {unsaved_detail(trained, model)}".strip(),
         ((SAVE, f"Save into {words.shown_name(model.path)}"), *keep),
         SAVE,
     )

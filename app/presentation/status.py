@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.presentation.outcome import finished_text
 from app.session.activity import Activity
 from app.session.estimate import seconds_left
 from app.session.state import State, TrainingState
 from app.words import counted, rough_duration, shown_name, shown_sources
 from distill_core.events import Phase
-from distill_core.training.prior.words import finished_text
 from distill_core.training.words import nothing_to_save, one_sound_words, phase_words
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ def idle_text(state: State, estimate_s: float | None) -> str:
         return "One of the options cannot be used; it is marked under Options."
     if trained is not None and trained.prior is None:
         return nothing_to_save(trained.ended)
-    if trained is not None:
-        return finished_text(trained)
+    if trained is not None and state.open.model is not None:
+        return finished_text(trained, state.open.model)
     if state.open.model is None and state.open.dataset is None:
         return "Drop a Distill model and sounds to begin."
     if state.open.dataset is None:

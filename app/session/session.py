@@ -154,6 +154,10 @@ class Session(TakeHost):
         model, trained = self._require_trained()
         self.do(saving.saving(model, trained, output, though_changed=though_changed))
 
+    def name_model(self, changes: Mapping[str, str]) -> None:
+        """Save another name, other notes or both into the open model; the keys are those of its metadata."""
+        self.do(saving.naming(self._require_model(), changes))
+
     def reread_model(self) -> None:
         """Read the open model's facts from disk again."""
         self.do(models.rereading(self._require_model()))

@@ -17,6 +17,7 @@ SignalName: TypeAlias = Literal[
     "training_ended",
     "saved",
     "backed_up",
+    "named",
     "previous_found",
     "restored",
     "reread",
@@ -53,6 +54,7 @@ class SessionSignals(QObject):
     training_ended = Signal(object)  # TrainedPrior
     saved = Signal(object)  # Path
     backed_up = Signal(object)  # Path
+    named = Signal(object)  # ModelSummary, of a model with another name or other notes
     previous_found = Signal(object)  # ModelSummary of the version before the last save
     restored = Signal(object)  # Path
     reread = Signal(object)  # ModelSummary

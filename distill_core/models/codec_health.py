@@ -132,7 +132,7 @@ class CodecHealth:
         return " ".join([*self.faults, ADVICE]) if self.faults else ""
 
 
-def _named(levels: Sequence[LevelHealth]) -> str:
+def named_levels(levels: Sequence[LevelHealth]) -> str:
     """Return "Level 3", "Levels 3 and 5", or "Levels 1, 2 and 7 more"."""
     names = [str(level.level) for level in levels]
     if len(names) == 1:
@@ -147,7 +147,7 @@ def _dead_words(levels: Sequence[LevelHealth]) -> str:
         return ""
     nearly = "" if all(level.used == 1 for level in levels) else "nearly "
     be, say = ("is", "it {}always says") if len(levels) == 1 else ("are", "each {}always says")
-    return f"{_named(levels)} {be} dead: {say.format(nearly)} the same."
+    return f"{named_levels(levels)} {be} dead: {say.format(nearly)} the same."
 
 
 def _hardly_used_words(levels: Sequence[LevelHealth]) -> str:
@@ -155,8 +155,8 @@ def _hardly_used_words(levels: Sequence[LevelHealth]) -> str:
         return ""
     most, size = max(level.used or 0 for level in levels), levels[0].codebook_size
     if len(levels) == 1:
-        return f"{_named(levels)} is hardly used: {most:,} of its {size:,} entries."
-    return f"{_named(levels)} are hardly used: at most {most:,} of their {size:,} entries."
+        return f"{named_levels(levels)} is hardly used: {most:,} of its {size:,} entries."
+    return f"{named_levels(levels)} are hardly used: at most {most:,} of their {size:,} entries."
 
 
 def _use_words(health: CodecHealth) -> str:

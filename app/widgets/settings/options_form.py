@@ -38,8 +38,8 @@ class OptionsForm(QWidget):
         for part in (self.effort, self.time_limit, self._fold):
             layout.addWidget(part)
         layout.addStretch(1)
-        for part in (self.effort, self.time_limit, self.expert):
-            part.changed.connect(self._take_change)
+        for choice in (self.effort, self.time_limit, self.expert):
+            choice.changed.connect(self._take_change)
         self._fold.turned.connect(self.expert_turned)
 
     def set_expert(self, is_open: bool) -> None:

@@ -51,7 +51,7 @@ class _Scale:
 
 # Work grows with the epochs and nearly with the square of the width.
 _SCALES = {
-    Effort.QUICK: _Scale(width=0.75, epochs=0.4, patience=0.5, variants=0.5),
+    Effort.QUICK: _Scale(width=0.75, epochs=0.35, patience=0.5, variants=0.5),
     Effort.THOROUGH: _Scale(width=1.5, epochs=1.5, patience=1.5, variants=1.0),
 }
 _NARROWEST, _WIDEST = 16, 4096

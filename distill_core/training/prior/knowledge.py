@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeGuard
+from typing import Any, TypeGuard
 
+from distill_core.models.value_reader import known_number
 from distill_core.training.prior.events import Verdict
-
-if TYPE_CHECKING:
-    from distill_core.models.summary import ModelSummary
 
 
 class Knowledge(StrEnum):
@@ -24,8 +24,8 @@ class Knowledge(StrEnum):
     BY_HEART = "by_heart"
 
 
-# The least share of bits that each saves against guessing by frequency. On the demo's sounds a quick training saves 0.27,
-# a normal one 0.34.
+# The least share of bits that each saves against guessing by frequency. On the demo's sounds a quick training saves
+# 0.27, a normal one 0.34.
 _LEAST_SHARES = (
     (0.55, Knowledge.VERY_WELL),
     (0.25, Knowledge.WELL),
@@ -49,20 +49,38 @@ def _can_be(perplexity: float | None) -> TypeGuard[float]:
 def knowledge(perplexity: float | None, unigram: float | None, verdict: object = "") -> Knowledge:
     """Return how well a prior knows its sounds, by its perplexity and that of guessing by frequency; None is unknown.
 
-    A prior with the verdict that it memorizes knows them by heart, whatever its perplexity. Nothing is told where too
-    little sound was kept aside, or by near-copies of the sounds it learned from, or where a number is missing.
+    A prior with the verdict that it memorizes knows them by heart, whatever its perplexity. Nothing is told where a
+    number is missing, nor of a prior that does better than guessing where too little sound was kept aside, or where
+    that is near-copies of the rest.
     """
     if verdict == Verdict.MEMORIZING:
         return Knowledge.BY_HEART
-    if not _can_be(perplexity) or not _can_be(unigram) or verdict in (Verdict.CANT_TELL, Verdict.SIBLINGS):
+    if not _can_be(perplexity) or not _can_be(unigram):
         return Knowledge.UNTOLD
     share = share_saved(perplexity, unigram)
+    if share > 0 and verdict in (Verdict.CANT_TELL, Verdict.SIBLINGS):
+        return Knowledge.UNTOLD
     return next((level for least, level in _LEAST_SHARES if share > least), Knowledge.NOTHING)
 
 
-def knowledge_of(summary: ModelSummary) -> Knowledge:
-    """Return how well the prior in a file knows its sounds; older numbers count padding, and tell nothing."""
-    if summary.counts_padding:
-        return Knowledge.UNTOLD
-    facts = summary.prior_metadata or {}
-    return knowledge(summary.perplexity, summary.unigram_perplexity, facts.get("verdict"))
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The perplexity of a prior on sounds kept aside, None if unknown, and how well it knows its sounds.
+
+    `counts_padding`: it was measured by an older Distill, and compares with no newer one.
+    """
+
+    perplexity: float | None
+    level: Knowledge
+    counts_padding: bool
+
+
+def measured_in(facts: Mapping[str, Any]) -> Measured:
+    """Return the measure of a prior by its facts as a file holds them; one that counts padding tells no level."""
+    from distill_core.models.summary import MEASURE, unigram_of  # loads torch
+
+    final, best = (known_number(facts.get(key)) for key in ("final_perplexity", "best_perplexity"))
+    reached, verdict = best if final is None else final, facts.get("verdict")
+    counts_padding = facts.get("measure") != MEASURE
+    unigram = None if counts_padding else unigram_of(facts)
+    return Measured(reached if _can_be(reached) else None, knowledge(reached, unigram, verdict), counts_padding)

@@ -16,7 +16,7 @@ from distill_core.training.run_folder.folder import RunFolder
 
 @dataclass(frozen=True, slots=True)
 class SavedPrior:
-    """The file of a saved prior; `backup` is its version before, if the ancestor made it and opens that alone, else None."""
+    """The file of a saved prior; `backup` is the version before, if that is one of the ancestor, which opens no other."""
 
     path: Path
     backup: Path | None
