@@ -17,7 +17,7 @@ _BETTER = "The new one is better: {new} instead of {old}, on the same sounds kep
 _WORSE = "The new one is worse: {new} instead of {old}, on the same sounds kept aside."
 _EQUAL = "Both are equally good: {new} on the same sounds kept aside."
 _UNSURE = (
-    "The new one reaches {new}. The one in the file reaches {old}, but it may have learned from the sounds that are kept "
+    "The new one reaches {new}. The one in the file reaches {old}, but may have learned from the sounds that are kept "
     "aside now."
 )
 _UNMEASURED = "The new one reaches {new}; the one in the file can't be measured on the sounds that are kept aside now."

@@ -20,7 +20,7 @@ class ModelForm(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._before: dict[str, str] = {}
+        self._before = {NAME: "", NOTES: ""}
         self._obstacle = ""
         self.name, self.notes = QLineEdit(self), QPlainTextEdit(self)
         self._problem = QLabel(self)

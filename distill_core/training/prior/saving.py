@@ -16,7 +16,7 @@ from distill_core.training.run_folder.folder import RunFolder
 
 @dataclass(frozen=True, slots=True)
 class SavedPrior:
-    """The file of a saved prior; `backup` is the version before, if that is one of the ancestor, which opens no other."""
+    """The file of a saved prior, and the `backup` of a file of the ancestor, which opens that alone now; else None."""
 
     path: Path
     backup: Path | None
