@@ -7,7 +7,6 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from distill_core.models.architectures import prior_row
 from distill_core.text import file_name, printable
 from distill_core.training.prior.effort import Effort
 from distill_core.training.prior.knowledge import Knowledge, measured_in
@@ -155,10 +154,8 @@ def model_lines(summary: ModelSummary) -> list[str]:
     return [made_from_line(summary), knows_line(summary)]
 
 
-def size_line(config: PriorConfig | None) -> str:
-    """Return the size of a set of sounds, by the settings of normal effort that follow from it; "" if none do."""
-    if config is None or not prior_row(config.architecture).is_transformer:
-        return ""
+def size_line(config: PriorConfig) -> str:
+    """Return the size of a set of sounds, by the settings that follow from it without any choice."""
     return _SET_SIZES.get(config.hidden_size, "A large set")
 
 

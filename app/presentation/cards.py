@@ -11,7 +11,6 @@ from app.session.state import State
 from app.widgets.card.look import CardLook
 from distill_core.events import Phase
 from distill_core.text import LONGEST_NAME, file_name, printable
-from distill_core.training.prior.effort import Effort
 
 if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
@@ -54,7 +53,7 @@ def sounds_progress(progress: JobProgress) -> CardLook | None:
 
 def _filled(state: State, dataset: AudioDataset) -> CardLook:
     skipped = [f"{words.counted(len(dataset.skipped), 'file')} skipped"] if dataset.skipped else []
-    size = [line] if (line := words.size_line(state.options.efforts.get(Effort.NORMAL))) else []
+    size = [] if state.open.model is None or state.options.unasked is None else [words.size_line(state.options.unasked)]
     passed_over = [str(dataset.passed_over)] if dataset.passed_over else []
     lines = (words.sounds_line(dataset), *skipped, *passed_over, *size)
     return CardLook("filled", printable(dataset.name, LONGEST_NAME), lines, button="Choose Others…")

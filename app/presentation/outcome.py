@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from app import words
 from distill_core.training.events import Ended
 from distill_core.training.prior.events import Keep, Verdict, perplexity
+from distill_core.training.prior.knowledge import Knowledge, measured_in
 
 if TYPE_CHECKING:
     from distill_core.models.summary import ModelSummary
@@ -21,6 +22,16 @@ _ENDED = {
     Ended.DIVERGED: "Ended: it diverged again and again.",
     Ended.TIME_LIMIT: "Ended at its time limit.",
 }
+_KNOWS = {
+    Knowledge.UNTOLD: "It has learned your sounds ({0}).",
+    Knowledge.NOTHING: "It knows only how common each code is ({0}).",
+    Knowledge.BARELY: "It barely knows your sounds ({0}).",
+    Knowledge.A_LITTLE: "It knows your sounds a little ({0}).",
+    Knowledge.WELL: "It knows your sounds well ({0}).",
+    Knowledge.VERY_WELL: "It knows your sounds very well ({0}).",
+    Knowledge.BY_HEART: "It knows your sounds by heart ({0}).",
+}
+_BY_AN_OLDER_MEASURE = "It has learned your sounds ({0}, by an older measure)."
 _KEPT = {
     Keep.BEST: "Epoch {0}, the best, is kept.",
     Keep.LAST: "Epoch {0}, the last, is kept.",
@@ -61,7 +72,11 @@ def unsaved_detail(trained: TrainedPrior, model: ModelSummary) -> str:
 
 
 def _reached(trained: TrainedPrior, model: ModelSummary) -> str:
-    return f"{words.knows_of(trained.metadata, model.codebook_size)}."
+    measured = measured_in(trained.metadata)
+    shown = words.out_of(trained.metadata["final_perplexity"], model.codebook_size)
+    if measured.counts_padding and measured.level is Knowledge.UNTOLD:
+        return _BY_AN_OLDER_MEASURE.format(shown)
+    return _KNOWS[measured.level].format(shown)
 
 
 def _kept(trained: TrainedPrior) -> str:

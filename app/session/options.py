@@ -21,14 +21,15 @@ class Options:
     """The choices of a person, and the settings that follow.
 
     `overrides` are the choices that can be read; `is_valid` says whether training can start with them. `auto` has the
-    settings without any choice but the effort, `config` has them with all choices, and `efforts` has those of each
-    effort with all other choices. `config` is None and `efforts` is empty until a model and sounds are open, or if the
-    choices are not possible.
+    settings without any choice but the effort, `unasked` without that one too, `config` has them with all choices, and
+    `efforts` has those of each effort with all other choices. `unasked` is None until a model and sounds are open;
+    until then, or if the choices are not possible, `config` is None and `efforts` is empty.
     """
 
     overrides: Mapping[str, Any] = field(default_factory=dict)
     is_valid: bool = True
     auto: PriorConfig = PriorConfig()  # noqa: RUF009 - frozen
+    unasked: PriorConfig | None = None
     config: PriorConfig | None = None
     efforts: Mapping[Effort, PriorConfig] = field(default_factory=dict)
 
@@ -36,15 +37,16 @@ class Options:
         """Return the same choices with the settings that follow from a model and sounds."""
         if model is None or dataset is None:
             return self
+        unasked = likely_config(model, dataset, {})
         chosen = {name: value for name, value in self.overrides.items() if name in ("architecture", "effort")}
         try:
             # "auto" keeps the default architecture, or the chosen one would count as left alone.
             auto = replace(likely_config(model, dataset, chosen), architecture=PriorConfig().architecture)
         except ConfigError:
-            return replace(self, config=None, efforts={})
+            return replace(self, unasked=unasked, config=None, efforts={})
         try:
             config = likely_config(model, dataset, self.overrides)
             efforts = {each: likely_config(model, dataset, {**self.overrides, "effort": each.value}) for each in Effort}
         except ConfigError:
             config, efforts = None, {}
-        return replace(self, auto=auto, config=config, efforts=efforts)
+        return replace(self, auto=auto, unasked=unasked, config=config, efforts=efforts)
