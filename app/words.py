@@ -82,7 +82,14 @@ TIME_LIMIT_TIP = "Training ends then, and keeps the best it has reached."
 
 def effort_line(effort: Effort, seconds: float | None) -> str:
     """Return the name of an effort, with its likely duration where that is known."""
-    return _EFFORTS[effort] if seconds is None else f"{_EFFORTS[effort]} · {rough_duration(seconds)}"
+    return _EFFORTS[effort] if seconds is None else f"{_EFFORTS[effort]} · {_rough_seconds(seconds)}"
+
+
+def _rough_seconds(seconds: float) -> str:
+    """Return a rough duration, also of less than a minute, so that short ones can be told apart."""
+    if seconds >= 55:
+        return rough_duration(max(60.0, seconds))
+    return f"about {10 * round(seconds / 10)} seconds" if seconds >= 10 else "a few seconds"
 
 
 def time_limit_words(minutes: float) -> str:
@@ -179,7 +186,7 @@ def cleared_text(freed_bytes: int) -> str:
 def unfinished_detail(run: UnfinishedRun) -> str:
     """Return the advice on a training that was never saved."""
     if run.is_older:
-        return "It can't be gone on with. Use Best takes its best prior, to be saved into the model."
+        return "It can't be gone on with. Use Best takes its best epoch, to be saved into the model."
     if run.has_ended:
         return "Use Best takes it, to be saved into the model."
     return f"Continue goes on with the sounds in {shown_sources(run.sounds)}."
@@ -193,13 +200,13 @@ def taking_place_words(run: UnfinishedRun, real_path: Path | None) -> str:
 
 
 PERPLEXITY_EXPLAINED = (
-    "Perplexity says among how many codes the prior still hesitates when it guesses the next one. "
-    "It is measured on sounds that are kept aside (validation), so lower means that it has understood your sounds "
-    "better. Guessing blindly gives the number of codes; guessing by how often each code occurs, level by level, gives "
-    "the line marked “by frequency”.\n\n"
-    "A perplexity near 1 on few sounds is no triumph: below the dotted line the sounds are very predictable, or the "
-    "prior knows them by heart, and what it makes may be copies. So Distill compares the sounds kept aside with as "
-    "many of those that the prior trains on. The verdict is “memorizing” where it predicts the latter nearly without "
+    "A model writes sound as codes, a few at a time. Perplexity says among how many codes it still hesitates when it "
+    "guesses the next one. It is measured on sounds that are kept aside, so lower means that it knows your sounds "
+    "better. Guessing blindly gives the number of codes; knowing only how common each code is gives the line that says "
+    "so. “Knows your sounds well” means that of the doubt which that line leaves, at least a quarter is gone.\n\n"
+    "A perplexity near 1 on few sounds is no triumph: below the dotted line the sounds are very predictable, or it "
+    "knows them by heart, and what it makes may be copies. So Distill compares the sounds kept aside with as many of "
+    "those that it learns from. The verdict is “memorizing” where it predicts the latter nearly without "
     "a doubt and at least three times as well; “fitting” where it predicts them better than new sounds; “learning” "
     "where hardly better. Nothing can be told where too little is kept aside, or where that is nearly a copy of the "
     "rest.\n\n"

@@ -74,7 +74,7 @@ def _file_actions(commands: Commands, runs: RunsList, window: QMainWindow) -> li
             "&Save Prior into Model",
             QKeySequence.StandardKey.Save,
             commands.saving.save,
-            "Put the trained prior into the open model file",
+            "Put what was learned into the open model file",
             "save",
         ),
         ActionSpec(
@@ -83,7 +83,7 @@ def _file_actions(commands: Commands, runs: RunsList, window: QMainWindow) -> li
             "Save a Copy &As…",
             "Ctrl+Shift+S",
             commands.saving.save_copy,
-            "Save a copy of the model with the trained prior",
+            "Save a copy of the model with what was learned",
         ),
         ActionSpec(
             ActionId.RESTORE,
@@ -118,9 +118,7 @@ def _file_actions(commands: Commands, runs: RunsList, window: QMainWindow) -> li
 
 def _training_actions(commands: Commands) -> list[ActionSpec]:
     return [
-        ActionSpec(
-            ActionId.TRAIN, "&Train", "&Train", "Ctrl+R", commands.train, "Train a prior on the sounds", "train"
-        ),
+        ActionSpec(ActionId.TRAIN, "&Train", "&Train", "Ctrl+R", commands.train, "Learn how the sounds go on", "train"),
         ActionSpec(
             ActionId.STOP,
             "&Train",
@@ -187,7 +185,7 @@ def _take_actions(commands: Commands) -> list[ActionSpec]:
             "&Generate",
             "Ctrl+G",
             takes.generate_or_cancel,
-            "Make a take: new sound from what the prior has learned; once more to cancel it",
+            "Make a take: new sound from what the model has learned; once more to cancel it",
         ),
         ActionSpec(
             ActionId.LISTEN_TO_BEST,

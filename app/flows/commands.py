@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from app.flows.prompts import Question
 
 _LOCKED_TEXT = "Stop training to change the model or the sounds."
-_SAVING_TEXT = "The prior is being saved. After that the model and the sounds can be changed."
+_SAVING_TEXT = "The model is being saved. After that the model and the sounds can be changed."
 
 
 class Commands(QObject):

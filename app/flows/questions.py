@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from distill_core.training.run_folder.facts import ListedRun
 
 CANCEL = Choice("cancel", "Cancel", "reject")
+_PREVIOUS_HAS_NONE = "The previous one hasn't learned your sounds yet. "
 _CLOSE = Choice("close", "Close", "reject")
 
 
@@ -76,8 +77,7 @@ def _save_worse(summary: ModelSummary, trained: TrainedPrior) -> Question:
 
 def restore_previous(model: Path, previous: ModelSummary) -> Question:
     """Ask before a model and the version before it change places."""
-    facts = _known_facts(previous) if previous.has_prior else ""
-    held = f"It holds a prior. {facts}" if previous.has_prior else "It holds no prior. "
+    held = f"The previous one: {_known_facts(previous)}" if previous.has_prior else _PREVIOUS_HAS_NONE
     return Question(
         "restoreQuestion",
         f"Restore the previous version of “{shown_name(model)}”?",

@@ -12,26 +12,26 @@ from app.session.estimate import seconds_left
 from app.session.state import State, TrainingState
 from app.words import counted, rough_duration, shown_name, shown_sources
 from distill_core.events import Phase
-from distill_core.training.words import nothing_to_save, one_sound_words, phase_words
+from distill_core.training.words import nothing_to_save, phase_words
 
 if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
     from distill_core.events import JobProgress
 
 
-def estimate_words(seconds: float | None) -> str:
-    """Return the end of the sentence: the likely duration of training on this computer, if it is known."""
-    if seconds is None:
-        return ". The first epoch will show how long it takes."
-    return f", {rough_duration(seconds)} on this computer."
+_READY = "Ready. {sounds}. The first epoch will show how long it takes."
+_READY_FOR = "Ready. {sounds}, {duration} on this computer."
+_ONE_SOUND = "One sound only: its end is kept aside, so it can be judged less surely."
 
 
 def ready_text(dataset: AudioDataset, estimate_s: float | None) -> str:
     """Return the sentence beside the Train button once model and sounds are open."""
-    text = f"Ready. {counted(len(dataset.files), 'sound')}{estimate_words(estimate_s)}"
-    if len(dataset.files) == 1:
-        text += f" {one_sound_words('perplexity')}"
-    return f"{text} {dataset.sameness}".strip()
+    sounds = counted(len(dataset.files), "sound")
+    ready = _READY.format(sounds=sounds)
+    if estimate_s is not None:
+        ready = _READY_FOR.format(sounds=sounds, duration=rough_duration(estimate_s))
+    more = _ONE_SOUND if len(dataset.files) == 1 else dataset.sameness
+    return f"{ready} {more}".strip()
 
 
 def idle_text(state: State, estimate_s: float | None) -> str:

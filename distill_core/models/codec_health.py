@@ -18,7 +18,7 @@ from distill_core.models.value_reader import known_number
 if TYPE_CHECKING:
     from distill_core.models.summary import ModelSummary
 
-POOR_CODEC = "This model hears sound poorly, and a prior can sound no better."
+POOR_CODEC = "This model hears sound poorly, and what it makes can sound no better."
 ADVICE = "Train the model longer, or on more sounds."
 # A v2 model that sounds as it should uses 50 % of its first level's entries and 10 % of its last one's.
 _HARDLY_USED = 0.08

@@ -122,7 +122,9 @@ def test_the_terminal_has_the_same_efforts(tiny_model: Path, sounds_folder: Path
 
 def test_an_effort_is_told_with_its_minutes_where_they_are_known() -> None:
     assert [effort_line(effort, None) for effort in Effort] == ["Quick", "Normal", "Thorough"]
-    assert effort_line(Effort.QUICK, 20.0) == "Quick · less than a minute"
+    assert effort_line(Effort.QUICK, 3.0) == "Quick · a few seconds"
+    assert effort_line(Effort.QUICK, 17.0) == "Quick · about 20 seconds"
+    assert effort_line(Effort.NORMAL, 57.0) == "Normal · about 1 minute"
     assert effort_line(Effort.THOROUGH, 400.0) == "Thorough · about 7 minutes"
 
 

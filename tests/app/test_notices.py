@@ -144,7 +144,7 @@ def test_the_notice_of_a_prior_that_is_no_better_than_guessing_says_so(
         (
             replace(RUN, is_older=True),
             "Unfinished training of an older Distill found: epoch 31 of 100, best perplexity 7.42 by an older measure.",
-            "It can't be gone on with. Use Best takes its best prior, to be saved into the model.",
+            "It can't be gone on with. Use Best takes its best epoch, to be saved into the model.",
             ["Use Best", "Discard"],
         ),
     ],

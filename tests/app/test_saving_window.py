@@ -101,10 +101,13 @@ def test_restoring_asks_swaps_and_swaps_back(
     prompts.answers["restoreQuestion"] = "cancel"
     restore.trigger()
     settle(qtbot, ready)
-    assert "It holds no prior." in prompts.asked[-1].text
+    assert "The previous one hasn't learned your sounds yet." in prompts.asked[-1].text
     assert tiny_model.read_bytes() == after
     prompts.answers["restoreQuestion"] = "restore"
-    for content, words in ((before, "It holds no prior."), (after, " of 16), 6 sounds, ")):
+    for content, words in (
+        (before, "The previous one hasn't learned your sounds yet."),
+        (after, " of 16), 6 sounds, "),
+    ):
         restore.trigger()
         qtbot.waitUntil(lambda content=content: tiny_model.read_bytes() == content, timeout=30_000)
         settle(qtbot, ready)

@@ -19,10 +19,10 @@ from distill_core.events import JobProgress, Phase
 from distill_core.generation.request import GenerateRequest
 from distill_core.generation.takes.folder import Take
 from distill_core.training.events import Ended
-from distill_core.training.prior.events import Keep, PriorEpochMetrics, Verdict
+from distill_core.training.prior.events import Keep, PriorEpochMetrics
 from distill_core.training.prior.kept import naming_kept
 from distill_core.training.prior.trained import TrainedPrior
-from distill_core.training.prior.words import PRIOR, verdict_in_short
+from distill_core.training.prior.words import PRIOR
 from distill_core.training.run_folder.facts import UnfinishedRun
 from distill_core.training.words import phase_words
 
@@ -260,14 +260,6 @@ def test_only_the_verdict_makes_a_training_one_that_memorizes(an_epoch: Epoch) -
         assert (state.is_memorizing, state.warning) == (memorizes, warning)
         ended = replace(state, work=Activity.NONE)
         assert (ended.is_memorizing, ended.warning) == (False, "")
-
-
-def test_verdicts_in_short() -> None:
-    shorts = {verdict: verdict_in_short(verdict) for verdict in Verdict}
-    assert shorts[Verdict.MEMORIZING] == "memorizing"
-    assert all(0 < len(short) < 40 for short in shorts.values())
-    for nonsense in ("", "praising", None, 7, 10**400, ["memorizing"], {"memorizing": 1}):
-        assert verdict_in_short(nonsense) == ""
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPlainTextEdit, QP
 from app.theme import error_color
 from distill_core.models.metadata import NAME, NOTES, name_obstacle, notes_obstacle
 
-_HEIGHT, _NOTES_HEIGHT = 28, 110
+_HEIGHT, _NOTES_HEIGHT = 28, 76
 
 
 class ModelForm(QWidget):

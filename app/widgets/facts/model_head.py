@@ -56,7 +56,7 @@ class ModelHead(QWidget):
         self._name.setAccessibleName(f"Model: {name}")
         self._sentences.show_rows([("", sentence) for sentence in in_sentences(summary)])
         self._notes.show_rows([("", line) for line in notes_of(summary)])
-        self._notes.setVisible(bool(self._notes.rows()))
+        self._show_form(not self.form.isHidden())
 
     def set_obstacle(self, obstacle: str) -> None:
         """Say why name and notes can't be changed now, in a sentence; "": they can."""
@@ -81,8 +81,11 @@ class ModelHead(QWidget):
             self._edit.setFocus()
 
     def _show_form(self, is_shown: bool) -> None:
+        """Show the form in the place of the texts that it changes."""
         self.form.setVisible(is_shown)
-        self._edit.setVisible(not is_shown)
+        for part in (self._name, self._sentences, self._edit):
+            part.setVisible(not is_shown)
+        self._notes.setVisible(not is_shown and bool(self._notes.rows()))
 
     def sentences(self) -> list[str]:
         """Return the sentences."""
