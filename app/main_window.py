@@ -65,7 +65,7 @@ class MainWindow(QMainWindow):
         self.closing = Closing(session, self.commands)
         self.chips = ChipsPanel(session, self.commands)
         self.notices = NoticePanel(session, self.commands)
-        self.inspect = InspectPanel(session)
+        self.inspect = InspectPanel(session, self.commands)
         self.options = OptionsPanel(session)
         self.drawer = Drawer()
         self.learning = LearningPage(session, self.commands)
@@ -111,6 +111,7 @@ class MainWindow(QMainWindow):
         self.closing.close_now.connect(self._on_close_now)
         self.commands.options_wanted.connect(self._on_options_wanted)
         self.commands.inspect_wanted.connect(self._on_inspect_wanted)
+        self.commands.edit_wanted.connect(self._on_edit_wanted)
         self.drawer.closed.connect(self._on_drawer_closed)
         self.drawer.tabs.currentChanged.connect(self._on_tab_chosen)
         self._session.model_opened.connect(self._on_model_opened)
@@ -188,6 +189,11 @@ class MainWindow(QMainWindow):
     @Slot()
     def _on_inspect_wanted(self) -> None:
         self._toggle_drawer(_INSPECT, self.inspect)
+
+    @Slot()
+    def _on_edit_wanted(self) -> None:
+        self._choose_drawer(_INSPECT)
+        self.inspect.edit()
 
     @Slot()
     def _on_drawer_closed(self) -> None:

@@ -7,9 +7,9 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from distill_core.models.architectures import prior_row
 from distill_core.text import file_name, printable
-from distill_core.training.prior.words import perplexity_words, verdict_in_short
+from distill_core.training.prior.effort import Effort
+from distill_core.training.prior.knowledge import Knowledge, measured_in
 from distill_core.training.words import STARTS_AFRESH, moved_words
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 NO_MODEL_COMMAND = "distill train FOLDER -o MODEL.distill"
 _LONGEST_NAME = 40
+_MOST_SOUNDS = 10**9
 NO_MODEL_DETAIL = f"Try the demo, or make one from your sounds in the terminal: {NO_MODEL_COMMAND}"
 
 
@@ -90,39 +91,109 @@ def time_left_words(least: float, most: float) -> str:
     return f"{last} {name} left" if first == last else f"{first}–{last} {name} left"
 
 
-def size_line(config: PriorConfig, overrides: Mapping[str, Any]) -> str:
-    """Return the size of the prior to train, and its reason; `config` follows from the sounds."""
-    if not prior_row(config.architecture).is_transformer:
-        return f"Prior: {config.architecture}"
-    network = f"{counted(overrides.get('num_layers', config.num_layers), 'layer')}, "
-    network += f"{overrides.get('hidden_size', config.hidden_size)} wide"
-    if "hidden_size" in overrides or "num_layers" in overrides:
-        return f"Prior of your choice ({network})"
-    size = {128: "Small set: small prior", 256: "Middle-sized set: middle-sized prior"}
-    return f"{size.get(config.hidden_size, 'Large set: large prior')} ({network})"
+# Effort and time
+
+_EFFORTS = {Effort.QUICK: "Quick", Effort.NORMAL: "Normal", Effort.THOROUGH: "Thorough"}
+EFFORT_TIPS = {
+    Effort.QUICK: "For a first impression: a smaller network that gives up sooner.",
+    Effort.NORMAL: "What suits the number of your sounds.",
+    Effort.THOROUGH: "For the final model: a larger network, with more patience.",
+}
+TIME_LIMIT_TIP = "Training ends then, and keeps the best it has reached."
+
+
+def effort_line(effort: Effort, seconds: float | None) -> str:
+    """Return the name of an effort, with its likely duration where that is known."""
+    return _EFFORTS[effort] if seconds is None else f"{_EFFORTS[effort]} · {_rough_seconds(seconds)}"
+
+
+def _rough_seconds(seconds: float) -> str:
+    """Return a rough duration, also of less than a minute, so that short ones can be told apart."""
+    if seconds >= 55:
+        return rough_duration(max(60.0, seconds))
+    return f"about {10 * round(seconds / 10)} seconds" if seconds >= 10 else "a few seconds"
+
+
+def time_limit_words(minutes: float) -> str:
+    """Return a time limit as "15 minutes" or "2 hours", "none" for 0."""
+    if not minutes:
+        return "none"
+    if minutes > 60 and not minutes % 60:
+        return f"{minutes / 60:g} hours"
+    return "1 minute" if minutes == 1 else f"{minutes:g} minutes"
+
+
+# Model and sounds
+
+_SET_SIZES = {128: "A small set", 256: "A middle-sized set"}
+_KNOWS = {
+    Knowledge.UNTOLD: "Has learned your sounds ({0})",
+    Knowledge.NOTHING: "Knows only how common each code is ({0})",
+    Knowledge.BARELY: "Barely knows your sounds ({0})",
+    Knowledge.A_LITTLE: "Knows your sounds a little ({0})",
+    Knowledge.WELL: "Knows your sounds well ({0})",
+    Knowledge.VERY_WELL: "Knows your sounds very well ({0})",
+    Knowledge.BY_HEART: "Knows your sounds by heart ({0})",
+}
+KNOWS_NOTHING_YET = "Hasn't learned your sounds yet"
+_BY_AN_OLDER_MEASURE = "Has learned your sounds ({0}, by an older measure)"
+_HAS_LEARNED = "Has learned your sounds"
+_KNOWS_BY_HEART = "Knows your sounds by heart"
+_NEEDS_A_NEWER_ONE = "A newer Distill taught it your sounds"
+
+
+def out_of(perplexity: float, codes: int) -> str:
+    """Return a perplexity beside the number of codes: "9.2 of 128"."""
+    return f"{perplexity:.1f} of {codes:,}"
+
+
+def knows_line(summary: ModelSummary) -> str:
+    """Return how well a model knows its sounds, on its chip."""
+    if not summary.has_prior:
+        return KNOWS_NOTHING_YET
+    if not summary.prior_is_readable:
+        return _NEEDS_A_NEWER_ONE
+    return knows_of(summary.prior_metadata or {}, summary.codebook_size)
+
+
+def knows_of(facts: Mapping[str, Any], codes: int) -> str:
+    """Return how well a prior knows its sounds, by its facts as a file holds them; `codes` are those of a level."""
+    measured = measured_in(facts)
+    if measured.perplexity is None:
+        return _KNOWS_BY_HEART if measured.level is Knowledge.BY_HEART else _HAS_LEARNED
+    if measured.counts_padding and measured.level is Knowledge.UNTOLD:
+        return _BY_AN_OLDER_MEASURE.format(out_of(measured.perplexity, codes))
+    return _KNOWS[measured.level].format(out_of(measured.perplexity, codes))
+
+
+def sound_count(facts: Mapping[str, Any]) -> int:
+    """Return the number of sounds that a file tells of, 0 if it tells none."""
+    count = facts.get("dataset_file_count")
+    return count if type(count) is int and 0 < count < _MOST_SOUNDS else 0
+
+
+def made_from_line(summary: ModelSummary) -> str:
+    """Return what a model is made of: "48 kHz, made from 18 sounds"."""
+    rate, count = f"{summary.geometry.sample_rate / 1000:g} kHz", sound_count(summary.metadata)
+    return f"{rate}, made from {counted(count, 'sound')}" if count else rate
 
 
 def model_lines(summary: ModelSummary) -> list[str]:
-    """Return the lines of the model's card below the file's name."""
-    facts = f"{counted(summary.num_quantizers, 'level')} × {summary.codebook_size} codes · "
-    facts += f"{summary.geometry.sample_rate / 1000:g} kHz"
-    if not summary.has_prior:
-        return [facts, "Prior: none yet"]
-    if not summary.prior_is_readable:
-        return [facts, f"Prior: “{summary.prior_architecture}”, made by a newer Distill"]
-    return [facts, f"Prior: {_prior_in_short(summary)}"]
+    """Return the lines of the model's chip below its name."""
+    return [made_from_line(summary), knows_line(summary)]
 
 
-def _prior_in_short(summary: ModelSummary) -> str:
-    reached, verdict = summary.perplexity, verdict_in_short((summary.prior_metadata or {}).get("verdict"))
-    if reached is None:
-        return verdict or "yes"
-    return f"{perplexity_words(reached, counts_padding=summary.counts_padding)}{verdict and f', {verdict}'}"
+def size_line(config: PriorConfig) -> str:
+    """Return the size of a set of sounds, by the settings that follow from it without any choice."""
+    return _SET_SIZES.get(config.hidden_size, "A large set")
 
 
 def sounds_line(dataset: AudioDataset) -> str:
     """Return the line of the sounds' card below their name."""
     return f"{counted(len(dataset.files), 'sound')} · {duration(dataset.total_duration_s)}"
+
+
+NAMED = "Name and notes are saved in the model."
 
 
 def cleared_text(freed_bytes: int) -> str:
@@ -137,7 +208,7 @@ def cleared_text(freed_bytes: int) -> str:
 def unfinished_detail(run: UnfinishedRun) -> str:
     """Return the advice on a training that was never saved."""
     if run.is_older:
-        return "It can't be gone on with. Use Best takes its best prior, to be saved into the model."
+        return "It can't be gone on with. Use Best takes its best epoch, to be saved into the model."
     if run.has_ended:
         return "Use Best takes it, to be saved into the model."
     return f"Continue goes on with the sounds in {shown_sources(run.sounds)}."
@@ -151,13 +222,13 @@ def taking_place_words(run: UnfinishedRun, real_path: Path | None) -> str:
 
 
 PERPLEXITY_EXPLAINED = (
-    "Perplexity says among how many codes the prior still hesitates when it guesses the next one. "
-    "It is measured on sounds that are kept aside, so lower means that it has understood your sounds "
-    "better. Guessing blindly gives the number of codes; guessing by how often each code occurs, level by level, gives "
-    "the line marked “knows only how common each code is”.\n\n"
-    "A perplexity near 1 on few sounds is no triumph: below the dotted line the sounds are very predictable, or the "
-    "prior knows them by heart, and what it makes may be copies. So Distill compares the sounds kept aside with as "
-    "many of those that the prior trains on. The verdict is “memorizing” where it predicts the latter nearly without "
+    "A model writes sound as codes, a few at a time. Perplexity says among how many codes it still hesitates when it "
+    "guesses the next one. It is measured on sounds that are kept aside, so lower means that it knows your sounds "
+    "better. Guessing blindly gives the number of codes; knowing only how common each code is gives the line that says "
+    "so. “Knows your sounds well” means that of the doubt which that line leaves, at least a quarter is gone.\n\n"
+    "A perplexity near 1 on few sounds is no triumph: below the dotted line the sounds are very predictable, or it "
+    "knows them by heart, and what it makes may be copies. So Distill compares the sounds kept aside with as many of "
+    "those that it learns from. The verdict is “memorizing” where it predicts the latter nearly without "
     "a doubt and at least three times as well; “fitting” where it predicts them better than new sounds; “learning” "
     "where hardly better. Nothing can be told where too little is kept aside, or where that is nearly a copy of the "
     "rest.\n\n"

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         LoadedVQModel,
         load_model_v2,
         read_summary,
+        save_metadata,
         save_model_v2,
         save_prior_to_model,
     )
@@ -74,6 +75,7 @@ _HOMES = {
         "LoadedVQModel",
         "load_model_v2",
         "read_summary",
+        "save_metadata",
         "save_model_v2",
         "save_prior_to_model",
     ),
@@ -135,6 +137,7 @@ __all__ = [
     "read_summary",
     "restore_previous_version",
     "sample_codes",
+    "save_metadata",
     "save_model_v2",
     "save_prior_to_model",
     "scan",

@@ -73,7 +73,7 @@ def _file_actions(commands: Commands, runs: RunsList, window: QMainWindow) -> li
             "&Save Prior into Model",
             QKeySequence.StandardKey.Save,
             commands.saving.save,
-            "Put the trained prior into the open model file",
+            "Put what was learned into the open model file",
             "save",
         ),
         ActionSpec(
@@ -82,7 +82,7 @@ def _file_actions(commands: Commands, runs: RunsList, window: QMainWindow) -> li
             "Save a Copy &As…",
             "Ctrl+Shift+S",
             commands.saving.save_copy,
-            "Save a copy of the model with the trained prior",
+            "Save a copy of the model with what was learned",
         ),
         ActionSpec(
             ActionId.RESTORE,
@@ -91,6 +91,14 @@ def _file_actions(commands: Commands, runs: RunsList, window: QMainWindow) -> li
             None,
             commands.saving.restore,
             "Put the version before the last save back; the present one is kept in its place",
+        ),
+        ActionSpec(
+            ActionId.EDIT_MODEL,
+            "&File",
+            "Edit &Name and Notes",
+            None,
+            commands.edit_model,
+            "Change the model's name and the notes on it",
         ),
         ActionSpec(ActionId.SHOW_IN_FOLDER, "&File", "Show in &Folder", None, commands.show_in_folder),
         ActionSpec(ActionId.TRY_DEMO, "&File", "Try the &Demo", None, commands.try_demo),
@@ -109,9 +117,7 @@ def _file_actions(commands: Commands, runs: RunsList, window: QMainWindow) -> li
 
 def _training_actions(commands: Commands) -> list[ActionSpec]:
     return [
-        ActionSpec(
-            ActionId.TRAIN, "&Train", "&Train", "Ctrl+R", commands.train, "Train a prior on the sounds", "train"
-        ),
+        ActionSpec(ActionId.TRAIN, "&Train", "&Train", "Ctrl+R", commands.train, "Learn how the sounds go on", "train"),
         ActionSpec(
             ActionId.STOP,
             "&Train",
@@ -202,7 +208,7 @@ def _take_actions(commands: Commands) -> list[ActionSpec]:
             "&Generate",
             "Ctrl+G",
             takes.generate_or_cancel,
-            "Make a take: new sound from what the prior has learned; once more to cancel it",
+            "Make a take: new sound from what the model has learned; once more to cancel it",
         ),
         ActionSpec(
             ActionId.LISTEN_TO_BEST,

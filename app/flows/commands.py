@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,24 +23,26 @@ from app.session import Session
 from app.session.activity import Activity, Subject
 from app.session.available import KEEPING, ActionId, available
 from app.session.problems import Problem
-from app.words import PERPLEXITY_EXPLAINED, cleared_text, shown_name
+from app.words import NAMED, PERPLEXITY_EXPLAINED, cleared_text, shown_name
 
 if TYPE_CHECKING:
     from app.flows.prompts import Question
 
 _LOCKED_TEXT = "Stop training to change the model or the sounds."
-_SAVING_TEXT = "The prior is being saved. After that the model and the sounds can be changed."
+_SAVING_TEXT = "The model is being saved. After that the model and the sounds can be changed."
 
 
 class Commands(QObject):
     """The flows between a click and the Session.
 
-    Signals: `options_wanted()`, `inspect_wanted()` open or close that side of the drawer; `triggered(ActionId)` asks
-    for an action of the menus; `said(str)` is an event for the status bar.
+    Signals: `options_wanted()`, `inspect_wanted()` open or close that side of the drawer; `edit_wanted()` asks for the
+    form with the model's name and notes; `triggered(ActionId)` asks for an action of the menus; `said(str)` is an event
+    for the status bar.
     """
 
     options_wanted = Signal()
     inspect_wanted = Signal()
+    edit_wanted = Signal()
     triggered = Signal(object)
     said = Signal(str)
 
@@ -59,6 +61,7 @@ class Commands(QObject):
         session.player.unavailable.connect(self.said)
         session.demo_copied.connect(self._on_demo_copied)
         session.cache_cleared.connect(self._on_cache_cleared)
+        session.named.connect(self._on_named)
         session.failed.connect(self._on_failed)
 
     def can(self, action: ActionId) -> bool:
@@ -182,6 +185,17 @@ class Commands(QObject):
         """Show the facts of the model."""
         self.inspect_wanted.emit()
 
+    def edit_model(self) -> None:
+        """Show the form with the model's name and notes."""
+        if self.can(ActionId.EDIT_MODEL):
+            self.edit_wanted.emit()
+
+    @Slot(dict)
+    def name_model(self, changes: Mapping[str, str]) -> None:
+        """Save another name, other notes or both into the model."""
+        if self.can(ActionId.EDIT_MODEL):
+            self._session.name_model(changes)
+
     def explain_perplexity(self) -> None:
         """Explain the curve."""
         self.ask(questions.plain("perplexityDialog", "What is perplexity?", PERPLEXITY_EXPLAINED), str)
@@ -223,6 +237,10 @@ class Commands(QObject):
         """Remove the codes kept on disk, and say how much space that freed."""
         if self.can(ActionId.CLEAR_CACHE):
             self._session.clear_cache()
+
+    @Slot(object)
+    def _on_named(self, summary: object) -> None:
+        self.said.emit(NAMED)
 
     @Slot(object)
     def _on_cache_cleared(self, freed_bytes: int) -> None:

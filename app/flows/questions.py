@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from app.flows.prompts import Choice, Question
+from app.presentation.comparing import compared, kept_words, objection
 from app.session.problems import Problem
 from app.session.state import TrainingState
-from app.words import counted, shown_name
-from distill_core.training.prior.words import SAVING_REPLACES, compared_words, has_prior_words, known_perplexity
+from app.words import counted, knows_line, shown_name, sound_count
+from distill_core.training.prior.words import has_prior_words
 
 if TYPE_CHECKING:
     from distill_core.models.summary import ModelSummary
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from distill_core.training.run_folder.facts import ListedRun
 
 CANCEL = Choice("cancel", "Cancel", "reject")
+_PREVIOUS_HAS_NONE = "The previous one hasn't learned your sounds yet. "
 _CLOSE = Choice("close", "Close", "reject")
 
 
@@ -38,22 +40,20 @@ def _date(text: object) -> str | None:
 
 def _known_facts(summary: ModelSummary) -> str:
     metadata = summary.prior_metadata or {}
-    count = metadata.get("dataset_file_count")
+    count = sound_count(metadata)
     facts = [
-        known_perplexity(summary).capitalize(),
-        counted(count, "sound") if isinstance(count, int) else None,
+        knows_line(summary),
+        counted(count, "sound") if count else None,
         _date(metadata.get("training_date")),
     ]
-    known = ", ".join(fact for fact in facts if fact)
-    return f"{known}. " if known else ""
+    return f"{', '.join(fact for fact in facts if fact)}. "
 
 
-def replace_prior(summary: ModelSummary, trained: TrainedPrior, objection: str) -> Question:
-    """Ask before a prior in the file is replaced by the new one; `objection` says why it should not be."""
-    if objection:
-        return _save_worse(summary, trained, objection)
-    newer = "" if summary.prior_is_readable else "It was made by a newer Distill."
-    about = [_known_facts(summary).strip(), newer, compared_words(summary, trained), SAVING_REPLACES]
+def replace_prior(summary: ModelSummary, trained: TrainedPrior) -> Question:
+    """Ask before a prior in the file is replaced by the new one; a worse one is marked."""
+    if trained.objection(summary):
+        return _save_worse(summary, trained)
+    about = [_known_facts(summary).strip(), compared(summary, trained), kept_words(summary.path)]
     return Question(
         "replacePriorQuestion",
         has_prior_words(shown_name(summary.path)),
@@ -64,13 +64,11 @@ def replace_prior(summary: ModelSummary, trained: TrainedPrior, objection: str) 
     )
 
 
-def _save_worse(summary: ModelSummary, trained: TrainedPrior, objection: str) -> Question:
-    # The other objection has the values itself.
-    values = compared_words(summary, trained) if trained.is_no_better_than_guessing else ""
+def _save_worse(summary: ModelSummary, trained: TrainedPrior) -> Question:
     return Question(
         "worsePriorQuestion",
-        f"Replace the prior in “{shown_name(summary.path)}” with this one?",
-        f"{objection} {values}".strip(),
+        f"Replace the prior in “{shown_name(summary.path)}” with a worse one?",
+        f"{objection(summary, trained)} {kept_words(summary.path)}",
         (Choice("copy", "Save a Copy…"), Choice("replace", "Save Anyway", "destroy"), CANCEL),
         default="copy",
         escape="cancel",
@@ -79,8 +77,7 @@ def _save_worse(summary: ModelSummary, trained: TrainedPrior, objection: str) ->
 
 def restore_previous(model: Path, previous: ModelSummary) -> Question:
     """Ask before a model and the version before it change places."""
-    facts = _known_facts(previous) if previous.has_prior else ""
-    held = f"It holds a prior. {facts}" if previous.has_prior else "It holds no prior. "
+    held = f"The previous one: {_known_facts(previous)}" if previous.has_prior else _PREVIOUS_HAS_NONE
     return Question(
         "restoreQuestion",
         f"Restore the previous version of “{shown_name(model)}”?",
@@ -153,7 +150,7 @@ def quit_while_training(training: TrainingState) -> Question:
         choices: tuple[Choice, ...] = (Choice("discard", "Quit Without Saving", "destroy"),)
     else:
         text = f"Epoch {last.epoch} of {last.total_epochs}. "
-        text += f"The prior of epoch {kept.epoch} (perplexity {kept.val_perplexity:,.2f}) is not saved."
+        text += f"What it has learned by epoch {kept.epoch} ({kept.val_perplexity:.1f}) is not saved."
         text += " Distill offers to go on with it when you open the model again." if training.is_kept else ""
         choices = (Choice("save", "Save and Quit"), Choice("discard", "Quit Without Saving", "destroy"))
     keep = Choice("cancel", "Keep Training", "reject")

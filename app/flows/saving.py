@@ -61,7 +61,7 @@ class Saving(QObject):
 
     def save(self, then: Callable[[], None] | None = None) -> None:
         """Save into the model; ask first if that has a prior."""
-        state, opened, trained = self._session.state, self._session.state.open, self._session.state.training.trained
+        opened, trained = self._session.state.open, self._session.state.training.trained
         if opened.model is None or trained is None or not self._can(ActionId.SAVE_PRIOR):
             return
         if opened.obstacle is not None and opened.obstacle.is_read_only:
@@ -77,7 +77,7 @@ class Saving(QObject):
             elif answer == "copy":
                 self.save_copy(then)
 
-        self._ask(questions.replace_prior(opened.model, trained, state.objection), on_answer)
+        self._ask(questions.replace_prior(opened.model, trained), on_answer)
 
     def save_copy(self, then: Callable[[], None] | None = None) -> None:
         """Ask for a place, then save a copy of the model with the new prior there."""
@@ -111,7 +111,6 @@ class Saving(QObject):
         trained = self._session.state.training.trained
         if trained is None or not self._can(ActionId.SAVE_PRIOR):
             return
-        objection = trained.objection(now)
 
         def on_answer(answer: str) -> None:
             if answer == "replace":
@@ -119,8 +118,8 @@ class Saving(QObject):
             elif answer == "copy":
                 self.save_copy()
 
-        if objection:
-            self._ask(questions.replace_prior(now, trained, objection), on_answer)
+        if trained.objection(now):
+            self._ask(questions.replace_prior(now, trained), on_answer)
         else:
             on_answer("replace")
 

@@ -7,7 +7,9 @@ from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
 from app.session import Session
 from app.session.state import State
-from app.widgets.settings.form import SettingsForm
+from app.widgets.settings.options_form import OptionsForm
+
+_EXPERT = "expert"
 
 
 class OptionsPanel(QWidget):
@@ -19,7 +21,8 @@ class OptionsPanel(QWidget):
         self.setAccessibleName("Options")
         self.setAutoFillBackground(True)  # one ground for all of the tab
         self._session = session
-        self.form = SettingsForm(session.state.options.auto)
+        self.form = OptionsForm(session.state.options.auto)
+        self.form.set_expert(session.settings.is_unfolded(_EXPERT))
         area = QScrollArea()
         area.setWidgetResizable(True)
         area.setFrameShape(QScrollArea.Shape.NoFrame)
@@ -28,6 +31,7 @@ class OptionsPanel(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(area)
         self.form.changed.connect(self._on_changed)
+        self.form.expert_turned.connect(self._on_expert_turned)
         session.state_changed.connect(self._on_state)
 
     @Slot()
@@ -38,3 +42,9 @@ class OptionsPanel(QWidget):
     def _on_state(self, state: State) -> None:
         self.form.set_locked(state.is_training)
         self.form.set_defaults(state.options.auto)
+        if not state.is_training:
+            self.form.set_seconds(self._session.estimate_efforts())
+
+    @Slot(bool)
+    def _on_expert_turned(self, is_open: bool) -> None:
+        self._session.settings.set_unfolded(_EXPERT, is_open)

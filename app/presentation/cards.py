@@ -53,7 +53,7 @@ def sounds_progress(progress: JobProgress) -> CardLook | None:
 
 def _filled(state: State, dataset: AudioDataset) -> CardLook:
     skipped = [f"{words.counted(len(dataset.skipped), 'file')} skipped"] if dataset.skipped else []
-    size = [] if state.open.model is None else [words.size_line(state.options.auto, state.options.overrides)]
+    size = [] if state.open.model is None or state.options.unasked is None else [words.size_line(state.options.unasked)]
     passed_over = [str(dataset.passed_over)] if dataset.passed_over else []
     lines = (words.sounds_line(dataset), *skipped, *passed_over, *size)
     return CardLook("filled", printable(dataset.name, LONGEST_NAME), lines, button="Choose Others…")

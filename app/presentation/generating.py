@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 GENERATE, CANCEL = "♪ Generate", "Cancel"
 START_WORDS = {PromptMode.CONTINUE: "Continue", PromptMode.VARY: "Vary"}
-_SAMPLE_TIP = "Make a take: new sound from what the prior has learned"
+_SAMPLE_TIP = "Make a take: new sound from what the model has learned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +59,10 @@ def reason(state: State) -> str:
     if prior_settings(state) is not None:
         return ""
     if model is None:
-        return "Takes are made by a model with a prior: open one, or train one."
+        return "Takes are made by a model that has learned sounds: open one, or train one."
     if model.has_prior:
-        return "The prior in this model was made by a newer Distill: update Distill to hear it."
-    return "This model has no prior yet: train one to hear it."
+        return "A newer Distill taught this model its sounds: update Distill to hear it."
+    return "This model hasn't learned your sounds yet: train it to hear it."
 
 
 def has_choices(state: State) -> bool:
@@ -74,7 +74,7 @@ def end_tip(state: State) -> str:
     """Return the tooltip of the box for one sound: what it does, or why it can't be had."""
     if prior_settings(state) is None or can_end(state):
         return "The take ends where its first sound ends"
-    return "This prior has learned silence and no endings: train again with frames for clean ones"
+    return "This model has learned silence and no endings: train it again for clean ones"
 
 
 def start(state: State) -> StartLook:
@@ -83,7 +83,7 @@ def start(state: State) -> StartLook:
     if prior_settings(state) is None:
         return StartLook("Start from: nothing", is_enabled=False, tip=reason(state))
     if not can_start(state):
-        tip = "This prior makes each second by itself, so it can't start from a sound. Train one with frames for that."
+        tip = "This model makes each second by itself, so it can't start from a sound. Train it again for that."
         return StartLook("Start from: nothing", is_enabled=False, tip=tip)
     if options.start is None:
         return StartLook("Start from: nothing", is_enabled=True, tip="Drop a sound here to continue or to vary it")

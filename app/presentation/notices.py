@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app import words
+from app.presentation.outcome import kept_when_stopped, unsaved_detail, warning_text
 from app.session.available import ActionId, available
 from app.session.problems import Problem
 from app.session.state import State, TrainingState
 from app.theme import BannerKind
 from distill_core.models.codec_health import POOR_CODEC, codec_health
-from distill_core.training.prior.words import kept_when_stopped, unsaved_detail
 from distill_core.training.words import unfinished_words
 
 if TYPE_CHECKING:
@@ -42,21 +42,21 @@ class Notice:
 
 def warning(state: State) -> Notice | None:
     """Return the warning about the running training, or about a codec before one; None without either."""
-    kept, is_hidden = state.training.kept_epoch, state.training.hides_warning
-    if state.is_memorizing and kept is not None and not is_hidden:
-        return _of_memorizing(state, kept)
-    if state.warning and not is_hidden:
-        title = "The prior finds these sounds easy to predict."
-        return Notice("warning", title, state.warning, ((EXPLAIN, "Explain"),))
-    return _of_poor_codec(state.open.model) if _may_train_first(state) else None
+    kept, last = state.training.kept_epoch, state.training.last
+    if last is None or not state.warning:
+        return _of_poor_codec(state.open.model) if _may_train_first(state) else None
+    if state.training.hides_warning:
+        return None
+    if state.is_memorizing and kept is not None:
+        return _of_memorizing(last, kept)
+    return Notice("warning", "These sounds are easy to predict.", warning_text(last), ((EXPLAIN, "Explain"),))
 
 
-def _of_memorizing(state: State, kept: PriorEpochMetrics) -> Notice:
-    last = state.training.last
-    since = last.memorizing_from if last is not None else 0
+def _of_memorizing(last: PriorEpochMetrics, kept: PriorEpochMetrics) -> Notice:
+    since = last.memorizing_from
     title = f"Memorizing since epoch {since}." if since else "Memorizing."
     stop = f"Stop, Keep Epoch {kept.epoch} (Before It)" if kept.epoch < since else f"Stop, Keep Epoch {kept.epoch}"
-    detail = f"{state.warning} {kept_when_stopped(kept)}"
+    detail = f"{warning_text(last)} {kept_when_stopped(kept)}"
     return Notice("warning", title, detail, ((STOP, stop), (GO_ON, "Go On")), STOP)
 
 
@@ -111,8 +111,8 @@ def _of_unsaved(state: State, model: ModelSummary, trained: TrainedPrior) -> Not
     keep = tuple((action.value, text) for action, text in KEEP_TEXTS.items() if action in can_keep)
     return Notice(
         "info",
-        "Prior trained – not saved yet.",
-        f"{older} {unsaved_detail(trained)}".strip(),
+        "Trained – not saved yet.",
+        f"{older} {unsaved_detail(trained, model)}".strip(),
         ((SAVE, f"Save into {words.shown_name(model.path)}"), *keep),
         SAVE,
     )

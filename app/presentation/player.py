@@ -7,7 +7,7 @@ from app.session.state import State
 from app.session.tasks.hearing import SourceKey
 
 ORIGINAL_TIP = "The sound as it is in its file (Ctrl+M)"
-MODEL_TIP = "The sound through the model and back: the most that a prior of this model can come to (Ctrl+M)"
+MODEL_TIP = "The sound through the model and back: the best that it can come to by itself (Ctrl+M)"
 _ONLY_SOURCES = "This compares source sounds with what the model makes of them. Play one on the Sounds page."
 _NEEDS_MODEL = "Open a model to hear what it makes of this sound."
 

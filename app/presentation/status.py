@@ -6,32 +6,32 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.presentation.outcome import finished_text
 from app.session.activity import Activity
 from app.session.estimate import seconds_of, time_left
 from app.session.state import State, TrainingState
 from app.words import clock, counted, rough_duration, shown_name, shown_sources, time_left_words
 from distill_core.events import Phase
-from distill_core.training.prior.words import finished_text
-from distill_core.training.words import nothing_to_save, one_sound_words, phase_words
+from distill_core.training.words import nothing_to_save, phase_words
 
 if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
     from distill_core.events import JobProgress
 
 
-def estimate_words(seconds: float | None) -> str:
-    """Return the end of the sentence: the likely duration of training on this computer, if it is known."""
-    if seconds is None:
-        return ". The first epoch will show how long it takes."
-    return f", {rough_duration(seconds)} on this computer."
+_READY = "Ready. {sounds}. The first epoch will show how long it takes."
+_READY_FOR = "Ready. {sounds}, {duration} on this computer."
+_ONE_SOUND = "One sound only: its end is kept aside, so it can be judged less surely."
 
 
 def ready_text(dataset: AudioDataset, estimate_s: float | None) -> str:
     """Return the sentence beside the Train button once model and sounds are open."""
-    text = f"Ready. {counted(len(dataset.files), 'sound')}{estimate_words(estimate_s)}"
-    if len(dataset.files) == 1:
-        text += f" {one_sound_words('perplexity')}"
-    return f"{text} {dataset.sameness}".strip()
+    sounds = counted(len(dataset.files), "sound")
+    ready = _READY.format(sounds=sounds)
+    if estimate_s is not None:
+        ready = _READY_FOR.format(sounds=sounds, duration=rough_duration(estimate_s))
+    more = _ONE_SOUND if len(dataset.files) == 1 else dataset.sameness
+    return f"{ready} {more}".strip()
 
 
 def idle_text(state: State, estimate_s: float | None) -> str:
@@ -41,8 +41,8 @@ def idle_text(state: State, estimate_s: float | None) -> str:
         return "One of the options cannot be used; it is marked under Options."
     if trained is not None and trained.prior is None:
         return nothing_to_save(trained.ended)
-    if trained is not None:
-        return finished_text(trained)
+    if trained is not None and state.open.model is not None:
+        return finished_text(trained, state.open.model)
     if state.open.model is None and state.open.dataset is None:
         return "Drop a Distill model and sounds to begin."
     if state.open.dataset is None:

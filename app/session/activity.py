@@ -43,6 +43,7 @@ class Subject(Enum):
     SOUNDS = "sounds"
     TRAINING = "training"
     SAVING = "saving"
+    NAMING = "naming"
     VERSIONS = "versions"
     RUNS = "runs"
     WEIGHTS = "weights"

@@ -23,6 +23,7 @@ class ActionId(StrEnum):
     SAVE_PRIOR = "savePriorAction"
     SAVE_COPY = "saveCopyAction"
     RESTORE = "restoreAction"
+    EDIT_MODEL = "editModelAction"
     CONTINUE = "continueAction"
     USE_BEST = "useBestAction"
     DISCARD = "discardAction"
@@ -103,6 +104,8 @@ def _when_idle(state: State) -> set[ActionId]:
         actions.add(ActionId.TRAIN_FURTHER)
     if state.open.has_previous:
         actions.add(ActionId.RESTORE)
+    if state.open.model is not None and state.open.obstacle is None and not state.training.is_choosing:
+        actions.add(ActionId.EDIT_MODEL)
     if state.open.unfinished is not None:
         actions |= {ActionId.USE_BEST, ActionId.DISCARD}
         if state.open.unfinished.can_go_on:

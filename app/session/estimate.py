@@ -56,8 +56,9 @@ def epoch_work(model: ModelSummary, dataset: AudioDataset, config: PriorConfig) 
 
 
 def training_seconds(model: ModelSummary, dataset: AudioDataset, config: PriorConfig, speed: float) -> float:
-    """Return the duration of all epochs in seconds, at a speed in work per second."""
-    return config.max_epochs * epoch_work(model, dataset, config) / speed
+    """Return the duration of all epochs in seconds, at a speed in work per second; at most that of the time limit."""
+    seconds = config.max_epochs * epoch_work(model, dataset, config) / speed
+    return min(seconds, 60 * config.time_limit_min) if config.time_limit_min else seconds
 
 
 def speed_of(epochs: Sequence[PriorEpochMetrics], work: float) -> float | None:

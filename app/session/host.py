@@ -16,7 +16,7 @@ from app.session.state import State
 from app.session.task import Task
 from distill_core.events import Stopped
 
-_PRECIOUS = (Subject.TRAINING, Subject.SAVING)
+_PRECIOUS = (Subject.TRAINING, Subject.SAVING, Subject.NAMING)
 _GIVEN_UP_BY_STOP = (Subject.TAKE, Subject.HEARING)
 
 

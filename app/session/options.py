@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from app.session.estimate import likely_config
 from distill_core.errors import ConfigError
 from distill_core.training.prior.config import PriorConfig
+from distill_core.training.prior.effort import Effort
 
 if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
@@ -20,27 +21,32 @@ class Options:
     """The choices of a person, and the settings that follow.
 
     `overrides` are the choices that can be read; `is_valid` says whether training can start with them. `auto` has the
-    settings without any choice, `config` has them with all choices; `config` is None until a model and sounds are open,
-    or if the choices are not possible.
+    settings without any choice but the effort, `unasked` without that one too, `config` has them with all choices, and
+    `efforts` has those of each effort with all other choices. `unasked` is None until a model and sounds are open;
+    until then, or if the choices are not possible, `config` is None and `efforts` is empty.
     """
 
     overrides: Mapping[str, Any] = field(default_factory=dict)
     is_valid: bool = True
     auto: PriorConfig = PriorConfig()  # noqa: RUF009 - frozen
+    unasked: PriorConfig | None = None
     config: PriorConfig | None = None
+    efforts: Mapping[Effort, PriorConfig] = field(default_factory=dict)
 
     def following(self, model: ModelSummary | None, dataset: AudioDataset | None) -> Options:
         """Return the same choices with the settings that follow from a model and sounds."""
         if model is None or dataset is None:
             return self
-        chosen = {name: value for name, value in self.overrides.items() if name == "architecture"}
+        unasked = likely_config(model, dataset, {})
+        chosen = {name: value for name, value in self.overrides.items() if name in ("architecture", "effort")}
         try:
             # "auto" keeps the default architecture, or the chosen one would count as left alone.
             auto = replace(likely_config(model, dataset, chosen), architecture=PriorConfig().architecture)
         except ConfigError:
-            return replace(self, config=None)
+            return replace(self, unasked=unasked, config=None, efforts={})
         try:
             config = likely_config(model, dataset, self.overrides)
+            efforts = {each: likely_config(model, dataset, {**self.overrides, "effort": each.value}) for each in Effort}
         except ConfigError:
-            config = None
-        return replace(self, auto=auto, config=config)
+            config, efforts = None, {}
+        return replace(self, auto=auto, unasked=unasked, config=config, efforts=efforts)

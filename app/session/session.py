@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from app.session.problems import Problem
     from distill_core.audio.dataset import AudioDataset, AudioFile
     from distill_core.models.summary import ModelSummary
+    from distill_core.training.prior.config import PriorConfig
+    from distill_core.training.prior.effort import Effort
     from distill_core.training.prior.events import Keep
     from distill_core.training.prior.trained import TrainedPrior
 
@@ -143,9 +145,17 @@ class Session(TakeHost):
 
     def estimate_seconds(self) -> float | None:
         """Return the likely duration of training in seconds, at the last one's speed; None if that is not known."""
-        opened, config = self._state.open, self._state.options.config
-        speed = self.settings.training_speed()
-        if speed is None or config is None or opened.model is None or opened.dataset is None:
+        config = self._state.options.config
+        return None if config is None else self._seconds_of(config)
+
+    def estimate_efforts(self) -> dict[Effort, float]:
+        """Return the likely duration of training with each effort in seconds; without those that are not known."""
+        seconds = {effort: self._seconds_of(config) for effort, config in self._state.options.efforts.items()}
+        return {effort: known for effort, known in seconds.items() if known is not None}
+
+    def _seconds_of(self, config: PriorConfig) -> float | None:
+        opened, speed = self._state.open, self.settings.training_speed()
+        if speed is None or opened.model is None or opened.dataset is None:
             return None
         return training_seconds(opened.model, opened.dataset, config, speed)
 
@@ -195,6 +205,10 @@ class Session(TakeHost):
         """Save the trained prior into the model or a copy, `though_changed` even if another program wrote the model."""
         model, trained = self._require_trained()
         self.do(saving.saving(model, trained, output, though_changed=though_changed))
+
+    def name_model(self, changes: Mapping[str, str]) -> None:
+        """Save another name, other notes or both into the open model; the keys are those of its metadata."""
+        self.do(saving.naming(self._require_model(), changes))
 
     def reread_model(self) -> None:
         """Read the open model's facts from disk again."""

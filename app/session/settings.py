@@ -116,6 +116,14 @@ class Settings:
         """Remember whether the player begins again at the end."""
         self._store.setValue("player/loop", "on" if is_loop else "off")
 
+    def is_unfolded(self, name: str) -> bool:
+        """Return whether a fold of the window was left open; it is closed at first."""
+        return self._text(f"unfolded/{name}") == "yes"
+
+    def set_unfolded(self, name: str, is_open: bool) -> None:
+        """Remember whether a fold of the window is open."""
+        self._store.setValue(f"unfolded/{name}", "yes" if is_open else "no")
+
     def sync(self) -> None:
         """Write pending changes into the file."""
         self._store.sync()

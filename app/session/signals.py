@@ -18,6 +18,7 @@ SignalName: TypeAlias = Literal[
     "training_given_up",
     "saved",
     "backed_up",
+    "named",
     "previous_found",
     "restored",
     "reread",
@@ -58,6 +59,7 @@ class SessionSignals(QObject):
     training_given_up = Signal(str)  # the id of its run, "" if there was none
     saved = Signal(object)  # Path
     backed_up = Signal(object)  # Path
+    named = Signal(object)  # ModelSummary, of a model with another name or other notes
     previous_found = Signal(object)  # ModelSummary of the version before the last save
     restored = Signal(object)  # Path
     reread = Signal(object)  # ModelSummary

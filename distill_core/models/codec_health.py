@@ -18,7 +18,7 @@ from distill_core.models.value_reader import known_number
 if TYPE_CHECKING:
     from distill_core.models.summary import ModelSummary
 
-POOR_CODEC = "This model hears sound poorly, and a prior can sound no better."
+POOR_CODEC = "This model hears sound poorly, and what it makes can sound no better."
 ADVICE = "Train the model longer, or on more sounds."
 # A v2 model that sounds as it should uses 50 % of its first level's entries and 10 % of its last one's.
 _HARDLY_USED = 0.08
@@ -132,7 +132,7 @@ class CodecHealth:
         return " ".join([*self.faults, ADVICE]) if self.faults else ""
 
 
-def _named(levels: Sequence[LevelHealth]) -> str:
+def named_levels(levels: Sequence[LevelHealth]) -> str:
     """Return "Level 3", "Levels 3 and 5", or "Levels 1, 2 and 7 more"."""
     names = [str(level.level) for level in levels]
     if len(names) == 1:
@@ -147,7 +147,7 @@ def _dead_words(levels: Sequence[LevelHealth]) -> str:
         return ""
     nearly = "" if all(level.used == 1 for level in levels) else "nearly "
     be, say = ("is", "it {}always says") if len(levels) == 1 else ("are", "each {}always says")
-    return f"{_named(levels)} {be} dead: {say.format(nearly)} the same."
+    return f"{named_levels(levels)} {be} dead: {say.format(nearly)} the same."
 
 
 def _hardly_used_words(levels: Sequence[LevelHealth]) -> str:
@@ -155,8 +155,8 @@ def _hardly_used_words(levels: Sequence[LevelHealth]) -> str:
         return ""
     most, size = max(level.used or 0 for level in levels), levels[0].codebook_size
     if len(levels) == 1:
-        return f"{_named(levels)} is hardly used: {most:,} of its {size:,} entries."
-    return f"{_named(levels)} are hardly used: at most {most:,} of their {size:,} entries."
+        return f"{named_levels(levels)} is hardly used: {most:,} of its {size:,} entries."
+    return f"{named_levels(levels)} are hardly used: at most {most:,} of their {size:,} entries."
 
 
 def _use_words(health: CodecHealth) -> str:

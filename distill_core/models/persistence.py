@@ -24,6 +24,7 @@ from distill_core.memory import memory_in_words
 from distill_core.models import schema
 from distill_core.models.architectures import NAMELESS, codec_of, naming_codec
 from distill_core.models.codec import Codec, codec_digest
+from distill_core.models.metadata import check_changes, with_changes
 from distill_core.models.model_file import WEIGHT_KEYS, check_facts, read_checked, read_mapped, summary_of_file
 from distill_core.models.previous_version import naming_previous_version
 from distill_core.models.prior import Prior
@@ -214,6 +215,31 @@ def save_prior_to_model(
             "prior_config": _settings_of(prior_model, prior_config),
             "prior_metadata": dict(prior_metadata),
         }
+        return write_archive(target, values, partial(read_mapped, build=WEIGHT_KEYS), opened)
+
+
+def save_metadata(model_path: str | Path, changes: Mapping[str, str], *, expected: FileStamp | None = None) -> Path:
+    """Give a model file another `name`, another `description` (its notes) or both, and return the real path.
+
+    All other keys and all tensors stay as they are. The file before is kept under its name with .bak added.
+
+    Raises:
+        ConfigError: a text that cannot be; nothing was changed.
+        ModelFileError: the model file cannot be opened.
+        ChangedOnDiskError: it changed since `expected`, or meanwhile; it is as the other program left it.
+        SaveError: it could not be written, or would not open again; it is unchanged.
+        ValueError: another key.
+    """
+    check_changes(changes)
+    model_path = Path(model_path)
+    with (
+        saving_into(model_path) as target,
+        open_archive(model_path, check_facts) as opened,
+        _changes_in_words(opened),
+    ):
+        _check_goes_with(opened, None, expected)
+        values = opened.values if opened.is_native else opened.build(opened.values)
+        values |= {"metadata": with_changes(values["metadata"], changes)}
         return write_archive(target, values, partial(read_mapped, build=WEIGHT_KEYS), opened)
 
 

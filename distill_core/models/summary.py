@@ -17,10 +17,13 @@ from distill_core.files.archive import FileStamp
 from distill_core.files.tensor_facts import TensorFacts
 from distill_core.models import schema
 from distill_core.models.architectures import NAMELESS, NAMELESS_CODEC, codec_name, codec_of, codec_words
+from distill_core.models.metadata import NOTES
 from distill_core.models.value_reader import known_number
 
 # The codes under a prior's perplexity: 2 leaves padding out. Older files have no such mark.
 MEASURE = 2
+# A key of `training_config` that each Distill of ours has written into a codec's file, and the ancestor never.
+OUR_MARK = "mean_frame_l1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,17 @@ class ModelSummary:
     def opens_in_the_ancestor(self) -> bool:
         """Whether the program that the format comes from opens the file: its own codec, and its own prior or none."""
         return codec_name(self.vqvae_config) == NAMELESS_CODEC and self.prior_architecture in ("", NAMELESS)
+
+    @property
+    def comes_from_the_ancestor(self) -> bool:
+        """Whether the program that the format comes from made the codec, and opens the file still."""
+        return self.opens_in_the_ancestor and OUR_MARK not in self.training_config
+
+    @property
+    def notes(self) -> str:
+        """The notes on the model, "" if the file has none."""
+        notes = self.metadata.get(NOTES)
+        return notes if isinstance(notes, str) else ""
 
     @property
     def codebook_size(self) -> int:

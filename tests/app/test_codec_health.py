@@ -93,7 +93,10 @@ def test_each_level_has_its_tooltip_and_all_are_read_out(view: InspectView, refe
     assert picture.tip_at(0).startswith("Bar: ")
 
 
-def test_the_verdict_stands_above_the_picture(view: InspectView, reference: ModelSummary) -> None:
+def test_the_verdict_stands_above_the_picture_and_its_numbers_in_the_fold(
+    view: InspectView, reference: ModelSummary
+) -> None:
+    view.set_details(True)
     levels = [(0.53, 16.9), (1 / 64, 1.0), (0.06, 2.7)]
     view.show_model(with_levels(reference, *levels, best_val_l1=0.612, mean_frame_l1=0.352))
     verdicts = [
@@ -105,7 +108,9 @@ def test_the_verdict_stands_above_the_picture(view: InspectView, reference: Mode
     assert [label.text() for label in view.findChildren(FactLabel) if label.text() in verdicts] == verdicts
     assert dict(view.facts())["Health of the codec"][:3] == [("", verdict) for verdict in verdicts]
     assert "  Level 2: 2% in use, perplexity 1.0\n" in view.as_text()
-    above = next(label for label in view.findChildren(FactLabel) if label.text() == verdicts[-1])
+    shown = ["Level 2 tells nothing.", "Level 3 is hardly used."]
+    assert [label.text() for label in view.findChildren(FactLabel) if label.text() in shown] == shown
+    above = next(label for label in view.findChildren(FactLabel) if label.text() == shown[-1])
     assert above.mapTo(view, QPoint(0, above.height())).y() <= picture_of(view).mapTo(view, QPoint()).y()
 
 

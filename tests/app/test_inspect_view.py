@@ -19,6 +19,8 @@ from app.widgets.facts import stranger_values
 from app.widgets.facts.fact_list import FactLabel
 from app.widgets.facts.inspect_view import InspectView
 from app.widgets.facts.model_facts import HEALTH_TITLE, NO_MODEL, NO_PRIOR, describe, saved_curve
+from app.widgets.facts.model_form import ModelForm
+from app.widgets.facts.sentences import in_sentences, notes_of
 from app.widgets.plot.plot import PerplexityPlot
 from distill_core import read_summary
 from distill_core.models.summary import ModelSummary
@@ -100,6 +102,79 @@ def curve_of(view: InspectView) -> PerplexityPlot:
     curve = view.findChild(PerplexityPlot)
     assert isinstance(curve, PerplexityPlot)
     return curve
+
+
+# The sentences
+
+
+LEARNED = {"measure": 2, "final_perplexity": 4.4, "unigram_perplexity": 21.3}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "sentence"),
+    [
+        (LEARNED | {"verdict": "learning"}, "It knows them well and does not copy them."),
+        (LEARNED | {"verdict": "fitting"}, "It knows them well, and those it learned from better than new ones."),
+        (LEARNED, "It knows them well."),
+        (LEARNED | {"final_perplexity": 1.9, "verdict": "learning"}, "It knows them very well and does not copy them."),
+        (LEARNED | {"final_perplexity": 15.0, "verdict": "learning"}, "It knows them a little and does not copy them."),
+        (LEARNED | {"final_perplexity": 20.0, "verdict": "learning"}, "It barely knows them."),
+        (LEARNED | {"final_perplexity": 30.0}, "It knows no more of them than how common each code is."),
+        (LEARNED | {"verdict": "memorizing"}, "It knows them by heart: what it makes may be copies."),
+        (
+            LEARNED | {"verdict": "cant_tell"},
+            "It has learned them; too little sound was kept aside to tell how well.",
+        ),
+        (
+            LEARNED | {"verdict": "siblings"},
+            "It has learned them; the sounds kept aside are near-copies of the others, so nobody can tell how well.",
+        ),
+        ({"final_perplexity": 8.2}, "It has learned them; an older Distill measured how well, in another way."),
+        ({"measure": 2}, "It has learned them; the file doesn't tell how well."),
+        ({"measure": 2, "final_perplexity": 0.0}, "It has learned them; the file doesn't tell how well."),
+    ],
+)
+def test_how_well_it_knows_its_sounds(reference: ModelSummary, metadata: dict[str, Any], sentence: str) -> None:
+    assert in_sentences(with_metadata(reference, **metadata))[1] == sentence
+
+
+def test_a_model_that_has_learned_nothing_yet_and_one_of_a_newer_distill(
+    tiny_model: Path, reference: ModelSummary
+) -> None:
+    assert in_sentences(read_summary(tiny_model)) == [
+        "A model of sounds, 48 kHz.",
+        "It hasn't learned yet how your sounds go on: train it to make new sound.",
+    ]
+    newer = replace(reference, prior_architecture="mixture", prior_is_readable=False)
+    assert in_sentences(newer)[1] == "What it has learned, a newer Distill made: this one can use the model itself."
+
+
+@pytest.mark.parametrize(
+    ("facts", "sentence"),
+    [
+        ({"dataset_file_count": 18, "dataset_name": "kicks"}, "A model of 18 sounds from “kicks”, 48 kHz."),
+        ({"dataset_file_count": 1, "dataset_name": ""}, "A model of 1 sound, 48 kHz."),
+        ({"dataset_file_count": True, "dataset_name": "kicks"}, "A model of sounds, 48 kHz."),
+        ({"dataset_file_count": 10**400}, "A model of sounds, 48 kHz."),
+        ({"dataset_file_count": 2, "dataset_name": "a\nb\u202e"}, "A model of 2 sounds from “a b\ufffd”, 48 kHz."),
+    ],
+)
+def test_what_it_is_made_of(reference: ModelSummary, facts: dict[str, Any], sentence: str) -> None:
+    assert in_sentences(replace(reference, metadata=facts))[0] == sentence
+
+
+def test_the_faults_of_its_levels(reference: ModelSummary) -> None:
+    def with_use(*shares: float, **training: float) -> list[str]:
+        health = {f"level_{number}": {"utilization": share, "perplexity": 5.0} for number, share in enumerate(shares)}
+        return in_sentences(replace(reference, codebook_health=health, training_config=training))[2:]
+
+    assert with_use(0.5, 0.5, 0.5) == []
+    assert with_use(0.5, 0.5, 0.05) == ["Level 3 is hardly used."]
+    assert with_use(0.5, 0.05, 0.05) == ["Levels 2 and 3 are hardly used."]
+    assert with_use(0.5, 1 / 64, 0.05) == ["Level 2 tells nothing.", "Level 3 is hardly used."]
+    assert with_use(1 / 64, 1 / 64, 0.5) == ["Levels 1 and 2 tell nothing."]
+    poor = ["It hears sound no better than by its average, so nothing it makes can sound good."]
+    assert with_use(0.5, 0.5, 0.5, best_val_l1=0.5, mean_frame_l1=0.4) == poor
 
 
 # The facts
@@ -337,6 +412,8 @@ def test_what_is_described_is_shown(view: InspectView, reference: ModelSummary) 
     summary = with_metadata(reference, **TRAINED)
     view.show_model(summary)
     assert view.facts() == describe(summary)
+    assert "3 levels × 64 codes" not in visible_texts(view), "technical facts are folded away at first"
+    view.set_details(True)
     texts = visible_texts(view)
     assert "3 levels × 64 codes" in texts
     assert "7.42 at epoch 3, the best (uniform = 64)" in texts
@@ -353,6 +430,7 @@ def test_the_curve_is_there_only_with_a_history(view: InspectView, reference: Mo
 
 
 def test_another_model_replaces_all_of_the_former(view: InspectView, reference: ModelSummary, tiny_model: Path) -> None:
+    view.set_details(True)
     view.show_model(with_metadata(reference, **TRAINED))
     view.note("The former prior was kept beside it.")
     view.show_model(read_summary(tiny_model))
@@ -368,7 +446,8 @@ def test_notes_show_and_are_copied(view: InspectView, reference: ModelSummary) -
     view.note("One.")
     view.note("Two.")
     assert "One.\nTwo." in visible_texts(view)
-    assert view.as_text().startswith("One.\n\nTwo.\n\nModel\n  Name: ref_small\n")
+    sentences = " ".join(in_sentences(reference))
+    assert view.as_text().startswith(f"One.\n\nTwo.\n\n{sentences}\n\nModel\n  Name: ref_small\n")
 
 
 def test_copy_as_text_copies(qtbot: QtBot, view: InspectView, reference: ModelSummary) -> None:
@@ -393,6 +472,7 @@ def test_values_can_be_selected_and_are_plain_text(view: InspectView, reference:
 
 
 def test_the_tab_key_follows_the_reading_order(view: InspectView, reference: ModelSummary) -> None:
+    view.set_details(True)
     view.show_model(reference)
     view.show_model(with_metadata(reference, **TRAINED))
     assert visible_texts(view)
@@ -402,12 +482,12 @@ def test_the_tab_key_follows_the_reading_order(view: InspectView, reference: Mod
         assert stop is not None
         if stop.isVisible() and stop.focusPolicy() & Qt.FocusPolicy.TabFocus and view.isAncestorOf(stop):
             stops.append(stop.objectName() or stop.accessibleName())
-    start = stops.index("Name: ref_small")
+    start = stops.index("Model: ref_small")
     order = stops[start : stops.index("copyAsTextButton", start) + 1]
     rows = [f"{label}: {value}" for title, rows in view.facts() for label, value in rows if title in ("Model", "File")]
     assert [stop for stop in order if stop in rows] == rows
-    assert order.index("healthPicture") == order.index(rows[-4]) + 2, "after its verdict"
-    assert order.index("savedCurve") == order.index("Seed: 0") + 1
+    before = ["editModelButton", "healthPicture", "savedCurve", "detailsButton", "Name: ref_small"]
+    assert order[order.index("editModelButton") : order.index("Name: ref_small") + 1] == before
     assert order[-2:] == [rows[-1], "copyAsTextButton"]
 
 
@@ -425,6 +505,7 @@ def test_long_values_are_shortened_and_whole_in_the_tooltip(
 
 
 def test_it_fits_a_narrow_panel_and_scrolls_only_down(view: InspectView, reference: ModelSummary) -> None:
+    view.set_details(True)
     view.show_model(replace(with_metadata(reference, **TRAINED), path=Path("/" + "x" * 300)))
     assert view.minimumSizeHint().width() <= 260
     assert visible_texts(view)
@@ -441,3 +522,102 @@ def test_it_fits_a_narrow_panel_and_scrolls_only_down(view: InspectView, referen
 
 def test_an_empty_clipboard_of_facts_needs_no_model(view: InspectView) -> None:
     assert view.as_text() == ""
+
+
+# Name and notes
+
+
+def form_of(view: InspectView) -> ModelForm:
+    form = view.findChild(ModelForm)
+    assert isinstance(form, ModelForm)
+    return form
+
+
+def pressed(qtbot: QtBot, view: InspectView, name: str) -> None:
+    button = view.findChild(QPushButton, name)
+    assert isinstance(button, QPushButton)
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def with_texts(summary: ModelSummary, name: str, notes: str) -> ModelSummary:
+    return replace(summary, name=name, metadata=summary.metadata | {"name": name, "description": notes})
+
+
+def test_name_and_notes_are_shown_and_changed_where_they_stand(
+    qtbot: QtBot, view: InspectView, reference: ModelSummary
+) -> None:
+    view.show_model(with_texts(reference, "Kicks", "Warm.\n\nFrom tape.\n"))
+    assert {"Kicks", "Notes", "Warm.", "From tape."} <= {*visible_texts(view)}
+    wanted: list[dict[str, str]] = []
+    view.save_wanted.connect(wanted.append)
+    pressed(qtbot, view, "editModelButton")
+    form = form_of(view)
+    assert (form.name.text(), form.notes.toPlainText()) == ("Kicks", "Warm.\n\nFrom tape.\n")
+    pressed(qtbot, view, "saveModelTextsButton")
+    assert wanted == [], "nothing was changed yet"
+    form.name.setText("Kicks 2")
+    pressed(qtbot, view, "saveModelTextsButton")
+    form.notes.setPlainText("Cold.")
+    qtbot.keyClick(form.name, Qt.Key.Key_Return)
+    assert wanted == [{"name": "Kicks 2"}, {"name": "Kicks 2", "description": "Cold."}]
+    assert form.isVisible(), "it stays until the file has it"
+    view.head.end_editing()
+    assert form.isHidden()
+
+
+def test_a_text_that_cannot_be_is_marked_and_not_saved(
+    qtbot: QtBot, view: InspectView, reference: ModelSummary
+) -> None:
+    view.show_model(with_texts(reference, "n" * 300, "fine"))
+    pressed(qtbot, view, "editModelButton")
+    form, wanted = form_of(view), []
+    view.save_wanted.connect(wanted.append)
+    form.notes.setPlainText("finer")
+    pressed(qtbot, view, "saveModelTextsButton")
+    assert wanted == [{"description": "finer"}], "a stranger's long name stands in nobody's way"
+    form.name.setText(" ")
+    assert "A model needs a name." in visible_texts(view)
+    pressed(qtbot, view, "saveModelTextsButton")
+    form.name.setText("n" * 201)
+    assert "A name has at most 200 characters; this one has 201." in visible_texts(view)
+    pressed(qtbot, view, "saveModelTextsButton")
+    assert len(wanted) == 1
+
+
+def test_another_model_or_esc_puts_the_form_away_and_the_same_one_keeps_it(
+    qtbot: QtBot, view: InspectView, reference: ModelSummary, tiny_model: Path
+) -> None:
+    view.show_model(reference)
+    view.head.begin_editing()
+    form_of(view).name.setText("half writ")
+    view.show_model(with_metadata(reference, **TRAINED))
+    view.head.begin_editing()
+    assert form_of(view).name.text() == "half writ"
+    qtbot.keyClick(form_of(view).name, Qt.Key.Key_Escape)
+    assert form_of(view).isHidden()
+    view.head.begin_editing()
+    assert form_of(view).name.text() == "ref_small"
+    view.show_model(read_summary(tiny_model))
+    assert form_of(view).isHidden()
+
+
+def test_a_reason_not_to_save_is_told(qtbot: QtBot, view: InspectView, reference: ModelSummary) -> None:
+    view.show_model(reference)
+    view.head.begin_editing()
+    form_of(view).name.setText("other")
+    view.head.set_obstacle("This file is read-only.")
+    assert "This file is read-only." in visible_texts(view)
+    wanted: list[dict[str, str]] = []
+    view.save_wanted.connect(wanted.append)
+    pressed(qtbot, view, "saveModelTextsButton")
+    assert wanted == []
+    view.head.set_obstacle("")
+    pressed(qtbot, view, "saveModelTextsButton")
+    assert wanted == [{"name": "other"}]
+
+
+def test_notes_of_a_stranger_are_lines_that_can_be_shown(reference: ModelSummary) -> None:
+    assert notes_of(with_texts(reference, "a", " \n ")) == []
+    assert notes_of(with_texts(reference, "a", "one\u202e\n\x00two")) == ["one\ufffd", "\ufffdtwo"]
+    assert len(notes_of(with_texts(reference, "a", "x\n" * 9000))) == 200
+    assert notes_of(replace(reference, metadata={"description": 5})) == []

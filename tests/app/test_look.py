@@ -69,12 +69,14 @@ def test_the_size_line_follows_the_model_and_the_options(
     session = session_of(window)
     window.commands.open_sounds(sounds_folder)
     qtbot.waitUntil(lambda: session.state.open.dataset is not None, timeout=WAIT_MS)
-    assert "prior" not in shown()
+    assert "small set" not in shown()
     window.commands.open_model(tiny_model)
     qtbot.waitUntil(lambda: session.state.open.model is not None, timeout=WAIT_MS)
-    assert "small prior" in shown()
-    window.options.form.set_overrides({"hidden_size": 64})
-    assert "64 wide" in shown()
+    assert "A small set" in shown()
+    window.options.form.set_overrides({"effort": "thorough"})
+    assert "A small set" in shown()
+    window.options.form.set_overrides({"hidden_size": 256})
+    assert "A small set" in shown(), "the sounds are the same"
 
 
 def test_cancelled_scanning_leaves_the_card_as_it_was(qtbot: QtBot, window: MainWindow, sounds_folder: Path) -> None:

@@ -60,7 +60,7 @@ def test_memorizing_offers_to_stop_and_says_what_that_keeps(an_epoch: Epoch) -> 
     assert shown == Notice(
         "warning",
         "Memorizing since epoch 12.",
-        "It knows its sounds by heart. Stopping keeps epoch 11, perplexity 4.90.",
+        "It knows its sounds by heart. Stopping keeps epoch 11 (4.9).",
         (("stop", "Stop, Keep Epoch 11 (Before It)"), ("goOn", "Go On")),
         "stop",
     )
@@ -84,7 +84,9 @@ def test_any_other_verdict_warns_in_milder_words_and_stops_nothing(an_epoch: Epo
     shown = warning(training.with_epoch(an_epoch(3, 1.84, verdict, "Perplexity 1.84 – listen for copies.")))
     assert _texts(shown) == ["Explain"]
     assert shown is not None
-    assert shown.detail == "Perplexity 1.84 – listen for copies."
+    alike = "The sounds kept aside are near-copies of the others, so 1.8 may be memory: listen for copies."
+    easy = "It predicts the sounds kept aside nearly without a doubt (1.8): listen for copies."
+    assert shown.detail == (alike if verdict is Verdict.SIBLINGS else easy)
     assert "memorizing" not in shown.title
     assert warning(training.with_epoch(an_epoch(3, 1.84, verdict))) is None
 
@@ -108,17 +110,18 @@ def test_the_notice_says_what_is_kept_and_offers_the_rest(
     state = State().with_open(model=model).with_training(unsaved=True, trained=trained)
     shown = notice(state)
     assert shown is not None
-    assert shown.title == "Prior trained – not saved yet."
+    assert shown.title == "Trained – not saved yet."
     assert shown.detail == (
-        "Epoch 11, the best before memorizing, is kept: perplexity 4.90. The best is epoch 12: perplexity 4.50. "
-        "The last is epoch 13: perplexity 4.60. The verdict: fitting – it predicts the sounds it trains on better "
-        "than new ones. Training ended because it got no better."
+        "It knows your sounds well (4.9 of 16). Epoch 11, the best before memorizing, is kept. The best is epoch 12 "
+        "(4.5). The last is epoch 13 (4.6). It knows the sounds it learned from better than new ones. Ended: it got "
+        "no better."
     )
     assert _texts(shown) == ["Save into tiny.distill", "Keep Best", "Keep Last"]
     shown = notice(state.with_training(trained=trained.keeping(Keep.BEST)))
     assert _texts(shown) == ["Save into tiny.distill", "Keep Last", "Keep Best Before Memorizing"]
     assert shown is not None
-    assert "The verdict: memorizing – it knows its training sounds by heart." in shown.detail
+    assert "It knows your sounds by heart (4.5 of 16)." in shown.detail
+    assert "What it makes may be copies." in shown.detail
 
 
 def test_the_notice_of_a_prior_that_is_no_better_than_guessing_says_so(
@@ -130,7 +133,7 @@ def test_the_notice_of_a_prior_that_is_no_better_than_guessing_says_so(
     shown = notice(state)
     assert shown is not None
     assert shown.detail.startswith("The newest state of the unfinished training is damaged; ")
-    assert shown.detail.endswith("no better than guessing by frequency (perplexity 30.00 against 24.30).")
+    assert "It knows only how common each code is (30.0 of 16)." in shown.detail
     assert _texts(shown) == ["Save into tiny.distill"]
 
 
@@ -152,7 +155,7 @@ def test_the_notice_of_a_prior_that_is_no_better_than_guessing_says_so(
         (
             replace(RUN, is_older=True),
             "Unfinished training of an older Distill found: epoch 31 of 100, best perplexity 7.42 by an older measure.",
-            "It can't be gone on with. Use Best takes its best prior, to be saved into the model.",
+            "It can't be gone on with. Use Best takes its best epoch, to be saved into the model.",
             ["Use Best", "Discard"],
         ),
     ],
@@ -201,17 +204,21 @@ def _over(summary: ModelSummary, trained: TrainedPrior) -> TrainedPrior:
 
 def _asked(summary: ModelSummary, trained: TrainedPrior) -> questions.Question:
     trained = _over(summary, trained)
-    state = State().with_open(model=summary).with_training(unsaved=True, trained=trained)
-    return questions.replace_prior(summary, trained, state.objection)
+    return questions.replace_prior(summary, trained)
+
+
+KEPT = (
+    "“tiny.distill” as it is now stays beside it as “tiny.distill.bak” until the next save: "
+    "File ▸ Restore Previous Version brings it back."
+)
+IN_THE_FILE = "Has learned your sounds (8.2 of 16), 24 sounds."
 
 
 def test_a_better_prior_is_asked_about_as_ever(with_prior: ModelSummary, make_trained: Make, an_epoch: Epoch) -> None:
     question = _asked(with_prior, make_trained([an_epoch(3, 7.42)], file_prior=FilePrior(8.4, decides=True)))
     assert question.id == "replacePriorQuestion"
-    assert question.text == (
-        "Perplexity 8.23, 24 sounds. On the same held-out sounds it reaches 8.40, the new prior 7.42. "
-        "Saving replaces it."
-    )
+    better = "The new one is better: 7.4 instead of 8.4, on the same sounds kept aside."
+    assert question.text == f"{IN_THE_FILE} {better} {KEPT}"
 
 
 @pytest.mark.parametrize("stops", [Ended.LAST_EPOCH, Ended.STOPPED])
@@ -225,26 +232,42 @@ def test_a_worse_prior_is_asked_about_with_both_values(
         ("Save Anyway", "destroy"),
         ("Cancel", "reject"),
     ]
-    assert question.text == (
-        "The new prior is worse than the one in the file: perplexity 9.50 against 8.40 on the same held-out sounds."
-    )
+    assert "with a worse one?" in question.title
+    assert question.text == f"The new one is worse: 9.5 instead of 8.4, on the same sounds kept aside. {KEPT}"
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "sentence"),
+    [
+        (8.42, 8.44, "The new one is better: 8.42 instead of 8.44, on the same sounds kept aside."),
+        (8.44, 8.42, "The new one is worse: 8.44 instead of 8.42, on the same sounds kept aside."),
+        (8.4, 8.4, "Both are equally good: 8.40 on the same sounds kept aside."),
+        (8.4049, 8.4, "Both are equally good: 8.40 on the same sounds kept aside."),
+        (9.0, None, "The new one reaches 9.0; the one in the file can't be measured on the sounds that are kept aside"),
+    ],
+)
+def test_both_values_are_shown_as_exactly_as_they_differ(
+    with_prior: ModelSummary, make_trained: Make, an_epoch: Epoch, new: float, old: float | None, sentence: str
+) -> None:
+    question = _asked(with_prior, make_trained([an_epoch(3, new)], file_prior=FilePrior(old, decides=True)))
+    assert sentence in question.text
 
 
 def test_one_worse_than_guessing_is_asked_about_whatever_the_file_reaches(
     with_prior: ModelSummary, make_trained: Make, an_epoch: Epoch
 ) -> None:
-    objection = "The new prior is no better than guessing by frequency (perplexity 400.00 against 24.30), and the "
-    objection += "file has a prior already."
+    guesses = "The new one knows only how common each code is (400.0)."
     for file_prior, more in [
-        (FilePrior(8.4, decides=True), " On the same held-out sounds it reaches 8.40, the new prior 400.00."),
+        (FilePrior(8.4, decides=True), "The new one is worse: 400.0 instead of 8.4, on the same sounds kept aside. "),
         (
             FilePrior(500.0, decides=False),
-            " The prior in the file has perplexity 500.00 on these held-out sounds, which it may have learned from.",
+            "The new one reaches 400.0. The one in the file reaches 500.0, but may have learned from the sounds that "
+            "are kept aside now. ",
         ),
         (FilePrior(None, decides=False), ""),
     ]:
         question = _asked(with_prior, make_trained([an_epoch(3, 400.0)], file_prior=file_prior))
-        assert (question.id, question.text) == ("worsePriorQuestion", objection + more)
+        assert (question.id, question.text) == ("worsePriorQuestion", f"{guesses} {more}{KEPT}")
 
 
 def test_what_the_file_may_have_learned_from_is_shown_and_decides_nothing(
@@ -252,7 +275,8 @@ def test_what_the_file_may_have_learned_from_is_shown_and_decides_nothing(
 ) -> None:
     question = _asked(with_prior, make_trained([an_epoch(3, 9.5)], file_prior=FilePrior(8.23, decides=False)))
     assert question.id == "replacePriorQuestion"
-    assert "has perplexity 8.23 on these held-out sounds, which it may have learned from." in question.text
+    unsure = "The one in the file reaches 8.2, but may have learned from the sounds that are kept aside now."
+    assert f"The new one reaches 9.5. {unsure}" in question.text
 
 
 def test_a_model_without_a_prior_takes_any(model: ModelSummary, make_trained: Make, an_epoch: Epoch) -> None:
@@ -274,10 +298,8 @@ def test_a_file_that_was_restored_is_compared_by_what_it_tells_itself(
     assert state.objection == ""
     assert news == [("model_changed", restored), ("restored", restored.path)]
     assert state.training.trained is not None
-    assert (
-        questions.replace_prior(restored, state.training.trained, "").text
-        == "Perplexity 8.23, 24 sounds. Saving replaces it."
-    )
+    unmeasured = "The new one reaches 9.5; the one in the file can't be measured on the sounds that are kept aside now."
+    assert questions.replace_prior(restored, state.training.trained).text == f"{IN_THE_FILE} {unmeasured} {KEPT}"
 
 
 def test_one_worse_than_guessing_is_asked_about_also_over_a_prior_that_came_back(
@@ -292,14 +314,15 @@ def test_one_worse_than_guessing_is_asked_about_also_over_a_prior_that_came_back
 
 def test_numbers_of_an_older_measure_are_marked(make_trained: Make, an_epoch: Epoch) -> None:
     older = read_summary(REFERENCE)
-    assert "Perplexity 8.23 by an older measure, " in _asked(older, make_trained([an_epoch(3, 7.0)])).text
-    assert "Perplexity 8.23 by an older measure, " in questions.restore_previous(REFERENCE, older).text
+    told = "Has learned your sounds (8.2 of 64, by an older measure), "
+    assert told in _asked(older, make_trained([an_epoch(3, 7.0)])).text
+    assert told in questions.restore_previous(REFERENCE, older).text
 
 
 def test_quitting_names_the_epoch_that_a_stop_keeps(an_epoch: Epoch) -> None:
     training = TrainingState().with_epoch(an_epoch(11, 4.9)).with_epoch(an_epoch(14, 4.5, kept=11))
     question = questions.quit_while_training(training)
-    assert question.text.startswith("Epoch 14 of 50. The prior of epoch 11 (perplexity 4.90) is not saved. Distill ")
+    assert question.text.startswith("Epoch 14 of 50. What it has learned by epoch 11 (4.9) is not saved. Distill ")
     assert [choice.id for choice in questions.quit_while_training(TrainingState()).choices] == ["discard", "cancel"]
 
 

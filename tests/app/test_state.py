@@ -15,16 +15,16 @@ from app.session.activity import Activity, Runner
 from app.session.available import ALWAYS, ActionId, available
 from app.session.heard import hear
 from app.session.options import Options
-from app.session.state import State
+from app.session.state import SaveObstacle, State
 from distill_core import read_summary, scan
 from distill_core.events import JobProgress, Phase
 from distill_core.generation.request import GenerateRequest
 from distill_core.generation.takes.folder import Take
 from distill_core.training.events import Ended
-from distill_core.training.prior.events import Keep, PriorEpochMetrics, PriorTrainingStartEvent, Verdict
+from distill_core.training.prior.events import Keep, PriorEpochMetrics, PriorTrainingStartEvent
 from distill_core.training.prior.kept import naming_kept
 from distill_core.training.prior.trained import TrainedPrior
-from distill_core.training.prior.words import PRIOR, verdict_in_short
+from distill_core.training.prior.words import PRIOR
 from distill_core.training.run_folder.facts import UnfinishedRun
 from distill_core.training.words import phase_words
 
@@ -74,6 +74,8 @@ def test_what_may_be_done_in_each_state(
     flagged = ready.with_epoch(an_epoch(3, 1.5, "memorizing", "It knows its sounds by heart."))
     folder, hear, best = {A.SHOW_IN_FOLDER}, {A.GENERATE}, {A.LISTEN_TO_BEST}
     ends = {A.STOP, A.CANCEL_TRAINING}
+    idle = IDLE | folder | {A.EDIT_MODEL}
+    read_only = ready.with_open(obstacle=SaveObstacle("read-only", is_read_only=True))
     unfinished, previous = ready.with_open(unfinished=RUN), ready.with_open(has_previous=True)
     assert ready.open.model is not None
     prior = {"prior_architecture": "frames", "prior_is_readable": True, "prior_config": {"architecture": "frames"}}
@@ -88,41 +90,42 @@ def test_what_may_be_done_in_each_state(
         (State(work=Activity.SCANNING).with_open(pending_sounds=(Path("kicks"),)), OPENING | {A.STOP}),
         (State(work=Activity.CLEARING), OPENING),
         (State(work=Activity.WORKING), OPENING),
-        (ready.with_open(dataset=None), IDLE | folder),
+        (ready.with_open(dataset=None), idle),
         (ready.with_open(model=None), IDLE),
-        (ready, IDLE | folder | {A.TRAIN}),
-        (nonsense, IDLE | folder),
-        (replace(ready, listen=Activity.SCANNING), IDLE | folder | {A.TRAIN}),
+        (ready, idle | {A.TRAIN}),
+        (nonsense, idle),
+        (read_only, idle - {A.EDIT_MODEL} | {A.TRAIN}),
+        (replace(ready, listen=Activity.SCANNING), idle | {A.TRAIN}),
         (_at(ready, Activity.PREPARING), folder | ends),
         (_at(ready, Activity.TRAINING), folder | ends),
         (_at(flagged, Activity.TRAINING), folder | ends | best),
         (_at(flagged.with_training(is_kept=False), Activity.TRAINING), folder | ends),
         (_at(flagged, Activity.STOPPING), folder | best),
         (_at(ready, Activity.STOPPING), folder),
-        (done.with_training(unsaved=True), IDLE | folder | saving | hear),
-        (choose, IDLE | folder | saving | hear | {A.KEEP_BEST, A.KEEP_LAST}),
+        (done.with_training(unsaved=True), idle | saving | hear),
+        (choose, idle | saving | hear | {A.KEEP_BEST, A.KEEP_LAST}),
         (
             choose.with_training(trained=memorized.keeping(Keep.LAST)),
-            IDLE | folder | saving | hear | {A.KEEP_BEST, A.KEEP_BEFORE_MEMORIZING},
+            idle | saving | hear | {A.KEEP_BEST, A.KEEP_BEFORE_MEMORIZING},
         ),
-        (choose.with_training(unsaved=False), IDLE | folder | {A.TRAIN, A.SAVE_COPY}),
+        (choose.with_training(unsaved=False), idle | {A.TRAIN, A.SAVE_COPY}),
         (_at(choose.with_training(is_choosing=True), Activity.WORKING), OPENING | folder | hear),
         (_at(choose, Activity.SAVING), folder | hear),
         (_at(choose, Activity.SCANNING), OPENING | folder | hear | {A.SAVE_PRIOR, A.SAVE_COPY}),
         (_at(done.with_training(unsaved=True), Activity.SAVING), folder | hear),
-        (done.with_training(saved_to=Path("m.distill")), IDLE | folder | {A.TRAIN, A.SAVE_COPY}),
-        (ready.with_training(trained=replace(trained, prior=None)), IDLE | folder | {A.TRAIN}),
-        (unfinished, IDLE | folder | {A.TRAIN, A.CONTINUE, A.USE_BEST, A.DISCARD}),
-        (ready.with_open(unfinished=OLDER), IDLE | folder | {A.TRAIN, A.USE_BEST, A.DISCARD}),
-        (ready.with_open(unfinished=ENDED_RUN), IDLE | folder | {A.TRAIN, A.USE_BEST, A.DISCARD}),
+        (done.with_training(saved_to=Path("m.distill")), idle | {A.TRAIN, A.SAVE_COPY}),
+        (ready.with_training(trained=replace(trained, prior=None)), idle | {A.TRAIN}),
+        (unfinished, idle | {A.TRAIN, A.CONTINUE, A.USE_BEST, A.DISCARD}),
+        (ready.with_open(unfinished=OLDER), idle | {A.TRAIN, A.USE_BEST, A.DISCARD}),
+        (ready.with_open(unfinished=ENDED_RUN), idle | {A.TRAIN, A.USE_BEST, A.DISCARD}),
         (_at(unfinished, Activity.TRAINING), folder | ends),
-        (with_prior, IDLE | folder | hear | {A.TRAIN}),
+        (with_prior, idle | hear | {A.TRAIN}),
         (_at(with_prior, Activity.TRAINING), folder | hear | ends),
-        (with_newer, IDLE | folder | {A.TRAIN}),
-        (shelved, IDLE | folder | {A.TRAIN, A.SAVE_ALL_TAKES}),
-        (shelved.with_takes(chosen=7), IDLE | folder | {A.TRAIN, A.SAVE_ALL_TAKES, A.SAVE_TAKE, A.DELETE_TAKE}),
-        (shelved.with_takes(chosen=8), IDLE | folder | {A.TRAIN, A.SAVE_ALL_TAKES}),
-        (previous, IDLE | folder | {A.TRAIN, A.RESTORE}),
+        (with_newer, idle | {A.TRAIN}),
+        (shelved, idle | {A.TRAIN, A.SAVE_ALL_TAKES}),
+        (shelved.with_takes(chosen=7), idle | {A.TRAIN, A.SAVE_ALL_TAKES, A.SAVE_TAKE, A.DELETE_TAKE}),
+        (shelved.with_takes(chosen=8), idle | {A.TRAIN, A.SAVE_ALL_TAKES}),
+        (previous, idle | {A.TRAIN, A.RESTORE}),
         (_at(previous, Activity.TRAINING), folder | ends),
         (_at(previous, Activity.SAVING), folder),
     ]
@@ -198,25 +201,26 @@ def test_options_that_cannot_be_are_pointed_at(ready: State) -> None:
 @pytest.mark.parametrize(
     ("ended", "how"),
     [
-        (Ended.LAST_EPOCH, "Finished: "),
-        (Ended.STOPPED, "Stopped: "),
-        (Ended.NO_BETTER, "Ended because it got no better: "),
-        (Ended.DIVERGED, "Ended because it diverged again and again: "),
-        (Ended.TIME_LIMIT, "Ended at its time limit: "),
+        (Ended.LAST_EPOCH, "Finished."),
+        (Ended.STOPPED, "Stopped."),
+        (Ended.NO_BETTER, "Ended: it got no better."),
+        (Ended.DIVERGED, "Ended: it diverged again and again."),
+        (Ended.TIME_LIMIT, "Ended at its time limit."),
     ],
 )
 def test_how_a_training_ended_in_words(
     ready: State, make_trained: Make, an_epoch: Epoch, ended: Ended, how: str
 ) -> None:
     done = ready.with_training(trained=make_trained([an_epoch(3, 8.17), an_epoch(4, 9.0)], ended))
-    assert status.main_text(done, None) == f"{how}perplexity 8.17 at epoch 3, the best."
+    assert status.main_text(done, None) == f"{how} It knows your sounds well (8.2 of 16). Epoch 3, the best, is kept."
 
 
 def test_the_sentence_is_of_the_weights_that_are_kept(ready: State, memorized: TrainedPrior) -> None:
     kept = {
-        Keep.BEFORE_MEMORIZING: "Finished: perplexity 4.90 at epoch 11, the best before memorizing.",
-        Keep.BEST: "Finished: perplexity 4.50 at epoch 12, the best.",
-        Keep.LAST: "Finished: perplexity 4.60 at epoch 13, the last.",
+        Keep.BEFORE_MEMORIZING: "Finished. It knows your sounds well (4.9 of 16). Epoch 11, the best before "
+        "memorizing, is kept.",
+        Keep.BEST: "Finished. It knows your sounds by heart (4.5 of 16). Epoch 12, the best, is kept.",
+        Keep.LAST: "Finished. It knows your sounds by heart (4.6 of 16). Epoch 13, the last, is kept.",
     }
     assert status.main_text(ready.with_training(trained=memorized), None) == kept[Keep.BEFORE_MEMORIZING]
     for which, text in kept.items():
@@ -230,11 +234,9 @@ def test_other_sentences_without_a_training_under_way(
     assert status.main_text(nothing, None) == "Stopped before the first epoch: nothing to save."
     assert status.main_text(ready, None) == "Ready. 6 sounds. The first epoch will show how long it takes."
     guessing = ready.with_training(trained=make_trained([an_epoch(1, 30.0)]))
-    assert status.main_text(guessing, None).endswith(
-        "The prior is no better than guessing by frequency (perplexity 30.00 against 24.30)."
-    )
+    assert "It knows only how common each code is (30.0 of 16)." in status.main_text(guessing, None)
     older = replace(trained, metadata={key: value for key, value in trained.metadata.items() if key != "measure"})
-    assert "perplexity 8.17 by an older measure at epoch 3" in status.main_text(
+    assert "It has learned your sounds (8.2 of 16, by an older measure)." in status.main_text(
         ready.with_training(trained=older), None
     )
 
@@ -288,14 +290,6 @@ def test_only_the_verdict_makes_a_training_one_that_memorizes(an_epoch: Epoch) -
         assert (ended.is_memorizing, ended.warning) == (False, "")
 
 
-def test_verdicts_in_short() -> None:
-    shorts = {verdict: verdict_in_short(verdict) for verdict in Verdict}
-    assert shorts[Verdict.MEMORIZING] == "memorizing"
-    assert all(0 < len(short) < 40 for short in shorts.values())
-    for nonsense in ("", "praising", None, 7, 10**400, ["memorizing"], {"memorizing": 1}):
-        assert verdict_in_short(nonsense) == ""
-
-
 @pytest.mark.parametrize(
     ("progress", "text"),
     [
@@ -320,14 +314,21 @@ def test_every_phase_has_words_and_only_the_scan_is_shown_on_the_card() -> None:
 @pytest.mark.parametrize(
     ("metadata", "line"),
     [
-        ({"best_perplexity": 8.0}, "Prior: perplexity 8.00 by an older measure"),
-        ({"best_perplexity": 7.0, "final_perplexity": 9.5, "measure": 2}, "Prior: perplexity 9.50"),
+        ({"best_perplexity": 8.0}, "Has learned your sounds (8.0 of 16, by an older measure)"),
+        ({"best_perplexity": 7.0, "final_perplexity": 9.5, "measure": 2}, "Has learned your sounds (9.5 of 16)"),
+        (
+            {"final_perplexity": 4.5, "measure": 2, "unigram_perplexity": 12.0, "verdict": "fitting"},
+            "Knows your sounds well (4.5 of 16)",
+        ),
         (
             {"final_perplexity": 1.02, "measure": 2, "verdict": "memorizing"},
-            "Prior: perplexity 1.02, memorizing",
+            "Knows your sounds by heart (1.0 of 16)",
         ),
-        ({"measure": 2}, "Prior: yes"),
-        ({"verdict": "nonsense"}, "Prior: yes"),
+        ({"final_perplexity": 1.02, "verdict": "memorizing"}, "Knows your sounds by heart (1.0 of 16)"),
+        ({"measure": 2}, "Has learned your sounds"),
+        ({"measure": 2, "verdict": "memorizing"}, "Knows your sounds by heart"),
+        ({"verdict": "nonsense"}, "Has learned your sounds"),
+        ({"measure": 2, "final_perplexity": 0.0, "unigram_perplexity": -3}, "Has learned your sounds"),
     ],
 )
 def test_the_cards_line_is_of_the_saved_weights(ready: State, metadata: dict[str, object], line: str) -> None:

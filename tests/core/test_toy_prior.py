@@ -9,7 +9,6 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from app.words import size_line
 from distill_core import (
     ConfigError,
     ModelFileError,
@@ -87,7 +86,6 @@ def test_a_toy_prior_is_saved_with_no_settings_but_its_own(toy_prior: str, tiny_
 
 def test_a_toy_prior_need_not_have_the_sizes_of_a_transformer(toy_prior: str) -> None:
     assert PriorConfig(architecture=toy_prior, hidden_size=8, num_heads=3).hidden_size == 8
-    assert size_line(PriorConfig(architecture=toy_prior), {}) == "Prior: toy"
 
 
 def test_a_toy_priors_own_check_refuses_its_file(toy_prior: str, tiny_model: Path, sounds_folder: Path) -> None:

@@ -1,8 +1,9 @@
-"""Saving a trained prior."""
+"""Saving a trained prior, and a model's name and notes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,3 +47,28 @@ def saving(model: ModelSummary, trained: TrainedPrior, output: Path | None, *, t
         return Saved(saved.path, look_at(model.path), saved.backup)
 
     return Task(Activity.SAVING, Subject.SAVING, run, _take)
+
+
+def _take_named(state: State, opened: OpenedModel) -> Taken:
+    """Take the model with its new texts; the rest of the file, and so what was measured in it, is the same."""
+    before, trained = state.open.model, state.training.trained
+    if trained is not None and trained.file_prior is not None and before is not None:
+        measured = trained.file_prior
+        if measured.sha256 == before.stamp.sha256:
+            measured = replace(measured, sha256=opened.summary.stamp.sha256)
+        state = state.with_training(trained=replace(trained, file_prior=measured))
+    # The run of a prior that is to be saved is no unfinished one.
+    state, news = take_model(state, replace(opened, unfinished=state.open.unfinished))
+    return state, [*news, ("named", opened.summary)]
+
+
+def naming(model: ModelSummary, changes: Mapping[str, str]) -> Task[OpenedModel]:
+    """Save another name, other notes or both into the model file."""
+
+    def run(on_event: OnEvent, should_stop: ShouldStop) -> OpenedModel:
+        from distill_core import save_metadata
+
+        save_metadata(model.path, changes, expected=model.stamp)
+        return look_at(model.path)
+
+    return Task(Activity.SAVING, Subject.NAMING, run, _take_named)

@@ -72,7 +72,7 @@ class FactLabel(QLabel):
 
 
 class FactSection(QWidget):
-    """A title above a body that each model replaces."""
+    """A title above a body that each model replaces; "" is no title."""
 
     def __init__(self, title: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -84,6 +84,7 @@ class FactSection(QWidget):
         font = heading.font()
         font.setBold(True)
         heading.setFont(font)
+        heading.setVisible(bool(title))
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(4)

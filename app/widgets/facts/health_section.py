@@ -1,28 +1,27 @@
-"""The health of the codec: its verdicts in words above the picture of its levels."""
+"""The health of the codec as a picture of its levels."""
 
 from __future__ import annotations
 
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from app.widgets.facts.fact_list import FactLabel, FactSection
+from app.widgets.facts.fact_list import FactSection
 from app.widgets.facts.health_picture import HealthPicture
-from app.widgets.facts.model_facts import HEALTH_TITLE, health_rows
 from distill_core.models.codec_health import CodecHealth
+
+_TITLE = "Use of the levels"
 
 
 class HealthSection(FactSection):
-    """The verdicts on a codec, and the use of every level's codebook as a picture."""
+    """The use of every level's codebook as a picture, for a file that tells of it."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(HEALTH_TITLE, parent)
+        super().__init__(_TITLE, parent)
 
-    def show_health(self, health: CodecHealth) -> None:
-        """Show a codec's health in place of the former one's."""
-        body = self.new_body(health_rows(health))
-        layout = QVBoxLayout(body)
+    def show_health(self, health: CodecHealth | None) -> None:
+        """Show a codec's health in place of the former one's; None is no codec."""
+        layout = QVBoxLayout(self.new_body([]))
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(4)
-        for sentence in health.verdicts:
-            layout.addWidget(FactLabel(sentence, body))
-        if health.levels:
-            layout.addWidget(HealthPicture(health, body))
+        has_levels = health is not None and bool(health.levels)
+        if health is not None and has_levels:
+            layout.addWidget(HealthPicture(health))
+        self.setVisible(has_levels)

@@ -5,25 +5,37 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Slot
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFrame, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from app.widgets.facts import model_facts
-from app.widgets.facts.fact_list import FactLabel, FactList, FactSection
+from app.widgets.facts.fact_list import FactLabel, FactList
 from app.widgets.facts.health_section import HealthSection
+from app.widgets.facts.model_head import ModelHead
+from app.widgets.fold import Fold
 from app.widgets.plot.plot import PerplexityPlot
 from distill_core.models.codec_health import codec_health
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from distill_core.models.summary import ModelSummary
 
 _CURVE_HEIGHT = 180
 _NARROWEST, _NARROWEST_CURVE = 220, 160
+_SPACE = 14
 
 
 class InspectView(QWidget):
-    """The facts of a model file: model, health of its codec, prior with its saved curve, and file."""
+    """A model file in sentences, the health of its codec and its saved curve, and its technical facts in a fold.
+
+    `save_wanted(dict)` has the changed texts by key; `details_turned(bool)` is emitted after a person opened or closed
+    the fold.
+    """
+
+    save_wanted = Signal(dict)
+    details_turned = Signal(bool)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -33,9 +45,12 @@ class InspectView(QWidget):
         self._empty = FactLabel(model_facts.NO_MODEL, self)
         self._note = FactLabel("", self)
         self._note.setAccessibleName("Notes")
-        self._model, self._prior, self._file = (FactList(title, self) for title in model_facts.LIST_TITLES)
+        self.head = ModelHead(self)
+        self.head.save_wanted.connect(self.save_wanted)
         self._health = HealthSection(self)
-        self._sections: tuple[FactSection, ...] = (self._model, self._health, self._prior, self._file)
+        self._sections = tuple(FactList(title, self) for title in model_facts.LIST_TITLES)
+        self._details = Fold("Technical Details", self._stacked(self._sections), "detailsButton", self)
+        self._details.turned.connect(self.details_turned)
         self._curve = PerplexityPlot(self)
         self._curve.setObjectName("savedCurve")
         self._curve.setAccessibleName("Saved perplexity by epoch")
@@ -48,11 +63,20 @@ class InspectView(QWidget):
         self._lay_out()
         self.show_model(None)
 
+    def _stacked(self, parts: Sequence[QWidget]) -> QWidget:
+        stack = QWidget(self)
+        column = QVBoxLayout(stack)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(_SPACE)
+        for part in parts:
+            column.addWidget(part)
+        return stack
+
     def _lay_out(self) -> None:
         content = QWidget(self)
         facts = QVBoxLayout(content)
-        facts.setSpacing(14)
-        for part in (self._empty, self._note, self._model, self._health, self._prior, self._curve, self._file):
+        facts.setSpacing(_SPACE)
+        for part in (self._empty, self._note, self.head, self._health, self._curve, self._details):
             facts.addWidget(part)
         facts.addStretch(1)
         area = QScrollArea(self)
@@ -70,24 +94,28 @@ class InspectView(QWidget):
         self._notes.clear()
         self._show_notes()
         sections = {} if summary is None else dict(model_facts.describe(summary))
-        for part in (self._model, self._prior, self._file):
+        for part in self._sections:
             part.show_rows(sections.get(part.title, []))
+            part.setVisible(bool(part.rows()))
         if summary is not None:
-            self._health.show_health(codec_health(summary))
-        for section in self._sections:
-            section.setVisible(summary is not None and bool(section.rows()))
+            self.head.show_model(summary)
+        self._health.show_health(None if summary is None else codec_health(summary))
         self._show_curve(None if summary is None else model_facts.saved_curve(summary))
         self._empty.setVisible(summary is None)
+        for whole in (self.head, self._details):
+            whole.setVisible(summary is not None)
         self._copy.setEnabled(summary is not None)
         self._order_focus()
 
+    def set_details(self, is_open: bool) -> None:
+        """Open or close the fold with the technical facts."""
+        self._details.set_open(is_open)
+
     def _order_focus(self) -> None:
         """Let the Tab key follow the reading order: new labels would come last."""
-        stops: list[QWidget] = [self._note]
+        stops = [self._note, *self.head.focus_stops(), *self._health.focus_stops(), self._curve, self._details.button]
         for section in self._sections:
             stops += section.focus_stops()
-            if section is self._prior:
-                stops.append(self._curve)
         for earlier, later in pairwise([*stops, self._copy]):
             QWidget.setTabOrder(earlier, later)
 
@@ -114,8 +142,11 @@ class InspectView(QWidget):
         return [(part.title, part.rows()) for part in self._sections if not part.isHidden()]
 
     def as_text(self) -> str:
-        """Return the shown notes and facts as plain text."""
-        return "\n\n".join([*self._notes, model_facts.as_text(self.facts())])
+        """Return the shown notes, sentences and facts as plain text, those in the fold too."""
+        facts = self.facts()
+        return "\n\n".join(
+            [*self._notes, *([" ".join(self.head.sentences())] if facts else []), model_facts.as_text(facts)]
+        )
 
     @Slot()
     def _copy_as_text(self) -> None:

@@ -33,7 +33,8 @@ Row = tuple[str, str]
 Section = tuple[str, list[Row]]
 
 HEALTH_TITLE = "Health of the codec"
-LIST_TITLES = MODEL_TITLE, PRIOR_TITLE, FILE_TITLE = "Model", "Prior", "File"
+MODEL_TITLE, PRIOR_TITLE, FILE_TITLE = "Model", "Prior", "File"
+LIST_TITLES = MODEL_TITLE, HEALTH_TITLE, PRIOR_TITLE, FILE_TITLE
 NO_MODEL = "No model is open. Open one to see what it holds."
 NO_PRIOR = "No prior in this model yet."
 _BYTES_PER_PARAMETER = 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import fields, replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from app.widgets.settings.row import ChoiceRow, NotANumber, SettingRow, TextRow,
 from distill_core.device import DEVICE_NAMES
 from distill_core.errors import ConfigError
 from distill_core.models.architectures import PRIORS
-from distill_core.training.prior.config import PRECISIONS, PriorConfig
+from distill_core.training.prior.config import EFFORTS, PRECISIONS, PriorConfig
 from distill_core.training.settings import setting_docs
 
 IN_VIEW = (
@@ -35,7 +36,7 @@ _LABELS = {
     "context_s": "Context in seconds",
     "time_limit_min": "Time limit in minutes",
 }
-_CHOICES = {"device": DEVICE_NAMES, "architecture": PRIORS, "precision": PRECISIONS}
+_CHOICES = {"device": DEVICE_NAMES, "architecture": PRIORS, "precision": PRECISIONS, "effort": EFFORTS}
 _TARGET_HEIGHT = 28
 
 
@@ -66,13 +67,16 @@ class SettingsForm(QWidget):
     """The settings to choose; one that is left alone is "auto" and follows the sounds.
 
     `changed` is emitted after every change of a choice, and when new defaults make the choices valid or invalid.
+    The settings named in `elsewhere` have another editor.
     """
 
     changed = Signal()
 
-    def __init__(self, defaults: PriorConfig | None = None, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, defaults: PriorConfig | None = None, parent: QWidget | None = None, *, elsewhere: Collection[str] = ()
+    ) -> None:
         super().__init__(parent)
-        self._defaults = defaults or PriorConfig()
+        self._defaults, self._elsewhere = defaults or PriorConfig(), elsewhere
         self.setAccessibleName("Training options")
         self._more = QToolButton(self)
         self._folded = QWidget(self)
@@ -84,7 +88,7 @@ class SettingsForm(QWidget):
 
     def _build_rows(self) -> dict[str, SettingRow]:
         docs = setting_docs(type(self._defaults))
-        names = [setting.name for setting in fields(self._defaults)]
+        names = [setting.name for setting in fields(self._defaults) if setting.name not in self._elsewhere]
         rows = {}
         for name in [*IN_VIEW, *(name for name in names if name not in IN_VIEW)]:
             parent = self if name in IN_VIEW else self._folded

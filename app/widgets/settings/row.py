@@ -18,6 +18,16 @@ class NotANumber(ValueError):
     """The typed text is no value of the setting's kind; the message is for the person."""
 
 
+def small_line(text: str, parent: QWidget) -> QLabel:
+    """Return a line of explanation, in smaller letters, that wraps."""
+    line = QLabel(text, parent)
+    line.setWordWrap(True)
+    font = line.font()
+    font.setPointSizeF(font.pointSizeF() * 0.88)
+    line.setFont(font)
+    return line
+
+
 class SettingRow(QWidget):
     """The base of every row; each subclass knows one kind of editor."""
 
@@ -34,16 +44,12 @@ class SettingRow(QWidget):
         self._editor.setParent(self)
         self._editor.setObjectName(name)
         self._editor.setMinimumHeight(_EDITOR_HEIGHT)
-        self._line = QLabel(doc, self)
-        self._line.setWordWrap(True)
+        self._line = small_line(doc, self)
         self._lay_out()
         self._explain()
         self._mark()
 
     def _lay_out(self) -> None:
-        font = self._line.font()
-        font.setPointSizeF(font.pointSizeF() * 0.88)
-        self._line.setFont(font)
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setVerticalSpacing(1)
@@ -152,7 +158,7 @@ class TextRow(SettingRow):
         return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
-class _CalmComboBox(QComboBox):
+class CalmComboBox(QComboBox):
     """A combo box that a turning wheel scrolls past."""
 
     def wheelEvent(self, event: QWheelEvent) -> None:
@@ -166,7 +172,7 @@ class ChoiceRow(SettingRow):
     def __init__(
         self, name: str, label: str, doc: str, choices: tuple[str, ...], parent: QWidget | None = None
     ) -> None:
-        self._combo = _CalmComboBox()
+        self._combo = CalmComboBox()
         super().__init__(name, label, doc, self._combo, parent)
         self._combo.addItems(choices)
         self._combo.currentIndexChanged.connect(self.changed)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from distill_core.models.architectures import prior_row
+from distill_core.training.prior.effort import Effort, overrides_for
 from distill_core.training.settings import (
     EpochSettings,
     batch_size_for,
@@ -29,6 +30,7 @@ _LONGEST_CONTEXT_S = 600
 LEAST_EPOCH_STEPS = 4  # optimizer steps of an epoch: a small set is gone through more than once
 NUMBER_FORMATS = ("float32", "bfloat16")
 PRECISIONS = ("auto", *NUMBER_FORMATS)
+EFFORTS = tuple(effort.value for effort in Effort)
 # The largest number of codes for: width, layers, heads, and variants, each of which takes as long to encode as the
 # sounds.
 _FRAMES_SIZES = ((150_000, (128, 2, 4, 8)), (1_500_000, (256, 4, 4, 4)), (math.inf, (384, 6, 6, 1)))
@@ -70,9 +72,11 @@ class PriorConfig(EpochSettings):
     time_limit_min: float = shared_setting("time_limit_min", 0.0)
     patience: int = shared_setting("patience", 8)
     anonymous: bool = shared_setting("anonymous", False)
+    effort: str = setting(Effort.NORMAL.value, "Network size and patience together: quick, normal or thorough.")
 
     def __post_init__(self) -> None:
         self.check_shared()
+        check_setting(self, "effort", self.effort in EFFORTS, f"one of {', '.join(EFFORTS)}")
         row = prior_row(self.architecture)
         if row.is_transformer:
             self._check_sizes(needs_even_heads=row.needs_even_heads)
@@ -149,16 +153,29 @@ def get_adaptive_prior_config(file_count: int, **overrides: Any) -> PriorConfig:
 def config_for_sounds(file_count: int, code_count: int, overrides: Mapping[str, Any]) -> PriorConfig:
     """Return the settings for a set of sounds: by its number of codes, or of files if the architecture follows those.
 
+    An `effort` among the overrides changes what follows from the sounds; the other overrides replace single settings.
+
     Raises:
         ConfigError: an override that cannot be.
     """
+    return _settings_for(file_count, code_count, _with_effort(file_count, code_count, overrides))
+
+
+def _settings_for(file_count: int, code_count: int, overrides: Mapping[str, Any]) -> PriorConfig:
     if prior_row(overrides.get("architecture", DEFAULT_ARCHITECTURE)).follows_files:
         return get_adaptive_prior_config(file_count, **overrides)
     return prior_config_for(code_count, **{"val_fraction": val_fraction_for(file_count), **overrides})
+
+
+def _with_effort(file_count: int, code_count: int, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the overrides with those of their effort, in whose place a single setting stands that was given."""
+    kept = {name: overrides[name] for name in ("architecture", "effort") if name in overrides}
+    auto = _settings_for(file_count, code_count, kept)  # refuses an effort that there is not
+    return {**overrides_for(Effort(auto.effort), auto), **overrides}
 
 
 def sized_for_codes(asked: PriorConfig, code_count: int, overrides: Mapping[str, Any]) -> PriorConfig:
     """Return the settings of `config_for_sounds` with the sizes for the number of codes that the sounds gave."""
     if prior_row(asked.architecture).follows_files:
         return asked
-    return replace(asked, **_sizes_for(code_count, overrides))
+    return replace(asked, **_sizes_for(code_count, _with_effort(0, code_count, overrides)))

@@ -16,20 +16,20 @@ from distill_core.training.run_folder.folder import RunFolder
 
 @dataclass(frozen=True, slots=True)
 class SavedPrior:
-    """The file of a saved prior; `backup` is its version before, if that alone opens in the ancestor now, else None."""
+    """The file of a saved prior, and the `backup` of a file of the ancestor, which opens that alone now; else None."""
 
     path: Path
     backup: Path | None
 
     @property
     def note(self) -> str:
-        """The note on a file that no longer opens in the ancestor, or ""."""
+        """The note on a file of the ancestor that it no longer opens, or ""."""
         return "" if self.backup is None else no_longer_opens_words(self.path, self.backup)
 
 
-def _opens_in_the_ancestor(path: Path) -> bool:
+def _comes_from_the_ancestor(path: Path) -> bool:
     try:
-        return read_summary(path).opens_in_the_ancestor
+        return read_summary(path).comes_from_the_ancestor
     except DistillError:  # no readable model is there
         return False
 
@@ -54,8 +54,8 @@ def save_and_finish(
     """
     if trained.prior is None:
         raise ValueError("there is no prior to save")
-    opened_there = _opens_in_the_ancestor(output or model)
+    came_from_there = _comes_from_the_ancestor(output or model)
     path = save_prior_to_model(model, trained.prior, trained.config, trained.metadata, output=output, expected=expected)
     run_folder.discard(trained.run_id)
-    is_last = opened_there and not _opens_in_the_ancestor(path)
+    is_last = came_from_there and not _comes_from_the_ancestor(path)
     return SavedPrior(path, backup_of(path) if is_last else None)

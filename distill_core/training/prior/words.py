@@ -1,25 +1,21 @@
-"""Sentences of window and terminal about a prior: how its training ended, its kept epoch, and the prior in a file."""
+"""Sentences of window and terminal about a prior: its facts, and the prior in a file."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from distill_core.models.temperature import temperature_of
 from distill_core.text import file_name
-from distill_core.training.events import ENDED_WORDS, Ended
-from distill_core.training.prior.events import KEPT_WORDS, Keep, perplexity, verdict_words
+from distill_core.training.prior.events import KEPT_WORDS, Keep
 from distill_core.training.run_folder.facts import Kind
 from distill_core.training.words import BY_AN_OLDER_MEASURE
 
 if TYPE_CHECKING:
     from distill_core.models.summary import ModelSummary
-    from distill_core.training.prior.events import FilePrior, PriorEpochMetrics
-    from distill_core.training.prior.trained import TrainedPrior
+    from distill_core.training.prior.events import FilePrior
 
 PRIOR = Kind("prior", measure="perplexity", digits=2, makes_a_model=False)
-_FINISHED = {Ended.LAST_EPOCH: "Finished", Ended.STOPPED: "Stopped"}
 _LONGEST_NAME = 40
 SAVING_REPLACES = "Saving replaces it."
 AGREEMENT, PREDICTABLE = "sibling agreement", "very predictable"  # labels of a prior's facts
@@ -40,17 +36,6 @@ def has_prior_words(name: str, known: str = "") -> str:
     """Return that a file, whose name is as it is shown, has a prior already; `known` is a fact about that prior."""
     about = f" ({known})" if known else ""
     return f"“{name}” already has a prior{about}."
-
-
-def compared_words(file: ModelSummary, trained: TrainedPrior) -> str:
-    """Return the perplexity of a file's prior on a training's held-out sounds, beside that of the new one, or ""."""
-    before = trained.measured_in(file)
-    if before is None or before.perplexity is None:
-        return ""
-    if not before.decides:
-        return file_prior_words(before)
-    new = trained.metadata["final_perplexity"]
-    return f"On the same held-out sounds it reaches {before.perplexity:,.2f}, the new prior {new:,.2f}."
 
 
 def no_longer_opens_words(saved_to: Path, backup: Path) -> str:
@@ -102,50 +87,3 @@ def temperature_words(temperature: object) -> str:
 def kept_words(kept: object) -> str:
     """Return the choice of weights in words, or "" for a value of a stranger's file that is no choice."""
     return KEPT_WORDS[Keep(kept)] if isinstance(kept, str) and kept in [*Keep] else ""
-
-
-def verdict_in_short(verdict: object) -> str:
-    """Return a verdict without its explanation: "memorizing"."""
-    return verdict_words(verdict).partition(" – ")[0]
-
-
-def shown_perplexity(metadata: Mapping[str, Any]) -> str:
-    """Return the perplexity of the weights that are kept; one that counts padding is marked."""
-    from distill_core.models.summary import MEASURE
-
-    return perplexity_words(metadata["final_perplexity"], counts_padding=metadata.get("measure") != MEASURE)
-
-
-def finished_text(trained: TrainedPrior) -> str:
-    """Return how a training ended, which epoch is kept, and whether it is better than guessing."""
-    ended = _FINISHED.get(trained.ended, f"Ended {ENDED_WORDS[trained.ended]}")
-    facts = trained.metadata
-    kept = f"{shown_perplexity(facts)} at epoch {facts['kept_epoch']}, {kept_words(facts['kept'])}."
-    return f"{ended}: {kept} {trained.guessing_note()}".strip()
-
-
-def unsaved_detail(trained: TrainedPrior) -> str:
-    """Return the facts of a prior that is not saved yet."""
-    facts, verdict = trained.metadata, verdict_words(trained.metadata.get("verdict"))
-    sentences = [
-        f"Epoch {facts['kept_epoch']}, {kept_words(facts['kept'])}, is kept: {shown_perplexity(facts)}.",
-        *_others(trained),
-        f"The verdict: {verdict}." if verdict else "",
-        "" if trained.ended in _FINISHED else f"Training ended {ENDED_WORDS[trained.ended]}.",
-        trained.guessing_note(),
-    ]
-    return " ".join(filter(None, sentences))
-
-
-def _others(trained: TrainedPrior) -> list[str]:
-    """Return a sentence for each of the other weights to choose from."""
-    return [
-        f"{kept_words(which).capitalize()} is epoch {weights.epoch}: perplexity {perplexity(weights.loss):,.2f}."
-        for which, weights in trained.weights.items()
-        if which != trained.metadata.get("kept")
-    ]
-
-
-def kept_when_stopped(epoch: PriorEpochMetrics) -> str:
-    """Return which epoch stopping keeps of a training that memorizes."""
-    return f"Stopping keeps epoch {epoch.epoch}, perplexity {epoch.val_perplexity:.2f}."
