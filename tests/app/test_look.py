@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QSettings, Qt
 from PySide6.QtGui import QColor, QPalette
-from PySide6.QtWidgets import QApplication, QLabel, QMessageBox, QPushButton, QTextEdit
+from PySide6.QtWidgets import QLabel, QMessageBox, QPushButton, QTextEdit
 from pytestqt.qtbot import QtBot
 
 from app.flows.commands import Commands
@@ -40,9 +40,7 @@ def _contrast_with_white(color: QColor) -> float:
 
 
 def test_the_primary_button_can_be_read(qtbot: QtBot, palette: QPalette) -> None:
-    """Fusion makes a gradient of a button's colour, which is lighter than the colour."""
-    QApplication.setStyle("Fusion")
-    QApplication.setPalette(palette)
+    """What is drawn counts: a style may make a button's colour lighter."""
     button = QPushButton()
     qtbot.addWidget(button)
     set_primary(button, True)
