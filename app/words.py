@@ -22,6 +22,9 @@ NO_MODEL_COMMAND = "distill train FOLDER -o MODEL.distill"
 _LONGEST_NAME = 40
 NO_MODEL_DETAIL = f"Try the demo, or make one from your sounds in the terminal: {NO_MODEL_COMMAND}"
 
+IN_USE = "This model is being trained in another window."
+IN_USE_DETAIL = "It can be trained here once that has ended."
+
 
 def shown_name(path: Path) -> str:
     """Return a file's name for a sentence: one line of visible characters, a long one without its middle."""

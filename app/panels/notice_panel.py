@@ -34,6 +34,7 @@ class NoticePanel(QWidget):
             notices.BEST: commands.unfinished.use_best,
             notices.DISCARD: commands.unfinished.discard,
             notices.REOPEN: self._reopen,
+            notices.LOOK_AGAIN: session.look_for_use,
             **{action: partial(commands.keep, action) for action in KEEPING},
         }
         self.memorization_banner = self._banner("memorizationBanner")

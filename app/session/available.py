@@ -94,7 +94,7 @@ def _keepable(training: TrainingState) -> set[ActionId]:
 def _when_idle(state: State) -> set[ActionId]:
     """Return the actions that need an idle window, in which nothing is being opened."""
     actions = _keepable(state.training) | {ActionId.UNFINISHED_RUNS}
-    if state.open.is_ready and state.options.is_valid:
+    if state.open.is_ready and state.options.is_valid and not state.open.is_in_use:
         actions.add(ActionId.TRAIN)
     if state.open.has_previous:
         actions.add(ActionId.RESTORE)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, QTimer, Slot
 
 from app.session.activity import Activity, Runner, Subject
 from app.session.estimate import speed_of, training_seconds
@@ -18,10 +18,14 @@ from app.session.tasks import hearing, models, runs, saving, sounds, training, u
 if TYPE_CHECKING:
     from app.session.jobs import Job
     from app.session.problems import Problem
+    from app.session.state import State
     from distill_core.audio.dataset import AudioDataset, AudioFile
     from distill_core.models.summary import ModelSummary
     from distill_core.training.prior.events import Keep
     from distill_core.training.prior.trained import TrainedPrior
+
+
+_LOOK_AGAIN_MS = 3000
 
 
 class Session(TakeHost):
@@ -38,6 +42,11 @@ class Session(TakeHost):
         self.model_changed.connect(self._remember_model)
         self.training_ended.connect(self._remember_speed)
         self.failed.connect(self._on_failed)
+        self._until_look = QTimer(self)  # runs while another window trains the open model
+        self._until_look.setSingleShot(True)
+        self._until_look.setInterval(_LOOK_AGAIN_MS)
+        self._until_look.timeout.connect(self.look_for_use)
+        self.state_changed.connect(self._look_again_later)
 
     # Opening
 
@@ -129,6 +138,12 @@ class Session(TakeHost):
             self._become(self._state.with_open(unfinished=None))
             self.do(runs.discarding(self._require_model().path, unfinished.run_id))
 
+    @Slot()
+    def look_for_use(self) -> None:
+        """Look whether another window still trains the open model."""
+        if self._state.open.model is not None:
+            self.do_later(runs.looking_for_use(self._state.open.model.path))
+
     def list_runs(self) -> None:
         """List the unfinished trainings of all models."""
         self.do(runs.listing())
@@ -195,6 +210,11 @@ class Session(TakeHost):
     def _on_failed(self, subject: Subject, problem: Problem) -> None:
         if subject is Subject.TRAINING:  # the window offers its best epoch
             self.do(training.looking_for_unfinished(self._require_model().path))
+
+    @Slot(object)
+    def _look_again_later(self, state: State) -> None:
+        if state.open.is_in_use and not self._until_look.isActive():
+            self._until_look.start()
 
     @Slot(object)
     def _remember_model(self, summary: ModelSummary) -> None:

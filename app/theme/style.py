@@ -34,13 +34,17 @@ QStatusBar::item {{ border: 0; }}
 """
 
 
+_NAMES = (
+    *("ground", "raised", "hover", "pressed", "border", "text", "disabled", "link", "accent"),
+    *("primary", "primary_hover", "primary_pressed", "on_primary"),
+)
+
+
 def style_sheet(tokens: Tokens) -> str:
     """Return the rules in an appearance's colours."""
-    names = ("raised", "text", "border", "hover", "pressed", "ground", "disabled", "accent", "primary")
-    names += ("on_primary", "primary_hover", "primary_pressed", "link")
     sizes = {"radius": RADIUS, "small": SMALL_RADIUS, "wide": SPACE + TIGHT}
     inner = {"inner": SMALL_RADIUS - 1, "inner_wide": SPACE + TIGHT - 1}  # the focus takes the room of a wider line
-    return _RULES.format(**{name: getattr(tokens, name) for name in names}, **sizes, **inner)
+    return _RULES.format(**{name: getattr(tokens, name) for name in _NAMES}, **sizes, **inner)
 
 
 def palette_of(tokens: Tokens) -> QPalette:
