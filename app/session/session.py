@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from PySide6.QtCore import QObject, QTimer, Slot
 
 from app.session.activity import Activity, Runner, Subject
 from app.session.estimate import speed_of, training_seconds
+from app.session.remembered import remembered
 from app.session.state import Page
 from app.session.take_host import TakeHost
 from app.session.tasks import hearing, models, runs, saving, sounds, training, upkeep
@@ -47,6 +49,8 @@ class Session(TakeHost):
         self._until_look.setInterval(_LOOK_AGAIN_MS)
         self._until_look.timeout.connect(self.look_for_use)
         self.state_changed.connect(self._look_again_later)
+        self.state_changed.connect(self._remember_session)
+        self._remembered = self._state.open
 
     # Opening
 
@@ -220,6 +224,17 @@ class Session(TakeHost):
     def _remember_model(self, summary: ModelSummary) -> None:
         if self._state.open.real_path is not None:
             self.settings.add_recent_model(self._state.open.real_path)
+
+    @Slot(object)
+    def _remember_session(self, state: State) -> None:
+        """Remember what is open together, once nothing is being opened any more."""
+        opened = state.open
+        is_known = opened.model is self._remembered.model and opened.dataset is self._remembered.dataset
+        if opened.is_pending or is_known:
+            return
+        self._remembered = opened
+        if (session := remembered(opened, datetime.now().astimezone().isoformat(timespec="seconds"))) is not None:
+            self.settings.add_session(session)
 
     @Slot()
     def _remember_player(self) -> None:

@@ -24,7 +24,10 @@ QPushButton:!flat[isPrimary="true"]:enabled {{
 QPushButton:!flat[isPrimary="true"]:enabled:hover {{ background: {primary_hover}; }}
 QPushButton:!flat[isPrimary="true"]:enabled:pressed {{ background: {primary_pressed}; }}
 QPushButton:!flat[isPrimary="true"]:enabled:focus {{ border-color: {accent}; }}
-QPushButton:flat {{ background: transparent; color: {link}; border: 2px solid transparent; border-radius: {small}px; }}
+QPushButton:flat {{ background: transparent; color: {text}; border: 2px solid transparent; border-radius: {small}px; }}
+QPushButton:flat:hover, QPushButton:flat:checked {{ background: {hover}; }}
+LinkButton:flat {{ color: {link}; }}
+LinkButton:flat:hover {{ background: transparent; }}
 QPushButton:flat:focus {{ border-color: {accent}; }}
 QPushButton:flat:disabled {{ color: {disabled}; }}
 QProgressBar {{ background: {hover}; border: 0; border-radius: {small}px; }}

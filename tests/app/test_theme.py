@@ -124,7 +124,9 @@ def test_a_button_becomes_the_primary_one_and_an_ordinary_one_again(qtbot: QtBot
 
 
 @pytest.mark.parametrize("choice", [AppearanceChoice.DARK, AppearanceChoice.LIGHT])
-def test_a_choice_applies_at_once_to_what_is_open(qtbot: QtBot, appearance: Appearance, choice: AppearanceChoice) -> None:
+def test_a_choice_applies_at_once_to_what_is_open(
+    qtbot: QtBot, appearance: Appearance, choice: AppearanceChoice
+) -> None:
     label = QLabel("x")
     qtbot.addWidget(label)
     for each in (AppearanceChoice.DARK, AppearanceChoice.LIGHT, choice):

@@ -77,9 +77,7 @@ def test_a_training_that_began_elsewhere_meanwhile_keeps_one_here_from_beginning
     assert begun
 
 
-def test_a_window_that_has_the_model_open_alone_is_no_news(
-    qtbot: QtBot, ready: Session, tiny_model: Path
-) -> None:
+def test_a_window_that_has_the_model_open_alone_is_no_news(qtbot: QtBot, ready: Session, tiny_model: Path) -> None:
     other = Session()
     other.open_model(tiny_model)
     settle_session(qtbot, other)
