@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QEvent, QSignalBlocker, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
@@ -19,9 +19,9 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QApplication, QLabel, QMainWindow, QVBoxLayout, QWidget
 
 from app.desktop.awake import Awake
-from app.flows.actions import Actions
 from app.flows.closing import Closing
 from app.flows.commands import Commands
+from app.flows.menu_bar import Actions
 from app.flows.prompts import Prompts, QtPrompts
 from app.panels.chips_panel import ChipsPanel
 from app.panels.generate_panel import GeneratePanel
@@ -238,6 +238,12 @@ class MainWindow(QMainWindow):
         self._awake.hold(False)
         self.closing.shut_down()
         event.accept()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow the palette."""
+        super().changeEvent(event)
+        if event.type() is QEvent.Type.PaletteChange:
+            self.actions_table.recolor()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Give all but the page less room in a small window; a drawer that nobody asked for hides nothing there."""

@@ -21,6 +21,7 @@ from app.flows.takes import Takes
 from app.flows.unfinished import Unfinished
 from app.session import Session
 from app.session.activity import Activity, Subject
+from app.session.appearance import AppearanceChoice
 from app.session.available import KEEPING, ActionId, available
 from app.session.problems import Problem
 from app.words import PERPLEXITY_EXPLAINED, cleared_text, shown_name
@@ -43,6 +44,7 @@ class Commands(QObject):
     inspect_wanted = Signal()
     triggered = Signal(object)
     said = Signal(str)
+    appearance_chosen = Signal(object)
 
     def __init__(self, session: Session, prompts: Prompts, window: QWidget) -> None:
         super().__init__(window)
@@ -195,6 +197,11 @@ class Commands(QObject):
         """Give the trained prior other weights of its training."""
         if self.can(action):
             self._session.keep(KEEPING[action])
+
+    def choose_appearance(self, choice: AppearanceChoice) -> None:
+        """Be light or dark, now and from now on."""
+        self._session.settings.set_appearance(choice)
+        self.appearance_chosen.emit(choice)
 
     # On disk
 

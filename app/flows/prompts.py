@@ -35,7 +35,6 @@ class Question:
     default: str
     escape: str
     details: str = ""
-    kind: Literal["question", "information", "error"] = "question"
     shows_details: bool = False
 
 
@@ -69,19 +68,12 @@ _ROLES = {
     "destroy": QMessageBox.ButtonRole.DestructiveRole,
     "reject": QMessageBox.ButtonRole.RejectRole,
 }
-
-
-_ICONS = {
-    "question": QMessageBox.Icon.Question,
-    "information": QMessageBox.Icon.Information,
-    "error": QMessageBox.Icon.Critical,
-}
 _DETAILS_SIZE = (480, 220)
 
 
 def _message_box(parent: QWidget, question: Question) -> QMessageBox:
     """Return the box without its buttons, with its words plain: a stranger's file name may look like HTML."""
-    box = QMessageBox(_ICONS[question.kind], question.title, question.title, parent=parent)
+    box = QMessageBox(QMessageBox.Icon.NoIcon, "Distill", question.title, parent=parent)
     box.setObjectName(question.id)
     box.setTextFormat(Qt.TextFormat.PlainText)
     box.setInformativeText(question.text)

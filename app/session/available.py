@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from app.session.activity import Activity
+from app.session.appearance import AppearanceChoice
 from app.session.state import State, TrainingState
 from app.session.voice import prior_settings
 from distill_core.training.prior.events import Keep
@@ -51,6 +52,9 @@ class ActionId(StrEnum):
     REGISTER = "registerAction"
     EXPLAIN_PERPLEXITY = "explainPerplexityAction"
     OPEN_LOGS = "openLogsAction"
+    APPEARANCE_SYSTEM = "appearanceSystemAction"
+    APPEARANCE_LIGHT = "appearanceLightAction"
+    APPEARANCE_DARK = "appearanceDarkAction"
     ABOUT = "aboutAction"
 
 
@@ -70,12 +74,20 @@ ALWAYS = frozenset(
         ActionId.QUIT,
         ActionId.EXPLAIN_PERPLEXITY,
         ActionId.OPEN_LOGS,
+        ActionId.APPEARANCE_SYSTEM,
+        ActionId.APPEARANCE_LIGHT,
+        ActionId.APPEARANCE_DARK,
         ActionId.ABOUT,
     }
 )
 _OPENING_ACTIVITIES = frozenset(
     {Activity.NONE, Activity.STARTING, Activity.OPENING, Activity.SCANNING, Activity.CLEARING, Activity.WORKING}
 )
+APPEARANCES = {
+    ActionId.APPEARANCE_SYSTEM: AppearanceChoice.SYSTEM,
+    ActionId.APPEARANCE_LIGHT: AppearanceChoice.LIGHT,
+    ActionId.APPEARANCE_DARK: AppearanceChoice.DARK,
+}
 KEEPING = {
     ActionId.KEEP_BEST: Keep.BEST,
     ActionId.KEEP_LAST: Keep.LAST,
