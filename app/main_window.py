@@ -277,15 +277,20 @@ class MainWindow(QMainWindow):
         if self.commands.can(ActionId.OPEN_MODEL):
             accept_copy(event)
             self.chips.show_drag(event.mimeData().urls())
+            self.start_page.show_drag(event.mimeData().urls())
         else:
             self._on_said(self.commands.locked_text())
 
     def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
         """Take the usual look again."""
+        self._end_drag()
+
+    def _end_drag(self) -> None:
         self.chips.end_drag()
+        self.start_page.end_drag()
 
     def dropEvent(self, event: QDropEvent) -> None:
         """Open the dropped files."""
-        self.chips.end_drag()
+        self._end_drag()
         accept_copy(event)
         self.commands.take_drop(event.mimeData().urls(), "window")

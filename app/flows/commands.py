@@ -24,6 +24,7 @@ from app.session.activity import Activity, Subject
 from app.session.appearance import AppearanceChoice
 from app.session.available import KEEPING, ActionId, available
 from app.session.problems import Problem
+from app.session.remembered import RememberedSession
 from app.words import PERPLEXITY_EXPLAINED, cleared_text, shown_name
 
 if TYPE_CHECKING:
@@ -113,6 +114,17 @@ class Commands(QObject):
             self._session.refuse(model=f"“{shown_name(path)}” has moved. Choose it again with Open Model…")
             return
         self.open_model(path)
+
+    def open_session(self, session: RememberedSession) -> None:
+        """Open a model and sounds that were open together."""
+        if session.model is not None:
+            self.open_model(session.model)
+        if session.sources:
+            self.open_sounds(*session.sources)
+
+    def remove_session(self, session: RememberedSession) -> None:
+        """Forget what was open together; the files stay."""
+        self._session.settings.remove_session(session)
 
     def try_demo(self) -> None:
         """Open a copy of the bundled model and sounds."""

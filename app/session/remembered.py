@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.words import reached_words
+
 if TYPE_CHECKING:
     from app.session.state import OpenFiles
 
@@ -19,8 +21,8 @@ _KEPT = 2 * SHOWN  # a session that is replaced by a fuller one must not have pu
 class RememberedSession:
     """A model and sounds that were open together, or one of both; `left_out` are names of sounds not learned from.
 
-    `when` is the moment in ISO format. The rest is shown without a look into the files: the number of the `sounds`, the
-    `perplexity` that the model's prior reached, None without one, and the number of its `codes`.
+    `when` is the moment in ISO format. The rest is shown without a look into the files: the number of the `sounds`, and
+    how well the model knows them, in a sentence (`reached`).
     """
 
     model: Path | None = None
@@ -28,8 +30,7 @@ class RememberedSession:
     left_out: tuple[str, ...] = ()
     when: str = ""
     sounds: int = 0
-    perplexity: float | None = None
-    codes: int = 0
+    reached: str = ""
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -51,8 +52,7 @@ def remembered(opened: OpenFiles, when: str) -> RememberedSession | None:
         sources=() if dataset is None else tuple(dataset.sources),
         when=when,
         sounds=0 if dataset is None else len(dataset.files),
-        perplexity=None if model is None or not model.has_prior else model.perplexity,
-        codes=0 if model is None else model.codebook_size,
+        reached="" if model is None else reached_words(model),
     )
 
 
@@ -73,8 +73,7 @@ def _to_values(session: RememberedSession) -> dict[str, Any]:
         "left_out": [*session.left_out],
         "when": session.when,
         "sounds": session.sounds,
-        "perplexity": session.perplexity,
-        "codes": session.codes,
+        "reached": session.reached,
     }
 
 
@@ -90,15 +89,14 @@ def from_text(text: str) -> tuple[RememberedSession, ...]:
 
 def _from_values(values: Any) -> RememberedSession | None:
     try:
-        model, perplexity = values["model"], values["perplexity"]
+        model = values["model"]
         return RememberedSession(
             model=None if model is None else Path(model),
             sources=tuple(Path(source) for source in values["sources"]),
             left_out=tuple(map(str, values["left_out"])),
             when=str(values["when"]),
             sounds=int(values["sounds"]),
-            perplexity=None if perplexity is None else float(perplexity),
-            codes=int(values["codes"]),
+            reached=str(values["reached"]),
         )
     except (KeyError, TypeError, ValueError, OverflowError):
         return None

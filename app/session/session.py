@@ -15,7 +15,7 @@ from app.session.estimate import speed_of, training_seconds
 from app.session.remembered import remembered
 from app.session.state import Page
 from app.session.take_host import TakeHost
-from app.session.tasks import hearing, models, runs, saving, sounds, training, upkeep
+from app.session.tasks import hearing, models, remembering, runs, saving, sounds, training, upkeep
 
 if TYPE_CHECKING:
     from app.session.jobs import Job
@@ -81,6 +81,10 @@ class Session(TakeHost):
     def show_page(self, page: Page) -> None:
         """Put a page on the stage."""
         self._become(replace(self._state, page=page))
+
+    def look_for_sessions(self) -> None:
+        """Look which files of the remembered sessions have moved."""
+        self.do_later(remembering.looking_for(self.settings.sessions()))
 
     # Training
 

@@ -30,6 +30,18 @@ LinkButton:flat {{ color: {link}; }}
 LinkButton:flat:hover {{ background: transparent; }}
 QPushButton:flat:focus {{ border-color: {accent}; }}
 QPushButton:flat:disabled {{ color: {disabled}; }}
+QToolButton {{
+    background: {raised}; color: {text}; border: 1px solid {border}; border-radius: {small}px; padding: 3px 6px;
+}}
+QToolButton[autoRaise="true"] {{ background: transparent; border-color: transparent; padding: 3px; }}
+QToolButton:hover {{ background: {hover}; }}
+QToolButton:pressed {{ background: {pressed}; }}
+QToolButton:checked {{ background: {dim}; color: {ground}; }}
+QToolButton[autoRaise="true"]:checked {{ background: {hover}; color: {text}; }}
+QToolButton:disabled {{ background: {ground}; color: {disabled}; }}
+QToolButton[autoRaise="true"]:disabled {{ background: transparent; }}
+QToolButton:checked:disabled {{ background: {hover}; }}
+QToolButton:focus {{ border-color: {accent}; }}
 QProgressBar {{ background: {hover}; border: 0; border-radius: {small}px; }}
 QProgressBar::chunk {{ background: {accent}; border-radius: {small}px; }}
 QToolTip {{ background: {raised}; color: {text}; border: 1px solid {border}; padding: {small}px; }}
@@ -38,7 +50,7 @@ QStatusBar::item {{ border: 0; }}
 
 
 _NAMES = (
-    *("ground", "raised", "hover", "pressed", "border", "text", "disabled", "link", "accent"),
+    *("ground", "raised", "hover", "pressed", "border", "text", "dim", "disabled", "link", "accent"),
     *("primary", "primary_hover", "primary_pressed", "on_primary"),
 )
 
@@ -90,6 +102,7 @@ def use_fusion(app: QApplication) -> None:
 def apply_style(app: QApplication, *, dark: bool) -> None:
     """Give the application one of the two appearances: a palette, and the rules."""
     chosen = DARK if dark else LIGHT
+    app.setStyleSheet("")  # below rules no palette reaches the widgets; without, those with their own get it back
     app.setPalette(palette_of(chosen))
     app.setStyleSheet(style_sheet(chosen))
 

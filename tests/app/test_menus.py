@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -89,7 +90,7 @@ def test_an_ellipsis_stands_where_a_dialog_follows(window: MainWindow) -> None:
 def test_long_menus_have_groups_and_no_line_at_an_end(window: MainWindow) -> None:
     for menu in _menus(window):
         lines = [action.isSeparator() for action in menu.actions()]
-        assert not any(one and next_one for one, next_one in zip(lines, lines[1:], strict=False)), menu.title()
+        assert not any(one and next_one for one, next_one in pairwise(lines)), menu.title()
         if menu is not window.actions_table.recents:
             assert not lines[0], menu.title()
             assert not lines[-1], menu.title()

@@ -129,6 +129,7 @@ def test_a_choice_applies_at_once_to_what_is_open(
 ) -> None:
     label = QLabel("x")
     qtbot.addWidget(label)
+    label.show()
     for each in (AppearanceChoice.DARK, AppearanceChoice.LIGHT, choice):
         appearance.choose(each)
     assert is_dark(label.palette()) is (choice is AppearanceChoice.DARK)
