@@ -15,6 +15,7 @@ from app.presentation.notices import Notice
 from app.session import Session
 from app.session.available import KEEPING
 from app.session.state import State
+from app.theme import TARGET, height_for
 from app.widgets.banner import HEIGHT, Banner
 
 
@@ -42,7 +43,7 @@ class NoticePanel(QWidget):
         self._shows_second = False
         self.next_button = QPushButton()
         self.next_button.setObjectName("nextNoticeButton")
-        self.next_button.setFixedHeight(28)
+        self.next_button.setFixedHeight(height_for(self, TARGET))
         self.next_button.setAutoDefault(True)  # Enter clicks it
         self.next_button.setToolTip("There are two messages; show the other one")
         self.next_button.clicked.connect(self._on_next)
@@ -52,7 +53,7 @@ class NoticePanel(QWidget):
         row.addWidget(self.memorization_banner, 1)
         row.addWidget(self.notice_banner, 1)
         row.addWidget(self.next_button)
-        self.setFixedHeight(HEIGHT)
+        self.setFixedHeight(height_for(self, HEIGHT))
         session.state_changed.connect(self._on_state)
         self._on_state(session.state)
 

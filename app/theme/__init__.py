@@ -16,6 +16,7 @@ from app.theme.colors import (
     tokens,
 )
 from app.theme.icons import icon, resource_path
+from app.theme.sizes import height_for
 from app.theme.style import apply_style, palette_of, set_primary, style_sheet, use_fusion
 from app.theme.tokens import (
     BUTTON,
@@ -63,6 +64,7 @@ __all__ = [
     "contrast",
     "dim_color",
     "error_color",
+    "height_for",
     "icon",
     "is_dark",
     "link_color",

@@ -27,6 +27,7 @@ from app.theme import (
     border_color,
     dim_color,
     error_color,
+    height_for,
     icon,
     link_color,
     raised_color,
@@ -77,7 +78,7 @@ class DropCard(QFrame):
         self.setObjectName(object_name)
         self.setAccessibleName(accessible_name)
         self.setAcceptDrops(True)
-        self.setFixedHeight(HEIGHT)
+        self.setFixedHeight(height_for(self, HEIGHT, lines=2))
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._recolor()
 
