@@ -10,6 +10,8 @@ from typing import Literal, Protocol
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog, QLabel, QMessageBox, QPushButton, QTextEdit, QWidget
 
+from app.theme import SPACE, WIDE
+
 SOUND_FILTER = "Sounds (*.wav *.aif *.aiff *.flac *.mp3 *.ogg *.opus *.m4a *.caf);;All files (*)"
 TAKE_FILTER = "WAV, 24 bit (*.wav);;FLAC, 24 bit (*.flac)"
 MODEL_FILTER = "Distill models (*.distill *.sda);;All files (*)"
@@ -148,6 +150,7 @@ class QtPrompts:
         buttons: dict[str, QPushButton] = {
             choice.id: box.addButton(choice.text, _ROLES[choice.role]) for choice in question.choices
         }
+        box.layout().setContentsMargins(SPACE, WIDE, WIDE, WIDE)  # on the left Qt adds the room of an icon
         box.setDefaultButton(buttons[question.default])
         box.setEscapeButton(buttons[question.escape])
 

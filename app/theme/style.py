@@ -30,6 +30,8 @@ LinkButton:flat {{ color: {link}; }}
 LinkButton:flat:hover {{ background: transparent; }}
 QPushButton:flat:focus {{ border-color: {accent}; }}
 QPushButton:flat:disabled {{ color: {disabled}; }}
+QMessageBox QLabel#qt_msgbox_label {{ font-weight: bold; }}
+QMessageBox QPushButton {{ min-height: 20px; }}
 QToolButton {{
     background: {raised}; color: {text}; border: 1px solid {border}; border-radius: {small}px; padding: 3px 6px;
 }}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QSettings
-from PySide6.QtGui import QAction
+from PySide6.QtGui import QAction, QPalette
 from PySide6.QtWidgets import QLabel, QMenu, QMessageBox, QPushButton
 from pytestqt.qtbot import QtBot
 
@@ -166,6 +166,15 @@ def test_the_default_and_the_way_out_lose_nothing(tiny_model: Path, unsaved: Tra
 def test_buttons_are_verbs(tiny_model: Path, unsaved: TrainingState) -> None:
     for question in _questions(tiny_model, unsaved):
         assert not {choice.text for choice in question.choices} & {"OK", "Ok", "Yes", "No"}, question.id
+
+
+def test_the_title_of_a_dialog_is_bold_in_the_windows_look(qtbot: QtBot, palette: QPalette, window: MainWindow) -> None:
+    QtPrompts().ask(window, questions.plain("plain", "A title", "A text."), str)
+    box = window.findChild(QMessageBox, "plain")
+    shown = {label.text(): label.font().bold() for label in box.findChildren(QLabel)}
+    assert (shown["A title"], shown["A text."]) == (True, False)
+    assert all(button.height() >= 28 for button in box.findChildren(QPushButton))
+    box.close()
 
 
 def test_a_dialog_has_no_big_icon_and_says_its_title_once(
