@@ -71,8 +71,10 @@ def _run_window(options: argparse.Namespace) -> int:
     hook.install()
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C in the terminal that started the window
     session = Session()
+    application.appearance.choose(session.settings.appearance())
     window = MainWindow(session)
     hook.caught.connect(window.commands.report_bug)
+    window.commands.appearance_chosen.connect(application.appearance.choose)
     application.file_opened.connect(window.commands.open_model)
     if options.demo is not None:
         from app.demo import DemoRun

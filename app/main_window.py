@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QEvent, QSignalBlocker, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
@@ -19,9 +19,9 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QApplication, QLabel, QMainWindow, QVBoxLayout, QWidget
 
 from app.desktop.awake import Awake
-from app.flows.actions import Actions
 from app.flows.closing import Closing
 from app.flows.commands import Commands
+from app.flows.menu_bar import Actions
 from app.flows.prompts import Prompts, QtPrompts
 from app.panels.chips_panel import ChipsPanel
 from app.panels.generate_panel import GeneratePanel
@@ -46,10 +46,25 @@ from distill_core.training.prior.words import no_longer_opens_words
 
 _EVENT_MS = 5000
 _FIRST_SIZE, _MINIMUM_SIZE = (1280, 800), (760, 560)
-_ROOMY_HEIGHT = 700
+_ROOMY_HEIGHT, _BARS_HEIGHT = 700, 60
+_SLACK = 12  # px, by which a hint is off before the window is shown
 _SPACE, _COMPACT_SPACE = 6, 3
 _INSPECT_OPENS_FROM = 1200  # px of width
 _INSPECT, _OPTIONS, _CLOSED = "inspect", "options", "closed"
+
+
+class _Central(QWidget):
+    """The column of all regions; larger letters may need more room than the least.
+
+    `to_be_saved` is the height in px that the regions give up when they become compact.
+    """
+
+    to_be_saved = 0
+
+    def minimumSizeHint(self) -> QSize:
+        """Ask for the room of the contents once they are compact, but for no less than the smallest window has."""
+        needed = super().minimumSizeHint() - QSize(0, self.to_be_saved)
+        return needed.expandedTo(QSize(*_MINIMUM_SIZE) - QSize(0, _BARS_HEIGHT))
 
 
 class MainWindow(QMainWindow):
@@ -61,6 +76,7 @@ class MainWindow(QMainWindow):
         super().__init__()
         self._session = session
         self._may_close = self._was_shown = self._is_small = self._opened_itself = False
+        self._saved_by_compact = 0
         self.commands = Commands(session, prompts or QtPrompts(), self)
         self.closing = Closing(session, self.commands)
         self.chips = ChipsPanel(session, self.commands)
@@ -80,9 +96,9 @@ class MainWindow(QMainWindow):
         self.actions_table = Actions(session, self.commands, self)
         self._awake = Awake(self)
         self._lay_out()
+        self._measure_compact()
         self._connect()
         self.setAcceptDrops(True)
-        self.setMinimumSize(*_MINIMUM_SIZE)
         if geometry := session.settings.geometry():
             self.restoreGeometry(geometry)
         else:
@@ -92,7 +108,7 @@ class MainWindow(QMainWindow):
     def _lay_out(self) -> None:
         self.drawer.tabs.addTab(self.inspect, "Inspect")
         self.drawer.tabs.addTab(self.options, "Options")
-        central = QWidget()
+        self._central = central = _Central()
         self._column = layout = QVBoxLayout(central)
         layout.setSpacing(_SPACE)
         layout.addWidget(self.chips)
@@ -245,6 +261,12 @@ class MainWindow(QMainWindow):
         self.closing.shut_down()
         event.accept()
 
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow the palette."""
+        super().changeEvent(event)
+        if event.type() is QEvent.Type.PaletteChange:
+            self.actions_table.recolor()
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Give all but the page less room in a small window; a drawer that nobody asked for hides nothing there."""
         super().resizeEvent(event)
@@ -262,6 +284,14 @@ class MainWindow(QMainWindow):
         down = _COMPACT_SPACE if is_small else across
         self._column.setContentsMargins(across, down, across, down)
         self._column.setSpacing(_COMPACT_SPACE if is_small else _SPACE)
+        self._central.to_be_saved = 0 if is_small else self._saved_by_compact
+
+    def _measure_compact(self) -> None:
+        """Learn how much smaller the window can get than its regions ask for now."""
+        roomy = self._column.minimumSize().height()
+        self._set_compact(True)
+        self._saved_by_compact = roomy - self._column.minimumSize().height() + _SLACK
+        self._set_compact(False)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Play or stop with the space bar, where no button, box, list or text field takes it."""
@@ -277,15 +307,20 @@ class MainWindow(QMainWindow):
         if self.commands.can(ActionId.OPEN_MODEL):
             accept_copy(event)
             self.chips.show_drag(event.mimeData().urls())
+            self.start_page.show_drag(event.mimeData().urls())
         else:
             self._on_said(self.commands.locked_text())
 
     def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
         """Take the usual look again."""
+        self._end_drag()
+
+    def _end_drag(self) -> None:
         self.chips.end_drag()
+        self.start_page.end_drag()
 
     def dropEvent(self, event: QDropEvent) -> None:
         """Open the dropped files."""
-        self.chips.end_drag()
+        self._end_drag()
         accept_copy(event)
         self.commands.take_drop(event.mimeData().urls(), "window")

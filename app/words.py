@@ -23,6 +23,9 @@ _LONGEST_NAME = 40
 _MOST_SOUNDS = 10**9
 NO_MODEL_DETAIL = f"Try the demo, or make one from your sounds in the terminal: {NO_MODEL_COMMAND}"
 
+IN_USE = "This model is being trained in another window."
+IN_USE_DETAIL = "It can be trained here once that has ended."
+
 
 def shown_name(path: Path) -> str:
     """Return a file's name for a sentence: one line of visible characters, a long one without its middle."""
@@ -186,6 +189,15 @@ def model_lines(summary: ModelSummary) -> list[str]:
 def size_line(config: PriorConfig) -> str:
     """Return the size of a set of sounds, by the settings that follow from it without any choice."""
     return _SET_SIZES.get(config.hidden_size, "A large set")
+
+
+def reached_words(summary: ModelSummary) -> str:
+    """Return how well a model knows its sounds, for a card of the start page."""
+    if not summary.has_prior:
+        return "Hasn't learned your sounds yet"
+    if summary.perplexity is None:
+        return "Has learned your sounds"
+    return f"Reached {summary.perplexity:,.1f} of {summary.codebook_size}"
 
 
 def sounds_line(dataset: AudioDataset) -> str:

@@ -25,13 +25,14 @@ sys.path.insert(0, str(ROOT))
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 from PySide6.QtCore import QEvent, QMimeData, QObject, QPoint, QPointF, QRect, QSettings, Qt, QUrl, Slot  # noqa: E402
-from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QPainter, QPalette, QPixmap  # noqa: E402
+from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QPainter, QPixmap  # noqa: E402
 from PySide6.QtWidgets import QApplication, QMessageBox, QPushButton, QScrollArea, QWidget  # noqa: E402
 
 from app.desktop.application import DistillApplication  # noqa: E402
 from app.main_window import MainWindow  # noqa: E402
 from app.session import Session  # noqa: E402
 from app.session.activity import Activity  # noqa: E402
+from app.session.appearance import AppearanceChoice  # noqa: E402
 from app.session.problems import problem_from  # noqa: E402
 from app.session.state import State  # noqa: E402
 
@@ -95,25 +96,6 @@ STATES = (
     "take-failed",
     "dialog-takes",
 )
-
-
-def dark_palette() -> QPalette:
-    """Return Fusion's dark palette: a colour scheme cannot be asked for without a screen."""
-    ground, text = QColor(50, 50, 50), QColor(240, 240, 240)
-    palette = QPalette(
-        text, ground, ground.lighter(150), ground.darker(150), ground.darker(130), text, ground.darker(140)
-    )
-    role, group = QPalette.ColorRole, QPalette.ColorGroup
-    for each in (role.WindowText, role.Text, role.ButtonText):
-        palette.setColor(group.Disabled, each, QColor(130, 130, 130))
-    for each in (role.Highlight, role.Link, role.Accent):
-        palette.setColor(each, QColor(48, 140, 198))
-    placeholder = QColor(text)
-    placeholder.setAlpha(128)
-    palette.setColor(role.PlaceholderText, placeholder)
-    palette.setColor(role.ToolTipBase, ground)
-    palette.setColor(role.ToolTipText, text)
-    return palette
 
 
 class Camera(QObject):
@@ -639,9 +621,9 @@ class Story:
             self.window.commands.report_bug(problem_from(error))
 
 
-def tell(folder: Path, theme: str, application: QApplication) -> None:
+def tell(folder: Path, theme: str, application: DistillApplication) -> None:
     """Take every state in one theme."""
-    application.setPalette(dark_palette() if theme == "dark" else application.style().standardPalette())
+    application.appearance.choose(AppearanceChoice(theme))
     with tempfile.TemporaryDirectory(prefix="distill-screenshots-") as temporary:
         os.environ.update(XDG_DATA_HOME=temporary, XDG_CACHE_HOME=temporary)  # nothing of this user's is touched
         QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(Path(temporary) / "settings"))

@@ -52,7 +52,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_holds_every_file_of_the_packages_and_nothing_else(wheel: Path) -> None:
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert names == set().union(*map(_files, SOURCES))
-    assert {"resources/linux/distill.desktop", "resources/demo/README.md", "app/theme.py"} <= names
+    assert {"resources/linux/distill.desktop", "resources/demo/README.md", "app/theme/tokens.py"} <= names
 
 
 def test_it_names_both_programs(wheel: Path) -> None:

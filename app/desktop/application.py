@@ -8,7 +8,8 @@ from PySide6.QtCore import QEvent, Signal
 from PySide6.QtGui import QFileOpenEvent, QIcon
 from PySide6.QtWidgets import QApplication
 
-from app.theme import apply_style, resource_path
+from app.desktop.appearance import Appearance
+from app.theme import resource_path
 
 
 class DistillApplication(QApplication):
@@ -24,7 +25,7 @@ class DistillApplication(QApplication):
         self.setApplicationName("Distill")
         self.setDesktopFileName("distill")  # without it Wayland shows no icon
         self.setWindowIcon(QIcon(str(resource_path("linux", "distill.svg"))))
-        apply_style(self)
+        self.appearance = Appearance(self)
 
     def deliver_waiting(self) -> None:
         """Send the files that came too early, and from now on each at once."""

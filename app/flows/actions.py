@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
-from PySide6.QtCore import QObject, Slot
-from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QMainWindow, QMenu
+from PySide6.QtGui import QKeySequence
+from PySide6.QtWidgets import QMainWindow
 
+from app.flows.action_spec import ActionSpec
 from app.flows.commands import Commands
 from app.flows.help import Help
 from app.flows.runs_list import RunsList
 from app.flows.takes_list import TakesList
+from app.flows.view_actions import view_actions
 from app.presentation.controls import BEST_TIP, CANCEL_TIP, FURTHER_TIP
 from app.session import Session
-from app.session.available import ActionId, available
-from app.session.state import Page, State
-from app.theme import icon
-from app.words import as_tooltip, on_button, shown_name
-
-_Keys = QKeySequence.StandardKey | str | None
+from app.session.available import ActionId
 
 _GENERATE, _TROUBLESHOOTING = "&Generate", "&Help/&Troubleshooting"
 _KEEP = {
@@ -32,19 +26,6 @@ _KEEP = {
         "Of the training, keep the best epoch before it began to memorize",
     ),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class ActionSpec:
-    """One action; `menu` is the title of its menu, or that of a menu within one: "&Help/&Troubleshooting"."""
-
-    id: ActionId
-    menu: str
-    text: str
-    keys: _Keys
-    call: Callable[[], object]
-    tip: str = ""
-    icon_name: str = ""
 
 
 def _file_actions(commands: Commands, runs: RunsList, window: QMainWindow) -> list[ActionSpec]:
@@ -87,7 +68,7 @@ def _file_actions(commands: Commands, runs: RunsList, window: QMainWindow) -> li
         ActionSpec(
             ActionId.RESTORE,
             "&File",
-            "&Restore Previous Version…",
+            "Restore Previous &Version…",
             None,
             commands.saving.restore,
             "Put the version before the last save back; the present one is kept in its place",
@@ -100,8 +81,22 @@ def _file_actions(commands: Commands, runs: RunsList, window: QMainWindow) -> li
             commands.edit_model,
             "Change the model's name and the notes on it",
         ),
-        ActionSpec(ActionId.SHOW_IN_FOLDER, "&File", "Show in &Folder", None, commands.show_in_folder),
-        ActionSpec(ActionId.TRY_DEMO, "&File", "Try the &Demo", None, commands.try_demo),
+        ActionSpec(
+            ActionId.SHOW_IN_FOLDER,
+            "&File",
+            "Show in &Folder",
+            None,
+            commands.show_in_folder,
+            "Open the folder of the last saved file, or of the model",
+        ),
+        ActionSpec(
+            ActionId.TRY_DEMO,
+            "&File",
+            "Try the &Demo",
+            None,
+            commands.try_demo,
+            "Open a small model and its sounds, to try things on",
+        ),
         ActionSpec(
             ActionId.UNFINISHED_RUNS,
             "&File",
@@ -110,8 +105,8 @@ def _file_actions(commands: Commands, runs: RunsList, window: QMainWindow) -> li
             runs.show,
             "List the trainings that were never saved, also those whose model has moved",
         ),
-        ActionSpec(ActionId.CLOSE, "&File", "C&lose", "Ctrl+W", window.close),
-        ActionSpec(ActionId.QUIT, "&File", "&Quit", "Ctrl+Q", window.close),
+        ActionSpec(ActionId.CLOSE, "&File", "C&lose", "Ctrl+W", window.close, "Close this window"),
+        ActionSpec(ActionId.QUIT, "&File", "&Quit", "Ctrl+Q", window.close, "End Distill"),
     ]
 
 
@@ -155,8 +150,22 @@ def _training_actions(commands: Commands) -> list[ActionSpec]:
             commands.unfinished.go_on,
             "Go on with the training into this model that was never saved",
         ),
-        ActionSpec(ActionId.USE_BEST, "&Train", "Use Its &Best Prior", None, commands.unfinished.use_best),
-        ActionSpec(ActionId.DISCARD, "&Train", "&Discard Unfinished Training", None, commands.unfinished.discard),
+        ActionSpec(
+            ActionId.USE_BEST,
+            "&Train",
+            "Use Its &Best Prior",
+            None,
+            commands.unfinished.use_best,
+            "Take the best epoch of the training that was never saved, to be saved",
+        ),
+        ActionSpec(
+            ActionId.DISCARD,
+            "&Train",
+            "&Discard Unfinished Training",
+            None,
+            commands.unfinished.discard,
+            "Remove the training that was never saved",
+        ),
         ActionSpec(
             ActionId.LEAVE_OUT,
             "&Train",
@@ -221,7 +230,14 @@ def _take_actions(commands: Commands) -> list[ActionSpec]:
         ActionSpec(
             ActionId.SAVE_TAKE, _GENERATE, "&Save Take…", "Ctrl+E", takes.save, "Save the chosen take as a file"
         ),
-        ActionSpec(ActionId.SAVE_ALL_TAKES, _GENERATE, "Save &All Takes…", "Ctrl+Shift+E", takes.save_all),
+        ActionSpec(
+            ActionId.SAVE_ALL_TAKES,
+            _GENERATE,
+            "Save &All Takes…",
+            "Ctrl+Shift+E",
+            takes.save_all,
+            "Save every take into a folder",
+        ),
         ActionSpec(ActionId.DELETE_TAKE, _GENERATE, "&Delete Take", None, takes.delete, "Delete the chosen take"),
         ActionSpec(
             ActionId.BRING_TAKE_BACK,
@@ -252,23 +268,14 @@ def _troubleshooting(commands: Commands, help_menu: Help, takes: TakesList) -> l
             commands.clear_cache,
             "Remove the codes that are kept so that the next training on the same sounds starts sooner",
         ),
-        ActionSpec(ActionId.OPEN_LOGS, _TROUBLESHOOTING, "Open &Log Folder", None, help_menu.open_logs),
-    ]
-
-
-def _view_actions(commands: Commands, session: Session) -> list[ActionSpec]:
-    pages = {
-        ActionId.SHOW_SOUNDS: ("&Sounds", "Ctrl+1", Page.SOUNDS),
-        ActionId.SHOW_LEARNING: ("&Learning", "Ctrl+2", Page.LEARNING),
-        ActionId.SHOW_TAKES: ("&Takes", "Ctrl+3", Page.TAKES),
-    }
-    return [
-        *(
-            ActionSpec(action, "&View", text, keys, partial(session.show_page, page))
-            for action, (text, keys, page) in pages.items()
+        ActionSpec(
+            ActionId.OPEN_LOGS,
+            _TROUBLESHOOTING,
+            "Open &Log Folder",
+            None,
+            help_menu.open_logs,
+            "Show the files in which Distill notes what it does",
         ),
-        ActionSpec(ActionId.INSPECT, "&View", "&Inspect", "F9", commands.show_inspect),
-        ActionSpec(ActionId.OPTIONS, "&View", "&Options", "Ctrl+,", commands.show_options),
     ]
 
 
@@ -281,76 +288,25 @@ def action_table(
         *_training_actions(commands),
         *_take_actions(commands),
         *_player_actions(commands),
-        *_view_actions(commands, session),
-        ActionSpec(ActionId.EXPLAIN_PERPLEXITY, "&Help", "What Is &Perplexity?", "F1", commands.explain_perplexity),
-        ActionSpec(ActionId.REGISTER, "&Help", "&Add Distill to the Applications Menu…", None, help_menu.register),
+        *view_actions(commands, session),
+        ActionSpec(
+            ActionId.EXPLAIN_PERPLEXITY,
+            "&Help",
+            "What Is &Perplexity?",
+            "F1",
+            commands.explain_perplexity,
+            "Explain the number that falls while it learns",
+        ),
+        ActionSpec(
+            ActionId.REGISTER,
+            "&Help",
+            "&Add Distill to the Applications Menu",
+            None,
+            help_menu.register,
+            "Have the desktop know Distill and its files",
+        ),
         *_troubleshooting(commands, help_menu, takes),
-        ActionSpec(ActionId.ABOUT, "&Help", "A&bout Distill", None, help_menu.about),
+        ActionSpec(
+            ActionId.ABOUT, "&Help", "A&bout Distill", None, help_menu.about, "Show the versions and the licence"
+        ),
     ]
-
-
-def _menu(title: str, menus: dict[str, QMenu], window: QMainWindow) -> QMenu:
-    outer, _, inner = title.partition("/")
-    return menus[outer].addMenu(inner) if inner else window.menuBar().addMenu(title)
-
-
-class Actions(QObject):
-    """Builds the menus from the table, and enables each action while it is available."""
-
-    def __init__(self, session: Session, commands: Commands, window: QMainWindow) -> None:
-        super().__init__(window)
-        self._session, self._commands = session, commands
-        self.by_id: dict[ActionId, QAction] = {}
-        menus: dict[str, QMenu] = {}
-        self.runs = RunsList(session, commands, window)
-        self.takes = TakesList(session, commands, window)
-        for spec in action_table(commands, Help(session, commands), self.runs, self.takes, session, window):
-            if spec.menu not in menus:
-                menus[spec.menu] = _menu(spec.menu, menus, window)
-            menus[spec.menu].addAction(self._build(spec))
-        self.recents = QMenu("Open &Recent", menus["&File"])
-        menus["&File"].insertMenu(self.by_id[ActionId.SAVE_PRIOR], self.recents)
-        self.recents.setToolTipsVisible(True)  # models of one name in several folders
-        self.recents.aboutToShow.connect(self._fill_recents)
-        session.state_changed.connect(self._on_state)
-        commands.triggered.connect(self._on_triggered)
-        self._on_state(session.state)
-
-    def _build(self, spec: ActionSpec) -> QAction:
-        action = QAction(spec.text, self)
-        action.setObjectName(spec.id)
-        if spec.keys is not None:
-            action.setShortcut(QKeySequence(spec.keys))
-        if spec.icon_name:
-            action.setIcon(icon(spec.icon_name))
-        if spec.tip:
-            action.setToolTip(spec.tip)
-            action.setStatusTip(spec.tip)
-        action.triggered.connect(lambda checked=False: spec.call())
-        self.by_id[spec.id] = action
-        return action
-
-    @Slot(object)
-    def _on_state(self, state: State) -> None:
-        actions = available(state)
-        for identity, action in self.by_id.items():
-            action.setEnabled(identity in actions)
-        self.recents.setEnabled(ActionId.OPEN_MODEL in actions)
-
-    @Slot(object)
-    def _on_triggered(self, identity: ActionId) -> None:
-        self.by_id[identity].trigger()
-
-    @Slot()
-    def _fill_recents(self) -> None:
-        self.recents.clear()
-        for path in self._session.settings.recent_models():
-            action = self.recents.addAction(on_button(shown_name(path)))
-            action.setToolTip(as_tooltip(str(path)))
-            action.triggered.connect(lambda checked=False, path=path: self._commands.open_recent(path))
-        self.recents.addSeparator()
-        self.recents.addAction("&Clear").triggered.connect(self._on_clear)
-
-    @Slot()
-    def _on_clear(self) -> None:
-        self._session.settings.clear_recent_models()

@@ -21,8 +21,10 @@ from app.flows.takes import Takes
 from app.flows.unfinished import Unfinished
 from app.session import Session
 from app.session.activity import Activity, Subject
+from app.session.appearance import AppearanceChoice
 from app.session.available import KEEPING, ActionId, available
 from app.session.problems import Problem
+from app.session.remembered import RememberedSession
 from app.words import NAMED, PERPLEXITY_EXPLAINED, cleared_text, shown_name
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ class Commands(QObject):
     edit_wanted = Signal()
     triggered = Signal(object)
     said = Signal(str)
+    appearance_chosen = Signal(object)
 
     def __init__(self, session: Session, prompts: Prompts, window: QWidget) -> None:
         super().__init__(window)
@@ -115,6 +118,17 @@ class Commands(QObject):
             self._session.refuse(model=f"“{shown_name(path)}” has moved. Choose it again with Open Model…")
             return
         self.open_model(path)
+
+    def open_session(self, session: RememberedSession) -> None:
+        """Open a model and sounds that were open together."""
+        if session.model is not None:
+            self.open_model(session.model)
+        if session.sources:
+            self.open_sounds(*session.sources)
+
+    def remove_session(self, session: RememberedSession) -> None:
+        """Forget what was open together; the files stay."""
+        self._session.settings.remove_session(session)
 
     def try_demo(self) -> None:
         """Open a copy of the bundled model and sounds."""
@@ -223,6 +237,11 @@ class Commands(QObject):
         """Give the trained prior other weights of its training."""
         if self.can(action):
             self._session.keep(KEEPING[action])
+
+    def choose_appearance(self, choice: AppearanceChoice) -> None:
+        """Be light or dark, now and from now on."""
+        self._session.settings.set_appearance(choice)
+        self.appearance_chosen.emit(choice)
 
     # On disk
 

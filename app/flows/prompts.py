@@ -10,6 +10,8 @@ from typing import Literal, Protocol
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog, QLabel, QMessageBox, QPushButton, QTextEdit, QWidget
 
+from app.theme import SPACE, WIDE
+
 SOUND_FILTER = "Sounds (*.wav *.aif *.aiff *.flac *.mp3 *.ogg *.opus *.m4a *.caf);;All files (*)"
 TAKE_FILTER = "WAV, 24 bit (*.wav);;FLAC, 24 bit (*.flac)"
 MODEL_FILTER = "Distill models (*.distill *.sda);;All files (*)"
@@ -35,7 +37,6 @@ class Question:
     default: str
     escape: str
     details: str = ""
-    kind: Literal["question", "information", "error"] = "question"
     shows_details: bool = False
 
 
@@ -69,19 +70,12 @@ _ROLES = {
     "destroy": QMessageBox.ButtonRole.DestructiveRole,
     "reject": QMessageBox.ButtonRole.RejectRole,
 }
-
-
-_ICONS = {
-    "question": QMessageBox.Icon.Question,
-    "information": QMessageBox.Icon.Information,
-    "error": QMessageBox.Icon.Critical,
-}
 _DETAILS_SIZE = (480, 220)
 
 
 def _message_box(parent: QWidget, question: Question) -> QMessageBox:
     """Return the box without its buttons, with its words plain: a stranger's file name may look like HTML."""
-    box = QMessageBox(_ICONS[question.kind], question.title, question.title, parent=parent)
+    box = QMessageBox(QMessageBox.Icon.NoIcon, "Distill", question.title, parent=parent)
     box.setObjectName(question.id)
     box.setTextFormat(Qt.TextFormat.PlainText)
     box.setInformativeText(question.text)
@@ -156,6 +150,9 @@ class QtPrompts:
         buttons: dict[str, QPushButton] = {
             choice.id: box.addButton(choice.text, _ROLES[choice.role]) for choice in question.choices
         }
+        layout = box.layout()
+        assert layout is not None
+        layout.setContentsMargins(SPACE, WIDE, WIDE, WIDE)  # on the left Qt adds the room of an icon
         box.setDefaultButton(buttons[question.default])
         box.setEscapeButton(buttons[question.escape])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from app.flows.prompts import Choice, Question
 from app.presentation.comparing import compared, kept_words, objection
@@ -27,7 +27,7 @@ _CLOSE = Choice("close", "Close", "reject")
 def whole_notice(title: str, detail: str, actions: Sequence[tuple[str, str]]) -> Question:
     """Show a message that the notice line cuts off, with all its (id, text) buttons."""
     choices = tuple(Choice(identity, text) for identity, text in actions)
-    return Question("wholeNotice", title, detail, (*choices, _CLOSE), "close", "close", kind="information")
+    return Question("wholeNotice", title, detail, (*choices, _CLOSE), "close", "close")
 
 
 def _date(text: object) -> str | None:
@@ -185,12 +185,10 @@ def crash(problem: Problem) -> Question:
         default="close",
         escape="close",
         details=problem.details,
-        kind="error",
     )
 
 
 def plain(identity: str, title: str, text: str, details: str = "") -> Question:
     """Show information that was asked for; `details` unfold."""
     close = Choice("close", "Close", "reject")
-    kind: Literal["information"] = "information"
-    return Question(identity, title, text, (close,), default="close", escape="close", details=details, kind=kind)
+    return Question(identity, title, text, (close,), default="close", escape="close", details=details)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QSignalBlocker, Qt, QUrl, Slot
-from PySide6.QtWidgets import QCheckBox, QDoubleSpinBox, QHBoxLayout, QPushButton, QSpinBox, QToolButton, QWidget
+from PySide6.QtWidgets import QCheckBox, QDoubleSpinBox, QPushButton, QSpinBox, QToolButton
 
 from app.flows.commands import Commands
 from app.presentation import generating
@@ -15,22 +15,24 @@ from app.session import Session
 from app.session.state import State
 from app.session.takes import LARGEST_SEED, LEAST_VARIETY, MOST_VARIETY
 from app.session.voice import can_end
-from app.theme import set_primary
+from app.theme import height_for, set_primary
 from app.widgets.sound.start_from import StartFrom
+from app.widgets.wrapping_row import WrappingRow
 from app.words import as_tooltip
 from distill_core.generation.request import LONGEST_S, PromptMode
 
 if TYPE_CHECKING:
     from distill_core.events import JobProgress
 
-_HEIGHT, _BUTTON_WIDTH = 30, 104
+_HEIGHT, _BUTTON_WIDTH, _SPIN_BUTTONS = 30, 104, 32
+_USUAL_SEED = "Seed 99999"
 _VARIETY_TIP = "How far it strays: 1 is the variety of your sounds, less is safer, more is wilder"
 _LENGTH_TIP = "The length of a take; with “One sound” the most that it may have"
 _SEED_TIP = "Chooses the take: the same seed and settings give the same sound"
 _RENEW_TIP = "A new seed for each take; switched off, the seed stays"
 
 
-class GeneratePanel(QWidget):
+class GeneratePanel(WrappingRow):
     """Takes the choices for the next take, and asks for it."""
 
     def __init__(self, session: Session, commands: Commands) -> None:
@@ -39,7 +41,7 @@ class GeneratePanel(QWidget):
         self.setObjectName("generatePanel")
         self.button = QPushButton(generating.GENERATE)
         self.button.setObjectName("generateButton")
-        self.button.setMinimumWidth(_BUTTON_WIDTH)
+        self.button.setMinimumWidth(max(_BUTTON_WIDTH, self.button.sizeHint().width()))
         self.button.setAutoDefault(True)
         self.length = _number("Length ", " s", 0.1, LONGEST_S, 0.5, _LENGTH_TIP)
         self.length.setDecimals(1)
@@ -51,7 +53,9 @@ class GeneratePanel(QWidget):
         self.seed.setRange(0, LARGEST_SEED)
         self.seed.setAccessibleName("Seed")
         self.seed.setToolTip(as_tooltip(_SEED_TIP))
-        self.seed.setMaximumWidth(150)
+        usual = self.fontMetrics().horizontalAdvance(_USUAL_SEED) + _SPIN_BUTTONS
+        self.seed.setMinimumWidth(usual)  # the largest seed is seldom seen
+        self.seed.setMaximumWidth(max(150, usual))
         self.renew = QToolButton()
         self.renew.setText("⟳")
         self.renew.setCheckable(True)
@@ -62,13 +66,11 @@ class GeneratePanel(QWidget):
         self._on_state(session.state)
 
     def _lay_out(self) -> None:
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
         widgets = (self.button, self.length, self.one_sound, self.variety, self.start, self.seed, self.renew)
         for widget in widgets:
-            row.addWidget(widget, 1 if widget is self.start else 0)
-            widget.setMinimumHeight(_HEIGHT)
-        self.renew.setMinimumWidth(_HEIGHT)
+            widget.setMinimumHeight(height_for(widget, _HEIGHT))
+        self.place(widgets, breaks_at=widgets.index(self.start), stretched=widgets.index(self.start))
+        self.renew.setMinimumWidth(height_for(self.renew, _HEIGHT))
 
     def _connect(self) -> None:
         takes = self._commands.takes

@@ -15,6 +15,7 @@ from app.presentation.notices import Notice
 from app.session import Session
 from app.session.available import KEEPING
 from app.session.state import State
+from app.theme import TARGET, height_for
 from app.widgets.banner import HEIGHT, Banner
 
 
@@ -35,6 +36,7 @@ class NoticePanel(QWidget):
             notices.BEST: commands.unfinished.use_best,
             notices.DISCARD: commands.unfinished.discard,
             notices.REOPEN: self._reopen,
+            notices.LOOK_AGAIN: session.look_for_use,
             **{action: partial(commands.keep, action) for action in KEEPING},
         }
         self.memorization_banner = self._banner("memorizationBanner")
@@ -42,7 +44,7 @@ class NoticePanel(QWidget):
         self._shows_second = False
         self.next_button = QPushButton()
         self.next_button.setObjectName("nextNoticeButton")
-        self.next_button.setFixedHeight(28)
+        self.next_button.setFixedHeight(height_for(self, TARGET))
         self.next_button.setAutoDefault(True)  # Enter clicks it
         self.next_button.setToolTip("There are two messages; show the other one")
         self.next_button.clicked.connect(self._on_next)
@@ -52,7 +54,7 @@ class NoticePanel(QWidget):
         row.addWidget(self.memorization_banner, 1)
         row.addWidget(self.notice_banner, 1)
         row.addWidget(self.next_button)
-        self.setFixedHeight(HEIGHT)
+        self.setFixedHeight(height_for(self, HEIGHT))
         session.state_changed.connect(self._on_state)
         self._on_state(session.state)
 

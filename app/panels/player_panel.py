@@ -41,7 +41,8 @@ class PlayerPanel(QWidget):
 
     def set_compact(self, is_compact: bool) -> None:
         """Take less room, in a small window."""
-        self.setFixedHeight(COMPACT_HEIGHT if is_compact else HEIGHT)
+        usual = COMPACT_HEIGHT if is_compact else HEIGHT
+        self.setFixedHeight(max(usual, self.switches.minimumSizeHint().height()))
 
     def _connect(self) -> None:
         player, switches = self._player, self.switches

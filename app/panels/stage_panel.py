@@ -16,7 +16,7 @@ from app.presentation.controls import Button
 from app.session import Session
 from app.session.available import ActionId
 from app.session.state import Page, State
-from app.theme import set_primary
+from app.theme import height_for, set_primary
 
 if TYPE_CHECKING:
     from distill_core.events import JobProgress
@@ -61,7 +61,7 @@ class StagePanel(QWidget):
 
     def _new_button(self) -> QPushButton:
         button = QPushButton()
-        button.setFixedHeight(_BUTTON_HEIGHT)
+        button.setFixedHeight(height_for(button, _BUTTON_HEIGHT))
         button.setAutoDefault(True)  # Enter clicks it
         return button
 
@@ -95,7 +95,7 @@ class StagePanel(QWidget):
     def set_compact(self, is_compact: bool) -> None:
         """Take less room below the page."""
         for button in self.buttons:
-            button.setFixedHeight(_COMPACT_BUTTON_HEIGHT if is_compact else _BUTTON_HEIGHT)
+            button.setFixedHeight(height_for(button, _COMPACT_BUTTON_HEIGHT if is_compact else _BUTTON_HEIGHT))
 
     @Slot(object)
     def _on_state(self, state: State) -> None:

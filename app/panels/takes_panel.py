@@ -14,6 +14,7 @@ from app.session import Session
 from app.session.available import ActionId, available
 from app.session.state import State
 from app.session.tasks.shelving import take_key
+from app.theme import height_for
 from app.widgets.sound.clip import Clip
 from app.widgets.sound.row_area import RowArea
 
@@ -67,7 +68,7 @@ class TakesPanel(QWidget):
     def set_compact(self, is_compact: bool) -> None:
         """Take less room."""
         self._is_compact = is_compact
-        self.area.setFixedHeight(_COMPACT_HEIGHT if is_compact else _SHELF_HEIGHT)
+        self.area.setFixedHeight(height_for(self, _COMPACT_HEIGHT if is_compact else _SHELF_HEIGHT, lines=2))
         for clip in self.clips.values():
             clip.set_compact(is_compact)
 

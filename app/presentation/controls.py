@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from app.session.activity import Activity
 from app.session.available import ActionId, available
 from app.session.state import State
+from app.words import IN_USE, IN_USE_DETAIL
 
 if TYPE_CHECKING:
     from distill_core.training.events import StepMetrics
@@ -55,13 +56,18 @@ def train_button(state: State) -> Button:
     stops = ActionId.STOP in actions and state.is_training
     is_first = state.open.is_ready and not state.is_training and state.training.trained is None
     action = ActionId.STOP if state.is_training else ActionId.TRAIN
-    return Button(_text(state, stops), stops or ActionId.TRAIN in actions, is_first, action)
+    return Button(_text(state, stops), stops or ActionId.TRAIN in actions, is_first, action, why_not_train(state))
 
 
 def best_button(state: State) -> Button:
     """Return the look of the button that has the best epoch heard while it trains."""
     can = ActionId.LISTEN_TO_BEST in available(state)
     return Button(LISTEN_TO_BEST, can, False, ActionId.LISTEN_TO_BEST, best_tip(state))
+
+
+def why_not_train(state: State) -> str:
+    """Return why the model cannot be trained although all files are open, in a sentence; "" without such a reason."""
+    return f"{IN_USE} {IN_USE_DETAIL}" if state.open.is_in_use and not state.is_training else ""
 
 
 def _text(state: State, stops: bool) -> str:

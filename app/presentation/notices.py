@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 STOP, GO_ON, SAVE, EXPLAIN, COPY, REPLACE = "stop", "goOn", "save", "explain", "copy", "replace"
 CONTINUE, BEST, DISCARD, REOPEN = "continue", "useBest", "discard", "reopen"
+LOOK_AGAIN = "lookAgain"
 KEEP_TEXTS = {
     ActionId.KEEP_BEST: "Keep Best",
     ActionId.KEEP_LAST: "Keep Last",
@@ -88,6 +89,8 @@ def notice(state: State) -> Notice | None:
     if (state.is_idle or state.training.is_choosing) and model is not None:
         if state.training.unsaved and trained is not None:
             return _of_unsaved(state, model, trained)
+        if state.open.is_in_use:
+            return Notice("info", words.IN_USE, words.IN_USE_DETAIL, ((LOOK_AGAIN, "Look Again"),))
         if unfinished is not None and (trained is None or trained.prior is None):
             return _of_unfinished(state, unfinished)
     return _of_nothing_open(state) if state.open.is_empty else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from app.session.activity import Activity
+from app.session.appearance import AppearanceChoice
 from app.session.state import State, TrainingState
 from app.session.voice import prior_settings
 from distill_core.training.prior.events import Keep
@@ -55,6 +56,9 @@ class ActionId(StrEnum):
     REGISTER = "registerAction"
     EXPLAIN_PERPLEXITY = "explainPerplexityAction"
     OPEN_LOGS = "openLogsAction"
+    APPEARANCE_SYSTEM = "appearanceSystemAction"
+    APPEARANCE_LIGHT = "appearanceLightAction"
+    APPEARANCE_DARK = "appearanceDarkAction"
     ABOUT = "aboutAction"
 
 
@@ -74,12 +78,20 @@ ALWAYS = frozenset(
         ActionId.QUIT,
         ActionId.EXPLAIN_PERPLEXITY,
         ActionId.OPEN_LOGS,
+        ActionId.APPEARANCE_SYSTEM,
+        ActionId.APPEARANCE_LIGHT,
+        ActionId.APPEARANCE_DARK,
         ActionId.ABOUT,
     }
 )
 _OPENING_ACTIVITIES = frozenset(
     {Activity.NONE, Activity.STARTING, Activity.OPENING, Activity.SCANNING, Activity.CLEARING, Activity.WORKING}
 )
+APPEARANCES = {
+    ActionId.APPEARANCE_SYSTEM: AppearanceChoice.SYSTEM,
+    ActionId.APPEARANCE_LIGHT: AppearanceChoice.LIGHT,
+    ActionId.APPEARANCE_DARK: AppearanceChoice.DARK,
+}
 KEEPING = {
     ActionId.KEEP_BEST: Keep.BEST,
     ActionId.KEEP_LAST: Keep.LAST,
@@ -98,7 +110,7 @@ def _keepable(training: TrainingState) -> set[ActionId]:
 def _when_idle(state: State) -> set[ActionId]:
     """Return the actions that need an idle window, in which nothing is being opened."""
     actions = _keepable(state.training) | {ActionId.UNFINISHED_RUNS}
-    if state.open.is_ready and state.options.is_valid:
+    if state.open.is_ready and state.options.is_valid and not state.open.is_in_use:
         actions.add(ActionId.TRAIN)
     if state.open.model is not None and state.training.can_go_further:
         actions.add(ActionId.TRAIN_FURTHER)

@@ -12,7 +12,7 @@ from app.session.takes import TakeEvent
 from app.session.task import Taken
 from app.session.tasks.shelving import TakeOutline
 from app.session.tasks.sounds import SoundOutline
-from app.session.tasks.training import SaveChecked
+from app.session.tasks.training import FoundInUse, SaveChecked
 from distill_core.events import JobProgress, SkippedFile
 from distill_core.generation.request import SoundBlock
 from distill_core.training.events import OlderStateTaken, RolledBack, RunNotKept, StepMetrics
@@ -86,6 +86,8 @@ def hear(state: State, event: object, runner: Runner) -> Taken:
             return replace(state.with_open(sounds_refusal=""), training=state.training.without(event)), []
         case SaveChecked():
             return _hear_save_check(state, event), []
+        case FoundInUse():
+            return state.with_open(is_in_use=True), []
         case PriorTrainingStartEvent():
             return _hear_start(state, event)
         case StepMetrics():

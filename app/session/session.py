@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, QTimer, Slot
 
 from app.session.activity import Activity, Runner, Subject
 from app.session.estimate import speed_of, training_seconds
+from app.session.remembered import remembered
 from app.session.state import Page, TrainingState
 from app.session.take_host import TakeHost
-from app.session.tasks import hearing, models, runs, saving, sounds, training, upkeep
+from app.session.tasks import hearing, models, remembering, runs, saving, sounds, training, upkeep
 from app.session.tasks.training import Continuation
 from distill_core.errors import DatasetError
 from distill_core.training.events import Ended
@@ -22,12 +24,16 @@ from distill_core.training.events import Ended
 if TYPE_CHECKING:
     from app.session.jobs import Job
     from app.session.problems import Problem
+    from app.session.state import State
     from distill_core.audio.dataset import AudioDataset, AudioFile
     from distill_core.models.summary import ModelSummary
     from distill_core.training.prior.config import PriorConfig
     from distill_core.training.prior.effort import Effort
     from distill_core.training.prior.events import Keep
     from distill_core.training.prior.trained import TrainedPrior
+
+
+_LOOK_AGAIN_MS = 3000
 
 
 class Session(TakeHost):
@@ -46,6 +52,13 @@ class Session(TakeHost):
         self.training_ended.connect(self._on_trained)
         self.training_given_up.connect(self._on_given_up)
         self.failed.connect(self._on_failed)
+        self._until_look = QTimer(self)  # runs while another window trains the open model
+        self._until_look.setSingleShot(True)
+        self._until_look.setInterval(_LOOK_AGAIN_MS)
+        self._until_look.timeout.connect(self.look_for_use)
+        self.state_changed.connect(self._look_again_later)
+        self.state_changed.connect(self._remember_session)
+        self._remembered = self._state.open
 
     # Opening
 
@@ -95,6 +108,10 @@ class Session(TakeHost):
     def show_page(self, page: Page) -> None:
         """Put a page on the stage."""
         self._become(replace(self._state, page=page))
+
+    def look_for_sessions(self) -> None:
+        """Look which files of the remembered sessions have moved."""
+        self.do_later(remembering.looking_for(self.settings.sessions()))
 
     # Training
 
@@ -191,6 +208,12 @@ class Session(TakeHost):
             self._become(self._state.without_cut_off_training().with_open(unfinished=None))
             self.do(runs.discarding(self._require_model().path, unfinished.run_id))
 
+    @Slot()
+    def look_for_use(self) -> None:
+        """Look whether another window still trains the open model."""
+        if self._state.open.model is not None:
+            self.do_later(runs.looking_for_use(self._state.open.model.path))
+
     def list_runs(self) -> None:
         """List the unfinished trainings of all models."""
         self.do(runs.listing())
@@ -275,9 +298,25 @@ class Session(TakeHost):
         self.do(training.looking_for_unfinished(model))
 
     @Slot(object)
+    def _look_again_later(self, state: State) -> None:
+        if state.open.is_in_use and not self._until_look.isActive():
+            self._until_look.start()
+
+    @Slot(object)
     def _remember_model(self, summary: ModelSummary) -> None:
         if self._state.open.real_path is not None:
             self.settings.add_recent_model(self._state.open.real_path)
+
+    @Slot(object)
+    def _remember_session(self, state: State) -> None:
+        """Remember what is open together, once nothing is being opened any more."""
+        opened = state.open
+        is_known = opened.model is self._remembered.model and opened.dataset is self._remembered.dataset
+        if opened.is_pending or is_known:
+            return
+        self._remembered = opened
+        if (session := remembered(opened, datetime.now().astimezone().isoformat(timespec="seconds"))) is not None:
+            self.settings.add_session(session)
 
     @Slot()
     def _remember_player(self) -> None:

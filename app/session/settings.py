@@ -6,6 +6,8 @@ from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QDir, QSettings
 
+from app.session.appearance import AppearanceChoice
+from app.session.remembered import SHOWN, RememberedSession, from_text, to_text, with_session
 from app.session.takes import LEAST_VARIETY, MOST_VARIETY, TakeOptions
 from distill_core.generation.request import LONGEST_S
 
@@ -37,6 +39,21 @@ class Settings:
         """Forget all recent models."""
         self._store.remove("recentModels")
 
+    def sessions(self) -> tuple[RememberedSession, ...]:
+        """Return what was open together last, newest first."""
+        return self._all_sessions()[:SHOWN]
+
+    def add_session(self, session: RememberedSession) -> None:
+        """Put a session first, in place of the same one before."""
+        self._store.setValue("sessions", to_text(with_session(self._all_sessions(), session)))
+
+    def remove_session(self, session: RememberedSession) -> None:
+        """Forget a session."""
+        self._store.setValue("sessions", to_text([other for other in self._all_sessions() if other != session]))
+
+    def _all_sessions(self) -> tuple[RememberedSession, ...]:
+        return from_text(self._text("sessions"))
+
     def last_folder(self, kind: str) -> Path:
         """Return the folder that a file dialog of this kind starts in."""
         return Path(self._text(f"lastFolder/{kind}") or QDir.homePath())  # Path.home() raises if there is none
@@ -61,6 +78,15 @@ class Settings:
     def set_drawer(self, side: str) -> None:
         """Remember the open side of the drawer."""
         self._store.setValue("drawer", side)
+
+    def appearance(self) -> AppearanceChoice:
+        """Return the choice between light and dark."""
+        text = self._text("appearance")
+        return AppearanceChoice(text) if text in {*AppearanceChoice} else AppearanceChoice.SYSTEM
+
+    def set_appearance(self, choice: AppearanceChoice) -> None:
+        """Remember the choice between light and dark."""
+        self._store.setValue("appearance", choice.value)
 
     def training_speed(self) -> float | None:
         """Return the speed of the last training on this computer, in work per second; None if it is not known."""

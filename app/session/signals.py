@@ -26,6 +26,7 @@ SignalName: TypeAlias = Literal[
     "runs_left",
     "cache_cleared",
     "demo_copied",
+    "sessions_seen",
     "registered",
     "sound_heard",
     "device_known",
@@ -67,6 +68,7 @@ class SessionSignals(QObject):
     runs_left = Signal(object)  # tuple of ListedRun, after one was given up
     cache_cleared = Signal(object)  # int, in bytes
     demo_copied = Signal(object)  # DemoFiles
+    sessions_seen = Signal(object)  # frozenset of Path: the files of remembered sessions that have moved
     registered = Signal(str)  # how adding Distill to the applications menu ended, in sentences
     sound_heard = Signal(object)  # Playable of a source sound, or of its round trip
     device_known = Signal(str)

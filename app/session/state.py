@@ -48,9 +48,10 @@ class OpenFiles:
     `real_path` is the model's file with links followed; `obstacle` says why nothing can be saved into it;
     `has_previous` says whether there is a version before its last save; `may_replace` says whether a save was refused
     because another program changed it. `unfinished` is a training into the model that was never saved, `recoverable`
-    are those of all models, the newest first. `pending_model` and `pending_sounds` are being opened. The refusals say
-    why something else is not open, in a sentence. `scanned` has all sounds that were found; `dataset`, which a training
-    learns from, has them without those whose names are in `left_out`.
+    are those of all models, the newest first. `is_in_use` says whether another window, or the terminal, trains the
+    model now. `pending_model` and `pending_sounds` are being opened. The refusals say why something else is not open,
+    in a sentence. `scanned` has all sounds that were found; `dataset`, which a training learns from, has them without
+    those whose names are in `left_out`.
     """
 
     model: ModelSummary | None = None
@@ -63,6 +64,7 @@ class OpenFiles:
     may_replace: bool = False
     unfinished: UnfinishedRun | None = None
     recoverable: tuple[UnfinishedRun, ...] = ()
+    is_in_use: bool = False
     pending_model: Path | None = None
     pending_sounds: tuple[Path, ...] = ()
     model_refusal: str = ""

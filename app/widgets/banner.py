@@ -10,7 +10,7 @@ from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QFont, QPainter, QPaintEvent, QPalette, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
-from app.theme import BannerKind, banner_colors, icon, set_primary
+from app.theme import BannerKind, banner_colors, height_for, icon, set_primary
 from app.widgets.announce import announce
 from app.widgets.card.body import ElidedLabel
 from app.words import on_button
@@ -53,10 +53,10 @@ class Banner(QFrame):
         self._actions: list[tuple[str, str]] = []
         self._buttons: dict[str, QPushButton] = {}
         self._more = QPushButton(READ_ALL, self)
-        self._more.setFixedHeight(_BUTTON_HEIGHT)
+        self._more.setFixedHeight(height_for(self, _BUTTON_HEIGHT))
         self._more.setAutoDefault(True)  # Enter clicks it
         self._more.clicked.connect(self.read_all_wanted)
-        self.setFixedHeight(HEIGHT)
+        self.setFixedHeight(height_for(self, HEIGHT))
         self._lay_out()
         self.hide()
 
@@ -132,7 +132,7 @@ class Banner(QFrame):
 
     def _new_button(self, action_id: str, text: str) -> QPushButton:
         button = QPushButton(on_button(text), self)
-        button.setFixedHeight(_BUTTON_HEIGHT)
+        button.setFixedHeight(height_for(self, _BUTTON_HEIGHT))
         button.setAutoDefault(True)  # Enter clicks it
         button.clicked.connect(partial(self._trigger, action_id))
         self._button_row.addWidget(button)

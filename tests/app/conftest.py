@@ -14,13 +14,14 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # before anything starts 
 
 import pytest
 from PySide6.QtCore import QSettings
-from PySide6.QtGui import QColor, QPalette
+from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.flows.commands import Commands
 from app.session import Session
 from app.session.state import TrainingState
+from app.theme import DARK, LIGHT, apply_style, palette_of
 from distill_core.training.events import Ended
 from distill_core.training.prior.config import PriorConfig
 from distill_core.training.prior.events import FilePrior, PriorEpochMetrics, PriorTrainingStartEvent
@@ -28,15 +29,6 @@ from tests.app.driving import DISK_WATCH, WAIT_MS, DiskWatch, ScriptedPrompts, b
 
 if TYPE_CHECKING:
     from distill_core.training.prior.trained import TrainedPrior
-
-
-def _palette(window: str, text: str, base: str, button: str) -> QPalette:
-    palette = QPalette(QColor(button), QColor(window))
-    role = QPalette.ColorRole
-    for text_role in (role.WindowText, role.Text, role.ButtonText):
-        palette.setColor(text_role, QColor(text))
-    palette.setColor(role.Base, QColor(base))
-    return palette
 
 
 @pytest.fixture(autouse=True)
@@ -48,19 +40,17 @@ def _collected() -> Iterator[None]:
 
 @pytest.fixture
 def palettes() -> dict[str, QPalette]:
-    """A light and a dark palette: setColorScheme changes nothing on the offscreen platform."""
-    return {
-        "light": _palette("#efefef", "#000000", "#ffffff", "#efefef"),
-        "dark": _palette("#323232", "#f0f0f0", "#242424", "#3c3c3c"),
-    }
+    """The window's light and dark palette: setColorScheme changes nothing on the offscreen platform."""
+    return {"light": palette_of(LIGHT), "dark": palette_of(DARK)}
 
 
 @pytest.fixture(params=["light", "dark"])
 def palette(request: pytest.FixtureRequest, qapp: QApplication, palettes: dict[str, QPalette]) -> Iterator[QPalette]:
-    """The application in light, then in dark."""
+    """The application in light, then in dark, as it gives itself either."""
     before = qapp.palette()
-    qapp.setPalette(palettes[request.param])
+    apply_style(qapp, dark=request.param == "dark")
     yield palettes[request.param]
+    qapp.setStyleSheet("")
     qapp.setPalette(before)
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QSettings, Qt
-from PySide6.QtGui import QColor, QPalette
-from PySide6.QtWidgets import QApplication, QLabel, QMessageBox, QPushButton, QTextEdit
+from PySide6.QtGui import QColor, QFont, QPalette
+from PySide6.QtWidgets import QApplication, QLabel, QMessageBox, QPushButton, QTextEdit, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.flows.commands import Commands
@@ -16,7 +16,10 @@ from app.flows.prompts import QtPrompts
 from app.flows.questions import plain
 from app.main_window import MainWindow
 from app.session import Session
+from app.session.available import ActionId
 from app.theme import set_primary
+from app.widgets.wrapping_row import WrappingRow
+from tests.app.clipping import clipped
 from tests.app.driving import WAIT_MS, session_of, settle
 
 
@@ -40,9 +43,7 @@ def _contrast_with_white(color: QColor) -> float:
 
 
 def test_the_primary_button_can_be_read(qtbot: QtBot, palette: QPalette) -> None:
-    """Fusion makes a gradient of a button's colour, which is lighter than the colour."""
-    QApplication.setStyle("Fusion")
-    QApplication.setPalette(palette)
+    """What is drawn counts: a style may make a button's colour lighter."""
     button = QPushButton()
     qtbot.addWidget(button)
     set_primary(button, True)
@@ -114,3 +115,98 @@ def test_a_dialog_shows_a_list_at_once_and_names_as_they_are(qtbot: QtBot, windo
     assert shown["<i>folder</i>"].textFormat() is Qt.TextFormat.PlainText
     assert shown["“<b>x</b>”"].font().bold()
     box.close()
+
+
+# Nothing is cut off
+
+
+@pytest.fixture(params=[1.0, 1.5, 2.0], ids=["usual", "larger", "double"])
+def letters(request: pytest.FixtureRequest, qapp: QApplication) -> Iterator[float]:
+    """The application with letters of a usual size, and with larger ones."""
+    before = qapp.font()
+    larger = QFont(before)
+    larger.setPointSizeF(before.pointSizeF() * request.param)
+    qapp.setFont(larger)
+    yield request.param
+    qapp.setFont(before)
+
+
+def _smallest(window: MainWindow) -> MainWindow:
+    window.resize(760, 560)
+    QApplication.processEvents()
+    window.resize(760, 560)  # once the regions are compact they may need less
+    QApplication.processEvents()
+    return window
+
+
+def test_words_that_are_cut_off_are_found(qtbot: QtBot) -> None:
+    box = QWidget()
+    qtbot.addWidget(box)
+    label, button, outside = QLabel("far too long for this", box), QPushButton("Far Too Long", box), QLabel("out", box)
+    label.setGeometry(0, 0, 30, 20)
+    button.setGeometry(0, 30, 30, 20)
+    outside.setGeometry(190, 0, 60, 20)
+    box.resize(200, 100)
+    box.show()
+    qtbot.waitExposed(box)
+    assert len(clipped(box)) == 3
+    label.resize(label.sizeHint())
+    button.resize(button.sizeHint())
+    outside.move(100, 60)
+    assert clipped(box) == []
+
+
+def test_the_smallest_window_is_as_small_as_it_says(window: MainWindow) -> None:
+    assert _smallest(window).size().toTuple() == (760, 560)
+
+
+def test_nothing_is_cut_off_in_the_smallest_window(
+    qtbot: QtBot, letters: float, window: MainWindow, tiny_model: Path, sounds_folder: Path
+) -> None:
+    assert clipped(_smallest(window)) == []
+    window.commands.open_sounds(sounds_folder)
+    settle(qtbot, window)
+    assert clipped(_smallest(window)) == []
+    window.commands.open_model(tiny_model)
+    settle(qtbot, window)
+    assert clipped(_smallest(window)) == []
+    for action in (ActionId.SHOW_LEARNING, ActionId.SHOW_TAKES, ActionId.INSPECT, ActionId.OPTIONS):
+        window.actions_table.by_id[action].trigger()
+        assert clipped(_smallest(window)) == [], action
+
+
+def test_nothing_is_cut_off_while_it_trains(
+    qtbot: QtBot, letters: float, window: MainWindow, tiny_model: Path, sounds_folder: Path
+) -> None:
+    session = session_of(window)
+    window.commands.open_model(tiny_model)
+    window.commands.open_sounds(sounds_folder)
+    settle(qtbot, window)
+    window.options.form.set_overrides({"hidden_size": 32, "num_layers": 1, "num_heads": 2, "max_epochs": 3})
+    with qtbot.waitSignal(session.epoch_finished, timeout=WAIT_MS):
+        window.stage.train_button.click()
+    assert clipped(_smallest(window)) == []
+    qtbot.waitUntil(lambda: session.state.training.unsaved, timeout=WAIT_MS)
+    settle(qtbot, window)
+    assert clipped(_smallest(window)) == []
+    session.discard_prior()
+    settle(qtbot, window)
+
+
+def test_the_parts_of_a_row_go_on_in_a_second_line(qtbot: QtBot) -> None:
+    row = WrappingRow()
+    qtbot.addWidget(row)
+    parts = [QPushButton("a part") for _ in range(4)]
+    row.place(parts, breaks_at=2, stretched=3)
+    row.show()
+    in_one = sum(part.minimumSizeHint().width() for part in parts) + 60
+    row.resize(in_one, 100)
+    QApplication.processEvents()
+    assert not row.is_wrapped
+    assert len({part.y() for part in parts}) == 1
+    row.resize(row.minimumSizeHint().width(), 100)
+    QApplication.processEvents()
+    assert row.is_wrapped
+    assert [part.y() == parts[0].y() for part in parts] == [True, True, False, False]
+    row.resize(in_one, 100)
+    assert not row.is_wrapped

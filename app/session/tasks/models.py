@@ -29,6 +29,7 @@ class OpenedModel:
     obstacle: SaveObstacle | None
     has_previous: bool
     unfinished: UnfinishedRun | None
+    is_in_use: bool = False
 
 
 def save_obstacle(path: Path, *, probe: bool) -> SaveObstacle | None:
@@ -45,17 +46,19 @@ def save_obstacle(path: Path, *, probe: bool) -> SaveObstacle | None:
 
 
 def look_at(path: Path) -> OpenedModel:
-    """Return the facts of a model, of its file, and of its unfinished training."""
+    """Return the facts of a model, of its file, and of its trainings."""
     from distill_core.models.persistence import read_summary
     from distill_core.models.previous_version import has_previous_version
     from distill_core.training.kinds import prior_runs
 
+    runs = prior_runs(path)
     return OpenedModel(
         read_summary(path),
         path.resolve(),
         save_obstacle(path, probe=False),
         has_previous_version(path),
-        prior_runs(path).unfinished(),
+        runs.unfinished(),
+        runs.is_busy(),
     )
 
 
@@ -67,6 +70,7 @@ def take_model(state: State, opened: OpenedModel) -> Taken:
         obstacle=opened.obstacle,
         has_previous=opened.has_previous,
         unfinished=opened.unfinished,
+        is_in_use=opened.is_in_use,
         may_replace=False,
         model_refusal="",
     )

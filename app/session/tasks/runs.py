@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.session.activity import Activity, Subject
+from app.session.activity import Activity, Runner, Subject
 from app.session.state import State
 from app.session.task import Taken, Task
 from distill_core.errors import DistillError
@@ -14,7 +15,7 @@ from distill_core.training.run_folder.facts import recoverable
 from distill_core.training.words import not_removed_words
 
 if TYPE_CHECKING:
-    from distill_core.training.run_folder.facts import ListedRun
+    from distill_core.training.run_folder.facts import ListedRun, UnfinishedRun
 
 
 def _listed() -> tuple[ListedRun, ...]:
@@ -69,3 +70,37 @@ def discarding_listed(listed_id: str) -> Task[tuple[ListedRun, ...]]:
         return _listed()
 
     return Task(Activity.WORKING, Subject.RUNS, run, _take_left)
+
+
+@dataclass(frozen=True, slots=True)
+class UseOfModel:
+    """Whether another window, or the terminal, trains a model now; if not, its training that was never saved."""
+
+    model: Path
+    is_in_use: bool
+    unfinished: UnfinishedRun | None
+
+
+def use_of(model: Path) -> UseOfModel:
+    """Look whether a model is being trained elsewhere; the look hinders no training."""
+    from distill_core.training.kinds import prior_runs
+
+    runs = prior_runs(model)
+    return UseOfModel(model, runs.is_busy(), runs.unfinished())
+
+
+def take_use(state: State, use: UseOfModel) -> State:
+    """Return the state after a look, unless it is about a former model, or a training of this window's own."""
+    model = state.open.model
+    if model is None or model.path != use.model or state.is_training:
+        return state
+    return state.with_open(is_in_use=use.is_in_use, unfinished=use.unfinished)
+
+
+def looking_for_use(model: Path) -> Task[UseOfModel]:
+    """Look whether a model is being trained elsewhere, beside all other work."""
+
+    def take(state: State, use: UseOfModel) -> Taken:
+        return take_use(state, use), []
+
+    return Task(Activity.WORKING, Subject.RUNS, lambda on_event, should_stop: use_of(model), take, Runner.SHELF)

@@ -12,7 +12,7 @@ from app.session.activity import Activity, Subject
 from app.session.state import SaveObstacle, State
 from app.session.task import Taken, Task
 from app.session.tasks.models import save_obstacle
-from distill_core.events import OnEvent, ShouldStop, never
+from distill_core.events import OnEvent, ShouldStop, Stopped, never
 from distill_core.training.events import StepMetrics
 
 if TYPE_CHECKING:
@@ -29,6 +29,11 @@ class SaveChecked:
     """The obstacle to saving into the model, checked again as a training starts."""
 
     obstacle: SaveObstacle | None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundInUse:
+    """The model is being trained in another window, or in the terminal: the training here does not begin."""
 
 
 def _fewer_steps(on_event: OnEvent) -> OnEvent:
@@ -84,6 +89,9 @@ def training(
         from distill_core.training.kinds import prior_runs
         from distill_core.training.prior.train import load_best
 
+        if prior_runs(model).is_busy():
+            on_event(FoundInUse())
+            raise Stopped
         on_event(SaveChecked(save_obstacle(model, probe=True)))
         runs = prior_runs(model)
         trained = train_prior(

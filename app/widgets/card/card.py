@@ -21,7 +21,17 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QFrame, QWidget
 
-from app.theme import dim_color, error_color, icon, link_color
+from app.theme import (
+    RADIUS,
+    accent_color,
+    border_color,
+    dim_color,
+    error_color,
+    height_for,
+    icon,
+    link_color,
+    raised_color,
+)
 from app.widgets.announce import announce
 from app.widgets.card.body import DropCardBody
 from app.widgets.card.look import CardLook
@@ -68,7 +78,7 @@ class DropCard(QFrame):
         self.setObjectName(object_name)
         self.setAccessibleName(accessible_name)
         self.setAcceptDrops(True)
-        self.setFixedHeight(HEIGHT)
+        self.setFixedHeight(height_for(self, HEIGHT, lines=2))
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._recolor()
 
@@ -225,7 +235,7 @@ class DropCard(QFrame):
 
     def _border(self) -> tuple[QColor, float, Qt.PenStyle]:
         palette = self.palette()
-        accent = palette.color(QPalette.ColorRole.Highlight)
+        accent = accent_color(palette)
         if self._drag_state == "valid":
             return accent, 3.0, Qt.PenStyle.SolidLine
         if self._drag_state == "invalid":
@@ -235,12 +245,12 @@ class DropCard(QFrame):
         if self._is_current:
             return accent, 1.5, Qt.PenStyle.SolidLine
         style = Qt.PenStyle.DashLine if self._kind == "empty" else Qt.PenStyle.SolidLine
-        return palette.color(QPalette.ColorRole.PlaceholderText), 1.0, style
+        return border_color(palette), 1.0, style
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the ground and the border: dashed when empty, thick when something is held over it."""
         color, width, style = self._border()
-        ground = self.palette().color(QPalette.ColorRole.Base)
+        ground = raised_color(self.palette())
         if self._drag_state != "none":
             ground = QColor(color)
             ground.setAlpha(36)
@@ -249,4 +259,4 @@ class DropCard(QFrame):
         painter.setBrush(ground)
         painter.setPen(QPen(color, width, style))
         edge = width / 2 + 0.5
-        painter.drawRoundedRect(self.rect().toRectF().adjusted(edge, edge, -edge, -edge), 5, 5)
+        painter.drawRoundedRect(self.rect().toRectF().adjusted(edge, edge, -edge, -edge), RADIUS, RADIUS)

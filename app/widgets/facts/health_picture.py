@@ -6,7 +6,7 @@ from PySide6.QtCore import QEvent, QRectF, QSize, Qt
 from PySide6.QtGui import QBrush, QColor, QFontMetrics, QHelpEvent, QPainter, QPaintEvent, QPalette, QPen
 from PySide6.QtWidgets import QSizePolicy, QStyle, QStyleOptionFocusRect, QToolTip, QWidget
 
-from app.theme import plot_colors
+from app.theme import accent_color, plot_colors
 from app.words import as_tooltip
 from distill_core.models.codec_health import CodecHealth, LevelHealth
 
@@ -139,7 +139,7 @@ class HealthPicture(QWidget):
     def _draw_bar(self, painter: QPainter, level: LevelHealth) -> None:
         palette, frame = self.palette(), self.bar_of(level)
         painter.fillRect(frame, palette.color(QPalette.ColorRole.Base))
-        color = plot_colors(palette).threshold if level.has_fault else palette.color(QPalette.ColorRole.Highlight)
+        color = plot_colors(palette).threshold if level.has_fault else accent_color(palette)
         if level.is_dead:
             painter.fillRect(frame, QBrush(color, Qt.BrushStyle.BDiagPattern))
         filled = QRectF(frame)

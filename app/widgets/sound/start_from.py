@@ -11,6 +11,8 @@ from PySide6.QtWidgets import QMenu, QSizePolicy, QToolButton, QWidget
 from app.widgets.card.card import accept_copy
 from app.words import as_tooltip, on_button
 
+_LEAST_CHARS = 15
+
 
 class StartFrom(QToolButton):
     """Shows the sound, and takes another one.
@@ -30,7 +32,7 @@ class StartFrom(QToolButton):
         self.setAccessibleName("Start from")
         self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.setMinimumWidth(112)
+        self.setMinimumWidth(max(112, _LEAST_CHARS * self.fontMetrics().averageCharWidth()))
         self.setAcceptDrops(True)
         self._modes: dict[str, QAction] = {}
         self.setMenu(self._menu(modes))

@@ -8,13 +8,14 @@ from PySide6.QtCore import QEvent, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QActionGroup, QPalette
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QSlider, QToolButton, QVBoxLayout, QWidget
 
-from app.theme import icon
+from app.theme import WIDE, icon
 from app.widgets.card.body import ElidedLabel
 from app.widgets.sound.segments import TARGET, Segments
 from app.words import as_tooltip, on_button
 
 _ICON = QSize(18, 18)
 _LEFT_WIDTH, _VOLUME_WIDTH = 170, 72
+_LONGEST_TIME = "00:00.0/00:00.0"
 _SHORT_S = 10.0
 _FULL = 100  # of the volume's slider
 COMPARE_TIP = "A and B are the last two sounds that you listened to; Ctrl+B goes from one to the other in mid-sound"
@@ -65,7 +66,8 @@ class PlayControls(Iconic):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setFixedWidth(_LEFT_WIDTH)
+        widest = self.fontMetrics().horizontalAdvance(_LONGEST_TIME) + 2 * TARGET + WIDE
+        self.setFixedWidth(max(_LEFT_WIDTH, widest))
         self.play_button = _tool("Play", "Play (Space; Ctrl+Space from anywhere)")
         self.play_button.setObjectName("playButton")
         self.loop_button = _tool("Loop", "Begin again at the end (Ctrl+L)", is_checkable=True)

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QLabel, QSizePolicy, QStackedLayout, QStyle, QStyleOptionFocusRect, QWidget
+from PySide6.QtWidgets import QSizePolicy, QStackedLayout, QStyle, QStyleOptionFocusRect, QWidget
+
+from app.widgets.card.body import ElidedLabel
 
 if TYPE_CHECKING:
     from app.widgets.sound.canvas import SoundCanvas
@@ -38,7 +40,8 @@ class SoundView(QWidget):
         self._drawn: set[Look] = set()  # those that show the present sound
         self._samples_T: Samples | None = None
         self._sample_rate, self._position_s = 1, 0.0
-        self._message = QLabel(NOTHING)
+        self._message = ElidedLabel()
+        self._message.setText(NOTHING)
         self._message.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._stack = QStackedLayout(self)
         self._stack.setContentsMargins(1, 1, 1, 1)

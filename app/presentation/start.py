@@ -1,0 +1,59 @@
+"""The cards of the start page: pure, so that a table can test them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from app.session.remembered import RememberedSession
+from app.widgets.start.look import SessionLook
+from app.words import counted, shown_name, shown_sources
+
+INVITATION = "Drop sounds, or a .distill model"
+FOLDER, MODEL = "folder", "model"
+BUTTONS = ((FOLDER, "Choose Folder…"), (MODEL, "Open a Model…"))
+DEMO = SessionLook(
+    "Try the Demo",
+    ("A small model and 18 sounds", "Bells, plucks and drums, to try things on"),
+    tip="Opens copies in your documents, so that nothing can be spoilt.",
+    can_be_removed=False,
+)
+
+
+def session_look(session: RememberedSession, moved: Collection[Path], now: datetime) -> SessionLook:
+    """Return the look of a session's card; `moved` are files that are no longer where they were."""
+    gone = [path for path in session.files if path in moved]
+    return SessionLook(
+        _title(session),
+        (_sounds(session), session.reached or "No model yet"),
+        when_words(session.when, now),
+        f"“{shown_name(gone[0])}” has moved" if gone else "",
+        "\n".join(str(path) for path in session.files),
+    )
+
+
+def _title(session: RememberedSession) -> str:
+    if session.model is None:
+        return shown_sources(session.sources)
+    return shown_name(session.model.with_suffix(""))
+
+
+def _sounds(session: RememberedSession) -> str:
+    if not session.sources:
+        return "No sounds"
+    count = counted(session.sounds - len(session.left_out), "sound")
+    return count if session.model is None else f"{count} from {shown_sources(session.sources)}"
+
+
+def when_words(moment: str, now: datetime) -> str:
+    """Return a moment in ISO format as "today, 14:20", "yesterday" or "3 Oct 2026"; "" for none."""
+    try:
+        then = datetime.fromisoformat(moment).astimezone(now.tzinfo)
+    except (ValueError, OverflowError, OSError):
+        return ""
+    if then.date() == now.date():
+        return f"today, {then:%H:%M}"
+    if then.date() == (now - timedelta(days=1)).date():
+        return "yesterday"
+    return f"{then.day} {then:%b %Y}"

@@ -1,0 +1,1 @@
+"""The parts of the start page: the place for drops, and the cards of remembered sessions."""

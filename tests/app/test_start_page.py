@@ -1,0 +1,332 @@
+"""The start page: what was open last comes back with one click, and nothing waits for a disk."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QSettings, Qt
+from PySide6.QtGui import QPalette
+from PySide6.QtTest import QTest
+from pytestqt.qtbot import QtBot
+
+from app.main_window import MainWindow
+from app.panels.start_page import StartPage
+from app.presentation.start import DEMO, session_look, when_words
+from app.session import Session
+from app.session.remembered import SHOWN, RememberedSession, from_text, remembered, to_text, with_session
+from app.session.settings import Settings
+from app.widgets.start.card import SessionCard
+from app.widgets.start.cards import CardGrid
+from app.widgets.start.look import SessionLook
+from tests.app.driving import session_of, settle
+
+NOW = datetime(2026, 11, 26, 21, 0, tzinfo=UTC)
+DRUMS = RememberedSession(
+    Path("/models/drums.distill"), (Path("/sounds/kicks"),), when="2026-11-26T20:14:00+00:00", sounds=24, reached="Well"
+)
+
+
+@pytest.fixture
+def make_window(qtbot: QtBot, tmp_path: Path) -> Iterator[Callable[[], MainWindow]]:
+    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path / "settings"))
+    made: list[MainWindow] = []
+
+    def make() -> MainWindow:
+        window = MainWindow(Session())
+        made.append(window)
+        window.show()
+        qtbot.waitExposed(window)
+        settle(qtbot, window)
+        return window
+
+    yield make
+    for window in made:
+        window._may_close = True
+        window.close()
+        session_of(window).deleteLater()
+        window.deleteLater()
+
+
+def _open_and_close(
+    qtbot: QtBot, make_window: Callable[[], MainWindow], model: Path | None, *sounds: Path
+) -> MainWindow:
+    window = make_window()
+    if model is not None:
+        window.commands.open_model(model)
+    if sounds:
+        window.commands.open_sounds(*sounds)
+    settle(qtbot, window)
+    window._may_close = True
+    window.close()
+    return window
+
+
+def _cards(window: MainWindow) -> list[SessionCard]:
+    page = window.start_page
+    assert isinstance(page, StartPage)
+    assert page.isVisible()
+    return page.cards
+
+
+# What is remembered
+
+
+def test_a_session_survives_the_settings() -> None:
+    sessions = [
+        DRUMS,
+        RememberedSession(None, (Path("/a, b"), Path("/“c”")), ("one.wav",)),
+        RememberedSession(Path("/m")),
+    ]
+    assert from_text(to_text(sessions)) == tuple(sessions)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "nonsense", "{}", "[1]", '[{"model": 3}]', '[{"model": null, "sources": []}]', "[[]]"]
+)
+def test_what_cannot_be_read_is_passed_over(text: str) -> None:
+    assert from_text(text) == ()
+
+
+def test_the_newest_is_first_and_the_same_pair_moves_up() -> None:
+    others = [RememberedSession(Path(f"/{number}.distill")) for number in range(6)]
+    sessions: tuple[RememberedSession, ...] = ()
+    for each in [*others, others[2]]:
+        sessions = with_session(sessions, each)
+    assert [session.model for session in sessions[:3]] == [Path("/2.distill"), Path("/5.distill"), Path("/4.distill")]
+    assert len({session.model for session in sessions}) == len(sessions)
+
+
+def test_a_fuller_session_takes_the_place_of_its_parts_and_pushes_none_out() -> None:
+    sessions: tuple[RememberedSession, ...] = ()
+    for number in range(SHOWN):
+        sessions = with_session(sessions, RememberedSession(Path(f"/{number}.distill"), (Path("/s"),)))
+    for part in (RememberedSession(DRUMS.model), RememberedSession(None, DRUMS.sources), DRUMS):
+        sessions = with_session(sessions, part)
+    assert sessions[0] == DRUMS
+    assert [session.model for session in sessions[1:SHOWN]] == [Path(f"/{number}.distill") for number in (3, 2, 1)]
+    assert len(sessions) == SHOWN + 1
+
+
+def test_only_the_last_four_are_shown(tmp_path: Path) -> None:
+    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path / "settings"))
+    settings = Settings()
+    for number in range(6):
+        settings.add_session(RememberedSession(Path(f"/{number}.distill")))
+    assert [session.model for session in settings.sessions()] == [Path(f"/{number}.distill") for number in (5, 4, 3, 2)]
+    settings.remove_session(settings.sessions()[0])
+    assert [session.model for session in settings.sessions()] == [Path(f"/{number}.distill") for number in (4, 3, 2, 1)]
+
+
+def test_nothing_is_remembered_before_all_is_open(with_unsaved: Session) -> None:
+    opened = with_unsaved.state.open
+    assert remembered(opened, "") is not None
+    assert remembered(with_unsaved.state.with_open(pending_sounds=(Path("/s"),)).open, "") is None
+
+
+def test_a_change_of_the_state_alone_writes_nothing(
+    qtbot: QtBot, with_unsaved: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[object] = []
+    monkeypatch.setattr(with_unsaved.settings, "add_session", written.append)
+    with_unsaved.refuse(model="No.")
+    assert not written
+
+
+# Words
+
+
+@pytest.mark.parametrize(
+    ("moment", "words"),
+    [
+        (NOW - timedelta(hours=1), "today, 20:00"),
+        (NOW - timedelta(days=1), "yesterday"),
+        (NOW - timedelta(days=54), "3 Oct 2026"),
+    ],
+)
+def test_a_moment_in_words(moment: datetime, words: str) -> None:
+    assert when_words(moment.isoformat(), NOW) == words
+
+
+@pytest.mark.parametrize("moment", ["", "soon", "9999-99-99"])
+def test_an_impossible_moment_is_none(moment: str) -> None:
+    assert when_words(moment, NOW) == ""
+
+
+def test_the_look_of_a_session() -> None:
+    look = session_look(DRUMS, frozenset(), NOW)
+    assert (look.title, look.lines, look.when, look.moved) == (
+        "drums",
+        ("24 sounds from kicks", "Well"),
+        "today, 20:14",
+        "",
+    )
+    moved = session_look(DRUMS, {Path("/sounds/kicks")}, NOW)
+    assert moved.moved == "“kicks” has moved"
+    sounds = session_look(RememberedSession(None, DRUMS.sources, sounds=1), frozenset(), NOW)
+    assert (sounds.title, sounds.lines) == ("kicks", ("1 sound", "No model yet"))
+    left_out = session_look(RememberedSession(None, DRUMS.sources, ("a.wav",), sounds=3), frozenset(), NOW)
+    assert left_out.lines[0] == "2 sounds"
+    assert session_look(RememberedSession(DRUMS.model), frozenset(), NOW).lines[0] == "No sounds"
+
+
+# The page
+
+
+def test_an_empty_start_has_the_demo_alone(make_window: Callable[[], MainWindow]) -> None:
+    window = make_window()
+    assert _cards(window) == []
+    assert window.start_page.demo.isVisible()
+    assert window.start_page.demo.look is DEMO
+
+
+def test_a_click_opens_both_model_and_sounds(
+    qtbot: QtBot, make_window: Callable[[], MainWindow], tiny_model: Path, sounds_folder: Path
+) -> None:
+    _open_and_close(qtbot, make_window, tiny_model, sounds_folder)
+    window = make_window()
+    (card,) = _cards(window)
+    assert card.look.title == tiny_model.stem
+    assert sounds_folder.name in card.look.lines[0]
+    assert card.look.when.startswith("today")
+    QTest.mouseClick(card, Qt.MouseButton.LeftButton)
+    settle(qtbot, window)
+    opened = session_of(window).state.open
+    assert opened.model is not None
+    assert opened.real_path == tiny_model.resolve()
+    assert opened.dataset is not None
+    assert opened.dataset.sources == (sounds_folder,)
+    assert len(session_of(window).settings.sessions()) == 1
+
+
+def test_enter_opens_it_too(qtbot: QtBot, make_window: Callable[[], MainWindow], tiny_model: Path) -> None:
+    _open_and_close(qtbot, make_window, tiny_model)
+    window = make_window()
+    (card,) = _cards(window)
+    card.setFocus()
+    QTest.keyClick(card, Qt.Key.Key_Return)
+    settle(qtbot, window)
+    assert session_of(window).state.open.model is not None
+
+
+def test_sounds_alone_come_back(qtbot: QtBot, make_window: Callable[[], MainWindow], sounds_folder: Path) -> None:
+    _open_and_close(qtbot, make_window, None, sounds_folder)
+    window = make_window()
+    _cards(window)[0].click()
+    settle(qtbot, window)
+    assert session_of(window).state.open.dataset is not None
+    assert session_of(window).state.open.model is None
+
+
+def test_what_has_moved_says_so_and_can_be_removed(
+    qtbot: QtBot, make_window: Callable[[], MainWindow], tiny_model: Path, sounds_folder: Path
+) -> None:
+    _open_and_close(qtbot, make_window, tiny_model, sounds_folder)
+    tiny_model.rename(tiny_model.with_name("elsewhere.distill"))
+    window = make_window()
+    qtbot.waitUntil(lambda: bool(_cards(window)[0].look.moved))
+    (card,) = _cards(window)
+    assert card.look.moved == f"“{tiny_model.name}” has moved"
+    menu = card.menu()
+    opening, removing = menu.actions()
+    assert not opening.isEnabled()
+    removing.trigger()
+    assert _cards(window) == []
+    assert session_of(window).settings.sessions() == ()
+    assert session_of(window).state.open.is_empty
+
+
+def test_delete_removes_a_card_and_the_demo_stays(
+    qtbot: QtBot, make_window: Callable[[], MainWindow], tiny_model: Path
+) -> None:
+    _open_and_close(qtbot, make_window, tiny_model)
+    window = make_window()
+    QTest.keyClick(_cards(window)[0], Qt.Key.Key_Delete)
+    assert _cards(window) == []
+    QTest.keyClick(window.start_page.demo, Qt.Key.Key_Delete)
+    assert window.start_page.demo.isVisible()
+    assert len(window.start_page.demo.menu().actions()) == 1
+
+
+def test_no_file_is_looked_for_on_the_windows_thread(
+    qtbot: QtBot, make_window: Callable[[], MainWindow], tiny_model: Path, sounds_folder: Path
+) -> None:
+    _open_and_close(qtbot, make_window, tiny_model, sounds_folder)
+    files = (tiny_model.resolve(), sounds_folder)
+    looked: set[int] = set()
+    original = Path.stat
+
+    def stat(path: Path, *, follow_symlinks: bool = True) -> object:
+        if path in files:
+            looked.add(threading.get_ident())
+        return original(path, follow_symlinks=follow_symlinks)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "stat", stat)
+        window = make_window()
+        qtbot.waitUntil(lambda: bool(looked))
+        settle(qtbot, window)
+    assert threading.get_ident() not in looked
+
+
+def test_the_page_lights_up_under_a_drag(
+    qtbot: QtBot, make_window: Callable[[], MainWindow], sounds_folder: Path
+) -> None:
+    from PySide6.QtCore import QMimeData, QPoint, QUrl
+    from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent
+    from PySide6.QtWidgets import QApplication
+
+    window = make_window()
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(sounds_folder))])
+    before = window.start_page.zone.grab().toImage()
+    event = QDragEnterEvent(
+        QPoint(5, 5), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    )
+    QApplication.sendEvent(window, event)
+    assert window.start_page.zone.grab().toImage() != before
+    QApplication.sendEvent(window, QDragLeaveEvent())
+    assert window.start_page.zone.grab().toImage() == before
+
+
+# The cards
+
+
+def test_a_card_cuts_long_words_and_tells_them_all(qtbot: QtBot, palette: QPalette) -> None:
+    look = SessionLook("a" * 300, ("b" * 300, "c"), "today", "", "/models/x")
+    card = SessionCard(look)
+    qtbot.addWidget(card)
+    assert card.minimumSizeHint().width() < 400
+    assert card.accessibleName().startswith("a" * 300)
+    card.resize(220, card.sizeHint().height())
+    assert not card.grab().isNull()
+
+
+def test_a_card_shows_its_focus(qtbot: QtBot, palette: QPalette) -> None:
+    card = SessionCard(SessionLook("drums", ("24 sounds", "well")))
+    qtbot.addWidget(card)
+    card.show()
+    qtbot.waitExposed(card)
+    card.clearFocus()
+    before = card.grab().toImage()
+    card.activateWindow()
+    card.setFocus()
+    qtbot.waitUntil(card.hasFocus)
+    assert card.grab().toImage() != before
+
+
+def test_cards_stand_in_as_many_columns_as_fit(qtbot: QtBot) -> None:
+    grid = CardGrid()
+    qtbot.addWidget(grid)
+    cards = [SessionCard(SessionLook(f"{number}", ("a", "b"))) for number in range(5)]
+    grid.show_cards(cards)
+    grid.show()
+    width = cards[0].minimumSizeHint().width()
+    for fitting, columns in ((1, 1), (2, 2), (5, 5), (8, 5)):
+        grid.resize(fitting * (width + 8), 400)
+        assert grid.columns == columns
+    grid.show_cards(cards[:1])
+    assert grid.columns == 1
