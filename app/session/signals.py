@@ -15,6 +15,10 @@ SignalName: TypeAlias = Literal[
     "step_finished",
     "epoch_finished",
     "training_ended",
+    "making_started",
+    "making_epoch",
+    "making_ended",
+    "model_made",
     "saved",
     "backed_up",
     "previous_found",
@@ -51,6 +55,10 @@ class SessionSignals(QObject):
     step_finished = Signal(object)  # StepMetrics
     epoch_finished = Signal(object)  # PriorEpochMetrics
     training_ended = Signal(object)  # TrainedPrior
+    making_started = Signal(object)  # CodecTrainingStartEvent
+    making_epoch = Signal(object)  # CodecEpochMetrics
+    making_ended = Signal(object)  # TrainedCodec
+    model_made = Signal(object)  # Path of the new file, which is open now
     saved = Signal(object)  # Path
     backed_up = Signal(object)  # Path
     previous_found = Signal(object)  # ModelSummary of the version before the last save

@@ -74,8 +74,10 @@ def take_model(state: State, opened: OpenedModel) -> Taken:
     return replace(state, problem=problem), [("model_changed", opened.summary)]
 
 
-def _take_opened(state: State, opened: OpenedModel) -> Taken:
-    state = state.without_training().with_takes_state(TakesState(options=replace(state.takes.options, start=None)))
+def take_opened(state: State, opened: OpenedModel) -> Taken:
+    """Take the facts of a model in place of another, whose training and takes go."""
+    state = state.without_training().with_open(unfinished_model=None)
+    state = state.with_takes_state(TakesState(options=replace(state.takes.options, start=None)))
     state, news = take_model(state, opened)
     return state, [("model_opened", opened.summary), *news]
 
@@ -89,7 +91,7 @@ def opening(path: Path) -> Task[OpenedModel]:
         clean_up(path)
         return look_at(path)
 
-    return Task(Activity.OPENING, Subject.MODEL, run, _take_opened)
+    return Task(Activity.OPENING, Subject.MODEL, run, take_opened)
 
 
 def _take_reread(state: State, summary: ModelSummary) -> Taken:

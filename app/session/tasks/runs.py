@@ -14,7 +14,7 @@ from distill_core.training.run_folder.facts import recoverable
 from distill_core.training.words import not_removed_words
 
 if TYPE_CHECKING:
-    from distill_core.training.run_folder.facts import ListedRun
+    from distill_core.training.run_folder.facts import ListedRun, UnfinishedRun
 
 
 def _listed() -> tuple[ListedRun, ...]:
@@ -25,11 +25,17 @@ def _listed() -> tuple[ListedRun, ...]:
 
 
 def _with_runs(state: State, runs: tuple[ListedRun, ...]) -> State:
-    """Return the state with these trainings; the open model's may have been discarded in the list."""
+    """Return the state with these trainings; those that it offers may have been discarded in the list."""
     ids = {run.facts.run_id for run in runs if run.facts is not None}
-    unfinished = state.open.unfinished
-    still_there = unfinished is not None and unfinished.run_id in ids
-    return state.with_open(recoverable=recoverable(runs), unfinished=unfinished if still_there else None)
+
+    def still_there(run: UnfinishedRun | None) -> UnfinishedRun | None:
+        return run if run is not None and run.run_id in ids else None
+
+    return state.with_open(
+        recoverable=recoverable(runs),
+        unfinished=still_there(state.open.unfinished),
+        unfinished_model=still_there(state.open.unfinished_model),
+    )
 
 
 def _take_listed(state: State, runs: tuple[ListedRun, ...]) -> Taken:

@@ -31,7 +31,7 @@ class SaveChecked:
     obstacle: SaveObstacle | None
 
 
-def _fewer_steps(on_event: OnEvent) -> OnEvent:
+def fewer_steps(on_event: OnEvent) -> OnEvent:
     """Pass every event on, but optimizer steps at most ten times a second."""
     next_at = 0.0
 
@@ -65,7 +65,7 @@ def training(
             model,
             dataset,
             overrides,
-            on_event=_fewer_steps(on_event),
+            on_event=fewer_steps(on_event),
             should_stop=should_stop,
             run_folder=prior_runs(model),
             resume=resume,
