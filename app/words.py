@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from distill_core.training.prior.config import PriorConfig
     from distill_core.training.run_folder.facts import UnfinishedRun
 
-NO_MODEL_COMMAND = "distill train FOLDER -o MODEL.distill"
 _LONGEST_NAME = 40
-NO_MODEL_DETAIL = f"Try the demo, or make one from your sounds in the terminal: {NO_MODEL_COMMAND}"
 
 
 def shown_name(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""The three ends of a training that was never saved: go on with it, use its best prior, discard it."""
+"""The three ends of a training that was never saved: go on with it, use its best, discard it."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ class Unfinished(QObject):
         answers holds the window up.
         """
         opened = self._session.state.open
-        if not self._can(ActionId.CONTINUE) or opened.unfinished is None:
+        if not self._can(ActionId.CONTINUE) or opened.offered is None:
             return
-        sounds, dataset = opened.unfinished.sounds, opened.dataset
+        sounds, dataset = opened.offered.sounds, opened.dataset
         gone = next((path for path in sounds if not path.exists()), None)
         if dataset is not None and (gone is not None or _come_from(dataset, sounds)):
             self._session.resume()
@@ -60,7 +60,7 @@ class Unfinished(QObject):
         self._waits_for_sounds = False
 
     def use_best(self) -> None:
-        """Take the training's best prior, to be saved."""
+        """Take the best of the training: a prior, to be saved, or a model, which is saved."""
         if self._can(ActionId.USE_BEST):
             self._session.use_best()
 

@@ -90,6 +90,7 @@ class StagePanel(QWidget):
         self._session.state_changed.connect(self._on_state)
         self._session.progress.connect(self._on_progress)
         self._session.training_started.connect(self._on_started)
+        self._session.making_started.connect(self._on_started)
         self._session.step_finished.connect(self._on_step)
 
     def set_compact(self, is_compact: bool) -> None:
@@ -100,7 +101,7 @@ class StagePanel(QWidget):
     @Slot(object)
     def _on_state(self, state: State) -> None:
         self.stack.setCurrentWidget(self._start if state.open.is_empty else self._pages[state.page])
-        self._show_buttons(controls.footer(state))
+        self._show_buttons(controls.footer(state, self._session.making_estimate()))
         self.bar.setVisible(controls.has_bar(state))
         if controls.bar_has_no_numbers(state):
             self.bar.setRange(0, 0)

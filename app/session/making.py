@@ -18,9 +18,10 @@ class MakingState:
 
     `path` is the file that it is to be saved as, None until that is chosen. `then_prior` says whether a prior's
     training follows, `is_prior_left_out` that a stop took that away, `is_given_up` that nothing of it is to be kept.
-    `mean_frame_error` is the error of each sound's average alone, 0 until it is known; `whole_seconds` is the work of
-    an epoch. `trained` is the result until it is in a file, `ended` how it came about, `saved_to` its file. `is_kept`
-    and `older_state` are those of a prior's training.
+    `patience` is the number of epochs without a better one that ends it, 0 for none. `mean_frame_error` is the error of
+    each sound's average alone, 0 until it is known; `whole_seconds` is the work of an epoch. `trained` is the result
+    until it is in a file, `ended` how it came about, `saved_to` its file. `is_kept` and `older_state` are those of a
+    prior's training.
     """
 
     is_under_way: bool = False
@@ -29,6 +30,7 @@ class MakingState:
     is_prior_left_out: bool = False
     is_given_up: bool = False
     total_epochs: int = 0
+    patience: int = 0
     epochs: tuple[CodecEpochMetrics, ...] = ()
     mean_frame_error: float = 0.0
     whole_seconds: int = 0
@@ -50,14 +52,24 @@ class MakingState:
         return next((epoch for epoch in reversed(self.epochs) if epoch.epoch == number), None)
 
     @property
-    def is_saved(self) -> bool:
-        """Whether nothing of it waits to be saved."""
-        return self.trained is None
+    def needs_a_place(self) -> bool:
+        """Whether it was begun, or has ended with a model, and is in no file."""
+        is_begun = self.whole_seconds > 0 and self.path is None
+        return self.trained is not None or is_begun
+
+    @property
+    def is_lost_if_left(self) -> bool:
+        """Whether its model is neither in a file nor kept on disk."""
+        return self.trained is not None and not self.trained.run_id
 
     def started(self, event: CodecTrainingStartEvent) -> MakingState:
         """Return the making whose training begins, or goes on after the epochs before."""
         return replace(
-            self, total_epochs=event.total_epochs, mean_frame_error=event.mean_frame_l1, epochs=event.history
+            self,
+            total_epochs=event.total_epochs,
+            patience=event.config.patience,
+            mean_frame_error=event.mean_frame_l1,
+            epochs=event.history,
         )
 
     def with_epoch(self, epoch: CodecEpochMetrics) -> MakingState:

@@ -21,13 +21,14 @@ class Options:
 
     `overrides` are the choices that can be read; `is_valid` says whether training can start with them. `auto` has the
     settings without any choice, `config` has them with all choices; `config` is None until a model and sounds are open,
-    or if the choices are not possible.
+    or if the choices are not possible. `making` are the choices for a model that is made.
     """
 
     overrides: Mapping[str, Any] = field(default_factory=dict)
     is_valid: bool = True
     auto: PriorConfig = PriorConfig()  # noqa: RUF009 - frozen
     config: PriorConfig | None = None
+    making: Mapping[str, Any] = field(default_factory=dict)
 
     def following(self, model: ModelSummary | None, dataset: AudioDataset | None) -> Options:
         """Return the same choices with the settings that follow from a model and sounds."""

@@ -50,10 +50,8 @@ def problem_from(error: BaseException, details: str = "") -> Problem:
     if is_short_of_memory(error):
         error = not_enough_memory(error)
     if isinstance(error, DistillError):
-        kinds = {"may_replace": ChangedOnDiskError, "is_of_place": SaveError}
-        return Problem(
-            error.message, error.hint, **{name: isinstance(error, kind) for name, kind in kinds.items()}
-        )
+        may_replace, is_of_place = isinstance(error, ChangedOnDiskError), isinstance(error, SaveError)
+        return Problem(error.message, error.hint, may_replace=may_replace, is_of_place=is_of_place)
     logger.error("unexpected error\n%s", details or error)
     return Problem(
         BUG_MESSAGE,

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, Slot
 
 from app.session.activity import Activity, Runner, Subject
+from app.session.available import ActionId, available
 from app.session.estimate import speed_of, training_seconds
+from app.session.making_host import MakingHost
 from app.session.state import Page
-from app.session.take_host import TakeHost
 from app.session.tasks import hearing, models, runs, saving, sounds, training, upkeep
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from distill_core.training.prior.trained import TrainedPrior
 
 
-class Session(TakeHost):
+class Session(MakingHost):
     """Opens, trains and saves; its `settings` are conveniences that outlive the window."""
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -37,6 +38,7 @@ class Session(TakeHost):
         self.device_known.connect(self._on_engine)
         self.model_changed.connect(self._remember_model)
         self.training_ended.connect(self._remember_speed)
+        self.model_made.connect(self._on_model_made)
         self.failed.connect(self._on_failed)
 
     # Opening
@@ -81,8 +83,11 @@ class Session(TakeHost):
         self._begin_training(self._state.options.overrides, resume=False)
 
     def resume(self) -> None:
-        """Go on with the open model's unfinished training on the open sounds."""
-        self._begin_training({}, resume=True)
+        """Go on with the unfinished training that is offered, on the open sounds."""
+        if (run := self._state.open.unfinished_model) is not None:
+            self._begin_making(then_prior=False, resume=run)
+        else:
+            self._begin_training({}, resume=True)
 
     def _begin_training(self, overrides: Mapping[str, Any], *, resume: bool) -> None:
         model, dataset = self._require_ready()
@@ -99,7 +104,7 @@ class Session(TakeHost):
 
     def stop(self) -> None:
         """Ask the task under way to end at its next stop point; return at once."""
-        self._runner(Runner.WORK).stop()
+        super().stop()
         if self._state.is_training:
             self._become(self._state.doing(Runner.WORK, Activity.STOPPING))
 
@@ -120,14 +125,21 @@ class Session(TakeHost):
     # Unfinished trainings
 
     def use_best(self) -> None:
-        """Take the best prior of the open model's unfinished training, to be saved."""
-        self.do(training.recovering(self._require_model().path))
+        """Take the best of the unfinished training that is offered: a prior, to be saved, or a model, which is."""
+        if (run := self._state.open.unfinished_model) is not None:
+            self._recover_model(run)
+        else:
+            self.do(training.recovering(self._require_model().path))
 
     def discard_unfinished(self) -> None:
-        """Remove the open model's unfinished training."""
-        if (unfinished := self._state.open.unfinished) is not None:
+        """Remove the unfinished training that is offered."""
+        opened = self._state.open
+        if opened.unfinished_model is not None:
+            self._become(self._state.with_open(unfinished_model=None))
+            self.do(runs.discarding(opened.unfinished_model.model, opened.unfinished_model.run_id))
+        elif opened.unfinished is not None:
             self._become(self._state.with_open(unfinished=None))
-            self.do(runs.discarding(self._require_model().path, unfinished.run_id))
+            self.do(runs.discarding(self._require_model().path, opened.unfinished.run_id))
 
     def list_runs(self) -> None:
         """List the unfinished trainings of all models."""
@@ -187,14 +199,18 @@ class Session(TakeHost):
     # Requirements and consequences
 
     def _require_ready(self) -> tuple[ModelSummary, AudioDataset]:
-        if self._state.open.dataset is None:
-            raise ValueError("training needs sounds")
-        return self._require_model(), self._state.open.dataset
+        return self._require_model(), self._require_sounds()
 
     @Slot(object, object)
     def _on_failed(self, subject: Subject, problem: Problem) -> None:
         if subject is Subject.TRAINING:  # the window offers its best epoch
             self.do(training.looking_for_unfinished(self._require_model().path))
+
+    @Slot(object)
+    def _on_model_made(self, path: Path) -> None:
+        """Train the prior that was asked for together with the model."""
+        if self._state.making.then_prior and ActionId.TRAIN in available(self._state):
+            self.train()
 
     @Slot(object)
     def _remember_model(self, summary: ModelSummary) -> None:

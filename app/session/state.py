@@ -48,7 +48,7 @@ class OpenFiles:
     `real_path` is the model's file with links followed; `obstacle` says why nothing can be saved into it;
     `has_previous` says whether there is a version before its last save; `may_replace` says whether a save was refused
     because another program changed it. `unfinished` is a training into the model that was never saved, `recoverable`
-    are all that there are, the newest first. `unfinished_model` is the making of a model that the window offers to go on
+    are all that there are, the newest first. `unfinished_model` is the making of a model that is offered to be gone on
     with. `pending_model` and `pending_sounds` are being opened. The refusals say why something else is not open, in a
     sentence.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -139,7 +139,7 @@ def recovering(unfinished: UnfinishedRun) -> Task[TrainedCodec]:
         on_event(ModelPlace(unfinished.model))
         return load_best_codec(codec_runs(unfinished.model), on_event)
 
-    return Task(Activity.WORKING, Subject.RUNS, run, _take_trained)
+    return Task(Activity.WORKING, Subject.MAKING, run, _take_trained)
 
 
 def _save(trained: TrainedCodec, path: Path) -> Path:
@@ -159,8 +159,9 @@ def _save(trained: TrainedCodec, path: Path) -> Path:
 
 
 def _take_made(state: State, made: MadeModel) -> Taken:
+    done = replace(state.making, trained=None, saved_to=made.path)
     state, news = take_opened(state, made.opened)
-    state = state.with_training(saved_to=made.path).with_making(trained=None, saved_to=made.path)
+    state = replace(state.with_training(saved_to=made.path), making=done)
     return state, [*news, ("saved", made.path), ("model_made", made.path)]
 
 
