@@ -36,7 +36,6 @@ class NoticePanel(QWidget):
             notices.REOPEN: self._reopen,
             notices.SAVE_MODEL: commands.making.save_again,
             notices.MOVE_MODELS: commands.making.choose_folder,
-            notices.FOLDER: commands.show_in_folder,
             **{action: partial(commands.keep, action) for action in KEEPING},
         }
         self.memorization_banner = self._banner("memorizationBanner")

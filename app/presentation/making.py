@@ -11,12 +11,13 @@ from app.words import shown_name, shown_sources
 from distill_core.training.words import nothing_to_save
 
 if TYPE_CHECKING:
-    from distill_core.training.codec.events import CodecEpochMetrics
+    from app.session.state import State
     from distill_core.training.run_folder.facts import UnfinishedRun
 
 MAKE, MAKE_BOTH = "Make a Model from These Sounds", "Model, then Prior"
 MAKE_TIP = "Make a model that codes these sounds, as a new file: the first step to new sound"
 MAKE_BOTH_TIP = "Make the model, then train its prior, and end with a first take"
+MAKING = "Making a model…"
 NOW_MAKE = "Now make a model from these sounds, or open one."
 ERROR_TITLE = "Error – how far its sound is off; lower = nearer to your sounds"
 _MINUTE_S, _HOUR_S, _MINUTES_UP_TO_S = 60.0, 3600.0, 90 * 60.0
@@ -62,9 +63,24 @@ def compared_words(making: MakingState) -> str:
     return f"Each sound's average alone is off by {making.mean_frame_error:.3f}, this model by {best.val_l1:.3f}."
 
 
-def use_words(epoch: CodecEpochMetrics) -> str:
-    """Return how much of its first codebook a model uses."""
-    return f"It uses {epoch.codebook_use:.0%} of its codes for the sounds kept aside."
+def use_words(making: MakingState) -> str:
+    """Return how much of its codes the best epoch uses, "" before there is one."""
+    best = making.best
+    return "" if best is None else f"It uses {best.codebook_use:.0%} of its codes for the sounds kept aside."
+
+
+def curve_words(making: MakingState) -> str:
+    """Return the sentences on the curve of the error."""
+    return " ".join(filter(None, [compared_words(making), use_words(making)]))
+
+
+def shows_error(state: State) -> bool:
+    """Tell whether the Learning page has the curve of a model's error, and not that of a prior."""
+    if state.is_training or state.training.trained is not None:
+        return state.is_making
+    model, made = state.open.model, state.making
+    is_open = model is not None and model.path == made.saved_to and not model.has_prior
+    return made.trained is not None or is_open
 
 
 # After it

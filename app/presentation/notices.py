@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 STOP, SAVE, EXPLAIN, COPY, REPLACE = "stop", "save", "explain", "copy", "replace"
 CONTINUE, BEST, DISCARD, REOPEN = "continue", "useBest", "discard", "reopen"
-SAVE_MODEL, MOVE_MODELS, FOLDER = "saveModel", "moveModels", "folder"
+SAVE_MODEL, MOVE_MODELS = "saveModel", "moveModels"
 KEEP_TEXTS = {
     ActionId.KEEP_BEST: "Keep Best",
     ActionId.KEEP_LAST: "Keep Last",
@@ -139,7 +139,7 @@ def _of_model(state: State) -> Notice | None:
 
 def _of_made(state: State, path: Path) -> Notice:
     detail = making.made_detail(state.making, path)
-    return Notice("info", making.made_title(path), detail, ((FOLDER, "Show in Folder"),))
+    return Notice("info", making.made_title(path), detail)
 
 
 def _of_unfinished(state: State, run: UnfinishedRun) -> Notice:

@@ -86,7 +86,7 @@ def hear(state: State, event: object, runner: Runner) -> Taken:
         case PriorTrainingStartEvent():
             return _hear_start(state, event)
         case StepMetrics():
-            return state, [("step_finished", event)]
+            return state, [("making_step" if state.making.is_under_way else "step_finished", event)]
         case PriorEpochMetrics():
             return state.with_epoch(event), [("epoch_finished", event)]
         case ModelPlace():

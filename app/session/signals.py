@@ -16,6 +16,7 @@ SignalName: TypeAlias = Literal[
     "epoch_finished",
     "training_ended",
     "making_started",
+    "making_step",
     "making_epoch",
     "making_ended",
     "model_made",
@@ -56,6 +57,7 @@ class SessionSignals(QObject):
     epoch_finished = Signal(object)  # PriorEpochMetrics
     training_ended = Signal(object)  # TrainedPrior
     making_started = Signal(object)  # CodecTrainingStartEvent
+    making_step = Signal(object)  # StepMetrics
     making_epoch = Signal(object)  # CodecEpochMetrics
     making_ended = Signal(object)  # TrainedCodec
     model_made = Signal(object)  # Path of the new file, which is open now

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QSettings
-from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
 from app.flows.closing import Closing
@@ -527,4 +526,4 @@ def test_the_new_model_is_told_with_its_place(qtbot: QtBot, window: MainWindow, 
     banner = window.notices.notice_banner
     assert banner.title() == "Your model is made: sounds.distill."
     assert banner.detail().endswith("Distill Models.")
-    assert [button.text() for button in banner.findChildren(QPushButton) if button.isVisible()] == ["Show in Folder"]
+    assert window.stage.button_of(ActionId.SHOW_IN_FOLDER).isVisible()

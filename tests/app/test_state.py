@@ -18,6 +18,7 @@ from distill_core import read_summary, scan
 from distill_core.events import JobProgress, Phase
 from distill_core.generation.request import GenerateRequest
 from distill_core.generation.takes.folder import Take
+from distill_core.training.codec.words import CODEC
 from distill_core.training.events import Ended
 from distill_core.training.prior.events import Keep, PriorEpochMetrics, Verdict
 from distill_core.training.prior.kept import naming_kept
@@ -30,6 +31,7 @@ A = ActionId
 OPENING = {A.OPEN_MODEL, A.CHOOSE_SOUNDS, A.TRY_DEMO}
 IDLE = OPENING | {A.CLEAR_CACHE, A.REGISTER, A.UNFINISHED_RUNS}
 RUN = UnfinishedRun("an id", Path("m.distill"), (Path("kicks"),), 31, 100, 29, 7.42, False, PRIOR)
+MAKING = replace(RUN, kind=CODEC, model=Path("new.distill"))
 OLDER, ENDED_RUN = replace(RUN, is_older=True), replace(RUN, has_ended=True)
 Epoch = Callable[..., PriorEpochMetrics]
 Make = Callable[..., TrainedPrior]
@@ -77,6 +79,9 @@ def test_what_may_be_done_in_each_state(
     with_newer = ready.with_open(model=replace(ready.open.model, **prior | {"prior_is_readable": False}))
     shelved = ready.with_takes(takes=(Take(7, 41, 5.0, False, Path("sound.wav"), {}, GenerateRequest()),))
     nonsense = replace(ready, options=Options({}, is_valid=False))
+    make = {A.MAKE_MODEL, A.MAKE_BOTH}
+    idle = IDLE | folder | make
+    making = ready.with_open(model=None).with_making(is_under_way=True)
     table: list[tuple[State, set[ActionId]]] = [
         (State(), IDLE),
         (State(work=Activity.STARTING), OPENING),
@@ -85,40 +90,46 @@ def test_what_may_be_done_in_each_state(
         (State(work=Activity.CLEARING), OPENING),
         (State(work=Activity.WORKING), OPENING),
         (ready.with_open(dataset=None), IDLE | folder),
-        (ready.with_open(model=None), IDLE),
-        (ready, IDLE | folder | {A.TRAIN}),
-        (nonsense, IDLE | folder),
-        (replace(ready, listen=Activity.SCANNING), IDLE | folder | {A.TRAIN}),
+        (ready.with_open(model=None), IDLE | make),
+        (ready, idle | {A.TRAIN}),
+        (nonsense, idle - {A.MAKE_BOTH}),
+        (replace(ready, listen=Activity.SCANNING), idle | {A.TRAIN}),
         (_at(ready, Activity.PREPARING), folder | {A.STOP}),
         (_at(ready, Activity.TRAINING), folder | {A.STOP}),
+        (_at(making, Activity.PREPARING), {A.STOP}),
+        (_at(making, Activity.TRAINING), {A.STOP}),
+        (_at(making, Activity.STOPPING), set()),
+        (_at(making, Activity.SAVING), set()),
         (_at(flagged, Activity.TRAINING), folder | {A.STOP} | best),
         (_at(flagged.with_training(is_kept=False), Activity.TRAINING), folder | {A.STOP}),
         (_at(flagged, Activity.STOPPING), folder | best),
         (_at(ready, Activity.STOPPING), folder),
-        (done.with_training(unsaved=True), IDLE | folder | saving | hear),
-        (choose, IDLE | folder | saving | hear | {A.KEEP_BEST, A.KEEP_LAST}),
+        (done.with_training(unsaved=True), idle | saving | hear),
+        (choose, idle | saving | hear | {A.KEEP_BEST, A.KEEP_LAST}),
         (
             choose.with_training(trained=memorized.keeping(Keep.LAST)),
-            IDLE | folder | saving | hear | {A.KEEP_BEST, A.KEEP_BEFORE_MEMORIZING},
+            idle | saving | hear | {A.KEEP_BEST, A.KEEP_BEFORE_MEMORIZING},
         ),
-        (choose.with_training(unsaved=False), IDLE | folder | {A.TRAIN, A.SAVE_COPY}),
+        (choose.with_training(unsaved=False), idle | {A.TRAIN, A.SAVE_COPY}),
         (_at(choose.with_training(is_choosing=True), Activity.WORKING), OPENING | folder | hear),
         (_at(choose, Activity.SAVING), folder | hear),
         (_at(choose, Activity.SCANNING), OPENING | folder | hear | {A.SAVE_PRIOR, A.SAVE_COPY}),
         (_at(done.with_training(unsaved=True), Activity.SAVING), folder | hear),
-        (done.with_training(saved_to=Path("m.distill")), IDLE | folder | {A.TRAIN, A.SAVE_COPY}),
-        (ready.with_training(trained=replace(trained, prior=None)), IDLE | folder | {A.TRAIN}),
-        (unfinished, IDLE | folder | {A.TRAIN, A.CONTINUE, A.USE_BEST, A.DISCARD}),
-        (ready.with_open(unfinished=OLDER), IDLE | folder | {A.TRAIN, A.USE_BEST, A.DISCARD}),
-        (ready.with_open(unfinished=ENDED_RUN), IDLE | folder | {A.TRAIN, A.USE_BEST, A.DISCARD}),
+        (done.with_training(saved_to=Path("m.distill")), idle | {A.TRAIN, A.SAVE_COPY}),
+        (ready.with_training(trained=replace(trained, prior=None)), idle | {A.TRAIN}),
+        (unfinished, idle | {A.TRAIN, A.CONTINUE, A.USE_BEST, A.DISCARD}),
+        (ready.with_open(unfinished=OLDER), idle | {A.TRAIN, A.USE_BEST, A.DISCARD}),
+        (ready.with_open(unfinished=ENDED_RUN), idle | {A.TRAIN, A.USE_BEST, A.DISCARD}),
+        (ready.with_open(unfinished_model=MAKING), idle | {A.TRAIN, A.CONTINUE, A.USE_BEST, A.DISCARD}),
+        (State().with_open(unfinished_model=replace(MAKING, has_ended=True)), IDLE | {A.USE_BEST, A.DISCARD}),
         (_at(unfinished, Activity.TRAINING), folder | {A.STOP}),
-        (with_prior, IDLE | folder | hear | {A.TRAIN}),
+        (with_prior, idle | hear | {A.TRAIN}),
         (_at(with_prior, Activity.TRAINING), folder | hear | {A.STOP}),
-        (with_newer, IDLE | folder | {A.TRAIN}),
-        (shelved, IDLE | folder | {A.TRAIN, A.SAVE_ALL_TAKES}),
-        (shelved.with_takes(chosen=7), IDLE | folder | {A.TRAIN, A.SAVE_ALL_TAKES, A.SAVE_TAKE, A.DELETE_TAKE}),
-        (shelved.with_takes(chosen=8), IDLE | folder | {A.TRAIN, A.SAVE_ALL_TAKES}),
-        (previous, IDLE | folder | {A.TRAIN, A.RESTORE}),
+        (with_newer, idle | {A.TRAIN}),
+        (shelved, idle | {A.TRAIN, A.SAVE_ALL_TAKES}),
+        (shelved.with_takes(chosen=7), idle | {A.TRAIN, A.SAVE_ALL_TAKES, A.SAVE_TAKE, A.DELETE_TAKE}),
+        (shelved.with_takes(chosen=8), idle | {A.TRAIN, A.SAVE_ALL_TAKES}),
+        (previous, idle | {A.TRAIN, A.RESTORE}),
         (_at(previous, Activity.TRAINING), folder | {A.STOP}),
         (_at(previous, Activity.SAVING), folder),
     ]
@@ -145,7 +156,7 @@ def test_what_may_be_done_in_each_state(
         (Activity.WORKING, {}, "Working…"),
         (Activity.NONE, {"model": None, "dataset": None}, "Drop a Distill model and sounds to begin."),
         (Activity.NONE, {"dataset": None}, "Now add the sounds to learn from."),
-        (Activity.NONE, {"model": None}, "Now add the model (.distill) to train."),
+        (Activity.NONE, {"model": None}, "Now make a model from these sounds, or open one."),
         (Activity.NONE, {}, "Ready. 6 sounds, about 6 minutes on this computer."),
     ],
 )
