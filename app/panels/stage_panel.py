@@ -112,7 +112,8 @@ class StagePanel(QWidget):
     @Slot(object)
     def _on_state(self, state: State) -> None:
         self.stack.setCurrentWidget(self._page(state))
-        self._show_buttons(controls.footer(state, self._session.making_estimate()))
+        making_s = self._session.making_estimate() if controls.can_make_first(state) else None
+        self._show_buttons(controls.footer(state, making_s))
         self.bar.setVisible(controls.has_bar(state))
         if controls.bar_has_no_numbers(state):
             self.bar.setRange(0, 0)

@@ -40,7 +40,7 @@ def footer(state: State, making_s: tuple[float, float] | None = None) -> tuple[B
     `making_s` are the least and the most seconds that making a model is likely to take.
     """
     first = train_button(state)
-    if state.open.dataset is not None and state.open.model is None and not state.is_training:
+    if can_make_first(state):
         return _making_buttons(state, making_s)
     if state.is_making:
         return (first,)
@@ -49,6 +49,11 @@ def footer(state: State, making_s: tuple[float, float] | None = None) -> tuple[B
     if state.training.saved_to is not None and state.is_idle:
         return first, Button("Show in Folder", True, False, ActionId.SHOW_IN_FOLDER)
     return (first,)
+
+
+def can_make_first(state: State) -> bool:
+    """Tell whether a model is what is missing: there are sounds, and none is open or being made."""
+    return state.open.dataset is not None and state.open.model is None and not state.is_training
 
 
 def _making_buttons(state: State, making_s: tuple[float, float] | None) -> tuple[Button, ...]:

@@ -527,3 +527,45 @@ def test_the_new_model_is_told_with_its_place(qtbot: QtBot, window: MainWindow, 
     assert banner.title() == "Your model is made: sounds.distill."
     assert banner.detail().endswith("Distill Models.")
     assert window.stage.button_of(ActionId.SHOW_IN_FOLDER).isVisible()
+
+
+def test_the_list_of_unfinished_trainings_takes_one_up_again(
+    qtbot: QtBot, left: Path, window: MainWindow, tiny_model: Path
+) -> None:
+    session = session_of(window)
+    window.commands.open_model(tiny_model)
+    settle(qtbot, window)
+    assert session.state.open.offered is None
+    window.actions_table.by_id[ActionId.UNFINISHED_RUNS].trigger()
+    settle(qtbot, window)
+    dialog = window.actions_table.runs.dialog
+    assert dialog is not None
+    assert dialog.note.text() == "“sounds.distill” is half made. Go on with it, or save it as it is."
+    assert dialog.open_button.text() == "&Go On"
+    dialog.open_button.click()
+    assert session.state.open.unfinished_model.model == left
+    assert window.notices.notice_banner.title().startswith("The model sounds.distill is half made")
+    window.commands.unfinished.use_best()
+    settle(qtbot, window)
+    assert session.state.open.model.path == left
+
+
+def test_the_curve_of_the_error_is_seen_while_a_model_is_made_and_until_another_curve_is(
+    qtbot: QtBot, window: MainWindow, sounds_folder: Path
+) -> None:
+    session = session_of(window)
+    window.commands.open_sounds(sounds_folder)
+    settle(qtbot, window)
+    window.stage.train_button.click()
+    with qtbot.waitSignal(session.making_epoch, timeout=WAIT_MS):
+        assert window.stage.stack.currentWidget() is window.making_page
+    settle(qtbot, window)
+    session.show_page(Page.LEARNING)
+    assert window.stage.stack.currentWidget() is window.making_page
+    assert window.making_page.plot.epoch_count == 3
+    assert window.making_page.plot.words().startswith("Each sound's average alone is off by ")
+    assert window.learning.plot.epoch_count == 0
+    with qtbot.waitSignal(session.training_started, timeout=WAIT_MS):
+        window.stage.button_of(ActionId.TRAIN).click()
+    assert window.stage.stack.currentWidget() is window.learning
+    settle(qtbot, window)
