@@ -27,6 +27,7 @@ from app.panels.chips_panel import ChipsPanel
 from app.panels.generate_panel import GeneratePanel
 from app.panels.inspect_panel import InspectPanel
 from app.panels.learning_page import LearningPage
+from app.panels.making_page import MakingPage
 from app.panels.notice_panel import NoticePanel
 from app.panels.options_panel import OptionsPanel
 from app.panels.player_panel import PlayerPanel
@@ -89,7 +90,8 @@ class MainWindow(QMainWindow):
         self.takes_page = TakesPage(session, self.commands)
         self.start_page = StartPage(session, self.commands)
         pages = {Page.SOUNDS: self.sounds_page, Page.LEARNING: self.learning, Page.TAKES: self.takes_page}
-        self.stage = StagePanel(session, self.commands, self.start_page, pages)
+        self.making_page = MakingPage(session)
+        self.stage = StagePanel(session, self.commands, self.start_page, self.making_page, pages)
         self.generate = GeneratePanel(session, self.commands)
         self.takes = TakesPanel(session, self.commands)
         self.player = PlayerPanel(session, self.commands)
@@ -140,6 +142,7 @@ class MainWindow(QMainWindow):
         self._session.device_known.connect(self._device.setText)
         self._session.epoch_finished.connect(self._on_epoch)
         self._session.training_ended.connect(self._on_training_ended)
+        self._session.model_made.connect(self._on_training_ended)
         application = QGuiApplication.instance()
         if isinstance(application, QGuiApplication):
             application.commitDataRequest.connect(self._on_desktop_session_end)
@@ -148,7 +151,7 @@ class MainWindow(QMainWindow):
     def _on_state(self, state: State) -> None:
         name = shown_name(state.open.model.path) if state.open.model else "No Model"
         self.setWindowTitle(f"{name.replace('[*]', '[*][*]')}[*] – Distill")  # Qt takes a single one for the mark
-        self.setWindowModified(state.training.unsaved)
+        self.setWindowModified(state.training.unsaved or state.making.trained is not None)
         self._awake.hold(state.is_training)
         if state.is_training:
             self._may_close = False  # the end of the desktop session was called off
@@ -248,6 +251,7 @@ class MainWindow(QMainWindow):
         self.repaint()
         self._session.load_engine()
         self.learning.plot.build()
+        self.making_page.plot.build()
         self.shown.emit()
 
     def closeEvent(self, event: QCloseEvent) -> None:

@@ -18,10 +18,8 @@ if TYPE_CHECKING:
     from distill_core.training.prior.config import PriorConfig
     from distill_core.training.run_folder.facts import UnfinishedRun
 
-NO_MODEL_COMMAND = "distill train FOLDER -o MODEL.distill"
 _LONGEST_NAME = 40
 _MOST_SOUNDS = 10**9
-NO_MODEL_DETAIL = f"Try the demo, or make one from your sounds in the terminal: {NO_MODEL_COMMAND}"
 
 IN_USE = "This model is being trained in another window."
 IN_USE_DETAIL = "It can be trained here once that has ended."

@@ -13,6 +13,7 @@ from app.flows.help import Help
 from app.flows.runs_list import RunsList
 from app.flows.takes_list import TakesList
 from app.flows.view_actions import view_actions
+from app.presentation import making
 from app.presentation.controls import BEST_TIP, CANCEL_TIP, FURTHER_TIP
 from app.session import Session
 from app.session.available import ActionId
@@ -112,6 +113,12 @@ def _file_actions(commands: Commands, runs: RunsList, window: QMainWindow) -> li
 
 def _training_actions(commands: Commands) -> list[ActionSpec]:
     return [
+        ActionSpec(
+            ActionId.MAKE_MODEL, "&Train", f"&{making.MAKE}", "Ctrl+Shift+M", commands.making.make, making.MAKE_TIP
+        ),
+        ActionSpec(
+            ActionId.MAKE_BOTH, "&Train", "Model, then &Prior", None, commands.making.make_both, making.MAKE_BOTH_TIP
+        ),
         ActionSpec(ActionId.TRAIN, "&Train", "&Train", "Ctrl+R", commands.train, "Learn how the sounds go on", "train"),
         ActionSpec(
             ActionId.STOP,
@@ -148,12 +155,12 @@ def _training_actions(commands: Commands) -> list[ActionSpec]:
             "&Continue Unfinished Training",
             None,
             commands.unfinished.go_on,
-            "Go on with the training into this model that was never saved",
+            "Go on with the training that was never saved",
         ),
         ActionSpec(
             ActionId.USE_BEST,
             "&Train",
-            "Use Its &Best Prior",
+            "&Use Its Best",
             None,
             commands.unfinished.use_best,
             "Take the best epoch of the training that was never saved, to be saved",

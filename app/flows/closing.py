@@ -14,7 +14,7 @@ _DESKTOP_END_WAIT_MS = 8000
 
 
 class Closing(QObject):
-    """Settles a task under way and an unsaved prior; the signal `close_now()` then lets the window close."""
+    """Settles a task under way and an unsaved prior or model; the signal `close_now()` then lets the window close."""
 
     close_now = Signal()
 
@@ -24,11 +24,15 @@ class Closing(QObject):
         self._waits_for_training = False
         session.training_ended.connect(self._on_training_ended)
         session.training_given_up.connect(self._on_training_ended)
+        session.making_ended.connect(self._on_training_ended)
         session.failed.connect(self._on_failed)
 
     def may_close(self) -> bool:
         """Tell whether the window may close now; otherwise ask, and `close_now` comes later."""
         state = self._session.state
+        if state.is_making:
+            self._commands.ask(questions.quit_while_making(state.making), self._on_quit_answer)
+            return False
         if state.is_training:
             self._commands.ask(questions.quit_while_training(state.training), self._on_quit_answer)
             return False
@@ -37,6 +41,9 @@ class Closing(QObject):
             return False
         if state.training.unsaved and state.open.model is not None:
             self._commands.ask(questions.save_first(state.open.model.path), self._on_close_answer)
+            return False
+        if state.making.is_lost_if_left:
+            self._commands.ask(questions.lose_model(), lambda answer: self._close() if answer == "discard" else None)
             return False
         return True
 
@@ -47,17 +54,20 @@ class Closing(QObject):
 
     @Slot()
     def on_desktop_session_end(self) -> None:
-        """Stop training and save into the open model, without a question.
+        """Stop training and save into the open model, or save the one that is being made, without a question.
 
         A prior that should not replace the file's unasked, or into which other weights are being put, stays in the run
         folder, and is offered at the next start.
         """
         loop, session = QEventLoop(), self._session
         QTimer.singleShot(_DESKTOP_END_WAIT_MS, loop.quit)
-        for signal in (session.training_ended, session.training_given_up, session.saved, session.failed):
+        ends = (session.training_ended, session.training_given_up, session.making_ended)
+        for signal in (*ends, session.saved, session.failed):
             signal.connect(loop.quit)
         session.stop()
-        if session.state.is_training or session.state.work is Activity.SAVING:
+        if session.state.is_training:
+            loop.exec()
+        if session.state.work is Activity.SAVING:  # also of a model, which saves itself
             loop.exec()
         state = session.state
         can_save = state.work is not Activity.SAVING and not state.training.is_choosing
@@ -89,7 +99,9 @@ class Closing(QObject):
 
     def _save_and_close(self) -> None:
         self._waits_for_training = False
-        if self._session.state.training.unsaved:
+        if self._session.state.work is Activity.SAVING:
+            self._commands.saving.after_saving(self._close)
+        elif self._session.state.training.unsaved:
             self._commands.saving.save(then=self._close)
         else:
             self._close()
@@ -101,5 +113,5 @@ class Closing(QObject):
 
     @Slot(object, object)
     def _on_failed(self, subject: Subject, problem: object) -> None:
-        if subject is Subject.TRAINING and self._waits_for_training:
+        if subject in (Subject.TRAINING, Subject.MAKING) and self._waits_for_training:
             self._save_and_close()

@@ -14,6 +14,7 @@ from app.flows import questions
 from app.flows.demo_files import DemoFiles, copying
 from app.flows.drops import ONLY_FILES, Target, route
 from app.flows.hearing import Hearing
+from app.flows.making import ModelMaking
 from app.flows.prompts import Prompts
 from app.flows.saving import Saving
 from app.flows.sounds import Sounds
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _LOCKED_TEXT = "Stop training to change the model or the sounds."
 _SAVING_TEXT = "The model is being saved. After that the model and the sounds can be changed."
+_SAVING_MODEL_TEXT = "The new model is being saved. After that the model and the sounds can be changed."
 
 
 class Commands(QObject):
@@ -56,6 +58,7 @@ class Commands(QObject):
         self.unfinished = Unfinished(session, self)
         self.saving = Saving(session, prompts, window, self)
         self.saving.said.connect(self.said)
+        self.making = ModelMaking(session, self.saving, prompts, window, self)
         self.takes = Takes(session, prompts, window, self)
         self.takes.said.connect(self.said)
         self.hearing = Hearing(session, self)
@@ -104,7 +107,9 @@ class Commands(QObject):
 
     def locked_text(self) -> str:
         """Return why neither model nor sounds can be changed now."""
-        return _SAVING_TEXT if self._session.state.work is Activity.SAVING else _LOCKED_TEXT
+        if self._session.state.work is not Activity.SAVING:
+            return _LOCKED_TEXT
+        return _SAVING_TEXT if self._session.state.making.trained is None else _SAVING_MODEL_TEXT
 
     def refuse_drag(self, urls: Sequence[QUrl]) -> None:
         """Say why these cannot be dropped, or why nothing can be now."""

@@ -61,6 +61,9 @@ class Prompts(Protocol):
     def choose_target(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
         """Ask for a folder to save takes into."""
 
+    def choose_models_folder(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
+        """Ask for a folder to save models into."""
+
     def ask(self, parent: QWidget, question: Question, answer: Callable[[str], object]) -> None:
         """Ask a question; the answer is a choice's id."""
 
@@ -140,6 +143,12 @@ class QtPrompts:
     def choose_target(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
         """Ask for a folder to save takes into."""
         dialog = QFileDialog(parent, "Save All Takes In", str(start))
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        self._open(dialog, answer)
+
+    def choose_models_folder(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
+        """Ask for a folder to save models into."""
+        dialog = QFileDialog(parent, "Save Models In", str(start))
         dialog.setFileMode(QFileDialog.FileMode.Directory)
         self._open(dialog, answer)
 

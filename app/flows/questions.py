@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from app.flows.prompts import Choice, Question
 from app.presentation.comparing import compared, kept_words, objection
+from app.session.making import MakingState
 from app.session.problems import Problem
 from app.session.state import TrainingState
 from app.words import counted, knows_line, shown_name, sound_count
@@ -138,6 +139,32 @@ def save_first(model: Path) -> Question:
         "It will be lost if you don't save it.",
         (Choice("save", "Save"), Choice("discard", "Don't Save", "destroy"), CANCEL),
         default="save",
+        escape="cancel",
+    )
+
+
+def quit_while_making(making: MakingState) -> Question:
+    """Ask before closing ends the making of a model."""
+    last, best = making.last, making.best
+    keep = Choice("cancel", "Keep Making It", "reject")
+    if last is None or best is None:
+        text = "The first epoch is not finished, so there is nothing to save yet."
+        choices: tuple[Choice, ...] = (Choice("discard", "Quit Without Saving", "destroy"),)
+    else:
+        kept = " Distill offers to go on with it at the next start." if making.is_kept else ""
+        text = f"Epoch {last.epoch} of {last.total_epochs}. The model of epoch {best.epoch} is not saved.{kept}"
+        choices = (Choice("save", "Save and Quit"), Choice("discard", "Quit Without Saving", "destroy"))
+    return Question("quitMakingQuestion", "Stop making the model and quit?", text, (*choices, keep), "cancel", "cancel")
+
+
+def lose_model() -> Question:
+    """Ask before a model is lost that could not be saved."""
+    return Question(
+        "unsavedModelQuestion",
+        "Lose the new model?",
+        "It could not be saved, and it is not kept on disk either.",
+        (Choice("discard", "Lose It", "destroy"), CANCEL),
+        default="cancel",
         escape="cancel",
     )
 

@@ -16,7 +16,7 @@ from app.session.problems import Problem
 from app.widgets.runs_dialog import RunsDialog
 
 if TYPE_CHECKING:
-    from distill_core.training.run_folder.facts import ListedRun
+    from distill_core.training.run_folder.facts import ListedRun, UnfinishedRun
 
 
 class RunsList(QObject):
@@ -40,6 +40,7 @@ class RunsList(QObject):
         if self.dialog is None:
             self.dialog = RunsDialog(self._window)
             self.dialog.open_wanted.connect(self._commands.open_model)
+            self.dialog.model_wanted.connect(self._on_model_wanted)
             self.dialog.discard_wanted.connect(self._on_discard)
             self.dialog.finished.connect(self._on_closed)
             self.dialog.open()
@@ -49,6 +50,12 @@ class RunsList(QObject):
     def _on_left(self, runs: tuple[ListedRun, ...]) -> None:
         if self.dialog is not None:
             self.dialog.show_runs(runs)
+
+    @Slot(object)
+    def _on_model_wanted(self, run: UnfinishedRun) -> None:
+        """Offer the making of a model in the notice line, once no prior is unsaved."""
+        if self._commands.can(ActionId.UNFINISHED_RUNS):
+            self._commands.saving.settle_unsaved(lambda: self._session.take_up(run))
 
     @Slot(object)
     def _on_discard(self, run: ListedRun) -> None:

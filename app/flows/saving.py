@@ -44,7 +44,10 @@ class Saving(QObject):
     # Saving
 
     def settle_unsaved(self, then: Callable[[], None]) -> None:
-        """Go on at once, or once an unsaved prior is saved or discarded."""
+        """Go on at once, or once an unsaved prior is saved or discarded; an unsaved model may still be kept."""
+        if self._session.state.making.is_lost_if_left:
+            self._ask(questions.lose_model(), lambda answer: then() if answer == "discard" else None)
+            return
         model = self._session.state.open.model
         if not self._session.state.training.unsaved or model is None:
             then()

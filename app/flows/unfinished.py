@@ -1,4 +1,4 @@
-"""The ends of a training that was never saved: go on with it, train further, use its best prior, discard it."""
+"""The ends of a training that was never saved: go on with it, train further, use its best, discard it."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class Unfinished(QObject):
 
     def go_on(self) -> None:
         """Go on with the training on its own sounds, which are scanned first unless they are open."""
-        unfinished = self._session.state.open.unfinished
-        if self._can(ActionId.CONTINUE) and unfinished is not None:
-            self._go_on(unfinished.sounds, ActionId.CONTINUE, self._session.resume)
+        offered = self._session.state.open.offered
+        if self._can(ActionId.CONTINUE) and offered is not None:
+            self._go_on(offered.sounds, ActionId.CONTINUE, self._session.resume)
 
     def train_further(self) -> None:
         """Go on from the end of the training that is not saved yet, on its own sounds."""
@@ -69,7 +69,7 @@ class Unfinished(QObject):
         self._waiting = None
 
     def use_best(self) -> None:
-        """Take the training's best prior, to be saved."""
+        """Take the best of the training: a prior, to be saved, or a model, which is saved."""
         if self._can(ActionId.USE_BEST):
             self._session.use_best()
 

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QS
 
 from app import words
 from app.flows.commands import Commands
-from app.presentation import controls, status
+from app.presentation import controls, making, status
 from app.presentation.controls import Button
 from app.session import Session
 from app.session.available import ActionId
@@ -28,15 +28,25 @@ LEAST_HEIGHT = 260  # px
 
 
 class StagePanel(QWidget):
-    """Shows the page that the state names, or that of the start while nothing is open."""
+    """Shows the page that the state names, that of the start while nothing is open, or that of a model's making.
 
-    def __init__(self, session: Session, commands: Commands, start: QWidget, pages: Mapping[Page, QWidget]) -> None:
+    The last of these takes the place of the Learning page, which is a prior's.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        commands: Commands,
+        start: QWidget,
+        making_page: QWidget,
+        pages: Mapping[Page, QWidget],
+    ) -> None:
         super().__init__()
         self.setObjectName("stagePanel")
         self._session, self._commands = session, commands
-        self._start, self._pages = start, pages
+        self._start, self._making_page, self._pages = start, making_page, pages
         self.stack = QStackedWidget()
-        for page in (start, *pages.values()):
+        for page in (start, making_page, *pages.values()):
             self.stack.addWidget(page)
         self.buttons = [self._new_button() for _ in range(_BUTTONS)]
         self.train_button, self.best_button, *_ = self.buttons
@@ -90,7 +100,9 @@ class StagePanel(QWidget):
         self._session.state_changed.connect(self._on_state)
         self._session.progress.connect(self._on_progress)
         self._session.training_started.connect(self._on_started)
+        self._session.making_started.connect(self._on_started)
         self._session.step_finished.connect(self._on_step)
+        self._session.making_step.connect(self._on_step)
 
     def set_compact(self, is_compact: bool) -> None:
         """Take less room below the page."""
@@ -99,12 +111,19 @@ class StagePanel(QWidget):
 
     @Slot(object)
     def _on_state(self, state: State) -> None:
-        self.stack.setCurrentWidget(self._start if state.open.is_empty else self._pages[state.page])
-        self._show_buttons(controls.footer(state))
+        self.stack.setCurrentWidget(self._page(state))
+        making_s = self._session.making_estimate() if controls.can_make_first(state) else None
+        self._show_buttons(controls.footer(state, making_s))
         self.bar.setVisible(controls.has_bar(state))
         if controls.bar_has_no_numbers(state):
             self.bar.setRange(0, 0)
         self._show_sentence(state)
+
+    def _page(self, state: State) -> QWidget:
+        if state.open.is_empty:
+            return self._start
+        is_making = state.page is Page.LEARNING and making.shows_error(state)
+        return self._making_page if is_making else self._pages[state.page]
 
     def _show_buttons(self, looks: tuple[Button, ...]) -> None:
         first, *others = looks

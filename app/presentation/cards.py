@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from app import words
+from app.presentation import making
 from app.presentation.status import looking_text, progress_text
 from app.session.state import State
 from app.widgets.card.look import CardLook
@@ -23,6 +24,8 @@ def model_card(state: State) -> CardLook:
     """Return the look of the model's chip."""
     if state.open.pending_model is not None:
         return CardLook("busy", f"Opening {words.shown_name(state.open.pending_model)}…")
+    if state.is_making and state.open.model is None:
+        return CardLook("busy", making.MAKING)
     if state.open.model is None:
         return CardLook("empty", "No model yet", ("drop one, or click to open one",))
     lines = tuple(reversed(words.model_lines(state.open.model)))

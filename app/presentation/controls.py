@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from app.presentation import making
 from app.session.activity import Activity
 from app.session.available import ActionId, available
 from app.session.state import State
@@ -37,9 +38,16 @@ class Button:
     tip: str = ""
 
 
-def footer(state: State) -> tuple[Button, ...]:
-    """Return the looks of the buttons below the pages, up to three; the first one trains or stops."""
+def footer(state: State, making_s: tuple[float, float] | None = None) -> tuple[Button, ...]:
+    """Return the looks of the buttons below the pages, up to three; the first one trains, stops, or makes a model.
+
+    `making_s` are the least and the most seconds that making a model is likely to take.
+    """
     first = train_button(state)
+    if can_make_first(state):
+        return _making_buttons(state, making_s)
+    if state.is_making:
+        return (first,)
     if state.is_training:
         can_cancel = ActionId.CANCEL_TRAINING in available(state)
         return first, best_button(state), Button(CANCEL, can_cancel, False, ActionId.CANCEL_TRAINING, CANCEL_TIP)
@@ -48,6 +56,21 @@ def footer(state: State) -> tuple[Button, ...]:
     if state.training.saved_to is not None and state.is_idle:
         return first, Button("Show in Folder", True, False, ActionId.SHOW_IN_FOLDER)
     return (first,)
+
+
+def can_make_first(state: State) -> bool:
+    """Tell whether a model is what is missing: there are sounds, and none is open or being made."""
+    return state.open.dataset is not None and state.open.model is None and not state.is_training
+
+
+def _making_buttons(state: State, making_s: tuple[float, float] | None) -> tuple[Button, ...]:
+    actions, text = available(state), making.make_text(making_s)
+    can_make, can_both = ActionId.MAKE_MODEL in actions, ActionId.MAKE_BOTH in actions
+    return (
+        Button(text, can_make, can_make, ActionId.MAKE_MODEL, making.MAKE_TIP),
+        Button(making.MAKE_BOTH, can_both, False, ActionId.MAKE_BOTH, making.MAKE_BOTH_TIP),
+        Button("Open a Model…", ActionId.OPEN_MODEL in actions, False, ActionId.OPEN_MODEL),
+    )
 
 
 def train_button(state: State) -> Button:
@@ -112,4 +135,5 @@ def tells_progress(state: State) -> bool:
 
 def share_done(state: State, step: StepMetrics) -> float:
     """Return the share of the training that is done after an optimizer step, from 0 to 1."""
-    return ((step.epoch - 1) + step.step / step.total_steps) / max(1, state.training.total_epochs)
+    total = state.making.total_epochs if state.is_making else state.training.total_epochs
+    return ((step.epoch - 1) + step.step / step.total_steps) / max(1, total)

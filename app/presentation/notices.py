@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app import words
+from app.presentation import making
 from app.presentation.outcome import kept_when_stopped, unsaved_detail, warning_text
 from app.session.available import ActionId, available
 from app.session.problems import Problem
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 STOP, GO_ON, SAVE, EXPLAIN, COPY, REPLACE = "stop", "goOn", "save", "explain", "copy", "replace"
 CONTINUE, BEST, DISCARD, REOPEN = "continue", "useBest", "discard", "reopen"
 LOOK_AGAIN = "lookAgain"
+SAVE_MODEL, MOVE_MODELS = "saveModel", "moveModels"
 KEEP_TEXTS = {
     ActionId.KEEP_BEST: "Keep Best",
     ActionId.KEEP_LAST: "Keep Last",
@@ -86,6 +89,8 @@ def notice(state: State) -> Notice | None:
     if state.is_training and state.training.sameness:
         return Notice("info", "These sounds are too much alike.", state.training.sameness)
     model, trained, unfinished = state.open.model, state.training.trained, state.open.unfinished
+    if state.is_idle and (about_model := _of_model(state)) is not None:
+        return about_model
     if (state.is_idle or state.training.is_choosing) and model is not None:
         if state.training.unsaved and trained is not None:
             return _of_unsaved(state, model, trained)
@@ -93,15 +98,20 @@ def notice(state: State) -> Notice | None:
             return Notice("info", words.IN_USE, words.IN_USE_DETAIL, ((LOOK_AGAIN, "Look Again"),))
         if unfinished is not None and (trained is None or trained.prior is None):
             return _of_unfinished(state, unfinished)
+        if state.is_idle and trained is None and state.making.saved_to == model.path:
+            return _of_made(state, model.path)
     return _of_nothing_open(state) if state.open.is_empty else None
 
 
 def notice_comes_first(state: State) -> bool:
     """Tell whether the notice weighs more than the warning: a problem, and what would be lost."""
-    return state.problem is not None or state.open.unfinished is not None
+    return state.problem is not None or state.open.offered is not None or state.making.trained is not None
 
 
 def _of_problem(state: State, problem: Problem) -> Notice:
+    if state.making.needs_a_place and problem.is_of_place:
+        again = ((SAVE_MODEL, "Save Again"),) if state.making.trained is not None else ()
+        return Notice("error", problem.message, problem.hint, ((MOVE_MODELS, "Choose a Folder…"), *again), MOVE_MODELS)
     actions = [(COPY, "Save a Copy…")] if state.training.unsaved else []
     if state.training.unsaved and problem.may_replace:
         actions.append((REPLACE, "Replace, Keep a Backup"))
@@ -119,6 +129,24 @@ def _of_unsaved(state: State, model: ModelSummary, trained: TrainedPrior) -> Not
         ((SAVE, f"Save into {words.shown_name(model.path)}"), *keep),
         SAVE,
     )
+
+
+def _of_model(state: State) -> Notice | None:
+    """Return the notice on a model that is made and not saved, or only half made; None without one."""
+    if state.making.trained is not None:
+        actions = ((SAVE_MODEL, "Save It"), (MOVE_MODELS, "Choose a Folder…"))
+        return Notice("info", making.UNSAVED_TITLE, making.unsaved_detail(state.making), actions, SAVE_MODEL)
+    run = state.open.unfinished_model
+    if run is None:
+        return None
+    go_on = ((CONTINUE, "Continue"),) if run.can_go_on else ()
+    actions = (*go_on, (BEST, "Use Best"), (DISCARD, "Discard"))
+    return Notice("info", making.unfinished_title(run), making.unfinished_detail(run), actions, actions[0][0])
+
+
+def _of_made(state: State, path: Path) -> Notice:
+    detail = making.made_detail(state.making, path)
+    return Notice("info", making.made_title(path), detail)
 
 
 def _of_unfinished(state: State, run: UnfinishedRun) -> Notice:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.presentation import making
 from app.presentation.outcome import finished_text
 from app.session.activity import Activity
 from app.session.estimate import seconds_of, time_left
@@ -43,12 +44,14 @@ def idle_text(state: State, estimate_s: float | None) -> str:
         return nothing_to_save(trained.ended)
     if trained is not None and state.open.model is not None:
         return finished_text(trained, state.open.model)
+    if said := making.ended_text(state.making):
+        return said
     if state.open.model is None and state.open.dataset is None:
         return "Drop a Distill model and sounds to begin."
     if state.open.dataset is None:
         return "Now add the sounds to learn from."
     if state.open.model is None:
-        return "Now add the model (.distill) to train."
+        return making.NOW_MAKE
     return ready_text(state.open.dataset, estimate_s)
 
 
@@ -66,6 +69,8 @@ def progress_text(progress: JobProgress) -> str:
     """Return the progress of the task under way, with numbers."""
     if progress.phase is Phase.SCAN:
         return f"Looking through {counted(progress.total, 'file')}: {progress.done:,} done"
+    if progress.phase is Phase.FIT:
+        return f"Learning what the sounds have in common: {progress.done:,} of {progress.total:,}"
     return f"{phase_words(progress.phase)}: {progress.done:,} of {progress.total:,}"
 
 
@@ -87,7 +92,7 @@ def main_text(state: State, estimate_s: float | None) -> str:
         case Activity.PREPARING:
             return "Preparing sounds…"
         case Activity.TRAINING:
-            return training_text(state.training)
+            return making.making_text(state.making) if state.is_making else training_text(state.training)
         case Activity.STOPPING:
             return "Stopping…"
         case Activity.SAVING:

@@ -42,6 +42,7 @@ class Subject(Enum):
     MODEL = "model"
     SOUNDS = "sounds"
     TRAINING = "training"
+    MAKING = "making"
     SAVING = "saving"
     NAMING = "naming"
     VERSIONS = "versions"

@@ -17,6 +17,8 @@ class ActionId(StrEnum):
     OPEN_MODEL = "openModelAction"
     CHOOSE_SOUNDS = "chooseSoundsAction"
     TRY_DEMO = "tryDemoAction"
+    MAKE_MODEL = "makeModelAction"
+    MAKE_BOTH = "makeModelAndPriorAction"
     TRAIN = "trainAction"
     STOP = "stopAction"
     CANCEL_TRAINING = "cancelTrainingAction"
@@ -118,11 +120,18 @@ def _when_idle(state: State) -> set[ActionId]:
         actions.add(ActionId.RESTORE)
     if state.open.model is not None and state.open.obstacle is None and not state.training.is_choosing:
         actions.add(ActionId.EDIT_MODEL)
-    if state.open.unfinished is not None:
+    if state.open.offered is not None:
         actions |= {ActionId.USE_BEST, ActionId.DISCARD}
-        if state.open.unfinished.can_go_on:
+        if state.open.offered.can_go_on:
             actions.add(ActionId.CONTINUE)
-    return actions
+    return actions | _making(state)
+
+
+def _making(state: State) -> set[ActionId]:
+    """Return the actions that make a model; with one open they make another."""
+    if state.open.dataset is None:
+        return set()
+    return {ActionId.MAKE_MODEL, ActionId.MAKE_BOTH} if state.options.is_valid else {ActionId.MAKE_MODEL}
 
 
 def _with_takes(state: State) -> set[ActionId]:

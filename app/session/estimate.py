@@ -6,15 +6,22 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from distill_core.training.codec.settings import SoundAmount
+from distill_core.training.codec.trainings import DEFAULT_CODEC, training_of
 from distill_core.training.prior.config import PriorConfig, config_for_sounds
 
 if TYPE_CHECKING:
+    from app.session.making import MakingState
     from distill_core.audio.dataset import AudioDataset, AudioFile
     from distill_core.audio.geometry import Geometry
     from distill_core.models.summary import ModelSummary
+    from distill_core.training.codec.events import CodecEpochMetrics
     from distill_core.training.prior.events import PriorEpochMetrics, PriorTrainingStartEvent
 
 _PACE_EPOCHS = 20
+_USUAL_MAKING_SPEED = 80.0  # seconds of sound per second, on two cores of a server
+_UNKNOWN_BY = 2.0  # another computer may be as many times faster
+_MAKING_BEGINS_S, _SOUND_S_BEFORE_MAKING = 4.0, 20.0  # before its first step: once, and a second for as many of sound
 
 
 _Counted: TypeAlias = "tuple[tuple[AudioFile, ...], Geometry, int]"
@@ -93,3 +100,46 @@ def time_left(epochs: Sequence[PriorEpochMetrics], started: PriorTrainingStartEv
     pace, until_limit = seconds_of(recent) / len(recent), limit - seconds_of(new) if limit else math.inf
     least, most = (min(pace * count, max(0.0, until_limit)) for count in _epochs_left(new[-1], started))
     return least, most
+
+
+# Making a model
+
+
+def making_seconds(dataset: AudioDataset, overrides: Mapping[str, Any], speed: float | None) -> tuple[float, float]:
+    """Return the least and the most seconds that making a model is likely to take.
+
+    The least is a training that gets no better soon. `speed` is the last one's on this computer, in seconds of sound
+    per second; without it the range is wider.
+
+    Raises:
+        ConfigError: an override is not possible.
+    """
+    config = training_of(DEFAULT_CODEC).config_for(SoundAmount.of(dataset), dict(overrides))
+    fewest = min(config.max_epochs, config.patience + 2) if config.patience else config.max_epochs
+    slow = speed or _USUAL_MAKING_SPEED
+    fast = speed or slow * _UNKNOWN_BY
+    begins = _MAKING_BEGINS_S + dataset.whole_seconds / _SOUND_S_BEFORE_MAKING
+    least, most = (
+        begins + fewest * dataset.whole_seconds / fast,
+        begins + config.max_epochs * dataset.whole_seconds / slow,
+    )
+    limit = 60 * config.time_limit_min or most
+    return min(least, limit), min(most, limit)
+
+
+def making_speed_of(epochs: Sequence[CodecEpochMetrics], whole_seconds: int) -> float | None:
+    """Return the speed of a making in seconds of sound per second; None before its first optimizer step."""
+    seconds = [epoch.epoch_time_s for epoch in epochs if not epoch.is_fit]
+    return whole_seconds * len(seconds) / max(sum(seconds), 1e-3) if seconds and whole_seconds else None
+
+
+def making_seconds_left(making: MakingState) -> tuple[float, float] | None:
+    """Return the least and the most seconds to come, at the pace of the last 20 epochs; None before the first step."""
+    steps = [epoch.epoch_time_s for epoch in making.epochs if not epoch.is_fit][-_PACE_EPOCHS:]
+    if not steps or making.last is None:
+        return None
+    pace, last = sum(steps) / len(steps), making.last
+    most = last.total_epochs - last.epoch
+    patience_ends = last.best_epoch + making.patience - last.epoch
+    least = min(max(patience_ends, 1), most) if making.patience else most
+    return pace * least, pace * most

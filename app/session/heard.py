@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from app.session.activity import Activity, Runner
 from app.session.estimate import epoch_work
@@ -10,11 +11,13 @@ from app.session.signals import News
 from app.session.state import State
 from app.session.takes import TakeEvent
 from app.session.task import Taken
+from app.session.tasks.making import ModelPlace
 from app.session.tasks.shelving import TakeOutline
 from app.session.tasks.sounds import SoundOutline
 from app.session.tasks.training import FoundInUse, SaveChecked
 from distill_core.events import JobProgress, SkippedFile
 from distill_core.generation.request import SoundBlock
+from distill_core.training.codec.events import CodecEpochMetrics, CodecTrainingStartEvent
 from distill_core.training.events import OlderStateTaken, RolledBack, RunNotKept, StepMetrics
 from distill_core.training.prior.events import PriorEpochMetrics, PriorTrainingStartEvent
 
@@ -29,22 +32,37 @@ def _hear_start(state: State, event: PriorTrainingStartEvent) -> Taken:
     """Begin with the epochs before, if a training goes on."""
     model, dataset = state.open.model, state.open.dataset
     work = epoch_work(model, dataset, event.config) if model is not None and dataset is not None else 0.0
-    state = state.with_training(
-        started=event,
-        total_epochs=event.total_epochs,
-        sameness=event.sameness,
-        epoch_work=work,
-        epochs=(),
-        best=None,
-        kept_epoch=None,
+    state = _begun(
+        state.with_training(
+            started=event,
+            total_epochs=event.total_epochs,
+            sameness=event.sameness,
+            epoch_work=work,
+            epochs=(),
+            best=None,
+            kept_epoch=None,
+        )
     )
-    if state.work is Activity.PREPARING:
-        state = replace(state, work=Activity.TRAINING)
     news: list[News] = [("training_started", event)]
     for epoch in event.history:
         state = state.with_epoch(epoch)
         news.append(("epoch_finished", epoch))
     return state, news
+
+
+def _begun(state: State) -> State:
+    return replace(state, work=Activity.TRAINING) if state.work is Activity.PREPARING else state
+
+
+def _hear_making(state: State, event: CodecTrainingStartEvent) -> Taken:
+    """Begin with the epochs before, if a making goes on."""
+    news: list[News] = [("making_started", event), *(("making_epoch", epoch) for epoch in event.history)]
+    return _begun(replace(state, making=state.making.started(event))), news
+
+
+def _with_part(state: State, **changes: Any) -> State:
+    """Return the state with changes in the part whose training is under way."""
+    return state.with_making(**changes) if state.making.is_under_way else state.with_training(**changes)
 
 
 def _hear_take(state: State, told: TakeEvent) -> Taken:
@@ -91,13 +109,19 @@ def hear(state: State, event: object, runner: Runner) -> Taken:
         case PriorTrainingStartEvent():
             return _hear_start(state, event)
         case StepMetrics():
-            return state, [("step_finished", event)]
+            return state, [("making_step" if state.making.is_under_way else "step_finished", event)]
         case PriorEpochMetrics():
             return state.with_epoch(event), [("epoch_finished", event)]
+        case ModelPlace():
+            return state.with_making(path=event.path), []
+        case CodecTrainingStartEvent():
+            return _hear_making(state, event)
+        case CodecEpochMetrics():
+            return replace(state, making=state.making.with_epoch(event)), [("making_epoch", event)]
         case RolledBack():
             return state, [("said", event.sentence)]
         case RunNotKept():
-            return state.with_training(is_kept=False), [("said", event.sentence)]
+            return _with_part(state, is_kept=False), [("said", event.sentence)]
         case OlderStateTaken():
-            return state.with_training(older_state=event), [("said", event.sentence)]
+            return _with_part(state, older_state=event), [("said", event.sentence)]
     return state, []

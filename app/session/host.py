@@ -16,7 +16,8 @@ from app.session.state import State
 from app.session.task import Task
 from distill_core.events import Stopped
 
-_PRECIOUS = (Subject.TRAINING, Subject.SAVING, Subject.NAMING)
+_TRAININGS = (Subject.TRAINING, Subject.MAKING)
+_PRECIOUS = (*_TRAININGS, Subject.SAVING, Subject.NAMING)
 _GIVEN_UP_BY_STOP = (Subject.TAKE, Subject.HEARING)
 
 
@@ -109,7 +110,7 @@ class TaskHost(SessionSignals):
         runner = self._runner(job.task.runner)
         if job.task.subject not in _PRECIOUS and any(map(runner.has, _PRECIOUS)):
             return  # the state says already that a training or a save is on its way: nothing may be opened meanwhile
-        is_stopping = job.task.subject is Subject.TRAINING and job.stop.is_set()
+        is_stopping = job.task.subject in _TRAININGS and job.stop.is_set()
         self._become(self._state.doing(job.task.runner, Activity.STOPPING if is_stopping else job.task.activity))
 
     @Slot(object, object)

@@ -23,7 +23,8 @@ class Options:
     `overrides` are the choices that can be read; `is_valid` says whether training can start with them. `auto` has the
     settings without any choice but the effort, `unasked` without that one too, `config` has them with all choices, and
     `efforts` has those of each effort with all other choices. `unasked` is None until a model and sounds are open;
-    until then, or if the choices are not possible, `config` is None and `efforts` is empty.
+    until then, or if the choices are not possible, `config` is None and `efforts` is empty. `making` are the choices
+    for a model that is made.
     """
 
     overrides: Mapping[str, Any] = field(default_factory=dict)
@@ -32,6 +33,7 @@ class Options:
     unasked: PriorConfig | None = None
     config: PriorConfig | None = None
     efforts: Mapping[Effort, PriorConfig] = field(default_factory=dict)
+    making: Mapping[str, Any] = field(default_factory=dict)
 
     def following(self, model: ModelSummary | None, dataset: AudioDataset | None) -> Options:
         """Return the same choices with the settings that follow from a model and sounds."""

@@ -15,7 +15,7 @@ from typing import IO
 
 from PySide6.QtCore import QObject, Signal
 
-from distill_core.errors import BUG_MESSAGE, ChangedOnDiskError, DistillError
+from distill_core.errors import BUG_MESSAGE, ChangedOnDiskError, DistillError, SaveError
 from distill_core.folders import convenience, log_folder
 from distill_core.memory import is_short_of_memory, not_enough_memory
 from distill_core.streams import file_number, send_nowhere
@@ -29,13 +29,15 @@ _fault_file: IO[str] | None = None  # faulthandler writes to it when the process
 class Problem:
     """A failure, in words; `details` is the traceback of a bug, "" for an expected failure.
 
-    `may_replace`: another program changed the file before the save; it can be replaced, with a backup.
+    `may_replace`: another program changed the file before the save; it can be replaced, with a backup. `is_of_place`:
+    a file could not be written where it was to be, and another place may do.
     """
 
     message: str
     hint: str = ""
     details: str = ""
     may_replace: bool = False
+    is_of_place: bool = False
 
     @property
     def sentence(self) -> str:
@@ -48,7 +50,8 @@ def problem_from(error: BaseException, details: str = "") -> Problem:
     if is_short_of_memory(error):
         error = not_enough_memory(error)
     if isinstance(error, DistillError):
-        return Problem(error.message, error.hint, may_replace=isinstance(error, ChangedOnDiskError))
+        may_replace, is_of_place = isinstance(error, ChangedOnDiskError), isinstance(error, SaveError)
+        return Problem(error.message, error.hint, may_replace=may_replace, is_of_place=is_of_place)
     logger.error("unexpected error\n%s", details or error)
     return Problem(
         BUG_MESSAGE,

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, QTimer, Slot
 
 from app.session.activity import Activity, Runner, Subject
+from app.session.available import ActionId, available
 from app.session.estimate import speed_of, training_seconds
+from app.session.making_host import MakingHost
 from app.session.remembered import remembered
 from app.session.state import Page, TrainingState
-from app.session.take_host import TakeHost
 from app.session.tasks import hearing, models, remembering, runs, saving, sounds, training, upkeep
 from app.session.tasks.training import Continuation
 from distill_core.errors import DatasetError
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 _LOOK_AGAIN_MS = 3000
 
 
-class Session(TakeHost):
+class Session(MakingHost):
     """Opens, trains and saves; its `settings` are conveniences that outlive the window."""
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -51,6 +52,7 @@ class Session(TakeHost):
         self.model_changed.connect(self._remember_model)
         self.training_ended.connect(self._on_trained)
         self.training_given_up.connect(self._on_given_up)
+        self.model_made.connect(self._on_model_made)
         self.failed.connect(self._on_failed)
         self._until_look = QTimer(self)  # runs while another window trains the open model
         self._until_look.setSingleShot(True)
@@ -125,15 +127,18 @@ class Session(TakeHost):
         self._begin_training(TrainingState(), self._state.options.overrides)
 
     def resume(self) -> None:
-        """Go on with the open model's unfinished training on the open sounds.
+        """Go on with the unfinished training that is offered, on the open sounds.
 
         Raises:
             ValueError: there is none.
         """
-        self._require_ready()
-        if (run := self._state.open.unfinished) is None:
+        opened = self._state.open
+        if opened.unfinished_model is not None:
+            self._begin_making(then_prior=False, resume=opened.unfinished_model)
+        elif opened.unfinished is not None:
+            self._begin_training(TrainingState(), {}, Continuation(opened.unfinished.run_id))
+        else:
             raise ValueError("there is no unfinished training")
-        self._begin_training(TrainingState(), {}, Continuation(run.run_id))
 
     def train_further(self) -> None:
         """Go on from the end of the last training; one that was not cut off gets patience and epochs anew."""
@@ -153,6 +158,9 @@ class Session(TakeHost):
 
     def cancel_training(self) -> None:
         """Give up the training under way with all that it has learned, on disk too; return at once."""
+        if self._state.is_making:
+            self.give_up_making()
+            return
         self._is_given_up.set()
         self.stop()
 
@@ -178,7 +186,7 @@ class Session(TakeHost):
 
     def stop(self) -> None:
         """Ask the task under way to end at its next stop point; return at once."""
-        self._runner(Runner.WORK).stop()
+        super().stop()
         if self._state.is_training:
             self._become(self._state.doing(Runner.WORK, Activity.STOPPING))
 
@@ -199,14 +207,21 @@ class Session(TakeHost):
     # Unfinished trainings
 
     def use_best(self) -> None:
-        """Take the best prior of the open model's unfinished training, to be saved."""
-        self.do(training.recovering(self._require_model().path))
+        """Take the best of the unfinished training that is offered: a prior, to be saved, or a model, which is."""
+        if (run := self._state.open.unfinished_model) is not None:
+            self._recover_model(run)
+        else:
+            self.do(training.recovering(self._require_model().path))
 
     def discard_unfinished(self) -> None:
-        """Remove the open model's unfinished training."""
-        if (unfinished := self._state.open.unfinished) is not None:
+        """Remove the unfinished training that is offered."""
+        opened = self._state.open
+        if opened.unfinished_model is not None:
+            self._become(self._state.with_open(unfinished_model=None))
+            self.do(runs.discarding(opened.unfinished_model.model, opened.unfinished_model.run_id))
+        elif opened.unfinished is not None:
             self._become(self._state.without_cut_off_training().with_open(unfinished=None))
-            self.do(runs.discarding(self._require_model().path, unfinished.run_id))
+            self.do(runs.discarding(self._require_model().path, opened.unfinished.run_id))
 
     @Slot()
     def look_for_use(self) -> None:
@@ -281,9 +296,7 @@ class Session(TakeHost):
     # Requirements and consequences
 
     def _require_ready(self) -> tuple[ModelSummary, AudioDataset]:
-        if self._state.open.dataset is None:
-            raise ValueError("training needs sounds")
-        return self._require_model(), self._state.open.dataset
+        return self._require_model(), self._require_sounds()
 
     @Slot(object, object)
     def _on_failed(self, subject: Subject, problem: Problem) -> None:
@@ -301,6 +314,12 @@ class Session(TakeHost):
     def _look_again_later(self, state: State) -> None:
         if state.open.is_in_use and not self._until_look.isActive():
             self._until_look.start()
+
+    @Slot(object)
+    def _on_model_made(self, path: Path) -> None:
+        """Train the prior that was asked for together with the model."""
+        if self._state.making.then_prior and ActionId.TRAIN in available(self._state):
+            self.train()
 
     @Slot(object)
     def _remember_model(self, summary: ModelSummary) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QDir, QSettings
+from PySide6.QtCore import QByteArray, QDir, QSettings, QStandardPaths
 
 from app.session.appearance import AppearanceChoice
 from app.session.remembered import SHOWN, RememberedSession, from_text, to_text, with_session
@@ -99,6 +99,24 @@ class Settings:
     def set_training_speed(self, speed: float) -> None:
         """Remember the last training's speed."""
         self._store.setValue("trainingSpeed", repr(speed))
+
+    def making_speed(self) -> float | None:
+        """Return the speed of the last making of a model on this computer, in seconds of sound per second."""
+        return self._number("makingSpeed", 1e-3, 1e9, 0.0) or None
+
+    def set_making_speed(self, speed: float) -> None:
+        """Remember the last making's speed."""
+        self._store.setValue("makingSpeed", repr(speed))
+
+    def models_folder(self) -> Path:
+        """Return the folder of the models that are made here."""
+        documents = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
+        usual = Path(documents or QDir.homePath()) / "Distill Models"
+        return Path(self._text("modelsFolder") or usual)
+
+    def set_models_folder(self, folder: Path) -> None:
+        """Remember another folder for models."""
+        self._store.setValue("modelsFolder", str(folder))
 
     def take_options(self) -> TakeOptions:
         """Return the choices for takes that outlive the window; not the sound to start from, nor the seed."""

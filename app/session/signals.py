@@ -16,6 +16,11 @@ SignalName: TypeAlias = Literal[
     "epoch_finished",
     "training_ended",
     "training_given_up",
+    "making_started",
+    "making_step",
+    "making_epoch",
+    "making_ended",
+    "model_made",
     "saved",
     "backed_up",
     "named",
@@ -58,6 +63,11 @@ class SessionSignals(QObject):
     epoch_finished = Signal(object)  # PriorEpochMetrics
     training_ended = Signal(object)  # TrainedPrior
     training_given_up = Signal(str)  # the id of its run, "" if there was none
+    making_started = Signal(object)  # CodecTrainingStartEvent
+    making_step = Signal(object)  # StepMetrics
+    making_epoch = Signal(object)  # CodecEpochMetrics
+    making_ended = Signal(object)  # TrainedCodec
+    model_made = Signal(object)  # Path of the new file, which is open now
     saved = Signal(object)  # Path
     backed_up = Signal(object)  # Path
     named = Signal(object)  # ModelSummary, of a model with another name or other notes

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.session.activity import TRAINING_ACTIVITIES, Activity, Runner, Subject
+from app.session.making import MakingState
 from app.session.options import Options
 from app.session.takes import TakesState
 from distill_core.training.events import Ended
@@ -48,10 +49,11 @@ class OpenFiles:
     `real_path` is the model's file with links followed; `obstacle` says why nothing can be saved into it;
     `has_previous` says whether there is a version before its last save; `may_replace` says whether a save was refused
     because another program changed it. `unfinished` is a training into the model that was never saved, `recoverable`
-    are those of all models, the newest first. `is_in_use` says whether another window, or the terminal, trains the
-    model now. `pending_model` and `pending_sounds` are being opened. The refusals say why something else is not open,
-    in a sentence. `scanned` has all sounds that were found; `dataset`, which a training learns from, has them without
-    those whose names are in `left_out`.
+    are all that there are, the newest first. `unfinished_model` is the making of a model that is offered to be gone on
+    with. `is_in_use` says whether another window, or the terminal, trains the model now. `pending_model` and
+    `pending_sounds` are being opened. The refusals say why something else is not open, in a sentence. `scanned` has all
+    sounds that were found; `dataset`, which a training learns from, has them without those whose names are in
+    `left_out`.
     """
 
     model: ModelSummary | None = None
@@ -63,6 +65,7 @@ class OpenFiles:
     has_previous: bool = False
     may_replace: bool = False
     unfinished: UnfinishedRun | None = None
+    unfinished_model: UnfinishedRun | None = None
     recoverable: tuple[UnfinishedRun, ...] = ()
     is_in_use: bool = False
     pending_model: Path | None = None
@@ -84,6 +87,11 @@ class OpenFiles:
     def is_empty(self) -> bool:
         """Whether nothing is open and nothing is being opened."""
         return self.model is None and self.dataset is None and not self.is_pending
+
+    @property
+    def offered(self) -> UnfinishedRun | None:
+        """The unfinished training that can be gone on with, used or discarded: of a model, else of its prior."""
+        return self.unfinished_model or self.unfinished
 
     @property
     def is_ready(self) -> bool:
@@ -167,12 +175,13 @@ class TrainingState:
 class State:
     """The whole state; the contents of the window follow from it.
 
-    `work` and `listen` are the activities of two runners; `problem` is the last failure, unless it is shown elsewhere.
-    `page` is the page on the stage.
+    `training` is that of a prior, `making` that of a model. `work` and `listen` are the activities of two runners;
+    `problem` is the last failure, unless it is shown elsewhere. `page` is the page on the stage.
     """
 
     open: OpenFiles = field(default_factory=OpenFiles)
     training: TrainingState = field(default_factory=TrainingState)
+    making: MakingState = field(default_factory=MakingState)
     options: Options = field(default_factory=Options)
     takes: TakesState = field(default_factory=TakesState)
     work: Activity = Activity.NONE
@@ -197,6 +206,10 @@ class State:
     def with_training(self, **changes: Any) -> State:
         """Return the state with changes in `training`."""
         return replace(self, training=replace(self.training, **changes))
+
+    def with_making(self, **changes: Any) -> State:
+        """Return the state with changes in `making`."""
+        return replace(self, making=replace(self.making, **changes))
 
     def with_takes(self, **changes: Any) -> State:
         """Return the state with changes in `takes`."""
@@ -260,6 +273,8 @@ class State:
                 return self.with_open(pending_model=None)
             case Subject.SOUNDS:
                 return self.with_open(pending_sounds=())
+            case Subject.MAKING:
+                return self.with_making(is_under_way=False)
             case Subject.WEIGHTS:
                 return self.with_training(is_choosing=False)
             case Subject.TAKE:
@@ -290,8 +305,13 @@ class State:
 
     @property
     def is_training(self) -> bool:
-        """Whether a training is under way, its preparation and its stopping included."""
+        """Whether a training is under way, of a model or a prior, its preparation and its stopping included."""
         return self.work in TRAINING_ACTIVITIES
+
+    @property
+    def is_making(self) -> bool:
+        """Whether the training under way is that of a model, and not of a prior."""
+        return self.is_training and self.making.is_under_way
 
     @property
     def warning(self) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from app.widgets.facts.model_facts import size_in_words
 from app.widgets.facts.stranger_values import local_date
 from app.words import shown_name, shown_sources
-from distill_core.training.run_folder.facts import STATE_WORDS, ListedRun, RunState
+from distill_core.training.run_folder.facts import STATE_WORDS, ListedRun, RunState, UnfinishedRun
 
 TITLES = ("Model", "Sounds", "Epoch", "Best", "State", "Size", "Written")
 _UNKNOWN = "–"
@@ -30,7 +30,14 @@ def paths(run: ListedRun) -> tuple[str, str]:
 
 def openable(run: ListedRun) -> Path | None:
     """Return the model that offers the training when it is opened, or None."""
-    return run.facts.model if run.facts is not None and run.is_recoverable else None
+    has_a_model = run.facts is not None and not run.facts.kind.makes_a_model
+    return run.facts.model if run.facts is not None and has_a_model and run.is_recoverable else None
+
+
+def model_to_make(run: ListedRun) -> UnfinishedRun | None:
+    """Return the making of a model that can be taken up again, or None."""
+    makes_one = run.facts is not None and run.facts.kind.makes_a_model and run.is_recoverable
+    return run.facts if makes_one else None
 
 
 def note(run: ListedRun) -> str:
@@ -41,8 +48,9 @@ def note(run: ListedRun) -> str:
         return "It is damaged, or a newer Distill made it. Discard it if no newer Distill is to go on with it."
     name = shown_name(run.facts.model)
     if run.facts.kind.makes_a_model:
-        go_on = "distill train --resume goes on with it, " if run.facts.can_go_on else ""
-        return f"It made a new model. In the terminal, {go_on}distill runs --save {run.id[:8]} saves the best one."
+        if run.facts.can_go_on:
+            return f"“{name}” is half made. Go on with it, or save it as it is."
+        return f"“{name}” is not saved. Go on to save it."
     if run.state is RunState.MODEL_GONE:
         return f"“{name}” has moved or got another name. Open it where it is now: it finds its training."
     if run.facts.can_go_on:

@@ -14,20 +14,23 @@ from distill_core.training.run_folder.facts import ListedRun, RunState
 from distill_core.training.words import NO_UNFINISHED
 
 _SIZE = (960, 360)
+_OPEN, _GO_ON = "&Open Model", "&Go On"
 
 
 class RunsDialog(TableDialog):
     """Shows trainings in rows, with advice on the chosen one.
 
-    `open_wanted(Path)` asks to open its model, `discard_wanted(ListedRun)` to discard it.
+    `open_wanted(Path)` asks to open its model, `model_wanted(UnfinishedRun)` to take up the making of a model,
+    `discard_wanted(ListedRun)` to discard it.
     """
 
     open_wanted = Signal(object)
+    model_wanted = Signal(object)
     discard_wanted = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         self._runs: tuple[ListedRun, ...] = ()
-        self.open_button, self.discard_button = QPushButton("&Open Model"), QPushButton("&Discard…")
+        self.open_button, self.discard_button = QPushButton(_OPEN), QPushButton("&Discard…")
         buttons = (self.open_button, self.discard_button)
         super().__init__("Unfinished Trainings", run_rows.TITLES, buttons, _SIZE, parent)
         self.setObjectName("runsDialog")
@@ -53,7 +56,9 @@ class RunsDialog(TableDialog):
     def _on_selection(self) -> None:
         run = self.chosen
         self.note.setText(NO_UNFINISHED if run is None else run_rows.note(run))
-        self.open_button.setEnabled(run is not None and run_rows.openable(run) is not None)
+        makes_a_model = run is not None and run_rows.model_to_make(run) is not None
+        self.open_button.setText(_GO_ON if makes_a_model else _OPEN)
+        self.open_button.setEnabled(makes_a_model or (run is not None and run_rows.openable(run) is not None))
         self.discard_button.setEnabled(run is not None and run.state is not RunState.IN_USE)
 
     @Slot()
@@ -62,6 +67,9 @@ class RunsDialog(TableDialog):
         if run is not None and (model := run_rows.openable(run)) is not None:
             self.accept()
             self.open_wanted.emit(model)
+        elif run is not None and (unfinished := run_rows.model_to_make(run)) is not None:
+            self.accept()
+            self.model_wanted.emit(unfinished)
 
     @Slot()
     def _on_discard(self) -> None:

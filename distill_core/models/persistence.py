@@ -19,6 +19,7 @@ from distill_core.audio.spectrogram import AudioSpectrogram, SpectrogramConfig
 from distill_core.errors import DistillError
 from distill_core.files.archive import FileStamp, OpenArchive, open_archive, read_archive
 from distill_core.files.archive_writer import saving_into, write_archive
+from distill_core.files.new_file import exists_error
 from distill_core.files.save_errors import changed_error, other_codec_error
 from distill_core.memory import memory_in_words
 from distill_core.models import schema
@@ -150,13 +151,15 @@ def save_model_v2(
     metadata: Mapping[str, Any],
     codebook_health: Mapping[str, Any] | None = None,
     loss_curve_history: Mapping[str, Any] | None = None,
+    replace: bool = True,
 ) -> Path:
     """Write a new model file with any codec and return its real path.
 
-    Names that `metadata` leaves out get defaults.
+    Names that `metadata` leaves out get defaults. Without `replace` it takes no other file's place.
 
     Raises:
-        SaveError: it could not be written, or would not open again; a file at `path` is unchanged.
+        SaveError: it could not be written, or would not open again, or there is a file and not `replace`; a file at
+            `path` is unchanged.
         ValueError: an unknown name in `metadata`, on which the ancestor would fail.
     """
     path = Path(path)
@@ -177,6 +180,8 @@ def save_model_v2(
         "has_prior": False,
     }
     with saving_into(path) as target:
+        if target.status is not None and not replace:
+            raise exists_error(path)
         return write_archive(target, values, read_mapped)
 
 

@@ -35,5 +35,5 @@ def listed_runs() -> list[ListedRun]:
 
 
 def unfinished_runs() -> list[UnfinishedRun]:
-    """Return the runs that opening their models offers, the newest first."""
+    """Return the runs that the window offers, the newest first."""
     return [*recoverable(listed_runs())]

@@ -73,6 +73,9 @@ class ScriptedPrompts:
     def choose_target(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
         answer(self.paths["target"])
 
+    def choose_models_folder(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
+        answer(self.paths["models"])
+
     def ask(self, parent: QWidget, question: Question, answer: Callable[[str], object]) -> None:
         self.asked.append(question)
         assert question.id in self.answers, question

@@ -208,7 +208,7 @@ def test_a_training_that_another_has_taken_up_meanwhile_stays(
                 0.0,
             ),
             ("new.distill", "a and 1 more", "9 of 200", "error 0.182", "Unfinished, its best can be saved", "8.1 MB"),
-            "It made a new model. In the terminal, distill runs --save abcdefgh saves the best one.",
+            "“new.distill” is not saved. Go on to save it.",
             False,
         ),
     ],

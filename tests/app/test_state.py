@@ -20,6 +20,7 @@ from distill_core import read_summary, scan
 from distill_core.events import JobProgress, Phase
 from distill_core.generation.request import GenerateRequest
 from distill_core.generation.takes.folder import Take
+from distill_core.training.codec.words import CODEC
 from distill_core.training.events import Ended
 from distill_core.training.prior.events import Keep, PriorEpochMetrics, PriorTrainingStartEvent
 from distill_core.training.prior.kept import naming_kept
@@ -32,6 +33,7 @@ A = ActionId
 OPENING = {A.OPEN_MODEL, A.CHOOSE_SOUNDS, A.TRY_DEMO}
 IDLE = OPENING | {A.CLEAR_CACHE, A.REGISTER, A.UNFINISHED_RUNS}
 RUN = UnfinishedRun("an id", Path("m.distill"), (Path("kicks"),), 31, 100, 29, 7.42, False, PRIOR)
+MAKING = replace(RUN, kind=CODEC, model=Path("new.distill"))
 OLDER, ENDED_RUN = replace(RUN, is_older=True), replace(RUN, has_ended=True)
 Start = Callable[..., PriorTrainingStartEvent]
 Epoch = Callable[..., PriorEpochMetrics]
@@ -83,6 +85,9 @@ def test_what_may_be_done_in_each_state(
     with_newer = ready.with_open(model=replace(ready.open.model, **prior | {"prior_is_readable": False}))
     shelved = ready.with_takes(takes=(Take(7, 41, 5.0, False, Path("sound.wav"), {}, GenerateRequest()),))
     nonsense = replace(ready, options=Options({}, is_valid=False))
+    make = {A.MAKE_MODEL, A.MAKE_BOTH}
+    idle = IDLE | folder | make
+    making = ready.with_open(model=None).with_making(is_under_way=True)
     table: list[tuple[State, set[ActionId]]] = [
         (State(), IDLE),
         (State(work=Activity.STARTING), OPENING),
@@ -90,14 +95,18 @@ def test_what_may_be_done_in_each_state(
         (State(work=Activity.SCANNING).with_open(pending_sounds=(Path("kicks"),)), OPENING | {A.STOP}),
         (State(work=Activity.CLEARING), OPENING),
         (State(work=Activity.WORKING), OPENING),
-        (ready.with_open(dataset=None), idle),
-        (ready.with_open(model=None), IDLE),
+        (ready.with_open(dataset=None), IDLE | folder | {A.EDIT_MODEL}),
+        (ready.with_open(model=None), IDLE | make),
         (ready, idle | {A.TRAIN}),
-        (nonsense, idle),
+        (nonsense, idle - {A.MAKE_BOTH}),
         (read_only, idle - {A.EDIT_MODEL} | {A.TRAIN}),
         (replace(ready, listen=Activity.SCANNING), idle | {A.TRAIN}),
         (_at(ready, Activity.PREPARING), folder | ends),
         (_at(ready, Activity.TRAINING), folder | ends),
+        (_at(making, Activity.PREPARING), ends),
+        (_at(making, Activity.TRAINING), ends),
+        (_at(making, Activity.STOPPING), set()),
+        (_at(making, Activity.SAVING), set()),
         (_at(flagged, Activity.TRAINING), folder | ends | best),
         (_at(flagged.with_training(is_kept=False), Activity.TRAINING), folder | ends),
         (_at(flagged, Activity.STOPPING), folder | best),
@@ -118,6 +127,8 @@ def test_what_may_be_done_in_each_state(
         (unfinished, idle | {A.TRAIN, A.CONTINUE, A.USE_BEST, A.DISCARD}),
         (ready.with_open(unfinished=OLDER), idle | {A.TRAIN, A.USE_BEST, A.DISCARD}),
         (ready.with_open(unfinished=ENDED_RUN), idle | {A.TRAIN, A.USE_BEST, A.DISCARD}),
+        (ready.with_open(unfinished_model=MAKING), idle | {A.TRAIN, A.CONTINUE, A.USE_BEST, A.DISCARD}),
+        (State().with_open(unfinished_model=replace(MAKING, has_ended=True)), IDLE | {A.USE_BEST, A.DISCARD}),
         (_at(unfinished, Activity.TRAINING), folder | ends),
         (with_prior, idle | hear | {A.TRAIN}),
         (_at(with_prior, Activity.TRAINING), folder | hear | ends),
@@ -152,7 +163,7 @@ def test_what_may_be_done_in_each_state(
         (Activity.WORKING, {}, "Working…"),
         (Activity.NONE, {"model": None, "dataset": None}, "Drop a Distill model and sounds to begin."),
         (Activity.NONE, {"dataset": None}, "Now add the sounds to learn from."),
-        (Activity.NONE, {"model": None}, "Now add the model (.distill) to train."),
+        (Activity.NONE, {"model": None}, "Now make a model from these sounds, or open one."),
         (Activity.NONE, {}, "Ready. 6 sounds, about 6 minutes on this computer."),
     ],
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.session.activity import Activity, Subject
+from app.session.making import MakingState
 from app.session.state import SaveObstacle, State
 from app.session.takes import TakesState
 from app.session.task import Taken, Task
@@ -78,8 +79,10 @@ def take_model(state: State, opened: OpenedModel) -> Taken:
     return replace(state, problem=problem), [("model_changed", opened.summary)]
 
 
-def _take_opened(state: State, opened: OpenedModel) -> Taken:
-    state = state.without_training().with_takes_state(TakesState(options=replace(state.takes.options, start=None)))
+def take_opened(state: State, opened: OpenedModel) -> Taken:
+    """Take the facts of a model in place of another, whose training and takes go."""
+    state = replace(state.without_training(), making=MakingState()).with_open(unfinished_model=None)
+    state = state.with_takes_state(TakesState(options=replace(state.takes.options, start=None)))
     state, news = take_model(state, opened)
     return state, [("model_opened", opened.summary), *news]
 
@@ -93,7 +96,7 @@ def opening(path: Path) -> Task[OpenedModel]:
         clean_up(path)
         return look_at(path)
 
-    return Task(Activity.OPENING, Subject.MODEL, run, _take_opened)
+    return Task(Activity.OPENING, Subject.MODEL, run, take_opened)
 
 
 def _take_reread(state: State, summary: ModelSummary) -> Taken:

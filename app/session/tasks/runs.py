@@ -26,12 +26,19 @@ def _listed() -> tuple[ListedRun, ...]:
 
 
 def _with_runs(state: State, runs: tuple[ListedRun, ...]) -> State:
-    """Return the state with these trainings; the open model's may have been discarded in the list."""
+    """Return the state with these trainings; those that it offers may have been discarded in the list."""
     ids = {run.facts.run_id for run in runs if run.facts is not None}
-    unfinished = state.open.unfinished
-    still_there = unfinished is not None and unfinished.run_id in ids
-    state = state.with_open(recoverable=recoverable(runs), unfinished=unfinished if still_there else None)
-    return state.without_cut_off_training() if unfinished is not None and not still_there else state
+
+    def still_there(run: UnfinishedRun | None) -> UnfinishedRun | None:
+        return run if run is not None and run.run_id in ids else None
+
+    had, unfinished = state.open.unfinished, still_there(state.open.unfinished)
+    state = state.with_open(
+        recoverable=recoverable(runs),
+        unfinished=unfinished,
+        unfinished_model=still_there(state.open.unfinished_model),
+    )
+    return state.without_cut_off_training() if had is not None and unfinished is None else state
 
 
 def _take_listed(state: State, runs: tuple[ListedRun, ...]) -> Taken:

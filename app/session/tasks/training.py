@@ -36,7 +36,7 @@ class FoundInUse:
     """The model is being trained in another window, or in the terminal: the training here does not begin."""
 
 
-def _fewer_steps(on_event: OnEvent) -> OnEvent:
+def fewer_steps(on_event: OnEvent) -> OnEvent:
     """Pass every event on, but optimizer steps at most ten times a second."""
     next_at = 0.0
 
@@ -98,7 +98,7 @@ def training(
             model,
             dataset,
             overrides,
-            on_event=_fewer_steps(on_event),
+            on_event=fewer_steps(on_event),
             should_stop=should_stop,
             run_folder=runs,
             resume=going_on is not None,

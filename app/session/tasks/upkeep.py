@@ -34,7 +34,11 @@ def _load_engine(on_event: OnEvent, should_stop: ShouldStop) -> Engine:
 
 
 def _take_engine(state: State, engine: Engine) -> Taken:
-    return state.with_open(recoverable=engine.unfinished), [("device_known", engine.device)]
+    state = state.with_open(recoverable=engine.unfinished)
+    newest = next(iter(engine.unfinished), None)
+    if newest is not None and newest.kind.makes_a_model and state.open.model is None:
+        state = state.with_open(unfinished_model=newest)
+    return state, [("device_known", engine.device)]
 
 
 def loading_engine() -> Task[Engine]:

@@ -44,8 +44,8 @@ class TrainedCodec:
         """Whether its caller stopped the training."""
         return self.ended is Ended.STOPPED
 
-    def save(self, path: str | Path) -> Path:
-        """Write the model file and return its real path.
+    def save(self, path: str | Path, *, replace: bool = True) -> Path:
+        """Write the model file and return its real path; without `replace` it takes no other file's place.
 
         Raises:
             SaveError: it could not be written; the file at `path` is unchanged.
@@ -62,4 +62,5 @@ class TrainedCodec:
             metadata=self.metadata,
             codebook_health=self.codebook_health,
             loss_curve_history=self.loss_curve_history,
+            replace=replace,
         )

@@ -95,11 +95,10 @@ class ListedRun:
 
     @property
     def is_recoverable(self) -> bool:
-        """Whether opening its model offers to go on with it, or to save its best."""
-        has_a_model = self.facts is not None and not self.facts.kind.makes_a_model
-        return has_a_model and self.state not in (RunState.IN_USE, RunState.MODEL_GONE)
+        """Whether the window offers to go on with it, or to save its best: with its model, or alone if it makes one."""
+        return self.facts is not None and self.state not in (RunState.IN_USE, RunState.MODEL_GONE)
 
 
 def recoverable(listed: Sequence[ListedRun]) -> tuple[UnfinishedRun, ...]:
-    """Return the facts of the runs that opening their models offers, in the order of a list."""
+    """Return the facts of the runs that the window offers, in the order of a list."""
     return tuple(run.facts for run in listed if run.is_recoverable and run.facts is not None)

@@ -1,0 +1,44 @@
+"""Making a model from the open sounds, between a click and the Session."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject
+from PySide6.QtWidgets import QWidget
+
+from app.flows.prompts import Prompts
+from app.flows.saving import Saving
+from app.session import Session
+from app.session.available import ActionId, available
+
+
+class ModelMaking(QObject):
+    """Makes a model, asking first about an unsaved prior, whose model it takes the place of."""
+
+    def __init__(self, session: Session, saving: Saving, prompts: Prompts, window: QWidget, parent: QObject) -> None:
+        super().__init__(parent)
+        self._session, self._saving, self._prompts, self._window = session, saving, prompts, window
+
+    def _can(self, action: ActionId) -> bool:
+        return action in available(self._session.state)
+
+    def make(self) -> None:
+        """Make a model."""
+        if self._can(ActionId.MAKE_MODEL):
+            self._saving.settle_unsaved(lambda: self._session.make_model())
+
+    def make_both(self) -> None:
+        """Make a model, then train its prior."""
+        if self._can(ActionId.MAKE_BOTH):
+            self._saving.settle_unsaved(lambda: self._session.make_model(then_prior=True))
+
+    def save_again(self) -> None:
+        """Try once more to save the model that could not be saved."""
+        if self._session.state.is_idle and self._session.state.making.trained is not None:
+            self._session.save_model()
+
+    def choose_folder(self) -> None:
+        """Ask for another folder for models, and go on there with the one that has no place."""
+        made = self._session.state.making
+        if self._session.state.is_idle and made.needs_a_place:
+            start = self._session.settings.models_folder().parent
+            self._prompts.choose_models_folder(self._window, start, self._session.move_models)
