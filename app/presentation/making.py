@@ -18,7 +18,7 @@ MAKE, MAKE_BOTH = "Make a Model from These Sounds", "Model, then Prior"
 MAKE_TIP = "Make a model that codes these sounds, as a new file: the first step to new sound"
 MAKE_BOTH_TIP = "Make the model, then train its prior, and end with a first take"
 MAKING = "Making a model…"
-NOW_MAKE = "Now make a model from these sounds, or open one."
+NOW_MAKE = "Now make a model."  # one line beside three buttons
 ERROR_TITLE = "Error – how far its sound is off; lower = nearer to your sounds"
 _MINUTE_S, _HOUR_S, _MINUTES_UP_TO_S = 60.0, 3600.0, 90 * 60.0
 
@@ -28,10 +28,10 @@ def _from_to(least: int, most: int, unit: str) -> str:
 
 
 def range_words(seconds: tuple[float, float]) -> str:
-    """Return "less than a minute", "about 4 min", "1–4 min" or "2–3 h"."""
+    """Return "under a minute", "about 4 min", "1–4 min" or "2–3 h"."""
     least, most = seconds
     if most < _MINUTE_S:
-        return "less than a minute"
+        return "under a minute"
     unit_s, unit = (_MINUTE_S, "min") if most < _MINUTES_UP_TO_S else (_HOUR_S, "h")
     return _from_to(max(1, round(least / unit_s)), max(1, round(most / unit_s)), unit)
 

@@ -180,7 +180,7 @@ def test_the_bar_counts_its_epochs(under_way: State) -> None:
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
-        ((5.0, 59.0), "less than a minute"),
+        ((5.0, 59.0), "under a minute"),
         ((5.0, 61.0), "about 1 min"),
         ((70.0, 230.0), "1–4 min"),
         ((230.0, 250.0), "about 4 min"),
@@ -193,7 +193,7 @@ def test_a_range_is_told_in_the_unit_of_its_end(seconds: tuple[float, float], wo
 
 
 def test_the_sentence_follows_the_making(with_sounds: State, begun: State, under_way: State) -> None:
-    assert status.main_text(with_sounds, None) == "Now make a model from these sounds, or open one."
+    assert status.main_text(with_sounds, None) == "Now make a model."
     assert status.main_text(begun, None) == "Preparing sounds…"
     started, _ = hear(begun, _start(), Runner.WORK)
     assert status.main_text(started, None) == "Making the model: learning what the sounds have in common."

@@ -53,10 +53,16 @@ def states(
     training = replace(ready, work=Activity.TRAINING, page=Page.LEARNING).with_training(total_epochs=40)
     heart = training.with_epoch(an_epoch(1, 4.9)).with_epoch(an_epoch(2, 4.8, "memorizing", LONG, kept=1))
     trained = ready.with_training(trained=make_trained([an_epoch(3, 8.17)]), unsaved=True)
+    sounds_only = State().with_open(dataset=dataset)
+    making = replace(sounds_only.with_making(is_under_way=True), work=Activity.TRAINING, page=Page.LEARNING)
     return {
         "empty": State(),
         "model only": State().with_open(model=model),
-        "sounds only": State().with_open(dataset=dataset),
+        "sounds only": sounds_only,
+        "making": making,
+        "stopping it": replace(making, work=Activity.STOPPING),
+        "made": ready.with_making(saved_to=model.path),
+        "no place for it": replace(sounds_only, problem=Problem(LONG, LONG, is_of_place=True)),
         "opening": State(work=Activity.OPENING).with_open(pending_model=Path("x.distill")),
         "scanning": State(work=Activity.SCANNING).with_open(pending_sounds=(Path("kicks"),)),
         "ready": ready,
