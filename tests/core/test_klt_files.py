@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,15 @@ from typer.testing import CliRunner
 from distill_core import load_model_v2, read_summary, train_prior
 from distill_core.audio.spectrogram import SpectrogramConfig
 from distill_core.cli import app
+from distill_core.errors import SaveError
 from distill_core.files.archive import read_archive
 from distill_core.files.backup import backup_of
 from distill_core.models.klt import KLTCodec, search
 from distill_core.models.klt.patches import loudness_of_patches, patches_of
 from distill_core.models.persistence import read_codec_digest
 from distill_core.training.codec.train import train_codec
+from distill_core.training.codec.trained import TrainedCodec
+from distill_core.training.events import Ended
 from distill_core.training.kinds import prior_runs
 from distill_core.training.prior.saving import save_and_finish
 from tests.soak.specimen import KLT_CONFIG, random_klt_codec, write_small_klt_model
@@ -160,3 +164,21 @@ def test_weights_that_are_views_or_parameters_open_as_what_they_are(shared_klt_m
     assert read_codec_digest(path) == read_codec_digest(shared_klt_model)
     both_sounds = [torch.cat(list(model.audio_of([codes_1WHQ[0]]))) for model in (loaded.model, plain.model)]
     assert torch.equal(*both_sounds)
+
+
+def test_a_codec_takes_no_other_files_place_unless_it_may(shared_klt_model: Path, tmp_path: Path) -> None:
+    loaded = load_model_v2(shared_klt_model)
+    trained = replace(
+        TrainedCodec.none(Ended.LAST_EPOCH),
+        model=loaded.model,
+        spectrogram_config=loaded.spectrogram.config,
+        vqvae_config=loaded.vqvae_config,
+    )
+    path = tmp_path / "mine.distill"
+    path.write_bytes(b"mine")
+    with pytest.raises(SaveError, match="exists already"):
+        trained.save(path, replace=False)
+    assert path.read_bytes() == b"mine"
+    assert trained.save(tmp_path / "new.distill", replace=False).exists()
+    assert trained.save(path) == path.resolve()
+    assert path.read_bytes() != b"mine"
