@@ -76,7 +76,6 @@ def test_what_may_be_done_in_each_state(
     flagged = ready.with_epoch(an_epoch(3, 1.5, "memorizing", "It knows its sounds by heart."))
     folder, hear, best = {A.SHOW_IN_FOLDER}, {A.GENERATE}, {A.LISTEN_TO_BEST}
     ends = {A.STOP, A.CANCEL_TRAINING}
-    idle = IDLE | folder | {A.EDIT_MODEL}
     read_only = ready.with_open(obstacle=SaveObstacle("read-only", is_read_only=True))
     unfinished, previous = ready.with_open(unfinished=RUN), ready.with_open(has_previous=True)
     assert ready.open.model is not None
@@ -86,7 +85,7 @@ def test_what_may_be_done_in_each_state(
     shelved = ready.with_takes(takes=(Take(7, 41, 5.0, False, Path("sound.wav"), {}, GenerateRequest()),))
     nonsense = replace(ready, options=Options({}, is_valid=False))
     make = {A.MAKE_MODEL, A.MAKE_BOTH}
-    idle = IDLE | folder | make
+    idle = IDLE | folder | make | {A.EDIT_MODEL}
     making = ready.with_open(model=None).with_making(is_under_way=True)
     table: list[tuple[State, set[ActionId]]] = [
         (State(), IDLE),
