@@ -182,7 +182,9 @@ class Commands(QObject):
     def cancel_training(self) -> None:
         """Ask, then give up the training under way with all that it has learned."""
         if self.can(ActionId.CANCEL_TRAINING):
-            self.ask(questions.throw_training_away(self._session.state.training), self._on_throw_away)
+            state = self._session.state
+            of_model, of_prior = questions.throw_model_away(state.making), questions.throw_training_away(state.training)
+            self.ask(of_model if state.is_making else of_prior, self._on_throw_away)
 
     def _on_throw_away(self, answer: str) -> None:
         if answer != "discard":

@@ -202,6 +202,20 @@ def throw_training_away(training: TrainingState) -> Question:
     )
 
 
+def throw_model_away(making: MakingState) -> Question:
+    """Ask before a model that is being made is given up."""
+    last = making.last
+    reached = "The first epoch is not finished." if last is None else f"Epoch {last.epoch} of {making.total_epochs}."
+    return Question(
+        "throwModelAwayQuestion",
+        "Throw this model away?",
+        f"{reached} Nothing of it is kept.",
+        (Choice("discard", "Throw Away", "destroy"), Choice("cancel", "Go On", "reject")),
+        default="cancel",
+        escape="cancel",
+    )
+
+
 def crash(problem: Problem) -> Question:
     """Report a bug, with the details for a developer."""
     return Question(

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Slot
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtCore import Slot
+from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QStackedWidget, QVBoxLayout, QWidget
 
 from app import words
 from app.flows.commands import Commands
@@ -17,6 +17,7 @@ from app.session import Session
 from app.session.available import ActionId
 from app.session.state import Page, State
 from app.theme import height_for, set_primary
+from app.widgets.sentence import Sentence
 
 if TYPE_CHECKING:
     from distill_core.events import JobProgress
@@ -55,14 +56,8 @@ class StagePanel(QWidget):
         self.bar.setTextVisible(False)
         self.bar.setFixedHeight(_BAR_HEIGHT)
         self.bar.setAccessibleName("Progress")
-        keeps_its_place = self.bar.sizePolicy()
-        keeps_its_place.setRetainSizeWhenHidden(True)  # or the sentence would jump
-        self.bar.setSizePolicy(keeps_its_place)
-        self.sentence = QLabel()
+        self.sentence = Sentence()
         self.sentence.setObjectName("statusSentence")
-        self.sentence.setTextFormat(Qt.TextFormat.PlainText)
-        self.sentence.setWordWrap(True)
-        self.sentence.setMinimumWidth(1)  # one long word must not widen the window
         self.sentence.setAccessibleName("Status")
         self._lay_out()
         self._connect()
@@ -83,11 +78,14 @@ class StagePanel(QWidget):
         row.setSpacing(8)
         for button in self.buttons:
             row.addWidget(button)
-        middle = QVBoxLayout()
+        self._beside = QWidget()  # as high as the buttons, whatever the sentence says
+        self._beside.setFixedHeight(height_for(self.train_button, _BUTTON_HEIGHT))
+        middle = QVBoxLayout(self._beside)
+        middle.setContentsMargins(0, 0, 0, 0)
         middle.setSpacing(4)
         middle.addWidget(self.bar)
-        middle.addWidget(self.sentence)
-        row.addLayout(middle, 1)
+        middle.addWidget(self.sentence, 1)
+        row.addWidget(self._beside, 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
@@ -106,8 +104,9 @@ class StagePanel(QWidget):
 
     def set_compact(self, is_compact: bool) -> None:
         """Take less room below the page."""
-        for button in self.buttons:
-            button.setFixedHeight(height_for(button, _COMPACT_BUTTON_HEIGHT if is_compact else _BUTTON_HEIGHT))
+        height = height_for(self.train_button, _COMPACT_BUTTON_HEIGHT if is_compact else _BUTTON_HEIGHT)
+        for part in (*self.buttons, self._beside):
+            part.setFixedHeight(height)
 
     @Slot(object)
     def _on_state(self, state: State) -> None:

@@ -46,11 +46,11 @@ def footer(state: State, making_s: tuple[float, float] | None = None) -> tuple[B
     first = train_button(state)
     if can_make_first(state):
         return _making_buttons(state, making_s)
+    cancel = Button(CANCEL, ActionId.CANCEL_TRAINING in available(state), False, ActionId.CANCEL_TRAINING, CANCEL_TIP)
     if state.is_making:
-        return (first,)
+        return first, cancel
     if state.is_training:
-        can_cancel = ActionId.CANCEL_TRAINING in available(state)
-        return first, best_button(state), Button(CANCEL, can_cancel, False, ActionId.CANCEL_TRAINING, CANCEL_TIP)
+        return first, best_button(state), cancel
     if ActionId.TRAIN_FURTHER in available(state):
         return first, Button(FURTHER, True, False, ActionId.TRAIN_FURTHER, FURTHER_TIP)
     if state.training.saved_to is not None and state.is_idle:

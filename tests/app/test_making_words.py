@@ -168,9 +168,10 @@ def test_the_buttons_make_a_model_where_one_is_missing(with_sounds: State) -> No
     assert controls.footer(scanning)[0].text == "Make a Model from These Sounds"
 
 
-def test_a_making_has_one_button(begun: State) -> None:
-    assert [button.text for button in controls.footer(begun)] == ["Stop"]
-    assert [button.text for button in controls.footer(begun.doing(Runner.WORK, Activity.STOPPING))] == ["Stopping…"]
+def test_a_making_is_stopped_or_cancelled(begun: State) -> None:
+    assert [button.text for button in controls.footer(begun)] == ["Stop", controls.CANCEL]
+    stopping, cancel = controls.footer(begun.doing(Runner.WORK, Activity.STOPPING))
+    assert (stopping.text, cancel.is_enabled) == ("Stopping…", False)
 
 
 def test_the_bar_counts_its_epochs(under_way: State) -> None:
@@ -352,3 +353,12 @@ def test_the_time_left_counts_on_patience(
 
 def test_without_patience_all_epochs_are_to_come() -> None:
     assert making_seconds_left(MakingState(epochs=(_epoch(1), _epoch(2)))) == (798.0, 798.0)
+
+
+def test_giving_up_a_model_asks_about_the_model(begun: State) -> None:
+    nothing = questions.throw_model_away(begun.making)
+    assert nothing.text == "The first epoch is not finished. Nothing of it is kept."
+    making = replace(begun.making, total_epochs=40, epochs=(_epoch(12),))
+    question = questions.throw_model_away(making)
+    assert (question.title, question.text) == ("Throw this model away?", "Epoch 12 of 40. Nothing of it is kept.")
+    assert question.default == question.escape == "cancel"

@@ -18,7 +18,7 @@ from app.session.options import Options
 from app.session.problems import Problem
 from app.session.state import Page, SaveObstacle, State
 from distill_core import read_summary, scan
-from distill_core.training.prior.events import PriorEpochMetrics
+from distill_core.training.prior.events import PriorEpochMetrics, PriorTrainingStartEvent
 from distill_core.training.prior.trained import TrainedPrior
 from tests.app.driving import ScriptedPrompts, bring_to, session_of, settle
 
@@ -47,14 +47,18 @@ def states(
     shared_sounds_folder: Path,
     make_trained: Callable[..., TrainedPrior],
     an_epoch: Epoch,
+    start_event: Callable[..., PriorTrainingStartEvent],
 ) -> dict[str, State]:
     model, dataset = read_summary(shared_tiny_model), scan(shared_sounds_folder)
     ready = State(options=Options().following(model, dataset)).with_open(model=model, dataset=dataset)
     training = replace(ready, work=Activity.TRAINING, page=Page.LEARNING).with_training(total_epochs=40)
     heart = training.with_epoch(an_epoch(1, 4.9)).with_epoch(an_epoch(2, 4.8, "memorizing", LONG, kept=1))
+    slow = [replace(an_epoch(number, 9.0, best=1), epoch_time_s=900.0) for number in (1, 2)]
+    hours = training.with_training(started=start_event(), epochs=tuple(slow))
     trained = ready.with_training(trained=make_trained([an_epoch(3, 8.17)]), unsaved=True)
     sounds_only = State().with_open(dataset=dataset)
     making = replace(sounds_only.with_making(is_under_way=True), work=Activity.TRAINING, page=Page.LEARNING)
+    on_disk = replace(make_trained([an_epoch(3, 30.0)]), run_id="an id", is_kept=True)  # no better than guessing
     return {
         "empty": State(),
         "model only": State().with_open(model=model),
@@ -70,6 +74,8 @@ def states(
         "read-only": ready.with_open(obstacle=SaveObstacle(LONG, is_read_only=True)),
         "preparing": replace(ready, work=Activity.PREPARING),
         "training": training,
+        "hours left": hours,
+        "can go further": trained.with_training(trained=on_disk, sounds=(Path("kicks"),)),
         "too much alike": training.with_training(sameness=LONG),
         "memorizing": heart,
         "memorizing and alike": heart.with_training(sameness=LONG),

@@ -21,6 +21,7 @@ from app.widgets.card.body import ElidedLabel
 from app.widgets.card.card import HEIGHT as CARD_HEIGHT
 from app.widgets.card.card import DropCard
 from app.widgets.card.look import CardLook
+from app.widgets.sentence import Sentence
 
 KINDS: tuple[BannerKind, ...] = ("warning", "error", "info")
 DROP = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
@@ -359,3 +360,27 @@ def test_twenty_thousand_texts_survive(card: DropCard, banner: Banner) -> None:
         card.show_look(CardLook("filled", str(number), (str(number),), ("id", str(number))), "")
         banner.show_message("warning", "Title", str(number))
     assert label.text() == "19999"
+
+
+# A sentence
+
+
+def test_a_sentence_shows_as_many_lines_as_fit_and_the_rest_in_its_tooltip(qtbot: QtBot) -> None:
+    sentence = Sentence()
+    qtbot.addWidget(sentence)
+    sentence.show()
+    line = sentence.fontMetrics().height()
+    words = "Finished: perplexity 30.00 at epoch 3, the best. The prior is no better than guessing by frequency."
+    sentence.setText(words)
+    sentence.resize(400, 2 * line)
+    assert " ".join(sentence.shown_lines()) == words
+    assert len(sentence.shown_lines()) == 2
+    assert sentence.toolTip() == ""
+    sentence.resize(300, line)
+    (shown,) = sentence.shown_lines()
+    assert shown.endswith("…")
+    assert sentence.fontMetrics().horizontalAdvance(shown) <= 300
+    assert "no better than guessing" in sentence.toolTip()
+    assert sentence.text() == words
+    sentence.setText("Ready.")
+    assert (sentence.shown_lines(), sentence.toolTip()) == (["Ready."], "")
