@@ -63,7 +63,7 @@ def unsaved_detail(trained: TrainedPrior, model: ModelSummary) -> str:
     """Return the facts of a prior that is not saved yet."""
     sentences = [
         _reached(trained, model),
-        "" if trained.is_no_better_than_guessing else _COPIES.get(trained.metadata.get("verdict"), ""),
+        _copies(trained),
         _kept(trained),
         *_others(trained),
         "" if trained.ended in (Ended.LAST_EPOCH, Ended.STOPPED) else _ENDED[trained.ended],
@@ -77,6 +77,12 @@ def _reached(trained: TrainedPrior, model: ModelSummary) -> str:
     if measured.counts_padding and measured.level is Knowledge.UNTOLD:
         return _BY_AN_OLDER_MEASURE.format(shown)
     return _KNOWS[measured.level].format(shown)
+
+
+def _copies(trained: TrainedPrior) -> str:
+    """Return whether the prior copies its sounds; one that knows nothing can't."""
+    knows_nothing = measured_in(trained.metadata).level is Knowledge.NOTHING
+    return "" if knows_nothing else _COPIES.get(trained.metadata.get("verdict"), "")
 
 
 def _kept(trained: TrainedPrior) -> str:

@@ -115,7 +115,7 @@ def test_memorizing_offers_to_stop_and_keep_what_came_before(qtbot: QtBot, ready
     facts = session.state.open.model.prior_metadata
     assert (facts["kept_epoch"], facts["run_verdict"]) == (kept.epoch, "memorizing")
     assert "Worst verdict of the run: memorizing" in ready.inspect.view.as_text()
-    assert f"perplexity {kept.val_perplexity:.2f}, " in _texts(ready.chips.model_card)
+    assert f"({kept.val_perplexity:.1f} of 16)" in _texts(ready.chips.model_card)
 
 
 def test_whoever_goes_on_memorizing_is_left_alone(qtbot: QtBot, ready: MainWindow) -> None:
