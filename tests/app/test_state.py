@@ -86,7 +86,7 @@ def test_what_may_be_done_in_each_state(
     shelved = ready.with_takes(takes=(Take(7, 41, 5.0, False, Path("sound.wav"), {}, GenerateRequest()),))
     nonsense = replace(ready, options=Options({}, is_valid=False))
     make = {A.MAKE_MODEL, A.MAKE_BOTH}
-    idle = IDLE | folder | make
+    idle = IDLE | folder | make | {A.EDIT_MODEL}
     making = ready.with_open(model=None).with_making(is_under_way=True)
     table: list[tuple[State, set[ActionId]]] = [
         (State(), IDLE),
