@@ -129,7 +129,7 @@ def time_limit_words(minutes: float) -> str:
 _SET_SIZES = {128: "A small set", 256: "A middle-sized set"}
 _KNOWS = {
     Knowledge.UNTOLD: "Has learned your sounds ({0})",
-    Knowledge.NOTHING: "Knows only how common each code is ({0})",
+    Knowledge.NOTHING: "Knows no more than how common each code is",
     Knowledge.BARELY: "Barely knows your sounds ({0})",
     Knowledge.A_LITTLE: "Knows your sounds a little ({0})",
     Knowledge.WELL: "Knows your sounds well ({0})",

@@ -21,8 +21,9 @@ _UNSURE = (
     "aside now."
 )
 _UNMEASURED = "The new one reaches {new}; the one in the file can't be measured on the sounds that are kept aside now."
-_GUESSING = "The new one knows only how common each code is ({new})."
+_GUESSING = "The new one knows no more than how common each code is."
 _LONGEST_NAME = 40
+_WHOLE_FROM = 100  # no digits matter then
 
 
 def compared(file: ModelSummary, trained: TrainedPrior) -> str:
@@ -31,13 +32,13 @@ def compared(file: ModelSummary, trained: TrainedPrior) -> str:
     if before is None:
         return ""
     if before.perplexity is None:
-        return _UNMEASURED.format(new=f"{new:,.1f}")
+        return _UNMEASURED.format(new=_shown(new, 1))
     return _sentence(new, before.perplexity, decides=before.decides, is_worse=bool(trained.objection(file)))
 
 
 def _sentence(new: float, old: float, *, decides: bool, is_worse: bool) -> str:
     digits = 1 if f"{new:.1f}" != f"{old:.1f}" else 2
-    shown = {"new": f"{new:,.{digits}f}", "old": f"{old:,.{digits}f}"}
+    shown = {"new": _shown(new, digits), "old": _shown(old, digits)}
     if not decides:
         return _UNSURE.format(**shown)
     if shown["new"] == shown["old"]:
@@ -45,13 +46,16 @@ def _sentence(new: float, old: float, *, decides: bool, is_worse: bool) -> str:
     return (_WORSE if is_worse and new > old else _BETTER if new < old else _EQUAL).format(**shown)
 
 
+def _shown(value: float, digits: int) -> str:
+    return f"{value:,.{digits}f}" if value < _WHOLE_FROM else f"{value:,.0f}"
+
+
 def objection(file: ModelSummary, trained: TrainedPrior) -> str:
     """Return why the new prior should not replace the one in the file, with both perplexities."""
     if not trained.is_no_better_than_guessing:
         return compared(file, trained)
-    guessing = _GUESSING.format(new=f"{trained.metadata['final_perplexity']:,.1f}")
     before = trained.measured_in(file)
-    return f"{guessing} {compared(file, trained)}" if before and before.perplexity is not None else guessing
+    return f"{_GUESSING} {compared(file, trained)}" if before and before.perplexity is not None else _GUESSING
 
 
 def kept_words(model: Path) -> str:

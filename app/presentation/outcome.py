@@ -24,7 +24,7 @@ _ENDED = {
 }
 _KNOWS = {
     Knowledge.UNTOLD: "It has learned your sounds ({0}).",
-    Knowledge.NOTHING: "It knows only how common each code is ({0}).",
+    Knowledge.NOTHING: "It knows no more than how common each code is.",
     Knowledge.BARELY: "It barely knows your sounds ({0}).",
     Knowledge.A_LITTLE: "It knows your sounds a little ({0}).",
     Knowledge.WELL: "It knows your sounds well ({0}).",
@@ -46,7 +46,7 @@ _COPIES: dict[object, str] = {
     Verdict.CANT_TELL: "Too little sound was kept aside to tell whether it copies.",
     Verdict.SIBLINGS: "The sounds kept aside are near-copies of the others, so nobody can tell whether it copies.",
     Verdict.MEMORIZING: "What it makes may be copies.",
-    Verdict.LEARNING: "It does not copy your sounds.",
+    Verdict.LEARNING: "It does not copy them.",
     Verdict.FITTING: "It knows the sounds it learned from better than new ones.",
 }
 _KNOWN_BY_HEART = "It predicts the sounds it learned from {0:.1f} times as well as those kept aside: it may copy them."
@@ -63,9 +63,9 @@ def unsaved_detail(trained: TrainedPrior, model: ModelSummary) -> str:
     """Return the facts of a prior that is not saved yet."""
     sentences = [
         _reached(trained, model),
+        _copies(trained),
         _kept(trained),
         *_others(trained),
-        _COPIES.get(trained.metadata.get("verdict"), ""),
         "" if trained.ended in (Ended.LAST_EPOCH, Ended.STOPPED) else _ENDED[trained.ended],
     ]
     return " ".join(filter(None, sentences))
@@ -77,6 +77,12 @@ def _reached(trained: TrainedPrior, model: ModelSummary) -> str:
     if measured.counts_padding and measured.level is Knowledge.UNTOLD:
         return _BY_AN_OLDER_MEASURE.format(shown)
     return _KNOWS[measured.level].format(shown)
+
+
+def _copies(trained: TrainedPrior) -> str:
+    """Return whether the prior copies its sounds; one that knows nothing can't."""
+    knows_nothing = measured_in(trained.metadata).level is Knowledge.NOTHING
+    return "" if knows_nothing else _COPIES.get(trained.metadata.get("verdict"), "")
 
 
 def _kept(trained: TrainedPrior) -> str:

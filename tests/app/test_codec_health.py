@@ -17,6 +17,7 @@ from app.main_window import MainWindow
 from app.presentation.notices import Notice, warning
 from app.session.activity import Activity
 from app.session.state import State
+from app.theme import accent_color
 from app.widgets.facts.fact_list import FactLabel
 from app.widgets.facts.health_picture import HealthPicture
 from app.widgets.facts.inspect_view import InspectView
@@ -69,7 +70,9 @@ def test_the_bar_shows_share_and_line(view: InspectView, reference: ModelSummary
     first, dead = codec_health(with_levels(reference, (0.5, 16.0), (0.01, 1.0))).levels
     bar, hatched = picture.bar_of(first), picture.bar_of(dead)
     role = QPalette.ColorRole
-    shown, ground, ink = (palette.color(each).name() for each in (role.Highlight, role.Base, role.WindowText))
+    shown, ground, ink = (
+        each.name() for each in (accent_color(palette), palette.color(role.Base), palette.color(role.WindowText))
+    )
 
     def at(share: float, frame: QRectF = bar) -> str:
         return image.pixelColor(int(frame.left() + share * frame.width()), int(frame.center().y())).name()

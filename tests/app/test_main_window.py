@@ -200,7 +200,7 @@ def test_stop_keeps_the_best(qtbot: QtBot, ready: MainWindow) -> None:
     assert session.state.training.trained is not None
     assert session.state.training.trained.stopped_early
     assert session.state.training.unsaved
-    assert ready.stage.sentence.text().startswith("Stopped: perplexity ")
+    assert ready.stage.sentence.text().startswith("Stopped. It ")
 
 
 def test_stopping_at_once_leaves_nothing_to_save(qtbot: QtBot, ready: MainWindow) -> None:
@@ -370,7 +370,7 @@ def test_replacing_a_prior_is_asked_about(
     prompts.answers["replacePriorQuestion"] = "cancel"
     ready.commands.saving.save()
     assert tiny_model.read_bytes() == first
-    assert "Saving replaces it." in prompts.asked[-1].text
+    assert "“tiny.distill.bak” until the next save" in prompts.asked[-1].text
     prompts.answers["replacePriorQuestion"] = "copy"
     prompts.paths["copy"] = tmp_path / "copy.distill"
     ready.commands.saving.save()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -142,9 +143,11 @@ def test_the_appearance_is_chosen_and_remembered(qtbot: QtBot, window: MainWindo
 def _questions(tiny_model: Path, unsaved: TrainingState) -> list[Question]:
     summary = read_summary(tiny_model)
     assert unsaved.trained is not None
+    worse = replace(unsaved.trained, metadata=unsaved.trained.metadata | {"final_perplexity": 400.0})
+    with_prior = replace(summary, prior_architecture="frames", prior_is_readable=True)
     return [
-        questions.replace_prior(summary, unsaved.trained, ""),
-        questions.replace_prior(summary, unsaved.trained, "It is worse."),
+        questions.replace_prior(with_prior, unsaved.trained),
+        questions.replace_prior(with_prior, worse),
         questions.restore_previous(tiny_model, summary),
         questions.remove_takes("drums", 3),
         questions.remove_all_takes(),

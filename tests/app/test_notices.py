@@ -112,9 +112,9 @@ def test_the_notice_says_what_is_kept_and_offers_the_rest(
     assert shown is not None
     assert shown.title == "Trained – not saved yet."
     assert shown.detail == (
-        "It knows your sounds well (4.9 of 16). Epoch 11, the best before memorizing, is kept. The best is epoch 12 "
-        "(4.5). The last is epoch 13 (4.6). It knows the sounds it learned from better than new ones. Ended: it got "
-        "no better."
+        "It knows your sounds well (4.9 of 16). It knows the sounds it learned from better than new ones. Epoch 11, "
+        "the best before memorizing, is kept. The best is epoch 12 (4.5). The last is epoch 13 (4.6). Ended: it got no "
+        "better."
     )
     assert _texts(shown) == ["Save into tiny.distill", "Keep Best", "Keep Last"]
     shown = notice(state.with_training(trained=trained.keeping(Keep.BEST)))
@@ -133,7 +133,7 @@ def test_the_notice_of_a_prior_that_is_no_better_than_guessing_says_so(
     shown = notice(state)
     assert shown is not None
     assert shown.detail.startswith("The newest state of the unfinished training is damaged; ")
-    assert "It knows only how common each code is (30.0 of 16)." in shown.detail
+    assert "It knows no more than how common each code is. Epoch 1, the best, is kept." in shown.detail
     assert _texts(shown) == ["Save into tiny.distill"]
 
 
@@ -256,12 +256,12 @@ def test_both_values_are_shown_as_exactly_as_they_differ(
 def test_one_worse_than_guessing_is_asked_about_whatever_the_file_reaches(
     with_prior: ModelSummary, make_trained: Make, an_epoch: Epoch
 ) -> None:
-    guesses = "The new one knows only how common each code is (400.0)."
+    guesses = "The new one knows no more than how common each code is."
     for file_prior, more in [
-        (FilePrior(8.4, decides=True), "The new one is worse: 400.0 instead of 8.4, on the same sounds kept aside. "),
+        (FilePrior(8.4, decides=True), "The new one is worse: 400 instead of 8.4, on the same sounds kept aside. "),
         (
             FilePrior(500.0, decides=False),
-            "The new one reaches 400.0. The one in the file reaches 500.0, but may have learned from the sounds that "
+            "The new one reaches 400. The one in the file reaches 500, but may have learned from the sounds that "
             "are kept aside now. ",
         ),
         (FilePrior(None, decides=False), ""),

@@ -40,7 +40,7 @@ def test_the_models_card(ready: State) -> None:
     )
     filled = cards.model_card(ready)
     assert (filled.kind, filled.text, filled.button) == ("filled", "tiny.distill", "Open Another…")
-    assert filled.lines[0] == "Prior: none yet"
+    assert filled.lines[0] == "Hasn't learned your sounds yet"
 
 
 def test_the_sounds_card(ready: State) -> None:
@@ -50,10 +50,9 @@ def test_the_sounds_card(ready: State) -> None:
         "busy", "Looking through kicks and 1 more…", link=(cards.CANCEL, "Cancel")
     )
     filled = cards.sounds_card(ready)
-    small = "Small set: small prior (2 layers, 128 wide)"
-    assert filled == CardLook("filled", "sounds", ("6 sounds · 9 s", small), button="Choose Others…")
-    chosen = replace(ready, options=replace(ready.options, overrides={"hidden_size": 64}))
-    assert cards.sounds_card(chosen).lines[1] == "Prior of your choice (2 layers, 64 wide)"
+    assert filled == CardLook("filled", "sounds", ("6 sounds · 9 s", "A small set"), button="Choose Others…")
+    chosen = Options({"hidden_size": 256, "effort": "thorough"}).following(ready.open.model, ready.open.dataset)
+    assert cards.sounds_card(replace(ready, options=chosen)).lines[1] == "A small set", "the sounds are the same"
     assert len(cards.sounds_card(ready.with_open(model=None)).lines) == 1
     skipped = replace(ready.open.dataset, skipped=(SkippedFile("a.wav", "empty"),))
     assert "1 file skipped" in cards.sounds_card(ready.with_open(dataset=skipped)).lines

@@ -106,7 +106,7 @@ def test_restoring_asks_swaps_and_swaps_back(
     prompts.answers["restoreQuestion"] = "restore"
     for content, words in (
         (before, "The previous one hasn't learned your sounds yet."),
-        (after, " of 16), 6 sounds, "),
+        (after, ", 6 sounds, "),
     ):
         restore.trigger()
         qtbot.waitUntil(lambda content=content: tiny_model.read_bytes() == content, timeout=30_000)

@@ -244,7 +244,7 @@ def test_other_sentences_without_a_training_under_way(
     assert status.main_text(nothing, None) == "Stopped before the first epoch: nothing to save."
     assert status.main_text(ready, None) == "Ready. 6 sounds. The first epoch will show how long it takes."
     guessing = ready.with_training(trained=make_trained([an_epoch(1, 30.0)]))
-    assert "It knows only how common each code is (30.0 of 16)." in status.main_text(guessing, None)
+    assert "It knows no more than how common each code is." in status.main_text(guessing, None)
     older = replace(trained, metadata={key: value for key, value in trained.metadata.items() if key != "measure"})
     assert "It has learned your sounds (8.2 of 16, by an older measure)." in status.main_text(
         ready.with_training(trained=older), None

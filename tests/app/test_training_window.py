@@ -100,7 +100,7 @@ def test_memorizing_offers_to_stop_and_keep_what_came_before(qtbot: QtBot, ready
     assert kept.epoch < since
     assert banner.title() == f"Memorizing since epoch {since}."
     assert [text for _, text in banner.actions_shown()] == [f"Stop, Keep Epoch {kept.epoch} (Before It)", "Go On"]
-    assert f"Stopping keeps epoch {kept.epoch}, perplexity {kept.val_perplexity:.2f}." in banner.detail()
+    assert f"Stopping keeps epoch {kept.epoch} ({kept.val_perplexity:.1f})." in banner.detail()
     assert _button(ready).text() == f"Stop and Keep Epoch {kept.epoch}"
     banner.button("stop").click()
     settle(qtbot, ready)
@@ -109,12 +109,13 @@ def test_memorizing_offers_to_stop_and_keep_what_came_before(qtbot: QtBot, ready
     trained = session.state.training.trained
     assert trained is not None
     assert trained.kept == kept
-    assert ready.stage.sentence.text().startswith(f"Stopped: perplexity {kept.val_perplexity:.2f} at epoch")
+    assert ready.stage.sentence.text().startswith("Stopped. It knows your sounds ")
+    assert f"({kept.val_perplexity:.1f} of 16)" in ready.stage.sentence.text()
     _save(qtbot, ready)
     facts = session.state.open.model.prior_metadata
     assert (facts["kept_epoch"], facts["run_verdict"]) == (kept.epoch, "memorizing")
     assert "Worst verdict of the run: memorizing" in ready.inspect.view.as_text()
-    assert f"perplexity {kept.val_perplexity:.2f}, " in _texts(ready.chips.model_card)
+    assert f"({kept.val_perplexity:.1f} of 16)" in _texts(ready.chips.model_card)
 
 
 def test_whoever_goes_on_memorizing_is_left_alone(qtbot: QtBot, ready: MainWindow) -> None:
@@ -183,8 +184,8 @@ def test_an_epoch_that_is_rolled_back_is_told(qtbot: QtBot, ready: MainWindow) -
     trained = session.state.training.trained
     assert trained is not None
     assert trained.ended is Ended.DIVERGED
-    assert ready.stage.sentence.text().startswith("Ended because it diverged again and again: perplexity ")
-    assert "Training ended because it diverged again and again." in ready.notices.notice_banner.detail()
+    assert ready.stage.sentence.text().startswith("Ended: it diverged again and again. It ")
+    assert "Ended: it diverged again and again." in ready.notices.notice_banner.detail()
 
 
 # What is kept
@@ -206,9 +207,9 @@ def test_which_weights_are_kept_can_be_chosen_in_menu_and_notice(
     assert notice.isVisibleTo(ready), "it must not flicker while the weights are put there"
     settle(qtbot, ready)
     assert f"Epoch {last}, the last, is kept" in notice.detail()
-    assert "The verdict: memorizing" in notice.detail()
+    assert "What it makes may be copies." in notice.detail()
     assert [action for action in KEEP if _action(ready, action).isEnabled()] == [ActionId.KEEP_BEST]
-    assert f" at epoch {last}, the last." in ready.stage.sentence.text()
+    assert f"Epoch {last}, the last, is kept." in ready.stage.sentence.text()
     _save(qtbot, ready)
     assert not any(_action(ready, action).isEnabled() for action in KEEP)
     facts = read_summary(tiny_model).prior_metadata
@@ -232,7 +233,7 @@ def test_a_prior_no_better_than_guessing_goes_into_a_model_without_one_and_says_
     qtbot: QtBot, ready: MainWindow, prompts: ScriptedPrompts, tiny_model: Path
 ) -> None:
     _train_with(qtbot, ready, {**SMALL, "max_epochs": 1})
-    note = "The prior is no better than guessing by frequency"
+    note = "It knows no more than how common each code is."
     assert note in ready.notices.notice_banner.detail()
     _save(qtbot, ready)
     assert prompts.asked == []
@@ -248,8 +249,8 @@ def test_a_worse_prior_replaces_a_good_one_only_when_asked_for(
     prompts.answers["worsePriorQuestion"] = "cancel"
     _save(qtbot, window)
     assert prompts.asked_ids == ["worsePriorQuestion"]
-    assert "no better than guessing by frequency" in prompts.asked[0].text
-    assert "On the same held-out sounds it reaches" in prompts.asked[0].text
+    assert "The new one knows no more than how common each code is." in prompts.asked[0].text
+    assert "on the same sounds kept aside" in prompts.asked[0].text
     assert session_of(window).state.training.unsaved
     assert tiny_model.read_bytes() == good
     prompts.answers["worsePriorQuestion"] = "replace"
@@ -289,7 +290,7 @@ def test_one_worse_than_the_files_on_the_same_sounds_is_asked_about_with_both_va
     assert not trained.is_no_better_than_guessing
     prompts.answers["worsePriorQuestion"] = "cancel"
     _save(qtbot, window)
-    values = f"perplexity {trained.metadata['final_perplexity']:.2f} against {good.perplexity:.2f}"
+    values = f"{trained.metadata['final_perplexity']:.1f} instead of {good.perplexity:.1f}"
     assert values in prompts.asked[-1].text
 
 

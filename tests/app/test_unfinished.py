@@ -90,7 +90,7 @@ def test_the_best_can_be_used_as_it_is(qtbot: QtBot, opened: MainWindow, folder:
     settle(qtbot, opened)
     assert session_of(opened).state.training.unsaved
     assert "not saved yet" in opened.notices.notice_banner.title()
-    assert opened.stage.sentence.text().startswith("Stopped: perplexity ")
+    assert opened.stage.sentence.text().startswith("Stopped. It ")
     opened.commands.saving.save()
     settle(qtbot, opened)
     metadata = read_summary(tiny_model).prior_metadata
@@ -183,13 +183,13 @@ def test_a_training_of_an_older_distill_is_named_and_its_best_can_be_used(
     assert not window.actions_table.by_id[ActionId.CONTINUE].isEnabled()
     banner.button("useBest").click()
     settle(qtbot, window)
-    assert "perplexity 11.37 by an older measure" in banner.detail()
+    assert "It has learned your sounds (11.4 of " in banner.detail()
     window.commands.saving.save()
     settle(qtbot, window)
     summary = read_summary(tiny_model)
     assert (summary.perplexity, summary.counts_padding) == (pytest.approx(11.369, abs=1e-3), True)
     assert older.unfinished() is None
-    assert "perplexity 11.37 by an older measure" in window.chips.model_card.accessibleDescription()
+    assert "(11.4 of " in window.chips.model_card.accessibleDescription()
     assert "counts padding too" in window.inspect.view.as_text()
 
 
