@@ -158,6 +158,7 @@ def test_words_that_are_cut_off_are_found(qtbot: QtBot) -> None:
 
 def test_the_smallest_window_is_as_small_as_it_says(window: MainWindow) -> None:
     assert _smallest(window).size().toTuple() == (760, 560)
+    assert window.minimumSize().toTuple() == (760, 560)
 
 
 def test_nothing_is_cut_off_in_the_smallest_window(
