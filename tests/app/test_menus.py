@@ -31,6 +31,7 @@ WITH_A_DIALOG = {
     ActionId.SAVE_COPY,
     ActionId.RESTORE,
     ActionId.UNFINISHED_RUNS,
+    ActionId.CANCEL_TRAINING,
     ActionId.SAVE_TAKE,
     ActionId.SAVE_ALL_TAKES,
     ActionId.ALL_TAKES,
@@ -143,8 +144,7 @@ def _questions(tiny_model: Path, unsaved: TrainingState) -> list[Question]:
     summary = read_summary(tiny_model)
     assert unsaved.trained is not None
     return [
-        questions.replace_prior(summary, unsaved.trained, ""),
-        questions.replace_prior(summary, unsaved.trained, "It is worse."),
+        questions.replace_prior(summary, unsaved.trained),
         questions.restore_previous(tiny_model, summary),
         questions.remove_takes("drums", 3),
         questions.remove_all_takes(),
