@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _BAR_STEPS, _BUTTONS = 1000, 4  # the first, that of the best so far, and two for others
 _BAR_HEIGHT, _BUTTON_HEIGHT, _COMPACT_BUTTON_HEIGHT = 10, 36, 32
+_SENTENCE_CHARS = 20
 LEAST_HEIGHT = 260  # px
 
 
@@ -52,7 +53,8 @@ class StagePanel(QWidget):
         self.sentence.setObjectName("statusSentence")
         self.sentence.setTextFormat(Qt.TextFormat.PlainText)
         self.sentence.setWordWrap(True)
-        self.sentence.setMinimumWidth(1)  # one long word must not widen the window
+        # One long word must not widen the window, and many buttons must not make a column of the sentence.
+        self.sentence.setMinimumWidth(_SENTENCE_CHARS * self.sentence.fontMetrics().averageCharWidth())
         self.sentence.setAccessibleName("Status")
         self._lay_out()
         self._connect()
@@ -99,12 +101,18 @@ class StagePanel(QWidget):
 
     @Slot(object)
     def _on_state(self, state: State) -> None:
-        self.stack.setCurrentWidget(self._start if state.open.is_empty else self._pages[state.page])
+        self._turn_to(self._start if state.open.is_empty else self._pages[state.page])
         self._show_buttons(controls.footer(state))
         self.bar.setVisible(controls.has_bar(state))
         if controls.bar_has_no_numbers(state):
             self.bar.setRange(0, 0)
         self._show_sentence(state)
+
+    def _turn_to(self, page: QWidget) -> None:
+        focused = self.stack.focusWidget()
+        if page is not self.stack.currentWidget() and focused is not None:
+            focused.clearFocus()  # Qt would hand it on to some button, which takes the space bar then
+        self.stack.setCurrentWidget(page)
 
     def _show_buttons(self, looks: tuple[Button, ...]) -> None:
         first, *others = looks

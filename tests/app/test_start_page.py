@@ -11,6 +11,7 @@ import pytest
 from PySide6.QtCore import QSettings, Qt
 from PySide6.QtGui import QPalette
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QAbstractButton
 from pytestqt.qtbot import QtBot
 
 from app.main_window import MainWindow
@@ -208,6 +209,7 @@ def test_enter_opens_it_too(qtbot: QtBot, make_window: Callable[[], MainWindow],
     QTest.keyClick(card, Qt.Key.Key_Return)
     settle(qtbot, window)
     assert session_of(window).state.open.model is not None
+    assert not isinstance(window.focusWidget(), QAbstractButton)  # the space bar plays
 
 
 def test_sounds_alone_come_back(qtbot: QtBot, make_window: Callable[[], MainWindow], sounds_folder: Path) -> None:
