@@ -47,7 +47,7 @@ from distill_core.training.prior.words import no_longer_opens_words
 
 _EVENT_MS = 5000
 _FIRST_SIZE, _MINIMUM_SIZE = (1280, 800), (760, 560)
-_ROOMY_HEIGHT, _BARS_HEIGHT = 700, 60
+_ROOMY_HEIGHT = 700
 _SLACK = 12  # px, by which a hint is off before the window is shown
 _SPACE, _COMPACT_SPACE = 6, 3
 _INSPECT_OPENS_FROM = 1200  # px of width
@@ -57,15 +57,19 @@ _INSPECT, _OPTIONS, _CLOSED = "inspect", "options", "closed"
 class _Central(QWidget):
     """The column of all regions; larger letters may need more room than the least.
 
-    `to_be_saved` is the height in px that the regions give up when they become compact.
+    The window's `bars` are above and below it; `to_be_saved` is the height in px that the regions give up when they
+    become compact.
     """
 
-    to_be_saved = 0
+    def __init__(self, *bars: QWidget) -> None:
+        super().__init__()
+        self.to_be_saved, self._bars = 0, bars
 
     def minimumSizeHint(self) -> QSize:
         """Ask for the room of the contents once they are compact, but for no less than the smallest window has."""
         needed = super().minimumSizeHint() - QSize(0, self.to_be_saved)
-        return needed.expandedTo(QSize(*_MINIMUM_SIZE) - QSize(0, _BARS_HEIGHT))
+        bars = QSize(0, sum(bar.sizeHint().height() for bar in self._bars))
+        return needed.expandedTo(QSize(*_MINIMUM_SIZE) - bars)
 
 
 class MainWindow(QMainWindow):
@@ -110,7 +114,7 @@ class MainWindow(QMainWindow):
     def _lay_out(self) -> None:
         self.drawer.tabs.addTab(self.inspect, "Inspect")
         self.drawer.tabs.addTab(self.options, "Options")
-        self._central = central = _Central()
+        self._central = central = _Central(self.menuBar(), self.statusBar())
         self._column = layout = QVBoxLayout(central)
         layout.setSpacing(_SPACE)
         layout.addWidget(self.chips)

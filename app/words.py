@@ -189,15 +189,6 @@ def size_line(config: PriorConfig) -> str:
     return _SET_SIZES.get(config.hidden_size, "A large set")
 
 
-def reached_words(summary: ModelSummary) -> str:
-    """Return how well a model knows its sounds, for a card of the start page."""
-    if not summary.has_prior:
-        return "Hasn't learned your sounds yet"
-    if summary.perplexity is None:
-        return "Has learned your sounds"
-    return f"Reached {summary.perplexity:,.1f} of {summary.codebook_size}"
-
-
 def sounds_line(dataset: AudioDataset) -> str:
     """Return the line of the sounds' card below their name."""
     return f"{counted(len(dataset.files), 'sound')} · {duration(dataset.total_duration_s)}"

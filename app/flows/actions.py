@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QMainWindow
 from app.flows.action_spec import ActionSpec
 from app.flows.commands import Commands
 from app.flows.help import Help
+from app.flows.play_actions import play_actions
 from app.flows.runs_list import RunsList
 from app.flows.takes_list import TakesList
 from app.flows.view_actions import view_actions
@@ -184,37 +185,6 @@ def _training_actions(commands: Commands) -> list[ActionSpec]:
     ]
 
 
-def _player_actions(commands: Commands) -> list[ActionSpec]:
-    return [
-        ActionSpec(
-            ActionId.PLAY,
-            "&Play",
-            "&Play or Stop",
-            "Ctrl+Space",
-            commands.play,
-            "Play what is in the player, or stop; the space bar alone does it too where it means nothing else",
-            "play",
-        ),
-        ActionSpec(ActionId.LOOP, "&Play", "&Loop", "Ctrl+L", commands.loop, "Begin again at the end, or not", "loop"),
-        ActionSpec(
-            ActionId.FLIP,
-            "&Play",
-            "&Compare A with B",
-            "Ctrl+B",
-            commands.flip,
-            "Go from one of the last two sounds to the other, in mid-sound",
-        ),
-        ActionSpec(
-            ActionId.FLIP_SIDE,
-            "&Play",
-            "Compare &Original with Model",
-            "Ctrl+M",
-            commands.hearing.flip_side,
-            "Go from a source sound to what the model makes of it, or back",
-        ),
-    ]
-
-
 def _take_actions(commands: Commands) -> list[ActionSpec]:
     takes = commands.takes
     return [
@@ -294,7 +264,7 @@ def action_table(
         *_file_actions(commands, runs, window),
         *_training_actions(commands),
         *_take_actions(commands),
-        *_player_actions(commands),
+        *play_actions(commands),
         *view_actions(commands, session),
         ActionSpec(
             ActionId.EXPLAIN_PERPLEXITY,

@@ -129,7 +129,7 @@ class Commands(QObject):
         if session.model is not None:
             self.open_model(session.model)
         if session.sources:
-            self.open_sounds(*session.sources)
+            self.open_sounds(*session.sources, left_out=session.left_out)
 
     def remove_session(self, session: RememberedSession) -> None:
         """Forget what was open together; the files stay."""
@@ -146,15 +146,15 @@ class Commands(QObject):
         self.open_model(demo.model)
         self.open_sounds(demo.sounds)
 
-    def open_sounds(self, *sources: Path) -> None:
-        """Scan folders of sounds and single ones, in place of those that are open."""
+    def open_sounds(self, *sources: Path, left_out: Sequence[str] = ()) -> None:
+        """Scan folders of sounds and single ones, in place of those that are open; leave out those of some names."""
         if not self.can(ActionId.CHOOSE_SOUNDS):
             self._session.refuse(sounds=self.locked_text())
             return
         self.unfinished.forget()
         # The check is on the window's thread: see `open_recent` for its cost.
         self._session.settings.set_last_folder("sounds", sources[0] if sources[0].is_dir() else sources[0].parent)
-        self._session.open_dataset(*sources)
+        self._session.open_dataset(*sources, left_out=left_out)
 
     def take_drop(self, urls: Sequence[QUrl], target: Target) -> None:
         """Open dropped files, and say which are not taken."""

@@ -15,6 +15,7 @@ BEGIN_A_GROUP = frozenset(
         ActionId.CLOSE,
         ActionId.KEEP_BEST,
         ActionId.CONTINUE,
+        ActionId.LEAVE_OUT,
         ActionId.SAVE_TAKE,
         ActionId.DELETE_TAKE,
         ActionId.FLIP,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _BAR_STEPS, _BUTTONS = 1000, 4  # the first, that of the best so far, and two for others
 _BAR_HEIGHT, _BUTTON_HEIGHT, _COMPACT_BUTTON_HEIGHT = 10, 36, 32
+_SENTENCE_CHARS = 20
 LEAST_HEIGHT = 260  # px
 
 
@@ -58,6 +59,8 @@ class StagePanel(QWidget):
         self.bar.setAccessibleName("Progress")
         self.sentence = Sentence()
         self.sentence.setObjectName("statusSentence")
+        # Many buttons must not leave nothing of it.
+        self.sentence.setMinimumWidth(_SENTENCE_CHARS * self.sentence.fontMetrics().averageCharWidth())
         self.sentence.setAccessibleName("Status")
         self._lay_out()
         self._connect()
@@ -110,7 +113,7 @@ class StagePanel(QWidget):
 
     @Slot(object)
     def _on_state(self, state: State) -> None:
-        self.stack.setCurrentWidget(self._page(state))
+        self._turn_to(self._page(state))
         making_s = self._session.making_estimate() if controls.can_make_first(state) else None
         self._show_buttons(controls.footer(state, making_s))
         self.bar.setVisible(controls.has_bar(state))
@@ -123,6 +126,12 @@ class StagePanel(QWidget):
             return self._start
         is_making = state.page is Page.LEARNING and making.shows_error(state)
         return self._making_page if is_making else self._pages[state.page]
+
+    def _turn_to(self, page: QWidget) -> None:
+        focused = self.stack.focusWidget()
+        if page is not self.stack.currentWidget() and focused is not None:
+            focused.clearFocus()  # Qt would hand it on to some button, which takes the space bar then
+        self.stack.setCurrentWidget(page)
 
     def _show_buttons(self, looks: tuple[Button, ...]) -> None:
         first, *others = looks

@@ -42,7 +42,7 @@ def _title(session: RememberedSession) -> str:
 def _sounds(session: RememberedSession) -> str:
     if not session.sources:
         return "No sounds"
-    count = counted(session.sounds - len(session.left_out), "sound")
+    count = counted(session.sounds, "sound")
     return count if session.model is None else f"{count} from {shown_sources(session.sources)}"
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.words import reached_words
+from app.words import knows_line
 
 if TYPE_CHECKING:
     from app.session.state import OpenFiles
@@ -21,8 +21,8 @@ _KEPT = 2 * SHOWN  # a session that is replaced by a fuller one must not have pu
 class RememberedSession:
     """A model and sounds that were open together, or one of both; `left_out` are names of sounds not learned from.
 
-    `when` is the moment in ISO format. The rest is shown without a look into the files: the number of the `sounds`, and
-    how well the model knows them, in a sentence (`reached`).
+    `when` is the moment in ISO format. The rest is shown without a look into the files: the number of the `sounds`,
+    without those left out, and how well the model knows them, in a sentence (`reached`).
     """
 
     model: Path | None = None
@@ -49,10 +49,11 @@ def remembered(opened: OpenFiles, when: str) -> RememberedSession | None:
     model, dataset = opened.model, opened.dataset
     return RememberedSession(
         model=opened.real_path if model is not None else None,
-        sources=() if dataset is None else tuple(dataset.sources),
+        sources=() if dataset is None else opened.sources,
+        left_out=tuple(sorted(opened.left_out)),
         when=when,
         sounds=0 if dataset is None else len(dataset.files),
-        reached="" if model is None else reached_words(model),
+        reached="" if model is None else knows_line(model),
     )
 
 

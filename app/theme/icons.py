@@ -42,6 +42,7 @@ def icon(name: str, color: QColor | None = None) -> QIcon:
     drawn = QIcon()
     for size in _ICON_SIZES:
         for ratio in (1.0, 2.0):
+            picture = _drawn(renderer, size, ratio)
             for mode in (QIcon.Mode.Normal, QIcon.Mode.Selected):  # Qt's own look of a chosen one is faint
-                drawn.addPixmap(_drawn(renderer, size, ratio), mode)
+                drawn.addPixmap(picture, mode)
     return drawn

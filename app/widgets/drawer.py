@@ -64,6 +64,12 @@ class WithDrawer(QWidget):
         self._drawer.setGeometry(QRect(width - min(_WIDTH, width), 0, min(_WIDTH, width), height))
         self._drawer.raise_()
 
+    def event(self, event: QEvent) -> bool:
+        """Ask for other room when the widget does."""
+        if event.type() is QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return super().event(event)
+
     def sizeHint(self) -> QSize:
         """Ask for the room of the widget alone."""
         return self._main.sizeHint()

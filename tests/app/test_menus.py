@@ -32,6 +32,7 @@ WITH_A_DIALOG = {
     ActionId.SAVE_COPY,
     ActionId.RESTORE,
     ActionId.UNFINISHED_RUNS,
+    ActionId.CANCEL_TRAINING,
     ActionId.SAVE_TAKE,
     ActionId.SAVE_ALL_TAKES,
     ActionId.ALL_TAKES,
