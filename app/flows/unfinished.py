@@ -39,16 +39,18 @@ class Unfinished(QObject):
         """Go on with the training on its own sounds, which are scanned first unless they are open."""
         offered = self._session.state.open.offered
         if self._can(ActionId.CONTINUE) and offered is not None:
-            self._go_on(offered.sounds, ActionId.CONTINUE, self._session.resume)
+            self._go_on(offered.sounds, offered.left_out, ActionId.CONTINUE, self._session.resume)
 
     def train_further(self) -> None:
         """Go on from the end of the training that is not saved yet, on its own sounds."""
         if self._can(ActionId.TRAIN_FURTHER):
-            sounds = self._session.state.training.sounds
-            self._go_on(sounds, ActionId.TRAIN_FURTHER, self._session.train_further)
+            former = self._session.state.training
+            self._go_on(former.sounds, former.sounds_left_out, ActionId.TRAIN_FURTHER, self._session.train_further)
 
-    def _go_on(self, sounds: Sequence[Path], action: ActionId, call: Callable[[], object]) -> None:
-        """Do an action once its sounds are open.
+    def _go_on(
+        self, sounds: Sequence[Path], left_out: frozenset[str], action: ActionId, call: Callable[[], object]
+    ) -> None:
+        """Do an action once its sounds are open, without those that it did without.
 
         The look-ups of their paths are on the window's thread: some microseconds each, but a share that no longer
         answers holds the window up.
@@ -56,10 +58,11 @@ class Unfinished(QObject):
         dataset = self._session.state.open.dataset
         gone = next((path for path in sounds if not path.exists()), None)
         if dataset is not None and (gone is not None or _come_from(dataset, sounds)):
+            self._session.set_left_out(left_out)
             call()
         elif gone is None:
             self._waiting = (action, call)
-            self._session.open_dataset(*sounds)
+            self._session.open_dataset(*sounds, left_out=left_out)
         else:
             moved = f"“{shown_name(gone)}” has moved. Choose it again, then continue."
             self._session.refuse(sounds=moved)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 LEARNED, KEPT_ASIDE, LEFT_OUT, SKIPPED = "learned from", "kept aside", "left out", "skipped"
 BOTH = "learned from, its end kept aside"
-LEAVE_OUT, TAKE_BACK, CHOOSE = "&Leave Out", "&Take Back In", "Choose &Folder…"
+LEAVE_OUT, TAKE_BACK, CHOOSE = "&Leave Out", "Ta&ke Back In", "Choose Fold&er…"
 INVITATION = "Drop sounds or folders here"
 _MOST_SOURCES = 6  # that are named
 _USE_TIPS = {

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from distill_core.generation.request import GenerateRequest
     from distill_core.generation.takes.folder import Take
 
-STARRED_ONLY = "&Starred Only"
+STARRED_ONLY = "Starred &Only"
 NONE_STARRED = "No take has a star yet. A star keeps a take for good."
 
 

@@ -84,13 +84,14 @@ class Session(MakingHost):
 
     def leave_out(self, names: Collection[str]) -> None:
         """Have the next training do without some of the open sounds; if none would be left, say so."""
-        self._set_left_out(self._state.open.left_out.union(names))
+        self.set_left_out(self._state.open.left_out.union(names))
 
     def take_back(self, names: Collection[str]) -> None:
         """Have the next training learn again from sounds that were left out."""
-        self._set_left_out(self._state.open.left_out.difference(names))
+        self.set_left_out(self._state.open.left_out.difference(names))
 
-    def _set_left_out(self, names: frozenset[str]) -> None:
+    def set_left_out(self, names: frozenset[str]) -> None:
+        """Have the next training do without these of the open sounds and no others."""
         scanned = self._state.open.scanned
         if scanned is None or names == self._state.open.left_out:
             return
@@ -152,7 +153,7 @@ class Session(MakingHost):
     ) -> None:
         model, dataset = self._require_ready()
         self._is_given_up = Event()  # of this training alone
-        begun = replace(before, sounds=dataset.sources)
+        begun = replace(before, sounds=dataset.sources, sounds_left_out=dataset.left_out)
         self._become(replace(self._state, training=begun).with_open(unfinished=None))
         self.do(training.training(model.path, dataset, overrides, going_on, self._is_given_up.is_set))
 

@@ -114,8 +114,8 @@ class TrainingState:
     work of an epoch, 0 if it is not known. `sameness` says in a sentence that its sounds are all alike, `left_out` has
     the files that it goes on without. `is_kept` says whether it is on disk too, `older_state` that it comes from an
     older state than the newest, which is damaged. `started` is the event of its start, None before that and for one
-    that was recovered; `sounds` are the places of its sounds, none if it can't go on; `hides_warning` says that a
-    person goes on although it memorizes.
+    that was recovered; `sounds` are the places of its sounds, none if it can't go on, `sounds_left_out` the names of
+    those that it did without; `hides_warning` says that a person goes on although it memorizes.
     """
 
     trained: TrainedPrior | None = None
@@ -133,6 +133,7 @@ class TrainingState:
     older_state: OlderStateTaken | None = None
     started: PriorTrainingStartEvent | None = None
     sounds: tuple[Path, ...] = ()
+    sounds_left_out: frozenset[str] = frozenset()
     hides_warning: bool = False
 
     @property

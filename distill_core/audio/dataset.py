@@ -46,12 +46,13 @@ class AudioFile:
 
 @dataclass(frozen=True, slots=True)
 class AudioDataset:
-    """The sounds of folders and files (`sources`), in the order of their paths."""
+    """The sounds of folders and files (`sources`), in the order of their paths; `left_out` are the names of others."""
 
     sources: tuple[Path, ...]
     files: tuple[AudioFile, ...]
     skipped: tuple[SkippedFile, ...] = ()
     passed_over: PassedOver = NOTHING_PASSED_OVER
+    left_out: frozenset[str] = frozenset()
 
     @property
     def folder(self) -> Path:
@@ -90,7 +91,8 @@ class AudioDataset:
         files = tuple(file for file in self.files if file.name not in names)
         if not files:
             raise DatasetError("One sound has to stay: there would be nothing to learn from.", "Leave out fewer.")
-        return replace(self, files=files) if len(files) < len(self.files) else self
+        left_out = self.left_out.union(file.name for file in self.files if file.name in names)
+        return replace(self, files=files, left_out=left_out) if left_out != self.left_out else self
 
 
 def _examine(path: Path, name: str, should_stop: ShouldStop) -> AudioFile:

@@ -19,7 +19,7 @@ from app.presentation import take_rows as words
 from app.session.available import ActionId
 from app.session.state import Page, State
 from app.session.takes import TakesState
-from app.session.tasks.shelving import take_key
+from app.session.tasks.shelving import outlining, take_key
 from distill_core import read_summary
 from distill_core.generation.request import GenerateRequest, PromptMode
 from distill_core.generation.takes.folder import Take
@@ -116,6 +116,21 @@ def test_every_take_is_a_row_with_its_waveform(page: TakesPage) -> None:
     assert page.heading.text() == "4 takes · 1 with a star"
 
 
+def test_waveforms_wait_for_a_sound_that_is_to_be_heard_and_are_asked_for_again(
+    window: MainWindow, page: TakesPage
+) -> None:
+    state = session_of(window).state
+    asked, told = iter([False, False, True]), []
+    task = outlining(state.open.model.path, state.takes.takes)
+    task.run(told.append, lambda: next(asked))
+    assert [outline.number for outline in told] == [4, 3]
+    assert task.take(state, None) == (state, [("takes_outlined", frozenset({1, 2, 3, 4}))])
+    state.takes.takes[0].wav.write_bytes(b"no sound")
+    damaged = []
+    task.run(damaged.append, lambda: False)
+    assert [len(outline.peaks) > 0 for outline in damaged] == [False, True, True, True]
+
+
 def test_a_row_plays_and_chooses_its_take(qtbot: QtBot, window: MainWindow, page: TakesPage) -> None:
     session = session_of(window)
     page.table.setFocus()
@@ -197,5 +212,5 @@ def test_without_takes_it_says_why(qtbot: QtBot, window: MainWindow, page: Takes
     settle(qtbot, window)
     session_of(window).show_page(Page.TAKES)
     assert page.invitation.isVisible()
-    assert page.invitation.sentence.text() == "This model has no prior yet: train one to hear it."
+    assert page.invitation.sentence.text() == "This model hasn't learned your sounds yet: train it to hear it."
     assert not page.starred_box.isVisible()

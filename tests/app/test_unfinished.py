@@ -15,7 +15,7 @@ from app.main_window import MainWindow
 from app.session import Session
 from app.session.available import ActionId
 from app.widgets.banner import READ_ALL
-from distill_core import PriorConfig, read_summary, train_prior
+from distill_core import PriorConfig, read_summary, scan, train_prior
 from distill_core.training.kinds import prior_runs
 from distill_core.training.prior.events import PriorEpochMetrics
 from distill_core.training.run_folder.folder import RunFolder
@@ -117,6 +117,35 @@ def test_it_can_be_given_up(qtbot: QtBot, opened: MainWindow, folder: RunFolder)
     assert not opened.notices.notice_banner.isVisible()
     assert folder.unfinished() is None
     assert not opened.actions_table.by_id[ActionId.CONTINUE].isEnabled()
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_it_goes_on_without_the_sounds_that_it_did_without(
+    qtbot: QtBot,
+    window: MainWindow,
+    tiny_model: Path,
+    sounds_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    is_open: bool,
+) -> None:
+    """Whether its sounds are open, with others left out meanwhile, or have to be looked through again."""
+    folder, name, other = prior_runs(tiny_model), "sound 2.wav", "sound 4.wav"
+    monkeypatch.setattr("distill_core.training.prior.state.PAUSE_IN_WRITING_TIMES", 0)
+    with pytest.raises(_Crash):
+        train_prior(tiny_model, scan(sounds_folder).without({name}), TINY, on_event=_crash_after_two, run_folder=folder)
+    window.commands.open_model(tiny_model)
+    if is_open:
+        window.commands.open_sounds(sounds_folder)
+    settle(qtbot, window)
+    session = session_of(window)
+    if is_open:
+        session.leave_out({other})
+    assert session.state.open.unfinished.left_out == {name}
+    window.notices.notice_banner.button("continue").click()
+    qtbot.waitUntil(lambda: session.state.training.unsaved, timeout=WAIT_MS)
+    assert session.state.open.left_out == {name}
+    assert session.state.training.trained.metadata["dataset_file_count"] == 5
+    settle(qtbot, window)
 
 
 def test_sounds_that_have_moved_are_asked_for(

@@ -12,7 +12,8 @@ import pytest
 import torch
 from typer.testing import CliRunner, Result
 
-from distill_core import ConfigError, load_model_v2
+from distill_core import ConfigError, load_model_v2, scan
+from distill_core.audio.dataset import AudioDataset
 from distill_core.cli import app
 from distill_core.errors import ModelFileError
 from distill_core.models.architectures import CODECS
@@ -48,7 +49,7 @@ class _Crash(BaseException):
     """The end of a process, as far as the training can tell."""
 
 
-def _leave(output: Path, sounds: Path, epoch: int = 2, config: VQVAEConfig = TINY) -> str:
+def _leave(output: Path, sounds: Path | AudioDataset, epoch: int = 2, config: VQVAEConfig = TINY) -> str:
     """Leave a training as a crash after an epoch would, and return its run_id."""
 
     def on_event(event: object) -> None:
@@ -170,7 +171,19 @@ MISFITS: dict[str, Callable[[dict[str, Any]], object]] = {
     "a best epoch to come": lambda values: values["history"][-1].update(best_epoch=9),
     "no random states": lambda values: values.update(random_states=[]),
     "roll-backs": lambda values: values.update(roll_backs=-1),
+    "a sound left out": lambda values: values.update(left_out="sound 1.flac"),
+    "names left out": lambda values: values.update(left_out=[1]),
 }
+
+
+def test_going_on_does_without_the_sounds_that_were_left_out(sounds_folder: Path, tmp_path: Path) -> None:
+    output, dataset = tmp_path / "new.distill", scan(sounds_folder).without({"sound 1.flac", "sound 2.wav"})
+    whole = train_codec(dataset, TINY)
+    run_id = _leave(output, dataset)
+    assert stored_run(run_id).look().left_out == dataset.left_out == {"sound 1.flac", "sound 2.wav"}
+    rest = _resume(output, sounds_folder)
+    assert _same(whole, rest)
+    assert _figures(rest) == _figures(whole)
 
 
 def test_what_no_training_can_leave_is_damage(sounds_folder: Path, tmp_path: Path) -> None:

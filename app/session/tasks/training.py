@@ -141,7 +141,9 @@ def _take_recovered(state: State, trained: TrainedPrior) -> Taken:
     """Take an unfinished training as if it had just been stopped."""
     older_state, run = state.training.older_state, state.open.unfinished  # the first was told while it was read
     can_go_on = run is not None and not run.is_older and not run.is_best_only
-    state = state.without_training().with_training(sounds=run.sounds if run is not None and can_go_on else ())
+    state = state.without_training()
+    if run is not None and can_go_on:
+        state = state.with_training(sounds=run.sounds, sounds_left_out=run.left_out)
     state = _with_history(state, trained)
     state = state.with_training(older_state=older_state, trained=trained, unsaved=True)
     return state.with_open(unfinished=None), []

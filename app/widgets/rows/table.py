@@ -15,9 +15,10 @@ from PySide6.QtCore import (
     Signal,
     Slot,
 )
-from PySide6.QtGui import QContextMenuEvent, QFont, QKeyEvent, QPixmap, QResizeEvent, QShowEvent
+from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QPixmap, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
+from app.theme import tabular
 from app.widgets.rows.choice import chosen_places, selection_of
 from app.widgets.rows.delegate import RowDelegate
 from app.widgets.rows.look import Column, Row
@@ -83,9 +84,7 @@ class RowsTable(QTableView):
         self.setWordWrap(False)
         self.setMouseTracking(True)  # a play button shows that the pointer is on it
         self.setCornerButtonEnabled(False)
-        font = QFont(self.font())
-        font.setFeature(QFont.Tag("tnum"), 1)
-        self.setFont(font)
+        self.setFont(tabular(self.font()))
         side = self.verticalHeader()
         side.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)  # none of thousands is measured
         side.setDefaultSectionSize(ROW_HEIGHT)

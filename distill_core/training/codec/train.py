@@ -24,6 +24,7 @@ from distill_core.training.codec.trainings import CodecTraining, codec_trained_w
 from distill_core.training.events import Ended
 from distill_core.training.keeper import run_folder_in_use
 from distill_core.training.run_folder.folder import RunFolder
+from distill_core.training.run_folder.format import left_out_in
 from distill_core.training.settings import check_settings_class
 
 _SMALLER = "Try a smaller batch, or fewer sounds."
@@ -84,6 +85,8 @@ def train_codec(
         try:
             if not isinstance(dataset, AudioDataset):
                 dataset = scan(dataset, on_event=on_event, should_stop=should_stop)
+            if unfinished is not None:
+                dataset = dataset.without(left_out_in(unfinished))
         except Stopped:
             return TrainedCodec.none(Ended.STOPPED)
         request = CodecRequest(training, config or {}, run_folder, unfinished)

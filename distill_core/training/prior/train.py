@@ -44,6 +44,7 @@ from distill_core.training.prior.state import (
 )
 from distill_core.training.prior.trained import TrainedPrior
 from distill_core.training.run_folder.folder import RunFolder
+from distill_core.training.run_folder.format import left_out_in
 from distill_core.training.settings import check_settings_class
 
 _SMALLER = "Try a smaller batch, or a smaller prior (hidden size, layers)."
@@ -172,6 +173,8 @@ def _train(
     try:
         if not isinstance(dataset, AudioDataset):
             dataset = scan(dataset, on_event=on_event, should_stop=should_stop)
+        if request.unfinished is not None:
+            dataset = dataset.without(left_out_in(request.unfinished))
         run = _prepare(request, dataset, on_event, should_stop)
     except Stopped:
         return TrainedPrior.none(Ended.STOPPED)

@@ -72,9 +72,32 @@ def sounds_of(dataset: AudioDataset) -> list[str]:
     places = [str(source.resolve()) for source in dataset.sources]
     while len(places) > _MOST_SOURCES or sum(map(len, places)) > _MOST_LETTERS:
         places = sorted({os.path.dirname(place) for place in places})
-    if len(places) <= _MOST_SINGLE:
-        return places
-    return ["\0".join(places[start : start + _IN_ONE_TEXT]) for start in range(0, len(places), _IN_ONE_TEXT)]
+    return _packed(places)
+
+
+def _packed(texts: Sequence[str]) -> list[str]:
+    if len(texts) <= _MOST_SINGLE:
+        return [*texts]
+    return ["\0".join(texts[start : start + _IN_ONE_TEXT]) for start in range(0, len(texts), _IN_ONE_TEXT)]
+
+
+def _unpacked(texts: Sequence[str]) -> list[str]:
+    return [part for text in texts for part in text.split("\0")]
+
+
+def _left_out_of(dataset: AudioDataset) -> list[str]:
+    """Return the names of left-out sounds as a run holds them; of too many the run tells none."""
+    names = sorted(dataset.left_out)
+    return _packed(names) if sum(map(len, names)) <= _MOST_LETTERS else []
+
+
+def left_out_in(values: Mapping[str, Any]) -> frozenset[str]:
+    """Return the names of the sounds that a run's training does without; former versions know of none.
+
+    Raises:
+        TypeError, AttributeError: these are no names.
+    """
+    return frozenset(_unpacked(values.get("left_out", ())))
 
 
 class HasRun(Protocol):
@@ -103,6 +126,7 @@ def common_values(
         "run_id": run.run_id,
         "model_path": str(model),
         "sounds": sounds_of(dataset),
+        "left_out": _left_out_of(dataset),
         "written": now_utc(),
         "codec_digest": codec_digest,
         "best_epoch": run.best.epoch,
@@ -183,7 +207,7 @@ def _is_path(value: object) -> bool:
 def _sounds(values: Mapping[str, Any]) -> list[str]:
     if _is_former(values):
         return [values["sounds_path"]]
-    return [path for text in values["sounds"] for path in text.split("\0")]
+    return _unpacked(values["sounds"])
 
 
 def _moment(text: str) -> float:
@@ -217,6 +241,7 @@ def check_common(values: Mapping[str, Any], name: str) -> None:
         require(bool(_RUN_ID.fullmatch(values["run_id"])))  # it is the name of a folder
         sounds = _sounds(values)
         require(0 < len(sounds) <= _MOST_SOURCES and all(map(_is_path, [values["model_path"], *sounds])))
+        require(isinstance(values.get("left_out", []), list) and len(left_out_in(values)) <= _MOST_SOURCES)
         require(values.get("ended", "") in ("", *Ended))
         if not _is_former(values):
             require(is_within(_moment(values["written"]), 0, LATEST_MOMENT))
@@ -230,6 +255,7 @@ def common_facts(values: Mapping[str, Any]) -> dict[str, Any]:
         "run_id": values["run_id"],
         "model": Path(values["model_path"]),
         "sounds": tuple(map(Path, _sounds(values))),
+        "left_out": left_out_in(values),
         "epoch": last["epoch"],
         "total_epochs": last["total_epochs"],
         "best_epoch": values["best_epoch"],
