@@ -104,8 +104,9 @@ class ChipsPanel(QWidget):
         if link == cards.CANCEL:
             self._commands.stop()
 
+    @Slot(str)
     def show_drawer(self, shown: str) -> None:
-        """Press the button of the side that the drawer shows: "inspect", "options" or ""."""
+        """Press the button of the side that the drawer shows: "inspect", "options" or "closed"."""
         self.inspect_button.setChecked(shown == "inspect")
         self.options_button.setChecked(shown == "options")
 
