@@ -241,7 +241,8 @@ class MainWindow(QMainWindow):
         self._column.setContentsMargins(across, down, across, down)
         self._column.setSpacing(_COMPACT_SPACE if is_small else _SPACE)
         self._central.to_be_saved = 0 if is_small else self._saved_by_compact
-        self._central.updateGeometry()
+        for part in (self._central, *self._central.findChildren(QWidget)):
+            part.updateGeometry()  # or layouts tell the height that they had
 
     def _measure_compact(self) -> None:
         """Learn how much smaller the window can get than its regions ask for now."""
@@ -251,8 +252,6 @@ class MainWindow(QMainWindow):
 
     def _height_when(self, is_small: bool) -> int:
         self._set_compact(is_small)
-        for part in self._central.findChildren(QWidget):
-            part.updateGeometry()  # or its layout tells the height that it had
         return self._column.minimumSize().height()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

@@ -115,7 +115,7 @@ def test_a_model_without_a_prior_says_why_there_are_no_takes(
     window.commands.open_model(tiny_model)
     settle(qtbot, window)
     assert not window.generate.button.isEnabled()
-    assert "train one to hear it" in window.generate.button.toolTip()
+    assert "train it to hear it" in window.generate.button.toolTip()
     assert window.takes.empty.text() == "This model hasn't learned your sounds yet: train it to hear it."
     assert _numbers(window) == []
 

@@ -710,7 +710,7 @@ def test_new_sounds_after_a_saved_training_are_ready(qtbot: QtBot, ready: MainWi
     _train(qtbot, ready)
     ready.commands.open_sounds(sounds_folder)
     settle(qtbot, ready)
-    assert ready.stage.sentence.text().startswith("Finished: ")
+    assert ready.stage.sentence.text().startswith("Finished. ")
     ready.commands.saving.save()
     settle(qtbot, ready)
     ready.commands.open_sounds(sounds_folder)
