@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -103,7 +104,12 @@ def _train(qtbot: QtBot, window: MainWindow) -> None:
 
 
 def test_stable_names(window: MainWindow) -> None:
-    names = ["modelCard", "soundsCard", "trainButton", "perplexityPlot", "memorizationBanner", "inspectPanel"]
+    page = (Path(__file__).parents[2] / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = page.partition("## The window's regions")[2].partition("## Threads")[0]
+    names = {
+        name for row in table.splitlines() if row.startswith("| ") for name in re.findall(r"`([a-z]+[A-Z]\w+)`", row)
+    }
+    assert {"modelCard", "soundsCard", "trainButton", "perplexityPlot", "memorizationBanner", "inspectPanel"} <= names
     for name in names:
         assert window.findChild(QWidget, name) is not None, name
     assert window.actions_table.by_id[ActionId.SAVE_PRIOR].objectName() == "savePriorAction"
