@@ -49,7 +49,8 @@ def window(qtbot: QtBot, prompts: ScriptedPrompts, tmp_path: Path) -> Iterator[M
     yield window
     window._may_close = True
     window.close()
-    assert all(thread.isFinished() for thread in session.findChildren(QThread))
+    # On a busy machine, closing does not wait for the import of the engine to end.
+    qtbot.waitUntil(lambda: all(thread.isFinished() for thread in session.findChildren(QThread)), timeout=WAIT_MS)
     window.deleteLater()
     session.deleteLater()
 
