@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from app.presentation.controls import Button, best_tip
 from app.session.available import KEEPING, ActionId, available
-from app.session.state import State, TrainingState
+from app.session.state import State
+from app.session.training import TrainingState
 from app.session.voice import can_end, can_start, prior_settings
 from app.words import shown_name
 from distill_core.generation.request import PromptMode
