@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Slot
-from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
 from app import words
 from app.flows.commands import Commands
@@ -18,6 +18,7 @@ from app.session.available import ActionId
 from app.session.state import Page, State
 from app.theme import height_for, set_primary
 from app.widgets.sentence import Sentence
+from app.widgets.short_button import ShortButton
 
 if TYPE_CHECKING:
     from distill_core.events import JobProgress
@@ -67,8 +68,8 @@ class StagePanel(QWidget):
         self.setMinimumHeight(LEAST_HEIGHT)
         self._on_state(session.state)
 
-    def _new_button(self) -> QPushButton:
-        button = QPushButton()
+    def _new_button(self) -> ShortButton:
+        button = ShortButton()
         button.setFixedHeight(height_for(button, _BUTTON_HEIGHT))
         button.setAutoDefault(True)  # Enter clicks it
         return button
@@ -88,7 +89,8 @@ class StagePanel(QWidget):
         middle.setSpacing(4)
         middle.addWidget(self.bar)
         middle.addWidget(self.sentence, 1)
-        row.addWidget(self._beside, 1)
+        self._beside.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        row.addWidget(self._beside)  # with a stretch it would get the least that it needs before the buttons' words
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
@@ -117,6 +119,7 @@ class StagePanel(QWidget):
         making_s = self._session.making_estimate() if controls.can_make_first(state) else None
         self._show_buttons(controls.footer(state, making_s))
         self.bar.setVisible(controls.has_bar(state))
+        self.sentence.want(status.LONGEST * controls.has_bar(state))
         if controls.bar_has_no_numbers(state):
             self.bar.setRange(0, 0)
         self._show_sentence(state)
@@ -141,9 +144,9 @@ class StagePanel(QWidget):
         for button, look in zip(self.buttons, self._shown, strict=True):
             button.setVisible(look is not None)
             if look is not None:
-                button.setText(words.on_button(look.text))
+                button.set_words(look.text, look.short)
                 button.setEnabled(look.is_enabled)
-                button.setToolTip(words.as_tooltip(look.tip))
+                button.setToolTip(words.as_tooltip(look.tip or look.text * bool(look.short)))
                 set_primary(button, look.is_primary)
 
     @Slot()

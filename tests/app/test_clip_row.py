@@ -52,7 +52,7 @@ def test_only_clips_that_are_seen_are_built(qtbot: QtBot, row: ClipRow) -> None:
         assert _seen(row) == NUMBERS[first : (value + row.viewport().width()) // 130 + 1]
         assert len(row.clips) < 14
     row.resize(1400, 72)
-    assert len(_seen(row)) == 11
+    assert len(_seen(row)) == 12
 
 
 def test_the_keyboard_reaches_every_clip(qtbot: QtBot, row: ClipRow) -> None:
