@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from distill_core.training.events import StepMetrics
 
 _BAR_STEPS, _BUTTONS = 1000, 4  # the first, that of the best so far, and two for others
-_BAR_HEIGHT, _BUTTON_HEIGHT, _COMPACT_BUTTON_HEIGHT = 10, 36, 32
+_BAR_HEIGHT, _BAR_GAP, _BUTTON_HEIGHT, _COMPACT_BUTTON_HEIGHT = 10, 4, 36, 32
 _SENTENCE_CHARS = 20
 LEAST_HEIGHT = 260  # px
 
@@ -70,7 +70,6 @@ class StagePanel(QWidget):
 
     def _new_button(self) -> ShortButton:
         button = ShortButton()
-        button.setFixedHeight(height_for(button, _BUTTON_HEIGHT))
         button.setAutoDefault(True)  # Enter clicks it
         return button
 
@@ -82,11 +81,11 @@ class StagePanel(QWidget):
         row.setSpacing(8)
         for button in self.buttons:
             row.addWidget(button)
-        self._beside = QWidget()  # as high as the buttons, whatever the sentence says
-        self._beside.setFixedHeight(height_for(self.train_button, _BUTTON_HEIGHT))
+        self._beside = QWidget()  # as high as the buttons, or as a bar and a line of words
+        self._set_heights(_BUTTON_HEIGHT)
         middle = QVBoxLayout(self._beside)
         middle.setContentsMargins(0, 0, 0, 0)
-        middle.setSpacing(4)
+        middle.setSpacing(_BAR_GAP)
         middle.addWidget(self.bar)
         middle.addWidget(self.sentence, 1)
         self._beside.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -109,9 +108,13 @@ class StagePanel(QWidget):
 
     def set_compact(self, is_compact: bool) -> None:
         """Take less room below the page."""
-        height = height_for(self.train_button, _COMPACT_BUTTON_HEIGHT if is_compact else _BUTTON_HEIGHT)
-        for part in (*self.buttons, self._beside):
-            part.setFixedHeight(height)
+        self._set_heights(_COMPACT_BUTTON_HEIGHT if is_compact else _BUTTON_HEIGHT)
+
+    def _set_heights(self, usual: int) -> None:
+        height = height_for(self.train_button, usual)
+        for button in self.buttons:
+            button.setFixedHeight(height)
+        self._beside.setFixedHeight(max(height, _BAR_HEIGHT + _BAR_GAP + self.sentence.fontMetrics().height()))
 
     @Slot(object)
     def _on_state(self, state: State) -> None:

@@ -68,6 +68,7 @@ class TakesPanel(QWidget):
         """Take less room."""
         self.area.setFixedHeight(height_for(self, _COMPACT_HEIGHT if is_compact else _SHELF_HEIGHT, lines=2))
         self.area.set_compact(is_compact)
+        self.updateGeometry()  # at once, as the window asks for the least height right after
 
     @Slot(object)
     def _on_state(self, state: State) -> None:

@@ -34,7 +34,7 @@ class Sentence(QLabel):
         return QSize(self._wanted, self.fontMetrics().height())
 
     def minimumSizeHint(self) -> QSize:
-        """Allow any width."""
+        """Allow any width, and the height of letters alone."""
         return QSize(1, self.fontMetrics().height())
 
     def _wrapped(self, text: str) -> list[str]:
