@@ -43,9 +43,11 @@ class ElidedLabel(QLabel):
     def shown_text(self) -> str:
         """Return the text as far as it fits."""
         metrics, width = self.fontMetrics(), self.contentsRect().width()
-        is_of_facts = self._mode is Qt.TextElideMode.ElideRight
-        facts = fitted(self.text(), self._short, lambda text: metrics.horizontalAdvance(text) <= width)
-        return facts if is_of_facts and facts else metrics.elidedText(self.text(), self._mode, width)
+        if self._mode is Qt.TextElideMode.ElideRight and (
+            facts := fitted(self.text(), self._short, lambda text: metrics.horizontalAdvance(text) <= width)
+        ):
+            return facts
+        return metrics.elidedText(self.text(), self._mode, width)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Offer the whole text as a tooltip if it no longer fits."""
