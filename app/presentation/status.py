@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from distill_core.events import JobProgress
 
 
+LONGEST = "Epoch 100 of 100 · 59:59 · less than a minute left"  # that goes on beside the bar for long
 _READY = "Ready. {sounds}. The first epoch will show how long it takes."
 _READY_FOR = "Ready. {sounds}, {duration} on this computer."
 _ONE_SOUND = "One sound only: its end is kept aside, so it can be judged less surely."
