@@ -48,7 +48,6 @@ FADE_S = 0.4  # Qt fades in the cross that empties a field
 FULL, SMALLEST = (1280, 800), (760, 560)
 LOOKS = (("", FULL, 1.0), ("200 percent", FULL, 2.0), ("smallest", SMALLEST, 1.0))  # folder, size, scale
 QUICK = {"hidden_size": 64, "num_layers": 2, "num_heads": 4, "max_epochs": 40, "patience": 0}
-SMALL_MODEL = {"codebook_size": 64, "band_mels": 64, "components": 48, "refiner_width": 32, "patience": 0}
 BY_HEART = {"architecture": "flat", "learning_rate": 5e-3, "dropout": 0.0, "max_epochs": 200}
 STATES = (
     "empty",
@@ -154,6 +153,8 @@ class Camera(QObject):
         file_name = f"{STATES.index(name) + 1:02d}-{name}-{self._theme}.png"
         for folder, size, ratio in LOOKS:
             self.window.resize(*size)
+            for _ in range(5):  # a compact region asks for its room once more
+                QApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest)
             picture = _grabbed(self.window, ratio)
             if dialog is not None:
                 _put_in_front(picture, dialog)
@@ -783,7 +784,7 @@ class Story:
         """Begin to make a model, in a window of its own, and wait for one of its epochs."""
         self.open_window()
         self.window.options.form.set_overrides({**QUICK, "max_epochs": 6})
-        self.session.set_making_options(SMALL_MODEL | {"max_epochs": epochs})
+        self.session.set_making_options({"max_epochs": epochs})
         drop(self.window, self.files.sounds)
         self.wait()
         self.window.commands.trigger(action)
@@ -811,6 +812,7 @@ class Story:
         self.open_window()
         drop(self.window, self.files.sounds)
         self.wait()
+        wait_for_pictures(self.window.sounds_page.table)
         self.camera.take("unfinished-model")
         self.close_window()
 
@@ -886,8 +888,8 @@ def tell(folder: Path, theme: str, application: DistillApplication) -> None:
         story.tell_takes()
         story.tell_learning()
         story.tell_the_rest()
-        story.tell_making()
         story.tell_start()
+        story.tell_making()
 
 
 def main(arguments: list[str]) -> int:
