@@ -377,11 +377,11 @@ class Story:
 
     def open_drawer(self, side: str) -> None:
         """Open one side of the drawer at any size."""
-        self.window.open_drawer(side)
+        self.window.drawer.turn_to(side)
 
     def end_drawer(self) -> None:
         """Have the drawer as a model that is opened leaves it."""
-        self.session.model_opened.emit(self.session.state.open.model)
+        self.window.drawer._on_model_opened(self.session.state.open.model)
 
     def show_page(self, page: Page) -> None:
         """Turn to a page, and wait for the pictures in its rows."""
