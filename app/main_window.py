@@ -236,6 +236,8 @@ class MainWindow(QMainWindow):
     def _set_compact(self, is_small: bool) -> None:
         for panel in (self.stage, self.player, self.takes):
             panel.set_compact(is_small)
+            if (layout := panel.layout()) is not None:
+                layout.activate()  # now: the window asks for the room of its regions before the next event
         across = self._column.contentsMargins().left()
         down = _COMPACT_SPACE if is_small else across
         self._column.setContentsMargins(across, down, across, down)

@@ -73,8 +73,9 @@ def can_make_first(state: State) -> bool:
 def _making_buttons(state: State, making_s: tuple[float, float] | None) -> tuple[Button, ...]:
     actions, text = available(state), making.make_text(making_s)
     can_make, can_both = ActionId.MAKE_MODEL in actions, ActionId.MAKE_BOTH in actions
+    waits = state.making.trained is not None or state.open.unfinished_model is not None  # for what its notice offers
     return (
-        Button(text, can_make, can_make, ActionId.MAKE_MODEL, making.MAKE_TIP, making.MAKE_IN_SHORT),
+        Button(text, can_make, can_make and not waits, ActionId.MAKE_MODEL, making.MAKE_TIP, making.MAKE_IN_SHORT),
         Button(making.MAKE_BOTH, can_both, False, ActionId.MAKE_BOTH, making.MAKE_BOTH_TIP, making.BOTH_IN_SHORT),
         Button("Open a Model…", ActionId.OPEN_MODEL in actions, False, ActionId.OPEN_MODEL, short=making.OPEN_IN_SHORT),
     )

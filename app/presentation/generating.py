@@ -82,12 +82,12 @@ def start(state: State) -> StartLook:
     """Return the look of the field of the sound to start from."""
     options = state.takes.options
     if prior_settings(state) is None:
-        return StartLook("Start from: nothing", is_enabled=False, tip=reason(state))
+        return StartLook("From nothing", is_enabled=False, tip=reason(state))
     if not can_start(state):
         tip = "This model makes each second by itself, so it can't start from a sound. Train it again for that."
-        return StartLook("Start from: nothing", is_enabled=False, tip=tip)
+        return StartLook("From nothing", is_enabled=False, tip=tip)
     if options.start is None:
-        return StartLook("Start from: nothing", is_enabled=True, tip="Drop a sound here to continue or to vary it")
+        return StartLook("From nothing", is_enabled=True, tip="Drop a sound here to continue or to vary it")
     text = f"{START_WORDS[options.mode]}: {shown_name(options.start)}"
     return StartLook(text, is_enabled=True, tip=str(options.start))
 

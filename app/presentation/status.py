@@ -49,11 +49,11 @@ def idle_text(state: State, estimate_s: float | None) -> str:
     if said := making.ended_text(state.making):
         return said
     if state.open.model is None and state.open.dataset is None:
-        return "Drop a Distill model and sounds to begin."
+        return "Drop sounds or a model to begin."
     if state.open.dataset is None:
         return "Now add the sounds to learn from."
     if state.open.model is None:
-        return making.NOW_MAKE
+        return making.NOW_MAKE if state.making.trained is None else making.UNSAVED_TITLE
     return ready_text(state.open.dataset, estimate_s)
 
 

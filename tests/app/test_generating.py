@@ -416,7 +416,7 @@ def test_a_sound_is_dropped_to_start_from(opened: MainWindow, sounds_folder: Pat
     request = session.state.takes.options.request(can_end=False, can_start=True)
     assert (request.prompt, request.mode) == (sound, PromptMode.VARY)
     field.nothing_wanted.emit()
-    assert field.text() == "Start from: nothing"
+    assert field.text() == "From nothing"
 
 
 def test_a_sound_is_chosen_to_start_from(opened: MainWindow, sounds_folder: Path, prompts: ScriptedPrompts) -> None:

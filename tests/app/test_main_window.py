@@ -119,7 +119,7 @@ def test_stable_names(window: MainWindow) -> None:
 
 def test_the_empty_window(window: MainWindow) -> None:
     assert not _button(window).isEnabled()
-    assert "Drop a Distill model and sounds to begin." in _texts(window)
+    assert "Drop sounds or a model to begin." in _texts(window)
     assert not _action(window, ActionId.SAVE_PRIOR).isEnabled()
 
 
