@@ -467,10 +467,12 @@ def test_technical_facts_are_built_once_they_are_to_be_seen(view: InspectView, r
     told = dict(view.facts())
     assert not any("64 codes" in label.text() for label in view.findChildren(FactLabel))
     view.set_details(True)
+    QApplication.processEvents()  # only then are new labels shown
     shown = [label.accessibleName() for label in view.findChildren(FactLabel) if label.isVisible()]
     assert set(shown) >= {f"{name}: {value}" for rows in told.values() for name, value in rows if name}
     view.set_details(False)
     view.set_details(True)
+    QApplication.processEvents()
     assert shown == [label.accessibleName() for label in view.findChildren(FactLabel) if label.isVisible()]
 
 

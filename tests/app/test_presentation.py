@@ -41,6 +41,7 @@ def test_the_models_card(ready: State) -> None:
     filled = cards.model_card(ready)
     assert (filled.kind, filled.text, filled.button) == ("filled", "tiny.distill", "Open Another…")
     assert filled.lines[0] == "Hasn't learned your sounds yet"
+    assert filled.short == "Not trained yet"
 
 
 def test_the_sounds_card(ready: State) -> None:
