@@ -124,7 +124,7 @@ class MainWindow(QMainWindow):
         layout.addWidget(self.generate)
         layout.addWidget(self.takes)
         self.setCentralWidget(central)
-        central.setFocus()  # no card looks chosen at the start; the Tab key goes to the first
+        self.start_page.setFocus()  # on its first button
         self._device = QLabel()
         self._device.setToolTip("What training computes on")
         self.statusBar().addPermanentWidget(self._device)

@@ -32,6 +32,7 @@ class LearningPage(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.plot)
+        self.setFocusProxy(self.plot)
         session.state_changed.connect(self._on_state)
         session.step_finished.connect(self._on_step)
         self.plot.epoch_chosen.connect(self._on_epoch_chosen)

@@ -26,6 +26,7 @@ class MakingPage(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.plot)
+        self.setFocusProxy(self.plot)
         session.making_started.connect(self._on_started)
         session.making_epoch.connect(self._on_epoch)
         session.making_ended.connect(self._on_ended)

@@ -42,6 +42,7 @@ class SoundsPage(QWidget):
         self.heading.setObjectName("soundsHeading")
         self.table = RowsTable("soundsTable", "Sounds", words.COLUMNS)
         self.invitation = Invitation("soundsInvitation")
+        self.setFocusProxy(self.table)
         self.leave_out_button = _button("leaveOutButton", words.LEAVE_OUT)
         self.choose_button = _button("chooseFolderButton", words.CHOOSE)
         self._lay_out()

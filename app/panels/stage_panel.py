@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -128,16 +128,22 @@ class StagePanel(QWidget):
         return self._making_page if is_making else self._pages[state.page]
 
     def _turn_to(self, page: QWidget) -> None:
-        focused = self.stack.focusWidget()
-        if page is not self.stack.currentWidget() and focused is not None:
+        if page is self.stack.currentWidget():
+            return
+        focused = self.window().focusWidget()
+        has_focus = focused is not None and self.stack.isAncestorOf(focused)
+        if has_focus:
             focused.clearFocus()  # Qt would hand it on to some button, which takes the space bar then
         self.stack.setCurrentWidget(page)
+        if has_focus:
+            page.setFocus()
 
     def _show_buttons(self, looks: tuple[Button, ...]) -> None:
         first, *others = looks
         best = next((look for look in others if look.action is ActionId.LISTEN_TO_BEST), None)
         rest = [look for look in others if look is not best]
-        self._shown = [first, best, *rest, *[None] * (_BUTTONS - 2 - len(rest))]
+        before, self._shown = self._shown, [first, best, *rest, *[None] * (_BUTTONS - 2 - len(rest))]
+        self._move_focus(before)
         for button, look in zip(self.buttons, self._shown, strict=True):
             button.setVisible(look is not None)
             if look is not None:
@@ -145,6 +151,15 @@ class StagePanel(QWidget):
                 button.setEnabled(look.is_enabled)
                 button.setToolTip(words.as_tooltip(look.tip))
                 set_primary(button, look.is_primary)
+
+    def _move_focus(self, before: Sequence[Button | None]) -> None:
+        """Give the page the focus of a button that does something else now, so that a second press stops nothing."""
+        focused = self.window().focusWidget()
+        for button, then, now in zip(self.buttons, before, self._shown, strict=False):
+            stays = then is not None and now is not None and now.action is then.action and now.is_enabled
+            if button is focused and not stays:
+                button.clearFocus()  # Qt would hand it on to some other button
+                self.stack.currentWidget().setFocus()
 
     @Slot()
     def _on_clicked(self, place: int) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
-from PySide6.QtCore import QTimer, QUrl, Slot
+from PySide6.QtCore import Qt, QTimer, QUrl, Slot
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
@@ -36,6 +37,7 @@ class StartPage(QWidget):
         self.cards: list[SessionCard] = []
         self.demo = SessionCard(start.DEMO)
         self._grid = CardGrid()
+        self.setFocusProxy(self.zone.button(start.FOLDER))
         self._lay_out()
         self.zone.chosen.connect(self._on_chosen)
         session.state_changed.connect(self._on_state)
@@ -47,6 +49,7 @@ class StartPage(QWidget):
         area = QScrollArea()
         area.setFrameShape(QFrame.Shape.NoFrame)
         area.setWidgetResizable(True)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # what is in it has the focus, and brings itself into sight
         inner = QWidget()
         column = QVBoxLayout(inner)
         column.setContentsMargins(0, 0, 0, 0)
@@ -75,6 +78,8 @@ class StartPage(QWidget):
         self.demo = SessionCard(start.DEMO)
         self.demo.clicked.connect(self._commands.try_demo)
         self._grid.show_cards([*self.cards, self.demo])
+        for before, card in pairwise([self.zone.button(start.MODEL), *self.cards, self.demo]):
+            self.setTabOrder(before, card)
         self._on_state(self._session.state)
 
     def _new_card(self, session: RememberedSession) -> SessionCard:

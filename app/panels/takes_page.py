@@ -42,6 +42,7 @@ class TakesPage(QWidget):
         self.table.setSelectionMode(RowsTable.SelectionMode.SingleSelection)
         self.table.setDragEnabled(True)
         self.invitation = Invitation("takesInvitation")
+        self.setFocusProxy(self.table)
         self._lay_out()
         self._connect()
         self._on_state(session.state)

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QSizePolicy, QStackedLayout, QStyle, QStyleOptionFocusRect, QWidget
+from PySide6.QtWidgets import QSizePolicy, QStackedLayout, QWidget
 
 from app.widgets.card.body import ElidedLabel
+from app.widgets.focus import draw_focus
 
 if TYPE_CHECKING:
     from app.widgets.sound.canvas import SoundCanvas
@@ -147,7 +148,5 @@ class SoundView(QWidget):
         """Show the ground and the focus."""
         painter = QPainter(self)
         painter.fillRect(self.rect(), self.palette().base())
-        if self.hasFocus():
-            option = QStyleOptionFocusRect()
-            option.initFrom(self)
-            self.style().drawPrimitive(QStyle.PrimitiveElement.PE_FrameFocusRect, option, painter, self)
+        painter.end()
+        draw_focus(self)
