@@ -17,6 +17,7 @@ from app.session import Session
 from app.session.available import ActionId
 from app.session.state import Page, State
 from app.theme import height_for, set_primary
+from app.widgets.page import PageWidget
 from app.widgets.sentence import Sentence
 
 if TYPE_CHECKING:
@@ -39,14 +40,15 @@ class StagePanel(QWidget):
         self,
         session: Session,
         commands: Commands,
-        start: QWidget,
-        making_page: QWidget,
-        pages: Mapping[Page, QWidget],
+        start: PageWidget,
+        making_page: PageWidget,
+        pages: Mapping[Page, PageWidget],
     ) -> None:
         super().__init__()
         self.setObjectName("stagePanel")
         self._session, self._commands = session, commands
         self._start, self._making_page, self._pages = start, making_page, pages
+        self._turned_to = start
         self.stack = QStackedWidget()
         for page in (start, making_page, *pages.values()):
             self.stack.addWidget(page)
@@ -121,22 +123,25 @@ class StagePanel(QWidget):
             self.bar.setRange(0, 0)
         self._show_sentence(state)
 
-    def _page(self, state: State) -> QWidget:
+    def _page(self, state: State) -> PageWidget:
         if state.open.is_empty:
             return self._start
         is_making = state.page is Page.LEARNING and making.shows_error(state)
         return self._making_page if is_making else self._pages[state.page]
 
-    def _turn_to(self, page: QWidget) -> None:
-        if page is self.stack.currentWidget():
-            return
+    def _turn_to(self, page: PageWidget) -> None:
         focused = self.window().focusWidget()
-        has_focus = focused is not None and self.stack.isAncestorOf(focused)
-        if has_focus:
+        if page is self.stack.currentWidget():
+            if focused is page:
+                page.begin()  # what was not shown before may be now
+            return
+        self._turned_to = page
+        is_here = focused is not None and self.stack.isAncestorOf(focused)
+        if focused is not None and is_here:
             focused.clearFocus()  # Qt would hand it on to some button, which takes the space bar then
         self.stack.setCurrentWidget(page)
-        if has_focus:
-            page.setFocus()
+        if is_here or focused is None:
+            page.begin()
 
     def _show_buttons(self, looks: tuple[Button, ...]) -> None:
         first, *others = looks
@@ -159,7 +164,7 @@ class StagePanel(QWidget):
             stays = then is not None and now is not None and now.action is then.action and now.is_enabled
             if button is focused and not stays:
                 button.clearFocus()  # Qt would hand it on to some other button
-                self.stack.currentWidget().setFocus()
+                self._turned_to.begin()
 
     @Slot()
     def _on_clicked(self, place: int) -> None:

@@ -20,12 +20,13 @@ from app.session.available import ActionId, available
 from app.session.remembered import RememberedSession
 from app.session.state import State
 from app.theme import SPACE
+from app.widgets.page import PageWidget
 from app.widgets.start.card import SessionCard
 from app.widgets.start.cards import CardGrid
 from app.widgets.start.drop_zone import DropZone
 
 
-class StartPage(QWidget):
+class StartPage(PageWidget):
     """Invites to drop sounds or a model, to choose them, to go on with a former session, or to try the demo."""
 
     def __init__(self, session: Session, commands: Commands) -> None:
@@ -37,7 +38,7 @@ class StartPage(QWidget):
         self.cards: list[SessionCard] = []
         self.demo = SessionCard(start.DEMO)
         self._grid = CardGrid()
-        self.setFocusProxy(self.zone.button(start.FOLDER))
+        self.begins_at = self.zone.button(start.FOLDER)
         self._lay_out()
         self.zone.chosen.connect(self._on_chosen)
         session.state_changed.connect(self._on_state)
@@ -111,6 +112,9 @@ class StartPage(QWidget):
     @Slot(object)
     def _on_state(self, state: State) -> None:
         actions = available(state)
+        focused = self.window().focusWidget()
+        if ActionId.OPEN_MODEL not in actions and focused is not None and self.isAncestorOf(focused):
+            focused.clearFocus()  # Qt would hand it on to some button outside
         self.zone.button(start.FOLDER).setEnabled(ActionId.CHOOSE_SOUNDS in actions)
         self.zone.button(start.MODEL).setEnabled(ActionId.OPEN_MODEL in actions)
         for card in self.cards:

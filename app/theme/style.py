@@ -44,8 +44,6 @@ QToolButton:disabled {{ background: {ground}; color: {disabled}; }}
 QToolButton[autoRaise="true"]:disabled {{ background: transparent; }}
 QToolButton:checked:disabled {{ background: {hover}; }}
 QToolButton:focus {{ border-color: {accent}; }}
-QSlider {{ border: 2px solid transparent; border-radius: {small}px; }}
-QSlider:focus {{ border-color: {accent}; }}
 QProgressBar {{ background: {hover}; border: 0; border-radius: {small}px; }}
 QProgressBar::chunk {{ background: {accent}; border-radius: {small}px; }}
 QToolTip {{ background: {raised}; color: {text}; border: 1px solid {border}; padding: {small}px; }}

@@ -9,7 +9,7 @@ from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QStackedLayout, QWidget
 
 from app.widgets.card.body import ElidedLabel
-from app.widgets.focus import draw_focus
+from app.widgets.focus import FOCUS_WIDTH, draw_focus
 
 if TYPE_CHECKING:
     from app.widgets.sound.canvas import SoundCanvas
@@ -45,7 +45,7 @@ class SoundView(QWidget):
         self._message.setText(NOTHING)
         self._message.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._stack = QStackedLayout(self)
-        self._stack.setContentsMargins(1, 1, 1, 1)
+        self.setContentsMargins(*[FOCUS_WIDTH] * 4)  # nothing covers the line around it
         self._stack.addWidget(self._message)
         self._pause = QTimer(self)
         self._pause.setSingleShot(True)
