@@ -1,4 +1,7 @@
-"""How late the window's timer is while a prior trains, with each page and each side of the drawer open."""
+"""How late the window's timer is while a prior trains, with each page and each side of the drawer open.
+
+What else the computer does shows in the figures without a training.
+"""
 
 from __future__ import annotations
 
@@ -38,9 +41,10 @@ def measure(application: DistillApplication, seconds: float, folder: Path, optio
     wait_for(session.dataset_changed)
     while session.is_busy:
         wait_ms(20)
+    figures = {"pages: idle_ms": figures_of(Lateness().measure(seconds / 2))}
     window.commands.train()
     wait_for(session.step_finished)
-    figures = {f"{name}: training_ms": _figures(window, session, *view, seconds) for name, view in VIEWS.items()}
+    figures |= {f"{name}: training_ms": _figures(window, session, *view, seconds) for name, view in VIEWS.items()}
     session.stop()
     wait_for(session.training_ended)
     window._may_close = True
