@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QSignalBlocker, QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
@@ -24,6 +24,7 @@ from app.flows.commands import Commands
 from app.flows.menu_bar import Actions
 from app.flows.prompts import Prompts, QtPrompts
 from app.panels.chips_panel import ChipsPanel
+from app.panels.drawer_panel import DrawerPanel
 from app.panels.generate_panel import GeneratePanel
 from app.panels.inspect_panel import InspectPanel
 from app.panels.learning_page import LearningPage
@@ -40,18 +41,16 @@ from app.presentation.notices import begins_to_warn
 from app.session import Session
 from app.session.available import ActionId
 from app.session.state import Page, State
+from app.theme import height_for
 from app.widgets.card.card import accept_copy
-from app.widgets.drawer import ROOMY, Drawer, WithDrawer
+from app.widgets.drawer import WithDrawer
 from app.words import shown_name
 from distill_core.training.prior.words import no_longer_opens_words
 
 _EVENT_MS = 5000
 _FIRST_SIZE, _MINIMUM_SIZE = (1280, 800), (760, 560)
-_ROOMY_HEIGHT = 700
-_SLACK = 12  # px, by which a hint is off before the window is shown
+_ROOMY_HEIGHT, _STATUS_HEIGHT = 700, 24
 _SPACE, _COMPACT_SPACE = 6, 3
-_INSPECT_OPENS_FROM = 1200  # px of width
-_INSPECT, _OPTIONS, _CLOSED = "inspect", "options", "closed"
 
 
 class _Central(QWidget):
@@ -68,7 +67,8 @@ class _Central(QWidget):
     def minimumSizeHint(self) -> QSize:
         """Ask for the room of the contents once they are compact, but for no less than the smallest window has."""
         needed = super().minimumSizeHint() - QSize(0, self.to_be_saved)
-        bars = QSize(0, sum(bar.sizeHint().height() for bar in self._bars))
+        heights = (bar.sizeHint().expandedTo(bar.minimumSize()).height() for bar in self._bars)
+        bars = QSize(0, sum(heights))
         return needed.expandedTo(QSize(*_MINIMUM_SIZE) - bars)
 
 
@@ -80,7 +80,7 @@ class MainWindow(QMainWindow):
     def __init__(self, session: Session, prompts: Prompts | None = None) -> None:
         super().__init__()
         self._session = session
-        self._may_close = self._was_shown = self._is_small = self._opened_itself = False
+        self._may_close = self._was_shown = self._is_small = False
         self._saved_by_compact = 0
         self.commands = Commands(session, prompts or QtPrompts(), self)
         self.closing = Closing(session, self.commands)
@@ -88,7 +88,7 @@ class MainWindow(QMainWindow):
         self.notices = NoticePanel(session, self.commands)
         self.inspect = InspectPanel(session, self.commands)
         self.options = OptionsPanel(session)
-        self.drawer = Drawer()
+        self.drawer = DrawerPanel(session, self.commands, self.inspect, self.options)
         self.learning = LearningPage(session, self.commands)
         self.sounds_page = SoundsPage(session, self.commands)
         self.takes_page = TakesPage(session, self.commands)
@@ -112,8 +112,6 @@ class MainWindow(QMainWindow):
         self._on_state(session.state)
 
     def _lay_out(self) -> None:
-        self.drawer.tabs.addTab(self.inspect, "Inspect")
-        self.drawer.tabs.addTab(self.options, "Options")
         self._central = central = _Central(self.menuBar(), self.statusBar())
         self._column = layout = QVBoxLayout(central)
         layout.setSpacing(_SPACE)
@@ -128,15 +126,12 @@ class MainWindow(QMainWindow):
         self._device = QLabel()
         self._device.setToolTip("What training computes on")
         self.statusBar().addPermanentWidget(self._device)
+        self.statusBar().setFixedHeight(height_for(self.statusBar(), _STATUS_HEIGHT))  # with words and without
 
     def _connect(self) -> None:
         self.closing.close_now.connect(self._on_close_now)
-        self.commands.options_wanted.connect(self._on_options_wanted)
-        self.commands.inspect_wanted.connect(self._on_inspect_wanted)
-        self.commands.edit_wanted.connect(self._on_edit_wanted)
-        self.drawer.closed.connect(self._on_drawer_closed)
-        self.drawer.tabs.currentChanged.connect(self._on_tab_chosen)
-        self._session.model_opened.connect(self._on_model_opened)
+        self.drawer.turned_to.connect(self.chips.show_drawer)
+        self.commands.edit_wanted.connect(self.inspect.edit)  # behind the drawer, which opens first
         self.commands.said.connect(self._on_said)
         self._session.state_changed.connect(self._on_state)
         self._session.saved.connect(self._on_saved)
@@ -186,53 +181,6 @@ class MainWindow(QMainWindow):
     def _on_training_ended(self, trained: object) -> None:
         QApplication.alert(self)
 
-    # The drawer
-
-    def open_drawer(self, side: str) -> None:
-        """Open the drawer at "inspect" or "options", or close it: "closed"."""
-        with QSignalBlocker(self.drawer.tabs):
-            if side != _CLOSED:
-                self.drawer.tabs.setCurrentWidget(self.options if side == _OPTIONS else self.inspect)
-        self._opened_itself = False
-        self.drawer.setVisible(side != _CLOSED)
-        self.chips.show_drawer(side)
-
-    def _choose_drawer(self, side: str) -> None:
-        self._session.settings.set_drawer(side)
-        self.open_drawer(side)
-
-    def _toggle_drawer(self, side: str, page: QWidget) -> None:
-        is_open = not self.drawer.isHidden() and self.drawer.tabs.currentWidget() is page
-        self._choose_drawer(_CLOSED if is_open else side)
-
-    @Slot()
-    def _on_options_wanted(self) -> None:
-        self._toggle_drawer(_OPTIONS, self.options)
-
-    @Slot()
-    def _on_inspect_wanted(self) -> None:
-        self._toggle_drawer(_INSPECT, self.inspect)
-
-    @Slot()
-    def _on_edit_wanted(self) -> None:
-        self._choose_drawer(_INSPECT)
-        self.inspect.edit()
-
-    @Slot()
-    def _on_drawer_closed(self) -> None:
-        self._choose_drawer(_CLOSED)
-
-    @Slot(int)
-    def _on_tab_chosen(self, place: int) -> None:
-        self._choose_drawer(_OPTIONS if self.drawer.tabs.currentWidget() is self.options else _INSPECT)
-
-    @Slot(object)
-    def _on_model_opened(self, summary: object) -> None:
-        """Show what is in a model where there is room for it, unless the drawer was closed on purpose."""
-        if self.width() >= _INSPECT_OPENS_FROM and self._session.settings.drawer() != _CLOSED:
-            self.open_drawer(self._session.settings.drawer() or _INSPECT)
-            self._opened_itself = True
-
     @Slot()
     def _on_close_now(self) -> None:
         self._may_close = True
@@ -248,6 +196,7 @@ class MainWindow(QMainWindow):
         super().showEvent(event)
         if not self._was_shown:
             self._was_shown = True
+            self._measure_compact()  # again: before it is shown, sizes are those of no style
             QTimer.singleShot(0, self._after_first_paint)
 
     @Slot()
@@ -278,8 +227,7 @@ class MainWindow(QMainWindow):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Give all but the page less room in a small window; a drawer that nobody asked for hides nothing there."""
         super().resizeEvent(event)
-        if self._opened_itself:
-            self.drawer.setVisible(event.size().width() >= ROOMY)
+        self.drawer.give_room(event.size().width())
         is_small = event.size().height() < _ROOMY_HEIGHT
         if is_small is not self._is_small:
             self._is_small = is_small
@@ -288,18 +236,25 @@ class MainWindow(QMainWindow):
     def _set_compact(self, is_small: bool) -> None:
         for panel in (self.stage, self.player, self.takes):
             panel.set_compact(is_small)
+            if (layout := panel.layout()) is not None:
+                layout.activate()  # now: the window asks for the room of its regions before the next event
         across = self._column.contentsMargins().left()
         down = _COMPACT_SPACE if is_small else across
         self._column.setContentsMargins(across, down, across, down)
         self._column.setSpacing(_COMPACT_SPACE if is_small else _SPACE)
         self._central.to_be_saved = 0 if is_small else self._saved_by_compact
+        for part in (self._central, *self._central.findChildren(QWidget)):
+            part.updateGeometry()  # or layouts tell the height that they had
 
     def _measure_compact(self) -> None:
         """Learn how much smaller the window can get than its regions ask for now."""
-        roomy = self._column.minimumSize().height()
-        self._set_compact(True)
-        self._saved_by_compact = roomy - self._column.minimumSize().height() + _SLACK
-        self._set_compact(False)
+        roomy, compact = (self._height_when(is_small) for is_small in (False, True))
+        self._saved_by_compact = roomy - compact
+        self._set_compact(self._is_small)
+
+    def _height_when(self, is_small: bool) -> int:
+        self._set_compact(is_small)
+        return self._column.minimumSize().height()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Play or stop with the space bar, where no button, box, list or text field takes it."""

@@ -136,6 +136,17 @@ _KNOWS = {
     Knowledge.VERY_WELL: "Knows your sounds very well ({0})",
     Knowledge.BY_HEART: "Knows your sounds by heart ({0})",
 }
+_KNOWS_IN_SHORT = {
+    Knowledge.UNTOLD: "Has learned them",
+    Knowledge.NOTHING: "Knows nothing",
+    Knowledge.BARELY: "Hardly knows them",
+    Knowledge.A_LITTLE: "Knows a little",
+    Knowledge.WELL: "Knows them well",
+    Knowledge.VERY_WELL: "Knows very well",
+    Knowledge.BY_HEART: "Knows by heart",
+}
+KNOWS_NOTHING_YET_IN_SHORT = "Not trained yet"
+_NEEDS_A_NEWER_ONE_IN_SHORT = "Too new to read"
 KNOWS_NOTHING_YET = "Hasn't learned your sounds yet"
 _BY_AN_OLDER_MEASURE = "Has learned your sounds ({0}, by an older measure)"
 _HAS_LEARNED = "Has learned your sounds"
@@ -155,6 +166,15 @@ def knows_line(summary: ModelSummary) -> str:
     if not summary.prior_is_readable:
         return _NEEDS_A_NEWER_ONE
     return knows_of(summary.prior_metadata or {}, summary.codebook_size)
+
+
+def knows_in_short(summary: ModelSummary) -> str:
+    """Return how well a model knows its sounds, where its chip has hardly any room."""
+    if not summary.has_prior:
+        return KNOWS_NOTHING_YET_IN_SHORT
+    if not summary.prior_is_readable:
+        return _NEEDS_A_NEWER_ONE_IN_SHORT
+    return _KNOWS_IN_SHORT[measured_in(summary.prior_metadata or {}).level]
 
 
 def knows_of(facts: Mapping[str, Any], codes: int) -> str:

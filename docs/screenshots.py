@@ -13,9 +13,11 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -24,21 +26,24 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-from PySide6.QtCore import QEvent, QMimeData, QObject, QPoint, QPointF, QRect, QSettings, Qt, QUrl, Slot  # noqa: E402
+from PySide6.QtCore import QEvent, QMimeData, QObject, QPoint, QPointF, QRect, QSettings, QSize, Qt, QUrl, Slot  # noqa: E402
 from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QPainter, QPixmap  # noqa: E402
-from PySide6.QtWidgets import QApplication, QMessageBox, QPushButton, QScrollArea, QWidget  # noqa: E402
+from PySide6.QtWidgets import QApplication, QMenu, QMessageBox, QPushButton, QScrollArea, QWidget  # noqa: E402
 
 from app.desktop.application import DistillApplication  # noqa: E402
 from app.main_window import MainWindow  # noqa: E402
 from app.session import Session  # noqa: E402
 from app.session.activity import Activity  # noqa: E402
 from app.session.appearance import AppearanceChoice  # noqa: E402
+from app.session.available import ActionId  # noqa: E402
 from app.session.problems import problem_from  # noqa: E402
-from app.session.state import State  # noqa: E402
+from app.session.state import Page, State  # noqa: E402
+from app.widgets.rows.table import RowsTable  # noqa: E402
 
 DEMO = ROOT / "resources" / "demo"
 OLDER_RUN = ROOT / "tests" / "data" / "run-format-1" / "run.distill-run"
 LONGEST_WAIT_S = 120.0
+_HELD = (Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
 FADE_S = 0.4  # Qt fades in the cross that empties a field
 FULL, SMALLEST = (1280, 800), (760, 560)
 LOOKS = (("", FULL, 1.0), ("200 percent", FULL, 2.0), ("smallest", SMALLEST, 1.0))  # folder, size, scale
@@ -61,7 +66,7 @@ STATES = (
     "sounds-empty",
     "sounds-skipped",
     "one-sound",
-    "dialog-file-list",
+    "sounds-page",
     "preparing",
     "training-first-epoch",
     "training",
@@ -88,13 +93,41 @@ STATES = (
     "dialog-worse",
     "unfinished-older",
     "sounds-several",
-    "dialog-file-list-several",
+    "sounds-left-out",
     "dialog-runs",
     "listening",
     "generating",
     "takes",
     "take-failed",
     "dialog-takes",
+    "making-preparing",
+    "making",
+    "dialog-throw-model-away",
+    "dialog-quit-making",
+    "making-stopping",
+    "made-stopped",
+    "made",
+    "making-save-failed",
+    "unfinished-model",
+    "made-both",
+    "training-further",
+    "dialog-throw-away",
+    "learning-saved",
+    "takes-none",
+    "takes-starred",
+    "takes-none-starred",
+    "start-sessions",
+    "start-moved",
+    "drawer-inspect",
+    "drawer-details",
+    "drawer-edit",
+    "drawer-expert",
+    "menu-view",
+    "menu-file",
+    "menu-help",
+    "in-use",
+    "drag-folder",
+    "drag-two-models",
 )
 
 
@@ -105,11 +138,13 @@ class Camera(QObject):
         super().__init__()
         self._folder, self._theme = folder, theme
         self._waiting: dict[str, Callable[[State], bool]] = {}
-        self._places: dict[tuple[int, int], dict[str, QRect]] = {}
+        self._places: dict[tuple[object, ...], dict[str, QRect]] = {}
         self.window: MainWindow | None = None
 
-    def take(self, name: str, dialog: QWidget | None = None, *, is_fleeting: bool = False) -> None:
-        """Take the window, with a dialog in front of it; a fleeting state is taken without letting time pass."""
+    def take(
+        self, name: str, dialog: QWidget | None = None, *, menus: tuple[QMenu, ...] = (), is_fleeting: bool = False
+    ) -> None:
+        """Take the window, with what is in front of it; a fleeting state is taken without letting time pass."""
         assert self.window is not None
         for _ in range(5):
             QApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest)
@@ -118,9 +153,12 @@ class Camera(QObject):
         file_name = f"{STATES.index(name) + 1:02d}-{name}-{self._theme}.png"
         for folder, size, ratio in LOOKS:
             self.window.resize(*size)
+            for _ in range(5):  # a compact region asks for its room once more
+                QApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest)
             picture = _grabbed(self.window, ratio)
             if dialog is not None:
                 _put_in_front(picture, dialog)
+            _put_below_the_bar(picture, self.window, menus)
             picture.save(str(self._folder / folder / file_name))
             self._compare_places(name, size)
         self.window.resize(*FULL)
@@ -129,7 +167,7 @@ class Camera(QObject):
         """Fail for a region that is not where it was."""
         assert self.window is not None
         places = regions(self.window)
-        known = self._places.setdefault(size, places)
+        known = self._places.setdefault((size, self.window.drawer.isHidden()), places)
         assert places == known, f"{name} at {size}: {places}, but {known} before"
 
     def when(self, name: str, is_wanted: Callable[[State], bool]) -> None:
@@ -149,18 +187,19 @@ class Camera(QObject):
 
 
 def regions(window: MainWindow) -> dict[str, QRect]:
-    """Return the places of the regions, which no state moves."""
-    parts = {
+    """Return the places of the regions, which no state moves; of the first button its corner: its words differ."""
+    parts: dict[str, QWidget] = {
         "sounds": window.chips.sounds_card,
         "model": window.chips.model_card,
         "takes": window.chips.takes_card,
         "notice": window.notices,
-        "footer": window.stage.train_button,
+        "stage": window.stage.stack,
         "player": window.player,
         "generate": window.generate,
         "shelf": window.takes,
     }
-    return {name: QRect(part.mapTo(window, QPoint()), part.size()) for name, part in parts.items()}
+    places = {name: QRect(part.mapTo(window, QPoint()), part.size()) for name, part in parts.items()}
+    return places | {"button": QRect(window.stage.train_button.mapTo(window, QPoint()), QSize(1, 1))}
 
 
 def _grabbed(widget: QWidget, ratio: float) -> QPixmap:
@@ -184,6 +223,22 @@ def _put_in_front(picture: QPixmap, dialog: QWidget) -> None:
     painter.end()
 
 
+def _put_below_the_bar(picture: QPixmap, window: MainWindow, menus: tuple[QMenu, ...]) -> None:
+    """Draw a menu below its title, and one within it at its side."""
+    painter = QPainter(picture)
+    corner = QPoint()
+    for menu in menus:
+        menu.ensurePolished()
+        menu.resize(menu.sizeHint())
+        within = next((outer for outer in menus if menu.menuAction() in outer.actions()), None)
+        if within is None:
+            corner = window.menuBar().actionGeometry(menu.menuAction()).bottomLeft()
+        else:
+            corner += within.actionGeometry(menu.menuAction()).topRight()
+        painter.drawPixmap(corner, _grabbed(menu, picture.devicePixelRatio()))
+    painter.end()
+
+
 def wait_until(is_done: Callable[[], bool]) -> None:
     """Let the window live until something is the case."""
     deadline = monotonic() + LONGEST_WAIT_S
@@ -193,15 +248,47 @@ def wait_until(is_done: Callable[[], bool]) -> None:
             raise TimeoutError("the window did not come to the state that was waited for")
 
 
-def drop(widget: QWidget, *paths: Path) -> None:
-    """Drop files as the desktop does."""
+def hold(widget: QWidget, *paths: Path) -> QMimeData:
+    """Hold files over a widget as the desktop does."""
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
-    where, buttons, keys = QPoint(20, 20), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    enter = QDragEnterEvent(where, Qt.DropAction.CopyAction, data, buttons, keys)
+    enter = QDragEnterEvent(QPoint(20, 20), Qt.DropAction.CopyAction, data, *_HELD)
     QApplication.sendEvent(widget, enter)
-    event = QDropEvent(QPointF(where), Qt.DropAction.CopyAction, data, buttons, keys)
+    return data
+
+
+def drop(widget: QWidget, *paths: Path) -> None:
+    """Drop files as the desktop does."""
+    data = hold(widget, *paths)
+    event = QDropEvent(QPointF(20, 20), Qt.DropAction.CopyAction, data, *_HELD)
     QApplication.sendEvent(widget, event)
+
+
+@contextmanager
+def trained_elsewhere(model: Path) -> Iterator[None]:
+    """Have another process hold a model as a training does."""
+    holding = f"""
+import sys
+from distill_core.training.kinds import prior_runs
+
+with prior_runs({str(model)!r}).in_use():
+    print("holds", flush=True)
+    sys.stdin.read()
+"""
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", holding], cwd=ROOT, stdin=pipe, stdout=pipe) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        try:
+            yield
+        finally:
+            process.kill()
+
+
+def wait_for_pictures(table: RowsTable) -> None:
+    """Wait until the rows that are seen have their pictures."""
+    QApplication.processEvents()
+    wait_until(lambda: not table.isVisible() or not table.rows.without_peaks(table._seen()))
 
 
 class Files:
@@ -216,6 +303,7 @@ class Files:
         self.empty = folder / "holiday pictures"
         self.empty.mkdir()
         self.picture, self.archive = self.empty / "beach.jpg", folder / "one shots.zip"
+        self.models = folder / "Distill Models"
         self.placeholder = folder / ".far away.wav.icloud"
         for path in (self.picture, self.archive, self.placeholder):
             path.write_bytes(b"told by its name")
@@ -251,6 +339,7 @@ class Story:
     def open_window(self) -> None:
         """Start over, with an empty window."""
         self.session = Session()
+        self.session.settings.set_models_folder(self.files.models)
         self.window = self.camera.window = MainWindow(self.session)
         self.session.state_changed.connect(self.camera.on_state)
         self.window.resize(*FULL)
@@ -286,6 +375,21 @@ class Story:
         self.wait()
         self.window.options.form.set_overrides({**QUICK, **options})
 
+    def open_drawer(self, side: str) -> None:
+        """Open one side of the drawer at any size."""
+        self.window.drawer.turn_to(side)
+
+    def end_drawer(self) -> None:
+        """Have the drawer as a model that is opened leaves it."""
+        self.window.drawer._on_model_opened(self.session.state.open.model)
+
+    def show_page(self, page: Page) -> None:
+        """Turn to a page, and wait for the pictures in its rows."""
+        self.session.show_page(page)
+        table = {Page.SOUNDS: self.window.sounds_page.table, Page.TAKES: self.window.takes_page.table}.get(page)
+        if table is not None:
+            wait_for_pictures(table)
+
     def start_training(self, epochs: int = 0) -> None:
         """Train until so many epochs are drawn."""
         self.window.stage.train_button.click()
@@ -309,20 +413,41 @@ class Story:
         self.camera.when("opening-model", lambda state: state.work is Activity.OPENING)
         self.open_window()
         self.camera.take("empty")
+        hold(self.window.chips.model_card, self.files.sounds)
+        self.camera.take("drag-folder")
+        hold(self.window, self.files.model, self.files.damaged)
+        self.camera.take("drag-two-models")
         drop(self.window, self.files.model)
         self.wait()
         self.camera.take("model-only")
+        self.session.show_page(Page.TAKES)
+        self.camera.take("takes-none")
+        self.session.show_page(Page.SOUNDS)
         self.session.progress.connect(self._on_scan_progress)
         drop(self.window, self.files.sounds)
         self.wait()
         self.window.options.form.set_overrides({})
+        wait_for_pictures(self.window.sounds_page.table)
         self.camera.take("ready")
+        self.take_menus()
         self.close_window()
         self.open_window()
         drop(self.window, self.files.sounds)
         self.wait()
+        wait_for_pictures(self.window.sounds_page.table)
         self.camera.take("sounds-only")
         self.close_window()
+
+    def take_menus(self) -> None:
+        """Open menus."""
+        bar = {action.text(): action.menu() for action in self.window.menuBar().actions()}
+        for title, name in (("&File", "menu-file"), ("&View", "menu-view"), ("&Help", "menu-help")):
+            menu = bar[title]
+            assert isinstance(menu, QMenu)
+            menu.aboutToShow.emit()
+            inner = [action.menu() for action in menu.actions() if action.menu() is not None]
+            last = [each for each in inner[-1:] if isinstance(each, QMenu)] if title != "&File" else []
+            self.camera.take(name, menus=(menu, *last))
 
     @Slot(object)
     def _on_scan_progress(self, progress: object) -> None:
@@ -337,14 +462,18 @@ class Story:
         self.open_window()
         self.open_demo()
         self.window.options.form.set_overrides({})
-        self.window.commands.show_options()
+        self.open_drawer("options")
         self.camera.take("options")
+        self.window.options.form.set_expert(True)
+        self.camera.take("drawer-expert")
+        self.window.options.form.set_expert(False)
         self.window.options.form.set_overrides({"hidden_size": 100, "num_heads": 8, "learning_rate": 5})
         faded_in = monotonic() + FADE_S
         wait_until(lambda: monotonic() > faded_in)
         self.camera.take("options-wrong")
         self.window.options.form.set_overrides({})
-        self.window.commands.show_inspect()
+        self.window.options.form.set_expert(False)
+        self.end_drawer()
         drop(self.window, self.files.archive)
         self.camera.take("wrong-drop-archive")
         drop(self.window, self.files.model, self.files.damaged, self.files.picture)
@@ -370,23 +499,26 @@ class Story:
         drop(self.window, self.files.skipped)
         self.wait()
         self.camera.take("sounds-skipped")
-        self.take_files("dialog-file-list")
+        self.play_second()
+        self.camera.take("sounds-page")
+        self.session.player.stop()
         self.drop_from_several_places()
+        wait_for_pictures(self.window.sounds_page.table)
         self.camera.take("sounds-several")
-        self.take_files("dialog-file-list-several")
+        names = [file.name for file in self.session.state.open.dataset.files]
+        self.session.leave_out(names[2:4])
+        self.window.sounds_page.table.choose(names[3:5], names[4])
+        self.camera.take("sounds-left-out")
         self.close_window()
 
-    def take_files(self, name: str) -> None:
-        """List the sounds, and play the second."""
-        self.window.chips.sounds_card.link_activated.emit("showFiles")
-        dialog = self.window.commands.files.dialog
-        assert dialog is not None
-        dialog.toggle_wanted.emit(self.session.state.open.dataset.files[1])
+    def play_second(self) -> None:
+        """Play the second of the sounds."""
+        dataset = self.session.state.open.dataset
+        assert dataset is not None
+        self.window.sounds_page.table.toggle_wanted.emit(dataset.files[1].name)
         hearing = self.window.commands.hearing
-        wait_until(lambda: hearing.source is not None and hearing.source.file in self.session.state.open.dataset.files)
-        self.camera.take(name, dialog)
-        self.session.player.stop()
-        dialog.reject()
+        wait_until(lambda: hearing.source is not None and hearing.source.file in dataset.files)
+        wait_for_pictures(self.window.sounds_page.table)
 
     def drop_from_several_places(self) -> None:
         """Drop folders, single sounds, and files that are none."""
@@ -408,7 +540,7 @@ class Story:
         self.window.stage.train_button.click()
         self.wait()
         self.camera.take("stopped")
-        self.session.discard_prior()
+        self.go_further()
         self.start_training()
         self.wait()
         self.camera.take("finished-unsaved")
@@ -417,16 +549,23 @@ class Story:
         self.tell_saving()
         self.close_window()
 
+    def go_further(self) -> None:
+        """Go on from a stop, then throw all of it away."""
+        epochs = self.window.learning.plot.epoch_count
+        self.window.commands.trigger(ActionId.TRAIN_FURTHER)
+        wait_until(lambda: self.window.learning.plot.epoch_count >= epochs + 4)
+        self.camera.take("training-further")
+        self.window.commands.trigger(ActionId.CANCEL_TRAINING)
+        self.take_dialog("dialog-throw-away", "Throw Away")
+        self.wait()
+
     def tell_saving(self) -> None:
         """Save, save again where a prior is, and fail to."""
         self.camera.when("saving", lambda state: state.work is Activity.SAVING)
         self.window.commands.saving.save()
         self.wait()
         self.camera.take("saved")
-        area = self.window.inspect.findChild(QScrollArea)
-        area.verticalScrollBar().setValue(area.verticalScrollBar().maximum())
-        self.camera.take("saved-inspect")
-        area.verticalScrollBar().setValue(0)
+        self.take_inspect()
         self.train_again(epochs=3)
         self.window.commands.saving.save()
         self.take_dialog("dialog-worse", "Cancel")
@@ -439,6 +578,25 @@ class Story:
         self.take_dialog_if_there("Replace")
         self.wait()
         self.camera.take("save-failed")
+
+    def take_inspect(self) -> None:
+        """Look through what is known about a model."""
+        view = self.window.inspect.view
+        self.open_drawer("inspect")
+        self.camera.take("drawer-inspect")
+        area = self.window.inspect.findChild(QScrollArea)
+        area.verticalScrollBar().setValue(area.verticalScrollBar().maximum())
+        self.camera.take("saved-inspect")
+        view.set_details(True)
+        QApplication.processEvents()
+        area.verticalScrollBar().setValue(area.verticalScrollBar().maximum())
+        self.camera.take("drawer-details")
+        view.set_details(False)
+        area.verticalScrollBar().setValue(0)
+        self.window.inspect.edit()
+        self.camera.take("drawer-edit")
+        view.head.end_editing()
+        self.end_drawer()
 
     def train_again(self, epochs: int) -> None:
         """Train to the end, for so many epochs."""
@@ -561,7 +719,12 @@ class Story:
 
     def tell_shelf(self) -> None:
         """Have a star on one take, delete another, and lose the model."""
+        self.show_page(Page.TAKES)
+        self.window.takes_page.starred_box.click()
+        self.camera.take("takes-none-starred")
         self.session.star_take(2, True)
+        self.camera.take("takes-starred")
+        self.window.takes_page.starred_box.click()
         self.window.commands.takes.start_from([QUrl.fromLocalFile(str(self.files.sounds / "kick_deep.flac"))])
         self.window.takes.clips[3].setFocus()
         self.window.commands.takes.delete(3)
@@ -578,6 +741,92 @@ class Story:
         self.window.generate.button.click()
         self.wait()
         self.camera.take("take-failed")
+        away.rename(self.files.model)
+
+    def tell_learning(self) -> None:
+        """Open a model that knows its sounds, and look at its curve."""
+        self.open_window()
+        drop(self.window, self.files.model)
+        self.wait()
+        self.session.show_page(Page.LEARNING)
+        self.camera.take("learning-saved")
+        drop(self.window, self.files.sounds)
+        self.wait()
+        with trained_elsewhere(self.files.model):
+            self.session.look_for_use()
+            wait_until(lambda: self.session.state.open.is_in_use)
+            self.wait()
+            self.camera.take("in-use")
+        self.close_window()
+
+    def tell_making(self) -> None:
+        """Make models: one that is stopped, one to its end, one with its prior, and one that has no place."""
+        self.camera.when("making-preparing", lambda state: state.is_making and state.work is Activity.PREPARING)
+        self.camera.when("making-stopping", lambda state: state.is_making and state.work is Activity.STOPPING)
+        self.begin_making(epochs=200, after=16)
+        self.camera.take("making")
+        self.window.commands.trigger(ActionId.CANCEL_TRAINING)
+        self.take_dialog("dialog-throw-model-away", "Go On")
+        self.window.close()
+        self.take_dialog("dialog-quit-making", "Keep Making It")
+        self.window.stage.train_button.click()
+        self.wait()
+        self.camera.take("made-stopped")
+        self.close_window()
+        self.begin_making(epochs=12, after=0)
+        self.wait()
+        self.camera.take("made")
+        self.close_window()
+        self.tell_made_both()
+        self.tell_no_place()
+
+    def begin_making(self, epochs: int, after: int, action: ActionId = ActionId.MAKE_MODEL) -> None:
+        """Begin to make a model, in a window of its own, and wait for one of its epochs."""
+        self.open_window()
+        self.window.options.form.set_overrides({**QUICK, "max_epochs": 6})
+        self.session.set_making_options({"max_epochs": epochs})
+        drop(self.window, self.files.sounds)
+        self.wait()
+        self.window.commands.trigger(action)
+        wait_until(lambda: len(self.session.state.making.epochs) >= after)
+
+    def tell_made_both(self) -> None:
+        """Make a model and its prior, which ends in a take."""
+        self.begin_making(epochs=6, after=0, action=ActionId.MAKE_BOTH)
+        wait_until(lambda: bool(self.session.state.takes.takes))
+        self.wait()
+        self.camera.take("made-both")
+        self.close_window()
+
+    def tell_no_place(self) -> None:
+        """Have the place of a model vanish while it is made, and find the model again."""
+        self.begin_making(epochs=6, after=2)
+        away = self.files.models.rename(self.files.models.with_name("away"))
+        self.files.models.write_bytes(b"")
+        self.wait()
+        self.camera.take("making-save-failed")
+        self.window._may_close = True
+        self.window.close()
+        self.files.models.unlink()
+        away.rename(self.files.models)
+        self.open_window()
+        drop(self.window, self.files.sounds)
+        self.wait()
+        wait_for_pictures(self.window.sounds_page.table)
+        self.camera.take("unfinished-model")
+        self.close_window()
+
+    def tell_start(self) -> None:
+        """Come back to what was open before, of which one has moved."""
+        self.open_window()
+        self.wait()
+        self.camera.take("start-sessions")
+        self.close_window()
+        away = self.files.model.rename(self.files.model.with_name("away.distill"))
+        self.open_window()
+        wait_until(lambda: any(card.look.moved for card in self.window.start_page.cards))
+        self.camera.take("start-moved")
+        self.close_window()
         away.rename(self.files.model)
 
     @Slot(object)
@@ -637,7 +886,10 @@ def tell(folder: Path, theme: str, application: DistillApplication) -> None:
         story.tell_memorizing()
         story.tell_predictable()
         story.tell_takes()
+        story.tell_learning()
         story.tell_the_rest()
+        story.tell_start()
+        story.tell_making()
 
 
 def main(arguments: list[str]) -> int:

@@ -115,7 +115,12 @@ def _file_actions(commands: Commands, runs: RunsList, window: QMainWindow) -> li
 def _training_actions(commands: Commands) -> list[ActionSpec]:
     return [
         ActionSpec(
-            ActionId.MAKE_MODEL, "&Train", f"&{making.MAKE}", "Ctrl+Shift+M", commands.making.make, making.MAKE_TIP
+            ActionId.MAKE_MODEL,
+            "&Train",
+            making.MAKE.replace("Make", "M&ake", 1),
+            "Ctrl+Shift+M",
+            commands.making.make,
+            making.MAKE_TIP,
         ),
         ActionSpec(
             ActionId.MAKE_BOTH, "&Train", "Model, then &Prior", None, commands.making.make_both, making.MAKE_BOTH_TIP

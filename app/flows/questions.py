@@ -11,7 +11,7 @@ from app.flows.prompts import Choice, Question
 from app.presentation.comparing import compared, kept_words, objection
 from app.session.making import MakingState
 from app.session.problems import Problem
-from app.session.state import TrainingState
+from app.session.training import TrainingState
 from app.words import counted, knows_line, shown_name, sound_count
 from distill_core.training.prior.words import has_prior_words
 

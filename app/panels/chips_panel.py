@@ -15,6 +15,7 @@ from app.presentation import cards
 from app.session import Session
 from app.session.available import ActionId, available
 from app.session.state import Page, State
+from app.theme import ROOMY
 from app.widgets.card.card import DropCard
 
 if TYPE_CHECKING:
@@ -104,8 +105,9 @@ class ChipsPanel(QWidget):
         if link == cards.CANCEL:
             self._commands.stop()
 
+    @Slot(str)
     def show_drawer(self, shown: str) -> None:
-        """Press the button of the side that the drawer shows: "inspect", "options" or ""."""
+        """Press the button of the side that the drawer shows: "inspect", "options" or "closed"."""
         self.inspect_button.setChecked(shown == "inspect")
         self.options_button.setChecked(shown == "options")
 
@@ -115,7 +117,7 @@ def _drawer_button(text: str, name: str, on_click: object) -> QPushButton:
     button.setObjectName(name)
     button.setCheckable(True)
     button.setFlat(True)
-    button.setMinimumHeight(30)
+    button.setMinimumSize(button.fontMetrics().horizontalAdvance(text) + 2 * ROOMY, 30)
     button.setAutoDefault(True)  # Enter clicks it
     button.clicked.connect(on_click)
     return button

@@ -43,6 +43,7 @@ class InspectPanel(QWidget):
         session.state_changed.connect(self._on_state)
         self.view.show_model(session.state.open.model)
 
+    @Slot()
     def edit(self) -> None:
         """Offer the name and the notes to be changed."""
         self.view.head.begin_editing()

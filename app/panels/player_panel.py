@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from PySide6.QtCore import Slot
+from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from app.flows.commands import Commands
@@ -13,10 +14,12 @@ from app.session import Session
 from app.session.slots import Playable
 from app.session.slots import Slot as Place
 from app.session.tasks.hearing import Side
+from app.theme import RADIUS, ROOMY, SPACE, border_color, raised_color
 from app.widgets.sound.transport import PlayControls, Switches
 from app.widgets.sound.view import Look, SoundView
 
-HEIGHT, COMPACT_HEIGHT = 84, 58
+HEIGHT, COMPACT_HEIGHT = 84, 62
+_EDGE = 2  # px above and below
 
 
 class PlayerPanel(QWidget):
@@ -29,8 +32,8 @@ class PlayerPanel(QWidget):
         self._shown: Playable | None = None
         self.view, self.controls, self.switches = SoundView(), PlayControls(), Switches()
         row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(10)
+        row.setContentsMargins(SPACE, _EDGE, SPACE, _EDGE)
+        row.setSpacing(ROOMY)
         row.addWidget(self.controls)
         row.addWidget(self.view, 1)
         row.addWidget(self.switches)
@@ -42,7 +45,7 @@ class PlayerPanel(QWidget):
     def set_compact(self, is_compact: bool) -> None:
         """Take less room, in a small window."""
         usual = COMPACT_HEIGHT if is_compact else HEIGHT
-        self.setFixedHeight(max(usual, self.switches.minimumSizeHint().height()))
+        self.setFixedHeight(max(usual, self.switches.minimumSizeHint().height() + 2 * _EDGE))
 
     def _connect(self) -> None:
         player, switches = self._player, self.switches
@@ -60,6 +63,15 @@ class PlayerPanel(QWidget):
         player.moved.connect(self._on_moved)
         self._commands.hearing.changed.connect(self._show_words)
         self._session.state_changed.connect(self._on_state)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw one ground for all of the player."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(border_color(self.palette()))
+        painter.setBrush(raised_color(self.palette()))
+        painter.drawRoundedRect(self.rect().toRectF().adjusted(0.5, 0.5, -0.5, -0.5), RADIUS, RADIUS)
+        painter.end()
 
     @Slot()
     def _on_grown(self) -> None:

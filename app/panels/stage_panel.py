@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Slot
-from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
 from app import words
 from app.flows.commands import Commands
@@ -19,13 +19,14 @@ from app.session.state import Page, State
 from app.theme import height_for, set_primary
 from app.widgets.page import PageWidget
 from app.widgets.sentence import Sentence
+from app.widgets.short_button import ShortButton
 
 if TYPE_CHECKING:
     from distill_core.events import JobProgress
     from distill_core.training.events import StepMetrics
 
 _BAR_STEPS, _BUTTONS = 1000, 4  # the first, that of the best so far, and two for others
-_BAR_HEIGHT, _BUTTON_HEIGHT, _COMPACT_BUTTON_HEIGHT = 10, 36, 32
+_BAR_HEIGHT, _BAR_GAP, _BUTTON_HEIGHT, _COMPACT_BUTTON_HEIGHT = 10, 4, 36, 32
 _SENTENCE_CHARS = 20
 LEAST_HEIGHT = 260  # px
 
@@ -69,9 +70,8 @@ class StagePanel(QWidget):
         self.setMinimumHeight(LEAST_HEIGHT)
         self._on_state(session.state)
 
-    def _new_button(self) -> QPushButton:
-        button = QPushButton()
-        button.setFixedHeight(height_for(button, _BUTTON_HEIGHT))
+    def _new_button(self) -> ShortButton:
+        button = ShortButton()
         button.setAutoDefault(True)  # Enter clicks it
         return button
 
@@ -83,14 +83,15 @@ class StagePanel(QWidget):
         row.setSpacing(8)
         for button in self.buttons:
             row.addWidget(button)
-        self._beside = QWidget()  # as high as the buttons, whatever the sentence says
-        self._beside.setFixedHeight(height_for(self.train_button, _BUTTON_HEIGHT))
+        self._beside = QWidget()  # as high as the buttons, or as a bar and a line of words
+        self._set_heights(_BUTTON_HEIGHT)
         middle = QVBoxLayout(self._beside)
         middle.setContentsMargins(0, 0, 0, 0)
-        middle.setSpacing(4)
+        middle.setSpacing(_BAR_GAP)
         middle.addWidget(self.bar)
         middle.addWidget(self.sentence, 1)
-        row.addWidget(self._beside, 1)
+        self._beside.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        row.addWidget(self._beside)  # with a stretch it would get the least that it needs before the buttons' words
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
@@ -109,9 +110,13 @@ class StagePanel(QWidget):
 
     def set_compact(self, is_compact: bool) -> None:
         """Take less room below the page."""
-        height = height_for(self.train_button, _COMPACT_BUTTON_HEIGHT if is_compact else _BUTTON_HEIGHT)
-        for part in (*self.buttons, self._beside):
-            part.setFixedHeight(height)
+        self._set_heights(_COMPACT_BUTTON_HEIGHT if is_compact else _BUTTON_HEIGHT)
+
+    def _set_heights(self, usual: int) -> None:
+        height = height_for(self.train_button, usual)
+        for button in self.buttons:
+            button.setFixedHeight(height)
+        self._beside.setFixedHeight(max(height, _BAR_HEIGHT + _BAR_GAP + self.sentence.fontMetrics().height()))
 
     @Slot(object)
     def _on_state(self, state: State) -> None:
@@ -119,6 +124,7 @@ class StagePanel(QWidget):
         making_s = self._session.making_estimate() if controls.can_make_first(state) else None
         self._show_buttons(controls.footer(state, making_s))
         self.bar.setVisible(controls.has_bar(state))
+        self.sentence.want(status.LONGEST * controls.has_bar(state))
         if controls.bar_has_no_numbers(state):
             self.bar.setRange(0, 0)
         self._show_sentence(state)
@@ -152,9 +158,9 @@ class StagePanel(QWidget):
         for button, look in zip(self.buttons, self._shown, strict=True):
             button.setVisible(look is not None)
             if look is not None:
-                button.setText(words.on_button(look.text))
+                button.set_words(look.text, look.short)
                 button.setEnabled(look.is_enabled)
-                button.setToolTip(words.as_tooltip(look.tip))
+                button.setToolTip(words.as_tooltip(look.tip or look.text * bool(look.short)))
                 set_primary(button, look.is_primary)
 
     def _move_focus(self, before: Sequence[Button | None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, Qt, Slot
@@ -15,14 +16,14 @@ from app.session.available import ActionId, available
 from app.session.state import State
 from app.session.tasks.shelving import take_key
 from app.theme import height_for
-from app.widgets.sound.clip import Clip
-from app.widgets.sound.row_area import RowArea
+from app.widgets.sound.clip import Clip, ClipLook
+from app.widgets.sound.clip_row import ClipRow
 
 if TYPE_CHECKING:
     from app.session.tasks.shelving import TakeOutline
     from distill_core.generation.takes.folder import Take
 
-_SHELF_HEIGHT, _COMPACT_HEIGHT, _BUTTON_HEIGHT, _SPACE = 72, 50, 28, 6  # with room for a scroll bar
+_SHELF_HEIGHT, _COMPACT_HEIGHT, _BUTTON_HEIGHT = 72, 50, 28  # with room for a scroll bar
 
 
 class TakesPanel(QWidget):
@@ -31,15 +32,13 @@ class TakesPanel(QWidget):
     def __init__(self, session: Session, commands: Commands) -> None:
         super().__init__()
         self._session, self._takes = session, commands.takes
-        self._is_compact = False
+        self._by_number: dict[int, Take] = {}
         self._outlines: dict[int, tuple[float, ...]] = {}
         self._asked_for: set[int] = set()
-        self.clips: dict[int, Clip] = {}
         self.setObjectName("takesPanel")
         self.empty = _sentence("takesEmpty")
         self.undo_button = _button("&Undo Delete", self._takes.bring_back)
         self.save_all_button = _button("Save &All…", self._takes.save_all)
-        self._row = QHBoxLayout()
         self._lay_out()
         session.state_changed.connect(self._on_state)
         session.take_outlined.connect(self._on_outline)
@@ -49,13 +48,8 @@ class TakesPanel(QWidget):
         self._on_state(session.state)
 
     def _lay_out(self) -> None:
-        inside = QWidget()
-        self._row.setContentsMargins(0, 0, 0, 0)
-        self._row.setSpacing(_SPACE)
-        self._row.addWidget(self.empty, 1)
-        self._row.addStretch(0)
-        inside.setLayout(self._row)
-        self.area = RowArea(inside, _SHELF_HEIGHT)
+        self.area = ClipRow(self._look_of, self.empty, _SHELF_HEIGHT)
+        self.area.built.connect(self._on_built)
         shelf = QHBoxLayout()
         shelf.addWidget(self.area, 1)
         for widget in (self.undo_button, self.save_all_button):
@@ -63,14 +57,18 @@ class TakesPanel(QWidget):
         shelf.setContentsMargins(0, 0, 0, 0)
         self.setLayout(shelf)
 
+    @property
+    def clips(self) -> Mapping[int, Clip]:
+        """The clips that are seen, and some beside them, by the numbers of their takes."""
+        return self.area.clips
+
     # Shown
 
     def set_compact(self, is_compact: bool) -> None:
         """Take less room."""
-        self._is_compact = is_compact
         self.area.setFixedHeight(height_for(self, _COMPACT_HEIGHT if is_compact else _SHELF_HEIGHT, lines=2))
-        for clip in self.clips.values():
-            clip.set_compact(is_compact)
+        self.area.set_compact(is_compact)
+        self.updateGeometry()  # at once, as the window asks for the least height right after
 
     @Slot(object)
     def _on_state(self, state: State) -> None:
@@ -82,23 +80,12 @@ class TakesPanel(QWidget):
         self._show_clips(state)
 
     def _show_clips(self, state: State) -> None:
-        wanted = [take.number for take in state.takes.takes]
-        for number in [number for number in self.clips if number not in wanted]:
-            self._remove(number)
-        for place, take in enumerate(state.takes.takes):
-            self._show_clip(place, take)
+        self._by_number = {take.number: take for take in state.takes.takes}
+        self.area.show_numbers([*self._by_number])
         self._ask_for_outlines(state.takes.takes)
 
-    def _show_clip(self, place: int, take: Take) -> None:
-        look = words.clip_look(take, self._outlines.get(take.number, ()), **self._playing(take.number))
-        if take.number not in self.clips:
-            self.clips[take.number] = self._new_clip(Clip(look))
-            self._row.insertWidget(place + 1, self.clips[take.number])  # the sentence of an empty shelf is the first
-            self.clips[take.number].show()  # now: the layout would do it only later
-            if place == 0:
-                self.area.horizontalScrollBar().setValue(0)
-        elif self.clips[take.number].look != look:
-            self.clips[take.number].show_look(look)
+    def _look_of(self, number: int) -> ClipLook:
+        return words.clip_look(self._by_number[number], self._outlines.get(number, ()), **self._playing(number))
 
     def _playing(self, number: int) -> dict[str, bool]:
         """Return whether a take is in the player, and whether that plays."""
@@ -107,8 +94,8 @@ class TakesPanel(QWidget):
         is_loaded = model is not None and loaded == take_key(model.path, number)
         return {"is_loaded": is_loaded, "is_playing": player.is_playing}
 
-    def _new_clip(self, clip: Clip) -> Clip:
-        clip.set_compact(self._is_compact)
+    @Slot(object)
+    def _on_built(self, clip: Clip) -> None:
         clip.play_wanted.connect(self._takes.play)
         clip.star_wanted.connect(self._session.star_take)
         clip.delete_wanted.connect(self._on_delete)
@@ -116,13 +103,6 @@ class TakesPanel(QWidget):
         clip.step_wanted.connect(self._on_step)
         clip.menu_wanted.connect(self._on_menu)
         clip.drag_wanted.connect(self._on_drag)
-        return clip
-
-    def _remove(self, number: int) -> None:
-        clip = self.clips.pop(number)
-        self._row.removeWidget(clip)
-        clip.hide()
-        clip.deleteLater()
 
     def _ask_for_outlines(self, takes: tuple[Take, ...]) -> None:
         known = self._asked_for.union(self._outlines)
@@ -136,13 +116,7 @@ class TakesPanel(QWidget):
         model = self._session.state.open.model
         if model is not None and outline.model == model.path:
             self._outlines[outline.number] = outline.peaks
-            self._show_outline(outline.number)
-
-    def _show_outline(self, number: int) -> None:
-        """Show the outline of one take: of hundreds, each comes by itself."""
-        for place, take in enumerate(self._session.state.takes.takes):
-            if take.number == number:
-                self._show_clip(place, take)
+            self.area.show_look(outline.number)
 
     @Slot(object)
     def _on_outlines_ended(self, numbers: frozenset[int]) -> None:
@@ -164,13 +138,13 @@ class TakesPanel(QWidget):
     @Slot(int)
     def _on_chosen(self, number: int) -> None:
         self._session.choose_take(number)
-        self.area.ensureWidgetVisible(self.clips[number], _SPACE, 0)
+        self.area.reveal(number)
 
     @Slot(int)
     def _on_delete(self, number: int) -> None:
         self._takes.delete(number)
-        if (clip := self.clips.get(self._session.state.takes.chosen)) is not None:
-            clip.setFocus()
+        if chosen := self._session.state.takes.chosen:
+            self.area.focus(chosen)
 
     @Slot(int)
     def _on_step(self, step: int) -> None:
@@ -178,11 +152,11 @@ class TakesPanel(QWidget):
         chosen = self._session.state.takes.chosen
         if chosen in numbers:
             place = min(max(numbers.index(chosen) + step, 0), len(numbers) - 1)
-            self.clips[numbers[place]].setFocus()
+            self.area.focus(numbers[place])
 
     @Slot(int)
     def _on_drag(self, number: int) -> None:
-        self._takes.drag_out.start(number, self.clips[number], self.clips[number].grab())
+        self._takes.drag_out.start(number, self, self.clips[number].grab())  # a clip may go meanwhile
 
     @Slot(int, QPoint)
     def _on_menu(self, number: int, where: QPoint) -> None:

@@ -27,9 +27,9 @@ def model_card(state: State) -> CardLook:
     if state.is_making and state.open.model is None:
         return CardLook("busy", making.MAKING)
     if state.open.model is None:
-        return CardLook("empty", "No model yet", ("drop one, or click to open one",))
-    lines = tuple(reversed(words.model_lines(state.open.model)))
-    return CardLook("filled", file_name(state.open.model.path), lines, button="Open Another…")
+        return CardLook("empty", "No model yet", ("drop one, or click to open one",), short="drop one here")
+    lines, knows = tuple(reversed(words.model_lines(state.open.model))), words.knows_in_short(state.open.model)
+    return CardLook("filled", file_name(state.open.model.path), lines, button="Open Another…", short=knows)
 
 
 def model_refusal(state: State) -> str:
@@ -45,7 +45,7 @@ def sounds_card(state: State) -> CardLook:
     if state.open.pending_sounds:
         return CardLook("busy", looking_text(state.open.pending_sounds), link=(CANCEL, "Cancel"))
     if state.open.dataset is None:
-        return CardLook("empty", "No sounds yet", ("drop some, or click to choose a folder",))
+        return CardLook("empty", "No sounds yet", ("drop some, or click to choose a folder",), short="drop some here")
     return _filled(state, state.open.dataset)
 
 
@@ -66,7 +66,7 @@ def takes_card(state: State) -> CardLook:
     """Return the look of the takes' chip."""
     takes = state.takes.takes
     if not takes:
-        return CardLook("empty", "Takes", ("new sound, once there is any",))
+        return CardLook("empty", "Takes", ("new sound, once there is any",), short="none yet")
     starred = sum(take.is_starred for take in takes)
     lines = (f"{len(takes):,}", f"★ {starred:,}") if starred else (f"{len(takes):,}",)
     return CardLook("filled", "Takes", lines)

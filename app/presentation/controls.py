@@ -20,22 +20,28 @@ _WITH_NUMBERS = (Activity.TRAINING, Activity.STOPPING)
 _TELL_PROGRESS = (Activity.PREPARING, Activity.SCANNING, Activity.TRAINING)  # training prepares variants
 
 
-LISTEN_TO_BEST = "♪ Listen to Best So Far"
+STOP = "Stop"
+LISTEN_TO_BEST, BEST_IN_SHORT = "♪ Listen to Best So Far", "♪ Best"
 BEST_TIP = "Make a take with the best epoch so far; training goes on"
-CANCEL, CANCEL_TIP = "Cancel Without Keeping…", "Throw the training under way away, with all that it has learned"
+CANCEL, CANCEL_IN_SHORT = "Cancel Without Keeping…", "Cancel…"
+CANCEL_TIP = "Throw the training under way away, with all that it has learned"
 FURTHER = "Train Further"
 FURTHER_TIP = "Go on from where the training ended; if it had ended by itself, with patience anew and more epochs"
 
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """A button's text, whether it can be pressed, whether it is the advised one, its action, and its tooltip."""
+    """A button's text, whether it can be pressed, whether it is the advised one, its action, and its tooltip.
+
+    `short` says the same where there is no room for the text.
+    """
 
     text: str
     is_enabled: bool
     is_primary: bool
     action: ActionId
     tip: str = ""
+    short: str = ""
 
 
 def footer(state: State, making_s: tuple[float, float] | None = None) -> tuple[Button, ...]:
@@ -46,7 +52,8 @@ def footer(state: State, making_s: tuple[float, float] | None = None) -> tuple[B
     first = train_button(state)
     if can_make_first(state):
         return _making_buttons(state, making_s)
-    cancel = Button(CANCEL, ActionId.CANCEL_TRAINING in available(state), False, ActionId.CANCEL_TRAINING, CANCEL_TIP)
+    can_cancel = ActionId.CANCEL_TRAINING in available(state)
+    cancel = Button(CANCEL, can_cancel, False, ActionId.CANCEL_TRAINING, CANCEL_TIP, CANCEL_IN_SHORT)
     if state.is_making:
         return first, cancel
     if state.is_training:
@@ -66,10 +73,11 @@ def can_make_first(state: State) -> bool:
 def _making_buttons(state: State, making_s: tuple[float, float] | None) -> tuple[Button, ...]:
     actions, text = available(state), making.make_text(making_s)
     can_make, can_both = ActionId.MAKE_MODEL in actions, ActionId.MAKE_BOTH in actions
+    waits = state.making.trained is not None or state.open.unfinished_model is not None  # for what its notice offers
     return (
-        Button(text, can_make, can_make, ActionId.MAKE_MODEL, making.MAKE_TIP),
-        Button(making.MAKE_BOTH, can_both, False, ActionId.MAKE_BOTH, making.MAKE_BOTH_TIP),
-        Button("Open a Model…", ActionId.OPEN_MODEL in actions, False, ActionId.OPEN_MODEL),
+        Button(text, can_make, can_make and not waits, ActionId.MAKE_MODEL, making.MAKE_TIP, making.MAKE_IN_SHORT),
+        Button(making.MAKE_BOTH, can_both, False, ActionId.MAKE_BOTH, making.MAKE_BOTH_TIP, making.BOTH_IN_SHORT),
+        Button("Open a Model…", ActionId.OPEN_MODEL in actions, False, ActionId.OPEN_MODEL, short=making.OPEN_IN_SHORT),
     )
 
 
@@ -79,13 +87,14 @@ def train_button(state: State) -> Button:
     stops = ActionId.STOP in actions and state.is_training
     is_first = state.open.is_ready and not state.is_training and state.training.trained is None
     action = ActionId.STOP if state.is_training else ActionId.TRAIN
-    return Button(_text(state, stops), stops or ActionId.TRAIN in actions, is_first, action, why_not_train(state))
+    text, short = _text(state, stops), STOP * (stops and state.is_memorizing)
+    return Button(text, stops or ActionId.TRAIN in actions, is_first, action, why_not_train(state), short)
 
 
 def best_button(state: State) -> Button:
     """Return the look of the button that has the best epoch heard while it trains."""
     can = ActionId.LISTEN_TO_BEST in available(state)
-    return Button(LISTEN_TO_BEST, can, False, ActionId.LISTEN_TO_BEST, best_tip(state))
+    return Button(LISTEN_TO_BEST, can, False, ActionId.LISTEN_TO_BEST, best_tip(state), BEST_IN_SHORT)
 
 
 def why_not_train(state: State) -> str:
@@ -99,7 +108,7 @@ def _text(state: State, stops: bool) -> str:
     if not stops:
         return "Train" if state.training.trained is None else "Train Again"
     kept = state.training.kept_epoch if state.is_memorizing else None
-    return "Stop" if kept is None else f"Stop and Keep Epoch {kept.epoch}"
+    return STOP if kept is None else f"Stop and Keep Epoch {kept.epoch}"
 
 
 def best_tip(state: State) -> str:

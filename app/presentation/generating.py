@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from app.presentation.controls import Button, best_tip
 from app.session.available import KEEPING, ActionId, available
-from app.session.state import State, TrainingState
+from app.session.state import State
+from app.session.training import TrainingState
 from app.session.voice import can_end, can_start, prior_settings
 from app.words import shown_name
 from distill_core.generation.request import PromptMode
@@ -81,12 +82,12 @@ def start(state: State) -> StartLook:
     """Return the look of the field of the sound to start from."""
     options = state.takes.options
     if prior_settings(state) is None:
-        return StartLook("Start from: nothing", is_enabled=False, tip=reason(state))
+        return StartLook("From nothing", is_enabled=False, tip=reason(state))
     if not can_start(state):
         tip = "This model makes each second by itself, so it can't start from a sound. Train it again for that."
-        return StartLook("Start from: nothing", is_enabled=False, tip=tip)
+        return StartLook("From nothing", is_enabled=False, tip=tip)
     if options.start is None:
-        return StartLook("Start from: nothing", is_enabled=True, tip="Drop a sound here to continue or to vary it")
+        return StartLook("From nothing", is_enabled=True, tip="Drop a sound here to continue or to vary it")
     text = f"{START_WORDS[options.mode]}: {shown_name(options.start)}"
     return StartLook(text, is_enabled=True, tip=str(options.start))
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from app.session.state import State, TrainingState
+from app.session.state import State
+from app.session.training import TrainingState
 from app.widgets.plot.curve import CurveLines
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from distill_core.training.run_folder.facts import UnfinishedRun
 
 MAKE, MAKE_BOTH = "Make a Model from These Sounds", "Model, then Prior"
+MAKE_IN_SHORT, BOTH_IN_SHORT, OPEN_IN_SHORT = "Make a Model", "Both", "Open…"
 MAKE_TIP = "Make a model that codes these sounds, as a new file: the first step to new sound"
 MAKE_BOTH_TIP = "Make the model, then train its prior, and end with a first take"
 MAKING = "Making a model…"

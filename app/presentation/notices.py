@@ -11,7 +11,8 @@ from app.presentation import making
 from app.presentation.outcome import kept_when_stopped, unsaved_detail, warning_text
 from app.session.available import ActionId, available
 from app.session.problems import Problem
-from app.session.state import State, TrainingState
+from app.session.state import State
+from app.session.training import TrainingState
 from app.theme import BannerKind
 from distill_core.models.codec_health import POOR_CODEC, codec_health
 from distill_core.training.words import unfinished_words

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset, AudioFile
 
 LEARNED, KEPT_ASIDE, LEFT_OUT, SKIPPED = "learned from", "kept aside", "left out", "skipped"
-BOTH = "learned from, its end kept aside"
+BOTH = "all but its end"
 LEAVE_OUT, TAKE_BACK, CHOOSE = "&Leave Out", "Ta&ke Back In", "Choose Fold&er…"
 INVITATION = "Drop sounds or folders here"
 _MOST_SOURCES = 6  # that are named
@@ -57,7 +57,7 @@ COLUMNS = (
         "Sound", "sound.wav", stretch=3, is_typed=True, text=lambda row: row.name, order=lambda row: natural(row.name)
     ),
     Column("Length", "59:59", is_number=True, text=_length, order=lambda row: row.seconds),
-    Column("Use", LEARNED, text=lambda row: row.use, order=lambda row: row.use, tip=_use_tip),
+    Column("Use", BOTH, text=lambda row: row.use, order=lambda row: row.use, tip=_use_tip),
     Column("Note", "the same", stretch=2, text=lambda row: row.note, order=lambda row: row.note.casefold()),
 )
 

@@ -15,7 +15,7 @@ FOLDER, MODEL = "folder", "model"
 BUTTONS = ((FOLDER, "Choose Folder…"), (MODEL, "Open a Model…"))
 DEMO = SessionLook(
     "Try the Demo",
-    ("A small model and 18 sounds", "Bells, plucks and drums, to try things on"),
+    ("A small model and 18 sounds", "Bells, plucks and drums"),
     tip="Opens copies in your documents, so that nothing can be spoilt.",
     can_be_removed=False,
 )

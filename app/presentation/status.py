@@ -10,7 +10,8 @@ from app.presentation import making
 from app.presentation.outcome import finished_text
 from app.session.activity import Activity
 from app.session.estimate import seconds_of, time_left
-from app.session.state import State, TrainingState
+from app.session.state import State
+from app.session.training import TrainingState
 from app.words import clock, counted, rough_duration, shown_name, shown_sources, time_left_words
 from distill_core.events import Phase
 from distill_core.training.words import nothing_to_save, phase_words
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from distill_core.events import JobProgress
 
 
+LONGEST = "Epoch 100 of 100 · 59:59 · less than a minute left"  # that goes on beside the bar for long
 _READY = "Ready. {sounds}. The first epoch will show how long it takes."
 _READY_FOR = "Ready. {sounds}, {duration} on this computer."
 _ONE_SOUND = "One sound only: its end is kept aside, so it can be judged less surely."
@@ -47,11 +49,11 @@ def idle_text(state: State, estimate_s: float | None) -> str:
     if said := making.ended_text(state.making):
         return said
     if state.open.model is None and state.open.dataset is None:
-        return "Drop a Distill model and sounds to begin."
+        return "Drop sounds or a model to begin."
     if state.open.dataset is None:
         return "Now add the sounds to learn from."
     if state.open.model is None:
-        return making.NOW_MAKE
+        return making.NOW_MAKE if state.making.trained is None else making.UNSAVED_TITLE
     return ready_text(state.open.dataset, estimate_s)
 
 

@@ -6,7 +6,8 @@ from enum import StrEnum
 
 from app.session.activity import Activity
 from app.session.appearance import AppearanceChoice
-from app.session.state import State, TrainingState
+from app.session.state import State
+from app.session.training import TrainingState
 from app.session.voice import prior_settings
 from distill_core.training.prior.events import Keep
 

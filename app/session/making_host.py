@@ -11,8 +11,8 @@ from PySide6.QtCore import QObject, Slot
 
 from app.session.activity import Runner, Subject
 from app.session.estimate import making_seconds, making_speed_of
+from app.session.hearing_host import HearingHost
 from app.session.making import MakingState
-from app.session.take_host import TakeHost
 from app.session.tasks import making, runs
 from distill_core.errors import ConfigError
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from distill_core.training.run_folder.facts import UnfinishedRun
 
 
-class MakingHost(TakeHost):
+class MakingHost(HearingHost):
     """Makes models: one that is made is saved as a new file and opened, without a question."""
 
     def __init__(self, parent: QObject | None = None) -> None:

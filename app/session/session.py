@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -16,17 +16,17 @@ from app.session.available import ActionId, available
 from app.session.estimate import speed_of, training_seconds
 from app.session.making_host import MakingHost
 from app.session.remembered import remembered
-from app.session.state import Page, TrainingState
-from app.session.tasks import hearing, models, remembering, runs, saving, sounds, training, upkeep
+from app.session.state import Page
+from app.session.tasks import models, remembering, runs, saving, sounds, training, upkeep
 from app.session.tasks.training import Continuation
+from app.session.training import TrainingState
 from distill_core.errors import DatasetError
 from distill_core.training.events import Ended
 
 if TYPE_CHECKING:
-    from app.session.jobs import Job
     from app.session.problems import Problem
     from app.session.state import State
-    from distill_core.audio.dataset import AudioDataset, AudioFile
+    from distill_core.audio.dataset import AudioDataset
     from distill_core.models.summary import ModelSummary
     from distill_core.training.prior.config import PriorConfig
     from distill_core.training.prior.events import Keep
@@ -42,11 +42,6 @@ class Session(MakingHost):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.player.set_volume(self.settings.volume())
-        self.player.set_device(self.settings.output_device())
-        self.player.set_loop(self.settings.is_loop())
-        self.player.changed.connect(self._remember_player)
-        self._hearing: Job | None = None
         self._is_given_up = Event()
         self.device_known.connect(self._on_engine)
         self.model_changed.connect(self._remember_model)
@@ -266,35 +261,6 @@ class Session(MakingHost):
         """Remove the codes kept on disk."""
         self.do(upkeep.clearing_cache())
 
-    # Hearing
-
-    def hear_sound(self, file: AudioFile) -> None:
-        """Read a source sound for the player, in place of one that is still being read."""
-        model = self._state.open.model
-        rate = hearing.USUAL_RATE if model is None else model.geometry.sample_rate
-        self.hear_nothing()
-        self._outline_later()
-        self._hearing = self.do_later(hearing.reading(file, rate))
-
-    def hear_round_trip(self, file: AudioFile) -> None:
-        """Send a source sound through the open model and back, for the player."""
-        self.hear_nothing()
-        self._hearing = self._do_before_unasked(hearing.going_round(file, self._require_model()))
-
-    def outline_sounds(self, files: Sequence[AudioFile]) -> None:
-        """Read the outlines of source sounds, until a sound is to be heard: that need not wait for them."""
-        self._outlining.append(self.do_later(sounds.outlining(tuple(files))))
-
-    def hear_nothing(self) -> None:
-        """Give up the source sound that is being read."""
-        if self._hearing is not None:
-            self._hearing.stop.set()
-
-    def close(self, wait_ms: int) -> bool:
-        """Fall silent and end the threads; return False if one did not end in time."""
-        self.player.stop()
-        return super().close(wait_ms)
-
     # Requirements and consequences
 
     def _require_ready(self) -> tuple[ModelSummary, AudioDataset]:
@@ -338,15 +304,6 @@ class Session(MakingHost):
         self._remembered = opened
         if (session := remembered(opened, datetime.now().astimezone().isoformat(timespec="seconds"))) is not None:
             self.settings.add_session(session)
-
-    @Slot()
-    def _remember_player(self) -> None:
-        settings, player = self.settings, self.player
-        if (settings.volume(), settings.output_device()) != (player.volume, player.device):
-            settings.set_volume(player.volume)
-            settings.set_output_device(player.device)
-        if settings.is_loop() != player.is_loop:
-            settings.set_loop(player.is_loop)
 
     @Slot(object)
     def _on_trained(self, trained: TrainedPrior) -> None:

@@ -44,6 +44,8 @@ QToolButton:disabled {{ background: {ground}; color: {disabled}; }}
 QToolButton[autoRaise="true"]:disabled {{ background: transparent; }}
 QToolButton:checked:disabled {{ background: {hover}; }}
 QToolButton:focus {{ border-color: {accent}; }}
+QToolButton::menu-indicator {{ subcontrol-origin: padding; subcontrol-position: right center; right: {small}px; }}
+QToolButton#startFrom {{ padding-right: 18px; }}
 QProgressBar {{ background: {hover}; border: 0; border-radius: {small}px; }}
 QProgressBar::chunk {{ background: {accent}; border-radius: {small}px; }}
 QToolTip {{ background: {raised}; color: {text}; border: 1px solid {border}; padding: {small}px; }}

@@ -1,4 +1,4 @@
-"""A sentence in a place of fixed size: as many lines as fit, the rest in its tooltip."""
+"""Sentences in a place of fixed size: as many as fit, the rest in the tooltip."""
 
 from __future__ import annotations
 
@@ -6,16 +6,23 @@ from PySide6.QtCore import QPointF, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent, QTextLayout
 from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
+from app.widgets.fitting import fitted
 from app.words import as_tooltip
 
 
 class Sentence(QLabel):
-    """A QLabel that asks for no room: its text wraps, and the last line that fits is cut; `text()` is always whole."""
+    """A QLabel that asks for no room for its text: it wraps, what does not fit is left out; `text()` is whole."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._wanted = 1
         self.setTextFormat(Qt.TextFormat.PlainText)
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Ignored)
+
+    def want(self, sample: str) -> None:
+        """Ask for the width of a sample, whatever the text: what is beside must not move with each word."""
+        self._wanted = max(1, self.fontMetrics().horizontalAdvance(sample))
+        self.updateGeometry()
 
     def setText(self, text: str) -> None:
         """Show a text."""
@@ -23,15 +30,15 @@ class Sentence(QLabel):
         self._update_tooltip()
 
     def sizeHint(self) -> QSize:
-        """Ask for one line of any width."""
-        return QSize(1, self.fontMetrics().height())
+        """Ask for one line as wide as the sample."""
+        return QSize(self._wanted, self.fontMetrics().height())
 
     def minimumSizeHint(self) -> QSize:
-        """Ask for one line of any width."""
-        return self.sizeHint()
+        """Allow any width, and the height of letters alone."""
+        return QSize(1, self.fontMetrics().height())
 
-    def _wrapped(self) -> list[str]:
-        layout, text = QTextLayout(self.text(), self.font()), self.text()
+    def _wrapped(self, text: str) -> list[str]:
+        layout = QTextLayout(text, self.font())
         layout.beginLayout()
         lines: list[str] = []
         while (line := layout.createLine()).isValid():
@@ -40,13 +47,21 @@ class Sentence(QLabel):
         layout.endLayout()
         return lines
 
+    def _fits(self, text: str) -> bool:
+        lines, metrics = self._wrapped(text), self.fontMetrics()
+        has_height = len(lines) <= max(1, self.height() // metrics.height())
+        return has_height and all(metrics.horizontalAdvance(line) <= self.width() for line in lines)
+
+    def shown_text(self) -> str:
+        """Return the sentences and facts that fit; of one that is too long, its first words and "…"."""
+        whole = self.text()
+        return fitted(whole, "", self._fits) or self.fontMetrics().elidedText(
+            whole, Qt.TextElideMode.ElideRight, self.width()
+        )
+
     def shown_lines(self) -> list[str]:
-        """Return the lines that fit; the last one ends in "…" if there are more."""
-        lines, room = self._wrapped(), max(1, self.height() // self.fontMetrics().height())
-        if len(lines) <= room:
-            return lines
-        rest = " ".join(lines[room - 1 :])
-        return [*lines[: room - 1], self.fontMetrics().elidedText(rest, Qt.TextElideMode.ElideRight, self.width())]
+        """Return the lines that are shown."""
+        return self._wrapped(self.shown_text())
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the lines that fit, in the middle of the height."""
@@ -62,5 +77,4 @@ class Sentence(QLabel):
         self._update_tooltip()
 
     def _update_tooltip(self) -> None:
-        is_cut = len(self._wrapped()) > len(self.shown_lines())
-        self.setToolTip(as_tooltip(self.text()) if is_cut else "")
+        self.setToolTip(as_tooltip(self.text()) if self.shown_text() != self.text() else "")

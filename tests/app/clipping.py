@@ -8,6 +8,7 @@ from PySide6.QtCore import QRect
 from PySide6.QtWidgets import QAbstractButton, QCheckBox, QLabel, QPushButton, QScrollArea, QToolButton, QWidget
 
 from app.widgets.card.body import ElidedLabel
+from app.widgets.short_button import ShortButton
 from app.widgets.sound.start_from import StartFrom
 
 _CUT_OFF_WITH_DOTS = (ElidedLabel, StartFrom)
@@ -29,7 +30,8 @@ def _label_needs(label: QLabel) -> tuple[int, int]:
 
 
 def _button_needs(button: QAbstractButton) -> tuple[int, int]:
-    words = button.fontMetrics().boundingRect(QRect(0, 0, 10_000, 1000), 0, button.text().replace("&", ""))
+    text = button.shown_text() if isinstance(button, ShortButton) else button.text()
+    words = button.fontMetrics().boundingRect(QRect(0, 0, 10_000, 1000), 0, text.replace("&", ""))
     return words.width(), words.height()
 
 

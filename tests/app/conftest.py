@@ -20,7 +20,7 @@ from pytestqt.qtbot import QtBot
 
 from app.flows.commands import Commands
 from app.session import Session
-from app.session.state import TrainingState
+from app.session.training import TrainingState
 from app.theme import DARK, LIGHT, apply_style, palette_of
 from distill_core.training.events import Ended
 from distill_core.training.prior.config import PriorConfig

@@ -115,7 +115,7 @@ def test_a_model_without_a_prior_says_why_there_are_no_takes(
     window.commands.open_model(tiny_model)
     settle(qtbot, window)
     assert not window.generate.button.isEnabled()
-    assert "train one to hear it" in window.generate.button.toolTip()
+    assert "train it to hear it" in window.generate.button.toolTip()
     assert window.takes.empty.text() == "This model hasn't learned your sounds yet: train it to hear it."
     assert _numbers(window) == []
 
@@ -416,7 +416,7 @@ def test_a_sound_is_dropped_to_start_from(opened: MainWindow, sounds_folder: Pat
     request = session.state.takes.options.request(can_end=False, can_start=True)
     assert (request.prompt, request.mode) == (sound, PromptMode.VARY)
     field.nothing_wanted.emit()
-    assert field.text() == "Start from: nothing"
+    assert field.text() == "From nothing"
 
 
 def test_a_sound_is_chosen_to_start_from(opened: MainWindow, sounds_folder: Path, prompts: ScriptedPrompts) -> None:

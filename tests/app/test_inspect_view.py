@@ -330,6 +330,7 @@ def test_megabytes_of_invisible_text_become_short_and_visible(
     view: InspectView, reference: ModelSummary, tiny_model: Path
 ) -> None:
     fill_with_wild_text(tiny_model)
+    view.set_details(True)
     view.show_model(read_summary(tiny_model))
     check_texts_of(view)
     wild = "\u202e\u200b\u2066\u00ad" * 90_000
@@ -461,7 +462,20 @@ def test_copy_as_text_copies(qtbot: QtBot, view: InspectView, reference: ModelSu
     assert copied.endswith(describe(reference)[-1][1][-1][1])
 
 
+def test_technical_facts_are_built_once_they_are_to_be_seen(view: InspectView, reference: ModelSummary) -> None:
+    view.show_model(reference)
+    told = dict(view.facts())
+    assert not any("64 codes" in label.text() for label in view.findChildren(FactLabel))
+    view.set_details(True)
+    shown = [label.accessibleName() for label in view.findChildren(FactLabel) if label.isVisible()]
+    assert set(shown) >= {f"{name}: {value}" for rows in told.values() for name, value in rows if name}
+    view.set_details(False)
+    view.set_details(True)
+    assert shown == [label.accessibleName() for label in view.findChildren(FactLabel) if label.isVisible()]
+
+
 def test_values_can_be_selected_and_are_plain_text(view: InspectView, reference: ModelSummary) -> None:
+    view.set_details(True)
     view.show_model(with_metadata(reference, dataset_name="<img src='x.png'>"))
     label = next(label for label in view.findChildren(FactLabel) if "<img" in label.text())
     flags = label.textInteractionFlags()
@@ -495,6 +509,7 @@ def test_the_tab_key_follows_the_reading_order(view: InspectView, reference: Mod
 def test_long_values_are_shortened_and_whole_in_the_tooltip(
     view: InspectView, reference: ModelSummary, make: Callable[[int], str]
 ) -> None:
+    view.set_details(True)
     view.show_model(replace(reference, name=make(400)))
     label = next(label for label in view.findChildren(FactLabel) if label.accessibleName().startswith("Name: "))
     assert "…" in label.text()

@@ -18,9 +18,10 @@ from app.presentation.learning import FLATTERS, ShownCurve, flattering_words, sh
 from app.session.activity import Activity, Runner
 from app.session.available import ActionId
 from app.session.heard import hear
-from app.session.state import State, TrainingState
+from app.session.state import State
 from app.session.tasks import models, runs, sounds
 from app.session.tasks.models import OpenedModel
+from app.session.training import TrainingState
 from app.widgets.plot.curve import CurveLines
 from distill_core import read_summary, save_prior_to_model, scan, train_prior
 from distill_core.models.summary import ModelSummary

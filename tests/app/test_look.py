@@ -176,7 +176,6 @@ def test_nothing_is_cut_off_in_the_smallest_window(
         assert clipped(_smallest(window)) == [], action
 
 
-@pytest.mark.parametrize("letters", [1.0, 1.5], ids=["usual", "larger"], indirect=True)
 def test_nothing_is_cut_off_while_it_trains(
     qtbot: QtBot, letters: float, window: MainWindow, tiny_model: Path, sounds_folder: Path
 ) -> None:

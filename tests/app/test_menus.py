@@ -20,8 +20,8 @@ from app.session import Session
 from app.session.appearance import AppearanceChoice
 from app.session.available import APPEARANCES, ActionId
 from app.session.problems import Problem
-from app.session.state import TrainingState
 from app.session.tasks.runs import UseOfModel, take_use
+from app.session.training import TrainingState
 from distill_core import read_summary
 from tests.app.driving import WAIT_MS, bring_to, session_of, settle
 

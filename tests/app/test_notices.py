@@ -12,8 +12,9 @@ from app.flows import questions
 from app.presentation.notices import Notice, begins_to_warn, notice, warning
 from app.session.activity import Activity
 from app.session.problems import Problem
-from app.session.state import State, TrainingState
+from app.session.state import State
 from app.session.tasks.models import OpenedModel, restoring
+from app.session.training import TrainingState
 from app.words import PERPLEXITY_EXPLAINED
 from distill_core import read_summary
 from distill_core.models.summary import ModelSummary

@@ -110,7 +110,7 @@ def test_no_state_moves_a_region(
     qtbot: QtBot, window: MainWindow, states: dict[str, State], size: tuple[int, int], drawer: str
 ) -> None:
     window.resize(*size)
-    window.open_drawer(drawer)
+    window.drawer.turn_to(drawer)
     known: dict[str, QRect] = {}
     for name, state in states.items():
         bring_to(qtbot, session_of(window), state)

@@ -271,7 +271,7 @@ def test_a_stop_that_comes_before_the_start_is_said_when_it_starts(
 
 def test_commands_without_what_they_need_are_bugs(session: Session) -> None:
     for command in (session.train, session.resume, session.save_prior, session.use_best, session.restore_previous):
-        with pytest.raises(ValueError, match=r"no model|needs sounds|no trained"):
+        with pytest.raises(ValueError, match=r"no model|needs sounds|no trained|no unfinished"):
             command()
 
 

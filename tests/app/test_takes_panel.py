@@ -77,7 +77,6 @@ def window(qtbot: QtBot, prompts: ScriptedPrompts, tmp_path: Path, model: Path) 
 
 def _shown(window: MainWindow) -> list[int]:
     """Return the numbers of the clips from left to right."""
-    window.takes.area.widget().layout().activate()
     clips = sorted(window.takes.findChildren(Clip), key=lambda clip: clip.x())
     return [clip.number for clip in clips if clip.isVisibleTo(window.takes)]
 

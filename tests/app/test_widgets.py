@@ -21,7 +21,9 @@ from app.widgets.card.body import ElidedLabel
 from app.widgets.card.card import HEIGHT as CARD_HEIGHT
 from app.widgets.card.card import DropCard
 from app.widgets.card.look import CardLook
+from app.widgets.fitting import fitted
 from app.widgets.sentence import Sentence
+from app.widgets.short_button import ShortButton
 
 KINDS: tuple[BannerKind, ...] = ("warning", "error", "info")
 DROP = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
@@ -376,11 +378,69 @@ def test_a_sentence_shows_as_many_lines_as_fit_and_the_rest_in_its_tooltip(qtbot
     assert " ".join(sentence.shown_lines()) == words
     assert len(sentence.shown_lines()) == 2
     assert sentence.toolTip() == ""
-    sentence.resize(300, line)
-    (shown,) = sentence.shown_lines()
-    assert shown.endswith("…")
-    assert sentence.fontMetrics().horizontalAdvance(shown) <= 300
+    sentence.resize(400, line)
+    assert sentence.shown_lines() == ["Finished: perplexity 30.00 at epoch 3, the best."]
     assert "no better than guessing" in sentence.toolTip()
+    sentence.resize(200, line)
+    (shown,) = sentence.shown_lines()
+    assert shown == "Finished: perplexity 30.00…"
+    assert sentence.fontMetrics().horizontalAdvance(shown) <= 200
     assert sentence.text() == words
     sentence.setText("Ready.")
     assert (sentence.shown_lines(), sentence.toolTip()) == (["Ready."], "")
+    sentence.setText("Unbreakable" * 20)
+    assert [line[-1] for line in sentence.shown_lines()] == ["…"]
+
+
+# What has no room
+
+
+@pytest.mark.parametrize(
+    ("text", "short", "letters", "shown"),
+    [
+        ("18 sounds · 27 s · A small set", "", 30, "18 sounds · 27 s · A small set"),
+        ("18 sounds · 27 s · A small set", "", 29, "18 sounds · 27 s"),
+        ("18 sounds · 27 s · A small set", "few", 10, "18 sounds"),
+        ("18 sounds · 27 s · A small set", "few", 8, "few"),
+        ("Epoch 13 of 25 · 0:04 · less than a minute left", "", 40, "Epoch 13 of 25 · 0:04"),
+        ("Ready. 3 sounds. A small set is soon learned.", "", 40, "Ready. 3 sounds."),
+        ("Hasn't learned your sounds yet · 48 kHz", "Not yet", 20, "Not yet"),
+        ("Hasn't learned your sounds yet · 48 kHz", "", 20, "Hasn't learned your…"),
+        ("It is the end of a story", "", 17, "It is the end…"),
+        ("one, or another", "", 8, "one…"),
+        ("Unbreakable", "", 5, ""),
+    ],
+)
+def test_what_has_no_room_goes_as_a_whole(text: str, short: str, letters: int, shown: str) -> None:
+    assert fitted(text, short, lambda words: len(words) <= letters) == shown
+
+
+def test_a_label_of_facts_drops_whole_ones(qtbot: QtBot) -> None:
+    label = ElidedLabel(mode=Qt.TextElideMode.ElideRight)
+    qtbot.addWidget(label)
+    label.show()
+    label.setText("18 sounds · 27 s · A small set", "few")
+    width = label.fontMetrics().horizontalAdvance
+    seen = {}
+    for room in (width(label.text()), width(label.text()) - 1, width("18 sounds · 27"), width("18 sound")):
+        label.resize(room, 20)
+        seen[label.shown_text()] = bool(label.toolTip())
+    assert seen == {label.text(): False, "18 sounds · 27 s": True, "18 sounds": True, "few": True}
+
+
+def test_a_button_says_the_same_in_fewer_words(qtbot: QtBot) -> None:
+    button = ShortButton()
+    qtbot.addWidget(button)
+    button.set_words("Cancel R&B Without Keeping…", "Cancel…")
+    button.resize(button.sizeHint())
+    assert button.shown_text() == button.text() == "Cancel R&&B Without Keeping…"
+    wide = button.grab().toImage()
+    least = button.minimumSizeHint().width()
+    assert button.fontMetrics().horizontalAdvance("Cancel…") < least < button.sizeHint().width() - 40
+    button.resize(least, button.height())
+    assert button.shown_text() == "Cancel…"
+    assert button.accessibleName() == "Cancel R&B Without Keeping…"
+    assert wide.copy(0, 0, least, wide.height()) != button.grab().toImage()
+    button.set_words("Train", "")
+    assert button.minimumSizeHint() == QPushButton("Train").minimumSizeHint()
+    assert (button.shown_text(), button.accessibleName()) == ("Train", "")

@@ -7,6 +7,7 @@ from PySide6.QtGui import QColor, QIcon, QPainter, QPaintEvent, QPalette, QResiz
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from app.theme import icon
+from app.widgets.fitting import fitted
 from app.words import as_tooltip, on_button
 
 _TARGET = 28  # px, the least height of a button or a link
@@ -15,18 +16,23 @@ _ICON_GAP, _LINK_MARGIN, _BAR_HEIGHT = 8, 4, 3
 
 
 class ElidedLabel(QLabel):
-    """A QLabel of one line that may be narrower than its text, which is then its tooltip; `text()` is always whole."""
+    """A QLabel of one line that may be narrower than its text, which is then its tooltip; `text()` is always whole.
+
+    Cut at the right it loses whole facts; what is cut in the middle is a name.
+    """
 
     def __init__(self, parent: QWidget | None = None, mode: Qt.TextElideMode = Qt.TextElideMode.ElideMiddle) -> None:
         super().__init__(parent)
-        self._mode = mode
+        self._mode, self._short = mode, ""
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
 
-    def setText(self, text: str) -> None:
-        """Show a text."""
+    def setText(self, text: str, short: str = "") -> None:
+        """Show a text, and fewer words, if there are any, where its first fact is too long."""
+        self._short = short
         super().setText(text)
         self._update_tooltip()
+        self.update()
 
     def minimumSizeHint(self) -> QSize:
         """Allow to be as narrow as a few letters."""
@@ -36,7 +42,12 @@ class ElidedLabel(QLabel):
 
     def shown_text(self) -> str:
         """Return the text as far as it fits."""
-        return self.fontMetrics().elidedText(self.text(), self._mode, self.contentsRect().width())
+        metrics, width = self.fontMetrics(), self.contentsRect().width()
+        if self._mode is Qt.TextElideMode.ElideRight and (
+            facts := fitted(self.text(), self._short, lambda text: metrics.horizontalAdvance(text) <= width)
+        ):
+            return facts
+        return metrics.elidedText(self.text(), self._mode, width)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Offer the whole text as a tooltip if it no longer fits."""
@@ -110,7 +121,7 @@ class DropCardBody(QWidget):
             ElidedLabel(self),
             ElidedLabel(self, Qt.TextElideMode.ElideRight),
         )
-        self._facts = self._refusal = ""
+        self._facts = self._short = self._refusal = ""
         self._picture, self._dim, self._error = QIcon(), QColor(), QColor()
         self.button = QPushButton("⋯", self)
         self.button.setFixedSize(_TARGET, _TARGET)
@@ -150,10 +161,10 @@ class DropCardBody(QWidget):
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(self)
 
-    def show_words(self, title: str, facts: str, link: tuple[str, str] | None, button: str) -> None:
-        """Show a title, a line below it, a link, and a button, which is named by its text."""
+    def show_words(self, title: str, facts: str, short: str, link: tuple[str, str] | None, button: str) -> None:
+        """Show a title, a line below it, or a short one where it is too long, a link, and a button of this name."""
         self._title.setText(title)
-        self._facts = facts
+        self._facts, self._short = facts, short
         self._link.set_link(link)
         self.button.setVisible(bool(button))
         self.button.setAccessibleName(button)
@@ -181,7 +192,7 @@ class DropCardBody(QWidget):
         self._show_line()
 
     def _show_line(self) -> None:
-        self._line.setText(self._refusal or self._facts)
+        self._line.setText(self._refusal or self._facts, "" if self._refusal else self._short)
         self._line.setVisible(bool(self._line.text()))
         palette = QPalette()
         palette.setColor(QPalette.ColorRole.WindowText, self._error if self._refusal else self._dim)

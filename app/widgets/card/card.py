@@ -89,9 +89,8 @@ class DropCard(QFrame):
         if look != self._look:
             self._look = look
             facts = " · ".join(look.lines)
-            self.body.show_words(
-                look.text, facts, look.link, f"{self.accessibleName()}: {look.button}" * bool(look.button)
-            )
+            button = f"{self.accessibleName()}: {look.button}" * bool(look.button)
+            self.body.show_words(look.text, facts, look.short, look.link, button)
             if look.kind == "busy":
                 self.body.show_bar()
             self._after_change(" · ".join([look.text, *look.lines]))

@@ -12,7 +12,8 @@ Link = tuple[str, str]  # id, text
 class CardLook:
     """The contents of a chip: a title, facts below it in one line, a link, and a button for another file.
 
-    `text` is the invitation of an empty one, the sentence of a busy one, and the title of a filled one.
+    `text` is the invitation of an empty one, the sentence of a busy one, and the title of a filled one; `short` takes
+    the place of facts of which not even the first has room.
     """
 
     kind: Literal["empty", "busy", "filled"]
@@ -20,3 +21,4 @@ class CardLook:
     lines: tuple[str, ...] = ()
     link: Link | None = None
     button: str = ""
+    short: str = ""

@@ -113,13 +113,20 @@ class FactList(FactSection):
 
     def show_rows(self, rows: list[tuple[str, str]]) -> None:
         """Show these rows in place of the former ones."""
-        grid = QGridLayout(self.new_body(rows))
+        self.new_body(rows)
+        self.build()
+
+    def build(self) -> None:
+        """Make the labels of the rows, a millisecond each, unless they are there already."""
+        if self._body.layout() is not None:
+            return
+        grid = QGridLayout(self._body)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(8)
         grid.setVerticalSpacing(3)
         grid.setColumnStretch(0, 2)
         grid.setColumnStretch(1, 3)
-        for number, (label, value) in enumerate(rows):
+        for number, (label, value) in enumerate(self._rows):
             self._add_row(grid, number, label, value)
 
     def _add_row(self, grid: QGridLayout, number: int, label: str, value: str) -> None:

@@ -51,6 +51,7 @@ class InspectView(QWidget):
         self._sections = tuple(FactList(title, self) for title in model_facts.LIST_TITLES)
         self._details = Fold("Technical Details", self._stacked(self._sections), "detailsButton", self)
         self._details.turned.connect(self.details_turned)
+        self._details.button.toggled.connect(self._build_details)
         self._curve = PerplexityPlot(self)
         self._curve.setObjectName("savedCurve")
         self._curve.setAccessibleName("Saved perplexity by epoch")
@@ -96,7 +97,7 @@ class InspectView(QWidget):
         self._show_notes()
         sections = {} if summary is None else dict(model_facts.describe(summary))
         for part in self._sections:
-            part.show_rows(sections.get(part.title, []))
+            part.new_body(sections.get(part.title, []))
             part.setVisible(bool(part.rows()))
         if summary is not None:
             self.head.show_model(summary)
@@ -106,6 +107,14 @@ class InspectView(QWidget):
         for whole in (self.head, self._details):
             whole.setVisible(summary is not None)
         self._copy.setEnabled(summary is not None)
+        self._build_details(self._details.is_open)
+
+    @Slot(bool)
+    def _build_details(self, is_open: bool) -> None:
+        """Build the technical facts once they are to be seen: all at once with the rest, they held the window up."""
+        if is_open:
+            for section in self._sections:
+                section.build()
         self._order_focus()
 
     def set_details(self, is_open: bool) -> None:

@@ -58,6 +58,10 @@ def plain(value: float) -> str:
 class PerplexityAxis(pg.AxisItem):  # type: ignore[misc]
     """The vertical axis: positions are log10 of a perplexity, ticks are perplexities."""
 
+    def __init__(self, orientation: str) -> None:
+        super().__init__(orientation)
+        self.enableAutoSIPrefix(False)  # a narrow range would be titled "(x0.001)"
+
     def tickValues(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, list[float]]]:
         """Return one level of ticks."""
         least_gap = QFontMetricsF(self.style["tickFont"] or QFont()).height()

@@ -16,6 +16,7 @@ from app.widgets.plot.axis import EpochAxis, PerplexityAxis
 from app.widgets.plot.error_curve import ErrorCurve
 from app.widgets.plot.labels import PlotLabel, along_line, around_point, place_labels
 
+_AXIS_NAME = "error"
 _MOST_DOTS, _DOT, _STAR = 150, 6, 15  # epochs, px, px
 
 
@@ -152,6 +153,7 @@ class ErrorCanvas(pg.PlotWidget):  # type: ignore[misc]
             axis.setPen(_pen(faint, 1))
             axis.setTextPen(_pen(colors.foreground, 1))
             axis.setTickFont(self.font())
+        self.getPlotItem().getAxis("left").setLabel(_AXIS_NAME, color=colors.foreground.name())
         self._errors.setPen(_pen(colors.validation, 2))
         self._errors.setSymbolPen(None)
         self._errors.setSymbolBrush(QBrush(colors.validation))

@@ -6,7 +6,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QSize, Qt, QTimer
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QPaintEvent
+from PySide6.QtGui import QFocusEvent, QFont, QKeyEvent, QPaintEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from app.widgets.announce import announce
@@ -45,6 +45,9 @@ class ErrorPlot(QWidget):
         self._show()
 
     def _lay_out(self) -> None:
+        bold = QFont(self.font())
+        bold.setBold(True)
+        self._title.setFont(bold)
         for label in (self._title, self._words):
             label.setTextFormat(Qt.TextFormat.PlainText)
             label.setWordWrap(True)

@@ -14,6 +14,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QMouseEvent, QPalette, QPen, QWheelEvent
 from PySide6.QtWidgets import QWidget
 
+from app.theme import raised_color
 from app.widgets.sound.envelope import Samples
 
 
@@ -62,7 +63,7 @@ class SoundCanvas(pg.PlotWidget):  # type: ignore[misc]
 
     def restyle(self, palette: QPalette) -> None:
         """Take the colours of a palette."""
-        self.setBackground(palette.color(QPalette.ColorRole.Base))
+        self.setBackground(raised_color(palette))
         pen = QPen(palette.color(QPalette.ColorRole.WindowText), 2)
         pen.setCosmetic(True)
         self._playhead.setPen(pen)

@@ -20,7 +20,8 @@ from PySide6.QtWidgets import QApplication, QSizePolicy, QWidget
 
 from app.theme import plot_colors
 
-_SIZE, _COMPACT_SIZE = QSize(124, 58), QSize(124, 36)
+WIDTH = 124  # px
+_SIZE, _COMPACT_SIZE = QSize(WIDTH, 58), QSize(WIDTH, 36)
 _STAR_SIDE = 28  # px, of the corner that can be clicked
 _MARGIN, _LINE = 5, 15
 _LOUDEST = 0.9  # of the height

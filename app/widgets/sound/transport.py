@@ -8,13 +8,13 @@ from PySide6.QtCore import QEvent, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QActionGroup, QPalette
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QSlider, QToolButton, QVBoxLayout, QWidget
 
-from app.theme import WIDE, icon
+from app.theme import WIDE, icon, tabular
 from app.widgets.card.body import ElidedLabel
 from app.widgets.sound.segments import TARGET, Segments
 from app.words import as_tooltip, on_button
 
 _ICON = QSize(18, 18)
-_LEFT_WIDTH, _VOLUME_WIDTH = 170, 72
+_LEFT_WIDTH, _VOLUME_WIDTH = 204, 72
 _LONGEST_TIME = "00:00.0/00:00.0"
 _SHORT_S = 10.0
 _FULL = 100  # of the volume's slider
@@ -71,25 +71,31 @@ class PlayControls(Iconic):
         self.play_button = _tool("Play", "Play (Space; Ctrl+Space from anywhere)")
         self.play_button.setObjectName("playButton")
         self.loop_button = _tool("Loop", "Begin again at the end (Ctrl+L)", is_checkable=True)
-        self.time, self.title = QLabel(), ElidedLabel()
+        self.time, self.title = QLabel(), ElidedLabel(mode=Qt.TextElideMode.ElideRight)
+        self.time.setFont(tabular(self.time.font()))
         self.time.setAccessibleName("Position and length")
         self.title.setAccessibleName("What plays")
         self.play_button.clicked.connect(self.play_clicked)
         self.loop_button.clicked.connect(self.loop_chosen)
-        row = QHBoxLayout()
-        row.setSpacing(4)
-        for widget in (self.play_button, self.loop_button, self.time):
-            row.addWidget(widget)
-        row.addStretch(1)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(2)
-        column.addLayout(row)
-        column.addWidget(self.title)
+        self._lay_out()
         self._set_icon(self.loop_button, "loop")
         self._is_playing: bool | None = None
         self.show_playing(False)
         self.show_time(0.0, 0.0)
+
+    def _lay_out(self) -> None:
+        words = QVBoxLayout()
+        words.setSpacing(2)
+        words.addStretch(1)
+        words.addWidget(self.title)
+        words.addWidget(self.time)
+        words.addStretch(1)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(4)
+        row.addWidget(self.play_button)
+        row.addWidget(self.loop_button)
+        row.addLayout(words, 1)
 
     def show_playing(self, is_playing: bool) -> None:
         """Offer to stop, or to play."""

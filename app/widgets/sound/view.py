@@ -8,6 +8,7 @@ from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QStackedLayout, QWidget
 
+from app.theme import raised_color
 from app.widgets.card.body import ElidedLabel
 from app.widgets.focus import FOCUS_WIDTH, draw_focus
 
@@ -147,6 +148,6 @@ class SoundView(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         """Show the ground and the focus."""
         painter = QPainter(self)
-        painter.fillRect(self.rect(), self.palette().base())
+        painter.fillRect(self.rect(), raised_color(self.palette()))
         painter.end()
         draw_focus(self)

@@ -131,4 +131,4 @@ class SessionCard(QAbstractButton):
 
 
 def _cut(text: str, font: QFont, width: int) -> str:
-    return QFontMetrics(font).elidedText(text, Qt.TextElideMode.ElideMiddle, width)
+    return QFontMetrics(font).elidedText(text, Qt.TextElideMode.ElideRight, width)

@@ -10,6 +10,8 @@ from PySide6.QtWidgets import QGridLayout, QLayout, QWidget
 
 from app.theme import SPACE
 
+_SHARES = 3  # of the width at least, where they fit
+
 
 class CardGrid(QWidget):
     """Places cards in rows, each as wide as the others."""
@@ -39,14 +41,17 @@ class CardGrid(QWidget):
         """The number of columns."""
         return self._columns
 
-    def _wanted_columns(self) -> int:
+    def _fitting(self) -> int:
         widest = max((card.minimumSizeHint().width() for card in self._cards), default=1)
-        fitting = (self.width() + SPACE) // (widest + SPACE)
-        return max(1, min(fitting, len(self._cards)))
+        return (self.width() + SPACE) // (widest + SPACE)
+
+    def _wanted_columns(self) -> int:
+        return max(1, min(self._fitting(), len(self._cards)))
 
     def _place(self, columns: int) -> None:
-        for column in range(max(columns, self._columns)):
-            self._grid.setColumnStretch(column, 1 if column < columns else 0)
+        shares = max(columns, min(self._fitting(), _SHARES))  # a card alone is no banner
+        for column in range(max(shares, self._columns, _SHARES)):
+            self._grid.setColumnStretch(column, 1 if column < shares else 0)
         self._columns = columns
         for place, card in enumerate(self._cards):
             self._grid.addWidget(card, place // columns, place % columns)
