@@ -122,7 +122,7 @@ class MainWindow(QMainWindow):
         layout.addWidget(self.generate)
         layout.addWidget(self.takes)
         self.setCentralWidget(central)
-        central.setFocus()  # no card looks chosen at the start; the Tab key goes to the first
+        self.start_page.begins_at.setFocus()
         self._device = QLabel()
         self._device.setToolTip("What training computes on")
         self.statusBar().addPermanentWidget(self._device)
@@ -202,10 +202,10 @@ class MainWindow(QMainWindow):
     @Slot()
     def _after_first_paint(self) -> None:
         self.repaint()
-        self._session.load_engine()
+        self.shown.emit()
         self.learning.plot.build()
         self.making_page.plot.build()
-        self.shown.emit()
+        self._session.load_engine()  # last: beside it, the plots would take twice as long
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Close if nothing would be lost; otherwise ask, and close later."""

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distill_core.text import file_name, printable
-from distill_core.training.prior.effort import Effort
 from distill_core.training.prior.knowledge import Knowledge, measured_in
+from distill_core.training.settings import Effort
 from distill_core.training.words import STARTS_AFRESH, moved_words
 
 if TYPE_CHECKING:
@@ -96,11 +96,11 @@ def time_left_words(least: float, most: float) -> str:
 
 _EFFORTS = {Effort.QUICK: "Quick", Effort.NORMAL: "Normal", Effort.THOROUGH: "Thorough"}
 EFFORT_TIPS = {
-    Effort.QUICK: "For a first impression: a smaller network that gives up sooner.",
+    Effort.QUICK: "For a first impression: a smaller network that gives up sooner. A model takes a third.",
     Effort.NORMAL: "What suits the number of your sounds.",
-    Effort.THOROUGH: "For the final model: a larger network, with more patience.",
+    Effort.THOROUGH: "For the final model: a larger network, with more patience. A model takes three times as long.",
 }
-TIME_LIMIT_TIP = "Training ends then, and keeps the best it has reached."
+TIME_LIMIT_TIP = "Each training ends then, that of a model too, and keeps the best it has reached."
 
 
 def effort_line(effort: Effort, seconds: float | None) -> str:

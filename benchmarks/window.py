@@ -1,9 +1,10 @@
 """How late a 16 ms timer in the window is, whatever the window does: `python3 run.py bench window`.
 
-Prints the lateness of the timer, in milliseconds, idle and while a prior trains beside it, how long a stop takes in
-steps and seconds, and how long closing takes: offscreen, on copies of the bundled demo with the middle-sized prior (256
-hidden, 4 layers), whose steps are long. Then, with 5,000 sounds and 200 takes, what `window_rows` measures.
-`--only training` or `--only rows` prints one of both; `--json` prints one line, the last on stdout.
+Prints how soon the window is on the screen (`window_start`), then the lateness of the timer, in milliseconds, idle and
+while a prior trains beside it, how long a stop takes in steps and seconds, and how long closing takes: offscreen, on
+copies of the bundled demo with the middle-sized prior (256 hidden, 4 layers), whose steps are long. Then the lateness
+while it trains with each page open (`window_pages`), and, with 5,000 sounds and 200 takes, what `window_rows` measures.
+`--only` prints one of these parts; `--json` prints one line, the last on stdout. A bar stands beside what has one.
 """
 
 from __future__ import annotations
@@ -24,11 +25,35 @@ from app.desktop.application import DistillApplication
 from app.flows.demo_files import copy_demo
 from app.main_window import MainWindow
 from app.session import Session
-from benchmarks import window_rows
+from benchmarks import window_pages, window_rows, window_start
 from benchmarks.lateness import Lateness, figures_of, wait_for
 from distill_core.training.prior.events import PriorStepMetrics
 
 OPTIONS = {"hidden_size": 256, "num_layers": 4, "num_heads": 4, "max_epochs": 10_000}
+PARTS = ("start", "training", "pages", "rows")
+# What a person takes for at once, and for smooth: a frame of the screen, and no more than a blink.
+_START_BAR, _LATE_BAR = {"p50": 1.0}, {"p99": 16.0, "max": 150.0}
+
+
+def bar_of(name: str) -> dict[str, float]:
+    """Return the most that single figures of a measurement should be; none for one without a bar."""
+    if name == "start_s":
+        return _START_BAR
+    return _LATE_BAR if name.endswith("training_ms") else {}
+
+
+def line_of(name: str, value: Any) -> str:
+    """Return a measurement as a line, with its bar and whether it holds."""
+    bar = bar_of(name)
+    if not bar:
+        return f"{name}: {value}"
+    words = ", ".join(f"{share} {value[share]} of at most {most:g}" for share, most in bar.items())
+    return f"{name}: {value} · {'holds' if holds(name, value) else 'MISSED'}: {words}"
+
+
+def holds(name: str, value: Any) -> bool:
+    """Tell whether a measurement is within its bar."""
+    return all(value[share] <= most for share, most in bar_of(name).items())
 
 
 def _stop_figures(session: Session, steps: list[PriorStepMetrics]) -> dict[str, float]:
@@ -72,10 +97,13 @@ def measure(only: str, seconds: float, folder: Path) -> dict[str, Any]:
     """Return the figures of the real window, settings and takes in a folder of its own."""
     QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(folder))
     os.environ["XDG_DATA_HOME"] = str(folder / "data")
-    application, figures = DistillApplication(["distill"]), {}
-    if only != "rows":
+    figures: dict[str, Any] = {"start_s": window_start.measure(folder)} if only in ("", "start") else {}
+    application = DistillApplication(["distill"])
+    if only in ("", "training"):
         figures |= measure_training(application, seconds, folder)
-    if only != "training":
+    if only in ("", "pages"):
+        figures |= window_pages.measure(application, seconds / 4, folder, OPTIONS)
+    if only in ("", "rows"):
         figures |= window_rows.measure(application, folder)
     return figures
 
@@ -83,13 +111,13 @@ def measure(only: str, seconds: float, folder: Path) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="run.py bench window", description=__doc__)
     parser.add_argument("--seconds", type=float, default=40.0, help="how long to measure while training")
-    parser.add_argument("--only", choices=["training", "rows"], default="", help="one part")
+    parser.add_argument("--only", choices=PARTS, default="", help="one part")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="distill-bench-") as folder:
         figures = measure(options.only, options.seconds, Path(folder))
     for name, value in figures.items():
-        print(f"{name}: {value}")
+        print(line_of(name, value))
     if options.json:
         print(json.dumps(figures))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from importlib import metadata
 
 from PySide6.QtCore import QObject, QUrl, Slot
 from PySide6.QtGui import QDesktopServices
@@ -54,6 +53,8 @@ class Help(QObject):
 
 
 def _version(part: str) -> str:
+    from importlib import metadata  # for this dialog alone
+
     try:
         return metadata.version(part)
     except metadata.PackageNotFoundError:

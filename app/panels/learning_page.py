@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, Slot
-from PySide6.QtWidgets import QMenu, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QMenu, QVBoxLayout
 
 from app.flows.commands import Commands
 from app.presentation import generating, learning
 from app.session import Session
 from app.session.state import State
 from app.widgets.facts import model_facts
+from app.widgets.page import PageWidget
 from app.widgets.plot.curve import CurveLines
 from app.widgets.plot.plot import PerplexityPlot
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from distill_core.training.events import StepMetrics
 
 
-class LearningPage(QWidget):
+class LearningPage(PageWidget):
     """Shows the curve of a training, or the one in the model's file; a click on an epoch offers to hear and keep it."""
 
     def __init__(self, session: Session, commands: Commands) -> None:
@@ -32,6 +33,7 @@ class LearningPage(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.plot)
+        self.begins_at = self.plot
         session.state_changed.connect(self._on_state)
         session.step_finished.connect(self._on_step)
         self.plot.epoch_chosen.connect(self._on_epoch_chosen)

@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Slot
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout
 
 from app.presentation import making
 from app.session import Session
+from app.widgets.page import PageWidget
 from app.widgets.plot.error_plot import ErrorPlot
 
 if TYPE_CHECKING:
     from distill_core.training.codec.events import CodecEpochMetrics, CodecTrainingStartEvent
 
 
-class MakingPage(QWidget):
+class MakingPage(PageWidget):
     """Shows the error of the model under way, or of the one that was just made, and what it means."""
 
     def __init__(self, session: Session) -> None:
@@ -26,6 +27,7 @@ class MakingPage(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.plot)
+        self.begins_at = self.plot
         session.making_started.connect(self._on_started)
         session.making_epoch.connect(self._on_epoch)
         session.making_ended.connect(self._on_ended)

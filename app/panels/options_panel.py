@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Slot
+from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
 from app.session import Session
@@ -25,6 +25,7 @@ class OptionsPanel(QWidget):
         self.form.set_expert(session.settings.is_unfolded(_EXPERT))
         area = QScrollArea()
         area.setWidgetResizable(True)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # the fields have it
         area.setFrameShape(QScrollArea.Shape.NoFrame)
         area.setWidget(self.form)
         layout = QVBoxLayout(self)

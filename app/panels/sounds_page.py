@@ -15,6 +15,7 @@ from app.session import Session
 from app.session.available import ActionId, available
 from app.session.state import State
 from app.widgets.card.body import ElidedLabel
+from app.widgets.page import PageWidget
 from app.widgets.rows.invitation import Invitation
 from app.widgets.rows.table import RowsTable
 from app.words import as_tooltip
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 _BUTTON_HEIGHT = 28
 
 
-class SoundsPage(QWidget):
+class SoundsPage(PageWidget):
     """Shows the open sounds and takes clicks on them."""
 
     def __init__(self, session: Session, commands: Commands) -> None:
@@ -42,6 +43,7 @@ class SoundsPage(QWidget):
         self.heading.setObjectName("soundsHeading")
         self.table = RowsTable("soundsTable", "Sounds", words.COLUMNS)
         self.invitation = Invitation("soundsInvitation")
+        self.begins_at = self.table
         self.leave_out_button = _button("leaveOutButton", words.LEAVE_OUT)
         self.choose_button = _button("chooseFolderButton", words.CHOOSE)
         self._lay_out()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from app.session import Session
 from app.session.available import ActionId
 from app.session.state import Page, State
 from app.theme import height_for, set_primary
+from app.widgets.page import PageWidget
 from app.widgets.sentence import Sentence
 from app.widgets.short_button import ShortButton
 
@@ -40,14 +41,15 @@ class StagePanel(QWidget):
         self,
         session: Session,
         commands: Commands,
-        start: QWidget,
-        making_page: QWidget,
-        pages: Mapping[Page, QWidget],
+        start: PageWidget,
+        making_page: PageWidget,
+        pages: Mapping[Page, PageWidget],
     ) -> None:
         super().__init__()
         self.setObjectName("stagePanel")
         self._session, self._commands = session, commands
         self._start, self._making_page, self._pages = start, making_page, pages
+        self._turned_to = start
         self.stack = QStackedWidget()
         for page in (start, making_page, *pages.values()):
             self.stack.addWidget(page)
@@ -127,23 +129,32 @@ class StagePanel(QWidget):
             self.bar.setRange(0, 0)
         self._show_sentence(state)
 
-    def _page(self, state: State) -> QWidget:
+    def _page(self, state: State) -> PageWidget:
         if state.open.is_empty:
             return self._start
         is_making = state.page is Page.LEARNING and making.shows_error(state)
         return self._making_page if is_making else self._pages[state.page]
 
-    def _turn_to(self, page: QWidget) -> None:
-        focused = self.stack.focusWidget()
-        if page is not self.stack.currentWidget() and focused is not None:
+    def _turn_to(self, page: PageWidget) -> None:
+        focused = self.window().focusWidget()
+        if page is self.stack.currentWidget():
+            if focused is page:
+                page.begin()  # what was not shown before may be now
+            return
+        self._turned_to = page
+        is_here = focused is not None and self.stack.isAncestorOf(focused)
+        if focused is not None and is_here:
             focused.clearFocus()  # Qt would hand it on to some button, which takes the space bar then
         self.stack.setCurrentWidget(page)
+        if is_here or focused is None:
+            page.begin()
 
     def _show_buttons(self, looks: tuple[Button, ...]) -> None:
         first, *others = looks
         best = next((look for look in others if look.action is ActionId.LISTEN_TO_BEST), None)
         rest = [look for look in others if look is not best]
-        self._shown = [first, best, *rest, *[None] * (_BUTTONS - 2 - len(rest))]
+        before, self._shown = self._shown, [first, best, *rest, *[None] * (_BUTTONS - 2 - len(rest))]
+        self._move_focus(before)
         for button, look in zip(self.buttons, self._shown, strict=True):
             button.setVisible(look is not None)
             if look is not None:
@@ -151,6 +162,15 @@ class StagePanel(QWidget):
                 button.setEnabled(look.is_enabled)
                 button.setToolTip(words.as_tooltip(look.tip or look.text * bool(look.short)))
                 set_primary(button, look.is_primary)
+
+    def _move_focus(self, before: Sequence[Button | None]) -> None:
+        """Give the page the focus of a button that does something else now, so that a second press stops nothing."""
+        focused = self.window().focusWidget()
+        for button, then, now in zip(self.buttons, before, self._shown, strict=False):
+            stays = then is not None and now is not None and now.action is then.action and now.is_enabled
+            if button is focused and not stays:
+                button.clearFocus()  # Qt would hand it on to some other button
+                self._turned_to.begin()
 
     @Slot()
     def _on_clicked(self, place: int) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
-from PySide6.QtCore import QTimer, QUrl, Slot
+from PySide6.QtCore import Qt, QTimer, QUrl, Slot
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
@@ -19,12 +20,13 @@ from app.session.available import ActionId, available
 from app.session.remembered import RememberedSession
 from app.session.state import State
 from app.theme import SPACE
+from app.widgets.page import PageWidget
 from app.widgets.start.card import SessionCard
 from app.widgets.start.cards import CardGrid
 from app.widgets.start.drop_zone import DropZone
 
 
-class StartPage(QWidget):
+class StartPage(PageWidget):
     """Invites to drop sounds or a model, to choose them, to go on with a former session, or to try the demo."""
 
     def __init__(self, session: Session, commands: Commands) -> None:
@@ -36,6 +38,7 @@ class StartPage(QWidget):
         self.cards: list[SessionCard] = []
         self.demo = SessionCard(start.DEMO)
         self._grid = CardGrid()
+        self.begins_at = self.zone.button(start.FOLDER)
         self._lay_out()
         self.zone.chosen.connect(self._on_chosen)
         session.state_changed.connect(self._on_state)
@@ -47,6 +50,7 @@ class StartPage(QWidget):
         area = QScrollArea()
         area.setFrameShape(QFrame.Shape.NoFrame)
         area.setWidgetResizable(True)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # what is in it has the focus, and brings itself into sight
         inner = QWidget()
         column = QVBoxLayout(inner)
         column.setContentsMargins(0, 0, 0, 0)
@@ -75,6 +79,8 @@ class StartPage(QWidget):
         self.demo = SessionCard(start.DEMO)
         self.demo.clicked.connect(self._commands.try_demo)
         self._grid.show_cards([*self.cards, self.demo])
+        for before, card in pairwise([self.zone.button(start.MODEL), *self.cards, self.demo]):
+            self.setTabOrder(before, card)
         self._on_state(self._session.state)
 
     def _new_card(self, session: RememberedSession) -> SessionCard:
@@ -106,6 +112,9 @@ class StartPage(QWidget):
     @Slot(object)
     def _on_state(self, state: State) -> None:
         actions = available(state)
+        focused = self.window().focusWidget()
+        if ActionId.OPEN_MODEL not in actions and focused is not None and self.isAncestorOf(focused):
+            focused.clearFocus()  # Qt would hand it on to some button outside
         self.zone.button(start.FOLDER).setEnabled(ActionId.CHOOSE_SOUNDS in actions)
         self.zone.button(start.MODEL).setEnabled(ActionId.OPEN_MODEL in actions)
         for card in self.cards:

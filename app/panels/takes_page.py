@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, Qt, Slot
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QMenu, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QMenu, QStackedWidget, QVBoxLayout
 
 from app.flows.commands import Commands
 from app.flows.take_menu import take_menu
@@ -16,6 +16,7 @@ from app.session import Session
 from app.session.state import State
 from app.session.tasks.shelving import take_key
 from app.widgets.card.body import ElidedLabel
+from app.widgets.page import PageWidget
 from app.widgets.rows.invitation import Invitation
 from app.widgets.rows.table import RowsTable
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 _BOX_HEIGHT = 28
 
 
-class TakesPage(QWidget):
+class TakesPage(PageWidget):
     """Shows the takes of the open model and takes clicks on them."""
 
     def __init__(self, session: Session, commands: Commands) -> None:
@@ -42,6 +43,7 @@ class TakesPage(QWidget):
         self.table.setSelectionMode(RowsTable.SelectionMode.SingleSelection)
         self.table.setDragEnabled(True)
         self.invitation = Invitation("takesInvitation")
+        self.begins_at = self.table
         self._lay_out()
         self._connect()
         self._on_state(session.state)

@@ -134,7 +134,10 @@ def making_speed_of(epochs: Sequence[CodecEpochMetrics], whole_seconds: int) -> 
 
 
 def making_seconds_left(making: MakingState) -> tuple[float, float] | None:
-    """Return the least and the most seconds to come, at the pace of the last 20 epochs; None before the first step."""
+    """Return the least and the most seconds to come, at the pace of the last 20 epochs; None before the first step.
+
+    A time limit counts from the start, or from where the making went on.
+    """
     steps = [epoch.epoch_time_s for epoch in making.epochs if not epoch.is_fit][-_PACE_EPOCHS:]
     if not steps or making.last is None:
         return None
@@ -142,4 +145,6 @@ def making_seconds_left(making: MakingState) -> tuple[float, float] | None:
     most = last.total_epochs - last.epoch
     patience_ends = last.best_epoch + making.patience - last.epoch
     least = min(max(patience_ends, 1), most) if making.patience else most
-    return pace * least, pace * most
+    spent = sum(epoch.epoch_time_s for epoch in making.epochs[making.epochs_before :])
+    until_limit = max(0.0, making.time_limit_s - spent) if making.time_limit_s else math.inf
+    return min(pace * least, until_limit), min(pace * most, until_limit)

@@ -18,7 +18,8 @@ class MakingState:
 
     `path` is the file that it is to be saved as, None until that is chosen. `then_prior` says whether a prior's
     training follows, `is_prior_left_out` that a stop took that away, `is_given_up` that nothing of it is to be kept.
-    `patience` is the number of epochs without a better one that ends it, 0 for none. `mean_frame_error` is the error of
+    `patience` is the number of epochs without a better one that ends it, `time_limit_s` the seconds after which it
+    ends, 0 for none; they count from the `epochs_before`, those before it went on. `mean_frame_error` is the error of
     each sound's average alone, 0 until it is known; `whole_seconds` is the work of an epoch. `trained` is the result
     until it is in a file, `ended` how it came about, `saved_to` its file. `is_kept` and `older_state` are those of a
     prior's training.
@@ -31,6 +32,8 @@ class MakingState:
     is_given_up: bool = False
     total_epochs: int = 0
     patience: int = 0
+    time_limit_s: float = 0.0
+    epochs_before: int = 0
     epochs: tuple[CodecEpochMetrics, ...] = ()
     mean_frame_error: float = 0.0
     whole_seconds: int = 0
@@ -68,6 +71,8 @@ class MakingState:
             self,
             total_epochs=event.total_epochs,
             patience=event.config.patience,
+            time_limit_s=60 * event.config.time_limit_min,
+            epochs_before=len(event.history),
             mean_frame_error=event.mean_frame_l1,
             epochs=event.history,
         )

@@ -28,11 +28,12 @@ class MakingHost(HearingHost):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        self.making_started.connect(self._on_making_started)
         self.making_ended.connect(self._on_making_ended)
         self.failed.connect(self._on_making_failed)
 
     def set_making_options(self, overrides: Mapping[str, Any]) -> None:
-        """Take the settings of the next model that is made; the others follow from the sounds."""
+        """Take settings of the next model that is made; the others follow from the sounds and from its effort."""
         self._become(replace(self._state, options=replace(self._state.options, making=dict(overrides))))
 
     def make_model(self, *, then_prior: bool = False) -> None:
@@ -44,7 +45,7 @@ class MakingHost(HearingHost):
         state = self._state.without_training().with_open(unfinished_model=None)
         begun = MakingState(is_under_way=True, then_prior=then_prior, whole_seconds=dataset.whole_seconds)
         self._become(replace(state, making=begun))
-        chosen = {} if resume is not None else self._state.options.making
+        chosen = {} if resume is not None else self._state.options.for_making(dataset)
         self.do(making.making(dataset, self.settings.models_folder(), chosen, resume))
 
     def _recover_model(self, run: UnfinishedRun) -> None:
@@ -86,11 +87,19 @@ class MakingHost(HearingHost):
 
     def making_estimate(self) -> tuple[float, float] | None:
         """Return the least and the most seconds that making a model is likely to take; None without sounds."""
-        dataset, chosen = self._state.open.dataset, self._state.options.making
+        dataset, options = self._state.open.dataset, self._state.options
+        if dataset is None:
+            return None
         try:
-            return None if dataset is None else making_seconds(dataset, chosen, self.settings.making_speed())
+            return making_seconds(dataset, options.for_making(dataset), self.settings.making_speed())
         except ConfigError:
             return None
+
+    @Slot(object)
+    def _on_making_started(self, event: object) -> None:
+        """Remember beyond a crash whether a prior's training follows."""
+        made = self._state.making
+        self.settings.set_model_before_prior(made.path if made.then_prior else None)
 
     @Slot(object)
     def _on_making_ended(self, trained: TrainedCodec) -> None:

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
     from distill_core.models.summary import ModelSummary
     from distill_core.training.prior.config import PriorConfig
-    from distill_core.training.prior.effort import Effort
     from distill_core.training.prior.events import Keep
     from distill_core.training.prior.trained import TrainedPrior
+    from distill_core.training.settings import Effort
 
 
 _LOOK_AGAIN_MS = 3000
@@ -130,7 +130,8 @@ class Session(MakingHost):
         """
         opened = self._state.open
         if opened.unfinished_model is not None:
-            self._begin_making(then_prior=False, resume=opened.unfinished_model)
+            run = opened.unfinished_model
+            self._begin_making(then_prior=run.model == self.settings.model_before_prior(), resume=run)
         elif opened.unfinished is not None:
             self._begin_training(TrainingState(), {}, Continuation(opened.unfinished.run_id))
         else:

@@ -118,6 +118,15 @@ class Settings:
         """Remember another folder for models."""
         self._store.setValue("modelsFolder", str(folder))
 
+    def model_before_prior(self) -> Path | None:
+        """Return the place of the model whose making a prior's training was to follow; None for no such one."""
+        text = self._text("modelBeforePrior")
+        return Path(text) if text else None
+
+    def set_model_before_prior(self, path: Path | None) -> None:
+        """Remember the place of a model that is to have a prior; None if the one that is made is not."""
+        self._store.setValue("modelBeforePrior", "" if path is None else str(path))
+
     def take_options(self) -> TakeOptions:
         """Return the choices for takes that outlive the window; not the sound to start from, nor the seed."""
         usual = TakeOptions()

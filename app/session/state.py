@@ -168,6 +168,8 @@ class State:
         if self.is_training and not before.is_training:
             return Page.LEARNING
         if self.open.model is not None and before.open.real_path != self.open.real_path:
+            if self.open.model.path == self.making.saved_to != before.making.saved_to:
+                return self.page  # it was made here: its curve stays in sight
             return Page.TAKES if self.open.model.has_prior else self._page_to_begin()
         if self.open.dataset is not before.open.dataset:
             return self._page_to_begin()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import field, fields
+from enum import StrEnum
 from typing import Any
 
 from distill_core.device import DEVICE_NAMES
@@ -29,6 +30,16 @@ _SHORT_NAMES = {
     "num_quantizers": "levels",
     "time_limit_min": "time-limit",
 }
+
+
+class Effort(StrEnum):
+    """The effort of a training: NORMAL is what follows from the sounds alone."""
+
+    QUICK = "quick"
+    NORMAL = "normal"
+    THOROUGH = "thorough"
+
+
 MOST_EPOCHS, _LARGEST_SEED = 1_000_000, 2**63 - 1
 _LARGEST_RATE, _LARGEST_DECAY = 1e30, 1e6  # the product of both is a float32
 

@@ -23,9 +23,13 @@ from distill_core import ConfigError, PriorConfig, prior_config_for, read_summar
 from distill_core.audio.geometry import Geometry
 from distill_core.cli import app
 from distill_core.models.architectures import PRIORS
+from distill_core.training.codec.effort import overrides_for as codec_overrides_for
+from distill_core.training.codec.settings import SoundAmount
+from distill_core.training.codec.trainings import TRAININGS, training_of
 from distill_core.training.prior.config import config_for_sounds, sized_for_codes
 from distill_core.training.prior.cost import epoch_work
-from distill_core.training.prior.effort import Effort, overrides_for
+from distill_core.training.prior.effort import overrides_for
+from distill_core.training.settings import Effort
 from tests.app.driving import ScriptedPrompts, session_of, settle, settle_session
 from tests.app.test_main_window import SMALL, prompts, window  # noqa: F401 - fixtures
 
@@ -63,6 +67,20 @@ def test_an_effort_scales_the_work_whatever_the_set(files: int, codes: int, arch
     assert 2.5 <= _work(thorough, codes) / _work(normal, codes) <= 4.5
     assert quick.patience <= normal.patience <= thorough.patience
     assert quick.effort == "quick"
+
+
+@pytest.mark.parametrize("architecture", [*TRAININGS])
+@pytest.mark.parametrize("seconds", [1.0, 600.0, 40_000.0, 10.0**7])
+def test_an_effort_scales_the_epochs_of_a_codec(seconds: float, architecture: str) -> None:
+    amount, training = SoundAmount(files=20, seconds=seconds), training_of(architecture)
+    usual = training.config_for(amount, {})
+    assert codec_overrides_for(Effort.NORMAL, usual) == {}
+    quick, thorough = (
+        training.config_for(amount, codec_overrides_for(effort, usual)) for effort in (Effort.QUICK, Effort.THOROUGH)
+    )
+    assert quick.max_epochs == pytest.approx(usual.max_epochs / 3, abs=0.5)
+    assert thorough.max_epochs == 3 * usual.max_epochs
+    assert quick.patience <= usual.patience <= thorough.patience
 
 
 @pytest.mark.parametrize("heads", [1, 2, 3, 4, 6, 8])

@@ -18,6 +18,7 @@ from app.presentation import notices
 from app.session import Session
 from app.session.activity import Activity
 from app.session.available import ActionId, available
+from app.session.estimate import making_seconds_left
 from app.session.state import Page
 from app.session.tasks.making import model_stem
 from distill_core import read_summary, scan
@@ -229,6 +230,48 @@ def test_one_that_is_given_up_leaves_nothing(qtbot: QtBot, with_sounds: Session,
     assert notices.notice(with_sounds.state) is None
 
 
+# The choices
+
+
+def test_effort_and_time_limit_count_for_a_model_too(qtbot: QtBot, with_sounds: Session) -> None:
+    session, begun = with_sounds, []
+    session.making_started.connect(begun.append)
+    session.set_making_options({name: value for name, value in TINY.items() if name != "max_epochs"})
+    most = []
+    for effort in ("quick", "normal", "thorough"):
+        session.set_options(PRIOR | {"effort": effort}, is_valid=True)
+        most.append(session.making_estimate()[1])
+    assert most[0] < most[1] / 2
+    assert most[2] > most[1] * 2
+    session.set_options(PRIOR | {"effort": "quick", "time_limit_min": 0.01, "anonymous": True}, is_valid=True)
+    assert session.making_estimate() == (0.6, 0.6)
+    session.make_model()
+    settle_session(qtbot, session)
+    (event,) = begun
+    assert (event.total_epochs, event.config.patience, event.config.anonymous) == (134, 10, True)
+    assert session.state.making.ended is Ended.TIME_LIMIT
+
+
+def test_what_is_left_of_a_making_ends_with_its_time_limit(qtbot: QtBot, with_sounds: Session) -> None:
+    with_sounds.set_options({"time_limit_min": 5.0}, is_valid=True)
+    _begin(qtbot, with_sounds)
+    least, most = making_seconds_left(with_sounds.state.making)
+    assert 200 < least <= most < 300
+    with_sounds.stop()
+    settle_session(qtbot, with_sounds)
+
+
+def test_the_page_stays_when_the_model_that_is_made_is_opened(
+    qtbot: QtBot, with_sounds: Session, tiny_model: Path
+) -> None:
+    with_sounds.make_model()
+    settle_session(qtbot, with_sounds)
+    assert with_sounds.state.page is Page.LEARNING
+    with_sounds.open_model(tiny_model)
+    settle_session(qtbot, with_sounds)
+    assert with_sounds.state.page is Page.SOUNDS
+
+
 # Where nothing can be saved
 
 
@@ -297,6 +340,29 @@ def test_the_next_start_offers_to_go_on(qtbot: QtBot, left: Path, with_sounds: S
     assert session.state.open.model.path == left
     assert [epoch.epoch for epoch in session.state.making.epochs] == [1, 2, 3]
     assert listed_runs() == []
+
+
+def test_a_prior_that_was_to_follow_still_does_after_a_crash(
+    qtbot: QtBot, left: Path, with_sounds: Session, commands: Commands
+) -> None:
+    session = with_sounds
+    session.settings.set_model_before_prior(left)  # as before the crash
+    session.load_engine()
+    settle_session(qtbot, session)
+    with qtbot.waitSignal(session.training_started, timeout=WAIT_MS):
+        commands.unfinished.go_on()
+    settle_session(qtbot, session)
+    assert session.state.training.unsaved
+
+
+def test_the_model_that_a_prior_is_to_follow_is_remembered_while_it_is_made(
+    qtbot: QtBot, with_sounds: Session, models: Path
+) -> None:
+    for then_prior, remembered in ((True, models / "sounds.distill"), (False, None)):
+        _begin(qtbot, with_sounds, then_prior=then_prior)
+        assert with_sounds.settings.model_before_prior() == remembered
+        with_sounds.give_up_making()
+        settle_session(qtbot, with_sounds)
 
 
 def test_the_sounds_of_one_that_goes_on_are_opened_first(

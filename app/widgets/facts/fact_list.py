@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 from PySide6.QtCore import QEvent, QSize, Qt
-from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QStyle, QStyleOptionFocusRect, QVBoxLayout, QWidget
+from PySide6.QtGui import QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
+from app.widgets.focus import draw_focus
 from app.words import as_tooltip
 
 _LONGEST_SHOWN = 160
@@ -49,10 +50,7 @@ class FactLabel(QLabel):
     def paintEvent(self, event: QPaintEvent) -> None:
         """Show the focus; Qt's own cursor alone is easily overlooked."""
         super().paintEvent(event)
-        if self.hasFocus():
-            option = QStyleOptionFocusRect()
-            option.initFrom(self)
-            self.style().drawPrimitive(QStyle.PrimitiveElement.PE_FrameFocusRect, option, QPainter(self), self)
+        draw_focus(self)
 
     def changeEvent(self, event: QEvent) -> None:
         """Fit the words to a new font."""

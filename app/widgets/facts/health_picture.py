@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt
 from PySide6.QtGui import QBrush, QColor, QFontMetrics, QHelpEvent, QPainter, QPaintEvent, QPalette, QPen
-from PySide6.QtWidgets import QSizePolicy, QStyle, QStyleOptionFocusRect, QToolTip, QWidget
+from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from app.theme import accent_color, plot_colors
+from app.widgets.focus import draw_focus
 from app.words import as_tooltip
 from distill_core.models.codec_health import CodecHealth, LevelHealth
 
@@ -109,11 +110,8 @@ class HealthPicture(QWidget):
         for level in self._levels:
             self._draw_bar(painter, level)
             self._draw_words(painter, level)
-        if self.hasFocus():
-            option = QStyleOptionFocusRect()
-            option.initFrom(self)
-            self.style().drawPrimitive(QStyle.PrimitiveElement.PE_FrameFocusRect, option, painter, self)
         painter.end()
+        draw_focus(self)
 
     def _draw_words(self, painter: QPainter, level: LevelHealth) -> None:
         if not self.has_numbers and (level.level - 1) % _NUMBERED_EVERY:

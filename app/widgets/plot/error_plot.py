@@ -6,11 +6,12 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QSize, Qt, QTimer
-from PySide6.QtGui import QFocusEvent, QFont, QKeyEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QLabel, QSizePolicy, QStyle, QStyleOptionFocusRect, QVBoxLayout, QWidget
+from PySide6.QtGui import QFocusEvent, QFont, QKeyEvent, QPaintEvent
+from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from app.widgets.announce import announce
 from app.widgets.card.body import ElidedLabel
+from app.widgets.focus import draw_focus
 from app.widgets.plot.error_curve import ErrorCurve
 
 if TYPE_CHECKING:
@@ -174,7 +175,4 @@ class ErrorPlot(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         """Show the focus."""
         super().paintEvent(event)
-        if self.hasFocus():
-            option = QStyleOptionFocusRect()
-            option.initFrom(self)
-            self.style().drawPrimitive(QStyle.PrimitiveElement.PE_FrameFocusRect, option, QPainter(self), self)
+        draw_focus(self)

@@ -7,19 +7,18 @@ from time import monotonic
 from typing import TYPE_CHECKING, TypeAlias
 
 from PySide6.QtCore import QEvent, QPoint, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QPaintEvent
 from PySide6.QtWidgets import (
     QGridLayout,
     QLabel,
     QSizePolicy,
-    QStyle,
-    QStyleOptionFocusRect,
     QVBoxLayout,
     QWidget,
 )
 
 from app.widgets.announce import announce
 from app.widgets.card.body import ElidedLabel
+from app.widgets.focus import draw_focus
 from app.widgets.plot.curve import Curve, CurveLines
 from app.widgets.plot.head import PlotHead
 from distill_core.training.prior.events import PriorEpochMetrics
@@ -262,7 +261,4 @@ class PerplexityPlot(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         """Show the focus."""
         super().paintEvent(event)
-        if self.hasFocus():
-            option = QStyleOptionFocusRect()
-            option.initFrom(self)
-            self.style().drawPrimitive(QStyle.PrimitiveElement.PE_FrameFocusRect, option, QPainter(self), self)
+        draw_focus(self)

@@ -6,7 +6,8 @@ from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPointF, QRect, Q
 from PySide6.QtGui import QColor, QPainter, QPalette, QPolygonF
 from PySide6.QtWidgets import QApplication, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
-from app.theme import dim_color, plot_colors
+from app.theme import accent_color, dim_color, plot_colors
+from app.widgets.focus import draw_line
 from app.widgets.rows.look import Column, Row
 from app.widgets.rows.model import RowsModel
 
@@ -44,6 +45,8 @@ class RowDelegate(QStyledItemDelegate):
                 self._draw_play(painter, option, index.row(), self._ink(option, index.row()))
             case "star":
                 _draw_star(painter, option, row)
+        if option.state & QStyle.StateFlag.State_HasFocus:
+            draw_line(painter, QRectF(option.rect), _line_color(option))
         painter.restore()
 
     def _draw_text(self, painter: QPainter, option: QStyleOptionViewItem, row: Row) -> None:
@@ -110,3 +113,9 @@ def _draw_star(painter: QPainter, option: QStyleOptionViewItem, row: Row) -> Non
     painter.setFont(option.font)
     painter.setPen(_text_color(option, row) if _is_chosen(option) else ink)
     painter.drawText(area, Qt.AlignmentFlag.AlignCenter, "★" if row.is_starred else "☆")
+
+
+def _line_color(option: QStyleOptionViewItem) -> QColor:
+    """Return the colour of the line around the cell with the focus."""
+    chosen = option.palette.color(QPalette.ColorRole.HighlightedText)
+    return chosen if _is_chosen(option) else accent_color(option.palette)

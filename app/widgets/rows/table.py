@@ -115,6 +115,8 @@ class RowsTable(QTableView):
         if not self.selectionModel().hasSelection() and not self.currentIndex().isValid():
             self.choose(chosen, current)
             self.verticalScrollBar().setValue(scrolled)
+        if self.hasFocus() and self.current is None and self.rows.rowCount():  # as Qt does when the focus comes
+            self.selectionModel().setCurrentIndex(self.rows.index(0, 0), QItemSelectionModel.SelectionFlag.NoUpdate)
         self._rest_again()
 
     @property

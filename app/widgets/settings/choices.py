@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QButtonGroup, QLabel, QRadioButton, QVBoxLayout, Q
 
 from app.widgets.settings.row import CalmComboBox, small_line
 from app.words import EFFORT_TIPS, TIME_LIMIT_TIP, effort_line, time_limit_words
-from distill_core.training.prior.effort import Effort
+from distill_core.training.settings import Effort
 
 _TARGET_HEIGHT = 28
 _LIMITS_MIN = (0, 5, 15, 30, 60, 120, 240, 480)

@@ -12,7 +12,7 @@ from app.widgets.fold import Fold
 from app.widgets.settings.choices import EffortChoice, TimeLimitChoice
 from app.widgets.settings.form import SettingsForm
 from distill_core.training.prior.config import EFFORTS, PriorConfig
-from distill_core.training.prior.effort import Effort
+from distill_core.training.settings import Effort
 
 _EFFORT, _LIMIT = "effort", "time_limit_min"
 

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QSizePolicy, QStackedLayout, QStyle, QStyleOptionFocusRect, QWidget
+from PySide6.QtWidgets import QSizePolicy, QStackedLayout, QWidget
 
 from app.theme import raised_color
 from app.widgets.card.body import ElidedLabel
+from app.widgets.focus import FOCUS_WIDTH, draw_focus
 
 if TYPE_CHECKING:
     from app.widgets.sound.canvas import SoundCanvas
@@ -45,7 +46,7 @@ class SoundView(QWidget):
         self._message.setText(NOTHING)
         self._message.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._stack = QStackedLayout(self)
-        self._stack.setContentsMargins(1, 1, 1, 1)
+        self.setContentsMargins(*[FOCUS_WIDTH] * 4)  # nothing covers the line around it
         self._stack.addWidget(self._message)
         self._pause = QTimer(self)
         self._pause.setSingleShot(True)
@@ -148,7 +149,5 @@ class SoundView(QWidget):
         """Show the ground and the focus."""
         painter = QPainter(self)
         painter.fillRect(self.rect(), raised_color(self.palette()))
-        if self.hasFocus():
-            option = QStyleOptionFocusRect()
-            option.initFrom(self)
-            self.style().drawPrimitive(QStyle.PrimitiveElement.PE_FrameFocusRect, option, painter, self)
+        painter.end()
+        draw_focus(self)

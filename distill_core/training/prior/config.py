@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from distill_core.models.architectures import prior_row
-from distill_core.training.prior.effort import Effort, overrides_for
+from distill_core.training.prior.effort import overrides_for
 from distill_core.training.settings import (
+    Effort,
     EpochSettings,
     batch_size_for,
     check_decay,

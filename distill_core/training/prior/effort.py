@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Protocol
 
-
-class Effort(StrEnum):
-    """The effort of a training: NORMAL is what follows from the sounds alone."""
-
-    QUICK = "quick"
-    NORMAL = "normal"
-    THOROUGH = "thorough"
+from distill_core.training.settings import Effort
 
 
 class AutomaticSettings(Protocol):
