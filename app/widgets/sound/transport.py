@@ -164,6 +164,8 @@ class Switches(Iconic):
                 row.addWidget(widget)
             row.insertStretch(1, 1)
             column.addLayout(row)
+        column.insertStretch(0, 1)
+        column.addStretch(1)
 
     def show_volume(self, volume: float) -> None:
         """Show the loudness, 0 to 1."""
