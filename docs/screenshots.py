@@ -28,7 +28,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 from PySide6.QtCore import QEvent, QMimeData, QObject, QPoint, QPointF, QRect, QSettings, QSize, Qt, QUrl, Slot  # noqa: E402
 from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QPainter, QPixmap  # noqa: E402
-from PySide6.QtWidgets import QApplication, QMenu, QMessageBox, QPushButton, QScrollArea, QWidget  # noqa: E402
+from PySide6.QtWidgets import QApplication, QLineEdit, QMenu, QMessageBox, QPushButton, QScrollArea, QWidget  # noqa: E402
 
 from app.desktop.application import DistillApplication  # noqa: E402
 from app.main_window import MainWindow  # noqa: E402
@@ -470,6 +470,8 @@ class Story:
         self.window.options.form.set_overrides({"hidden_size": 100, "num_heads": 8, "learning_rate": 5})
         faded_in = monotonic() + FADE_S
         wait_until(lambda: monotonic() > faded_in)
+        field = next(each for each in self.window.options.findChildren(QLineEdit) if each.text() == "5")
+        self.window.options.findChild(QScrollArea).ensureWidgetVisible(field, 0, 90)
         self.camera.take("options-wrong")
         self.window.options.form.set_overrides({})
         self.window.options.form.set_expert(False)

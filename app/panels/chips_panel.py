@@ -15,7 +15,7 @@ from app.presentation import cards
 from app.session import Session
 from app.session.available import ActionId, available
 from app.session.state import Page, State
-from app.theme import ROOMY
+from app.theme import SPACE
 from app.widgets.card.card import DropCard
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _drawer_button(text: str, name: str, on_click: object) -> QPushButton:
     button.setObjectName(name)
     button.setCheckable(True)
     button.setFlat(True)
-    button.setMinimumSize(button.fontMetrics().horizontalAdvance(text) + 2 * ROOMY, 30)
+    button.setMinimumSize(button.fontMetrics().horizontalAdvance(text) + 2 * SPACE, 30)
     button.setAutoDefault(True)  # Enter clicks it
     button.clicked.connect(on_click)
     return button

@@ -111,7 +111,7 @@ class PlayerPanel(QWidget):
     @Slot()
     def _show_words(self) -> None:
         title = "" if self._shown is None else self._shown.title
-        self.controls.title.setText(self._commands.hearing.note or title)
+        self.controls.show_title(self._commands.hearing.note or title)
 
     @Slot()
     def _on_state(self) -> None:

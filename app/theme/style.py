@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QApplication, QPushButton
 
+from app.theme.icons import resource_path
 from app.theme.tokens import DARK, LIGHT, RADIUS, SMALL_RADIUS, SPACE, TIGHT, Tokens
 
 _PRIMARY = "isPrimary"
@@ -38,12 +39,27 @@ QToolButton {{
 QToolButton[autoRaise="true"] {{ background: transparent; border-color: transparent; padding: 3px; }}
 QToolButton:hover {{ background: {hover}; }}
 QToolButton:pressed {{ background: {pressed}; }}
-QToolButton:checked {{ background: {dim}; color: {ground}; }}
+QToolButton:checked {{ background: {hover}; border-color: {accent}; }}
 QToolButton[autoRaise="true"]:checked {{ background: {hover}; color: {text}; }}
 QToolButton:disabled {{ background: {ground}; color: {disabled}; }}
 QToolButton[autoRaise="true"]:disabled {{ background: transparent; }}
-QToolButton:checked:disabled {{ background: {hover}; }}
-QToolButton:focus {{ border-color: {accent}; }}
+QToolButton:checked:disabled {{ background: {hover}; border-color: {border}; }}
+QToolButton:focus {{ border: 2px solid {accent}; padding: 2px 5px; }}
+QToolButton[autoRaise="true"]:focus {{ padding: 2px; }}
+QCheckBox::indicator, QRadioButton::indicator {{
+    width: 14px; height: 14px; background: {field}; border: 1px solid {dim}; border-radius: {small}px;
+}}
+QRadioButton::indicator {{ border-radius: 8px; }}
+QCheckBox::indicator:disabled, QRadioButton::indicator:disabled {{ border-color: {border}; }}
+QCheckBox::indicator:checked {{ background: {primary}; border-color: {accent}; image: url("{tick}"); }}
+QRadioButton::indicator:checked {{
+    border-color: {accent};
+    background: qradialgradient(cx: 0.5, cy: 0.5, fx: 0.5, fy: 0.5, radius: 0.5,
+        stop: 0 {accent}, stop: 0.5 {accent}, stop: 0.6 {field}, stop: 1 {field});
+}}
+QHeaderView::section {{
+    background: {ground}; color: {dim}; border: 0; border-bottom: 1px solid {border}; padding: 3px 6px;
+}}
 QToolButton::menu-indicator {{ subcontrol-origin: padding; subcontrol-position: right center; right: {small}px; }}
 QToolButton#startFrom {{ padding-right: 18px; }}
 QProgressBar {{ background: {hover}; border: 0; border-radius: {small}px; }}
@@ -54,7 +70,7 @@ QStatusBar::item {{ border: 0; }}
 
 
 _NAMES = (
-    *("ground", "raised", "hover", "pressed", "border", "text", "dim", "disabled", "link", "accent"),
+    *("ground", "raised", "field", "hover", "pressed", "border", "text", "dim", "disabled", "link", "accent"),
     *("primary", "primary_hover", "primary_pressed", "on_primary"),
 )
 
@@ -62,8 +78,9 @@ _NAMES = (
 def style_sheet(tokens: Tokens) -> str:
     """Return the rules in an appearance's colours."""
     sizes = {"radius": RADIUS, "small": SMALL_RADIUS, "wide": SPACE + TIGHT}
+    tick = {"tick": resource_path("icons", "tick.svg").as_posix()}
     inner = {"inner": SMALL_RADIUS - 1, "inner_wide": SPACE + TIGHT - 1}  # the focus takes the room of a wider line
-    return _RULES.format(**{name: getattr(tokens, name) for name in _NAMES}, **sizes, **inner)
+    return _RULES.format(**{name: getattr(tokens, name) for name in _NAMES}, **sizes, **inner, **tick)
 
 
 def palette_of(tokens: Tokens) -> QPalette:

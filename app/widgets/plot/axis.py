@@ -11,6 +11,7 @@ from PySide6.QtGui import QFont, QFontMetricsF
 
 _MANTISSAS: tuple[tuple[float, ...], ...] = ((1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9), (1, 2, 3, 5, 7), (1, 2, 5), (1,))
 _WANTED = 4  # ticks; 1-2-5 is taken if it gives at least these
+_LEAST = 3
 
 
 def _decade_ticks(low: float, high: float, mantissas: Sequence[float], every: int = 1) -> list[float]:
@@ -35,6 +36,19 @@ def log_ticks(low: float, high: float, pixels: float, least_gap: float = 15.0) -
             return ticks
     every = max(1, math.ceil(least_gap / pixels_per_decade))
     return _decade_ticks(low, high, (1,), every)
+
+
+def near_ticks(low: float, high: float, pixels: float, least_gap: float = 15.0) -> list[float]:
+    """Return tick positions as `log_ticks` does, closer ones where those would be too few to tell a height."""
+    ticks = log_ticks(low, high, pixels, least_gap)
+    for parts in (2, 5, 10, 20, 50):
+        if len(ticks) >= _LEAST:
+            break
+        mantissas = [1 + part / parts for part in range(9 * parts)]
+        closer = _decade_ticks(low, high, mantissas)
+        if _fits(closer, pixels / max(high - low, 1e-9), least_gap):
+            ticks = closer
+    return ticks
 
 
 def epoch_ticks(low: float, high: float, pixels: float, least_gap: float = 44.0) -> list[int]:
@@ -65,7 +79,7 @@ class PerplexityAxis(pg.AxisItem):  # type: ignore[misc]
     def tickValues(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, list[float]]]:
         """Return one level of ticks."""
         least_gap = QFontMetricsF(self.style["tickFont"] or QFont()).height()
-        return [(1.0, log_ticks(minVal, maxVal, size, least_gap))]
+        return [(1.0, near_ticks(minVal, maxVal, size, least_gap))]
 
     def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
         """Return the perplexities."""

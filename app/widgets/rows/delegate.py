@@ -11,7 +11,7 @@ from app.widgets.focus import draw_line
 from app.widgets.rows.look import Column, Row
 from app.widgets.rows.model import RowsModel
 
-PADDING = 10  # px beside a text
+PADDING = 8  # px beside a text
 _PLAY_SIZE, _WAVE_MARGIN = 11.0, 5.0  # px
 _QUIETEST = 1e-4  # what is below is drawn as a line
 

@@ -48,5 +48,5 @@ class Column:
     is_typed: bool = False
 
 
-PLAY, WAVE = Column("", 36, "play"), Column("", 104, "wave")
+PLAY, WAVE = Column("", 36, "play"), Column("", 80, "wave")
 STAR = Column("★", 36, "star", order=lambda row: not row.is_starred)

@@ -97,6 +97,11 @@ class PlayControls(Iconic):
         row.addWidget(self.loop_button)
         row.addLayout(words, 1)
 
+    def show_title(self, title: str) -> None:
+        """Show what plays, if anything does."""
+        self.title.setText(title)
+        self.title.setVisible(bool(title))
+
     def show_playing(self, is_playing: bool) -> None:
         """Offer to stop, or to play."""
         if is_playing is self._is_playing:
@@ -159,6 +164,8 @@ class Switches(Iconic):
                 row.addWidget(widget)
             row.insertStretch(1, 1)
             column.addLayout(row)
+        column.insertStretch(0, 1)
+        column.addStretch(1)
 
     def show_volume(self, volume: float) -> None:
         """Show the loudness, 0 to 1."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from app.theme import RADIUS, ROOMY, ROW, SPACE, WIDE, accent_color, icon, raised_color, tokens
@@ -24,6 +24,7 @@ class DropZone(QFrame):
         super().__init__(parent)
         self._is_lit = False
         self._pictures = [(QLabel(), name) for name in ("sounds", "model")]
+        self._picture_row = QWidget()
         self._words = QLabel(invitation)
         self._words.setWordWrap(True)
         self._words.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -39,7 +40,8 @@ class DropZone(QFrame):
         return button
 
     def _lay_out(self) -> None:
-        pictures, buttons = QHBoxLayout(), QHBoxLayout()
+        pictures, buttons = QHBoxLayout(self._picture_row), QHBoxLayout()
+        pictures.setContentsMargins(0, 0, 0, 0)
         for row, widgets in ((pictures, [label for label, _ in self._pictures]), (buttons, [*self._buttons.values()])):
             row.setSpacing(ROOMY)
             row.addStretch(1)
@@ -50,7 +52,7 @@ class DropZone(QFrame):
         column.setContentsMargins(WIDE, ROOMY, WIDE, ROOMY)
         column.setSpacing(SPACE)
         column.addStretch(1)
-        column.addLayout(pictures)
+        column.addWidget(self._picture_row)
         column.addWidget(self._words)
         column.addLayout(buttons)
         column.addStretch(1)
@@ -73,6 +75,19 @@ class DropZone(QFrame):
         for label, name in self._pictures:
             label.setPixmap(icon(name, color).pixmap(_PICTURE, self.devicePixelRatioF()))
         self.update()
+
+    def _picture_height(self) -> int:
+        return _PICTURE.height() + SPACE
+
+    def minimumSizeHint(self) -> QSize:
+        """Ask for the room of the words and the buttons."""
+        hint = super().minimumSizeHint()
+        return hint - QSize(0, self._picture_height()) if not self._picture_row.isHidden() else hint
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Leave the pictures out where they would push the cards below away."""
+        super().resizeEvent(event)
+        self._picture_row.setVisible(self.height() >= self.minimumSizeHint().height() + self._picture_height())
 
     def changeEvent(self, event: QEvent) -> None:
         """Follow the palette and the font."""
