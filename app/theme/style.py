@@ -43,7 +43,7 @@ QToolButton:checked {{ background: {accent}; color: {ground}; border-color: {acc
 QToolButton[autoRaise="true"]:checked {{ background: {hover}; color: {text}; }}
 QToolButton:disabled {{ background: {ground}; color: {disabled}; }}
 QToolButton[autoRaise="true"]:disabled {{ background: transparent; }}
-QToolButton:checked:disabled {{ background: {hover}; color: {disabled}; border-color: {border}; }}
+QToolButton:checked:disabled {{ background: {hover}; color: {dim}; border-color: {border}; }}
 QToolButton:focus {{ border: 2px solid {accent}; padding: 2px 5px; }}
 QToolButton[autoRaise="true"]:focus {{ padding: 2px; }}
 QToolButton:checked:focus {{ border-color: {text}; }}
