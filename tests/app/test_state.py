@@ -304,8 +304,8 @@ def test_only_the_verdict_makes_a_training_one_that_memorizes(an_epoch: Epoch) -
     ("progress", "text"),
     [
         (JobProgress(Phase.SCAN, 1, 1), "Looking through 1 file: 1 done"),
-        (JobProgress(Phase.ENCODE, 3, 1200), "Encoding the sounds: 3 of 1,200"),
-        (JobProgress(Phase.VARIANTS, 12, 536), "Encoding variants of the sounds: 12 of 536"),
+        (JobProgress(Phase.ENCODE, 3, 1200), "Preparing the sounds: 3 of 1,200"),
+        (JobProgress(Phase.VARIANTS, 12, 536), "Preparing variants of the sounds: 12 of 536"),
     ],
 )
 def test_progress_in_words(progress: JobProgress, text: str) -> None:
