@@ -56,6 +56,7 @@ class Commands(QObject):
         self._session, self._prompts, self._window = session, prompts, window
         self._shows_bug = False
         self.unfinished = Unfinished(session, self)
+        self.unfinished.said.connect(self.said)
         self.saving = Saving(session, prompts, window, self)
         self.saving.said.connect(self.said)
         self.making = ModelMaking(session, self.saving, prompts, window, self)
@@ -191,8 +192,8 @@ class Commands(QObject):
             return
         if self._session.state.is_training:
             self._session.cancel_training()
-        elif self._session.state.training.unsaved:  # it ended while the question was open
-            self._session.discard_prior()
+        elif self._session.state.training.unsaved and not self._session.state.training.after_epoch:
+            self._session.discard_prior()  # it ended while the question was open
 
     def go_on_memorizing(self) -> None:
         """Go on with a training that memorizes, and hear no more of it until its end."""

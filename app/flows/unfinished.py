@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, Signal, Slot
 
 from app.session import Session
 from app.session.activity import Subject
 from app.session.available import ActionId, available
-from app.words import shown_name
+from app.words import GOES_ON_WITH_ITS_SOUNDS, shown_name
 
 if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
@@ -23,7 +23,12 @@ def _come_from(dataset: AudioDataset, sounds: Sequence[Path]) -> bool:
 
 
 class Unfinished(QObject):
-    """Acts as far as the state allows; if the training's sounds have moved, their card says so."""
+    """Acts as far as the state allows; if the training's sounds have moved, their card says so.
+
+    The signal `said(str)` carries a sentence for the status bar.
+    """
+
+    said = Signal(str)
 
     def __init__(self, session: Session, parent: QObject) -> None:
         super().__init__(parent)
@@ -55,9 +60,12 @@ class Unfinished(QObject):
         The look-ups of their paths are on the window's thread: some microseconds each, but a share that no longer
         answers holds the window up.
         """
-        dataset = self._session.state.open.dataset
+        opened = self._session.state.open
+        dataset = opened.dataset
         gone = next((path for path in sounds if not path.exists()), None)
         if dataset is not None and (gone is not None or _come_from(dataset, sounds)):
+            if gone is None and opened.left_out != left_out:
+                self.said.emit(GOES_ON_WITH_ITS_SOUNDS)
             self._session.set_left_out(left_out)
             call()
         elif gone is None:

@@ -117,6 +117,11 @@ class State:
         """Return the state with changes in `open`."""
         return replace(self, open=replace(self.open, **changes))
 
+    def offering(self, run: UnfinishedRun | None) -> State:
+        """Return the state with the unfinished training into its model; that of its unsaved prior is none."""
+        is_own = run is not None and self.training.is_of_run(run)
+        return self.with_open(unfinished=None if is_own else run)
+
     def with_sounds(self, scanned: AudioDataset, left_out: frozenset[str]) -> State:
         """Return the state with sounds, some of them left out; a saved training makes room for the next one.
 
@@ -146,6 +151,11 @@ class State:
     def without_training(self) -> State:
         """Return the state without the last training."""
         return replace(self, training=TrainingState())
+
+    def without_going_on(self) -> State:
+        """Return the state with the training that the last one went on from, in place of that; unchanged without."""
+        former = self.training.former
+        return self if former is None else replace(self, training=former)
 
     def without_saved_training(self) -> State:
         """Return the state without the last training, unless its result is to be saved: that stays."""
@@ -199,6 +209,8 @@ class State:
                 return self.with_open(pending_model=None)
             case Subject.SOUNDS:
                 return self.with_open(pending_sounds=())
+            case Subject.TRAINING:
+                return self.without_going_on()
             case Subject.MAKING:
                 return self.with_making(is_under_way=False)
             case Subject.WEIGHTS:
