@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtWidgets import QPushButton
+from PySide6.QtCore import QEvent
+from PySide6.QtWidgets import QApplication, QPushButton
 from pytestqt.qtbot import QtBot
 
 from app.flows import questions
@@ -312,6 +313,14 @@ def test_the_question_says_what_would_be_lost(an_epoch: Epoch) -> None:
     assert [choice.text for choice in question.choices] == ["Throw Away", "Keep Training"]
     assert question.default == question.escape == "cancel"
     assert questions.throw_training_away(TrainingState()).text.startswith("The first epoch is not finished.")
+    further = TrainingState(epochs=(an_epoch(4, 8.0, of=8),)).going_on
+    question = questions.throw_training_away(further)
+    assert question.title == "Throw away what was learned since epoch 4?"
+    assert question.text == (
+        "The first new epoch is not finished. The prior that it went on from stays, and is not saved yet."
+    )
+    question = questions.throw_training_away(further.with_epoch(an_epoch(5, 7.0, of=8)))
+    assert question.text.startswith("Epoch 5 of 8, perplexity 7.00. The prior")
 
 
 # Further
@@ -514,8 +523,9 @@ def test_a_training_whose_run_is_gone_cannot_go_further(
 
 
 def test_a_window_that_comes_to_the_front_looks_for_its_run(qtbot: QtBot, ended: MainWindow, tiny_model: Path) -> None:
+    qtbot.waitActive(ended)
     prior_runs(tiny_model).discard()
-    session_of(ended).look_after_absence()
+    QApplication.sendEvent(ended, QEvent(QEvent.Type.ActivationChange))
     settle(qtbot, ended)
     assert not _action(ended, ActionId.TRAIN_FURTHER).isEnabled()
     assert session_of(ended).state.training.unsaved
@@ -584,7 +594,8 @@ def test_a_further_training_takes_the_limits_that_are_chosen_now(qtbot: QtBot, e
 def test_a_further_training_says_that_it_goes_on_with_its_own_sounds(qtbot: QtBot, ended: MainWindow) -> None:
     session, said = session_of(ended), list[str]()
     ended.commands.said.connect(said.append)
-    session.leave_out({"sound 1.wav"})
+    session.leave_out({"sound 2.wav"})
+    assert session.state.open.left_out
     _action(ended, ActionId.TRAIN_FURTHER).trigger()
     assert said == [GOES_ON_WITH_ITS_SOUNDS]
     assert session.state.open.left_out == frozenset()
