@@ -43,12 +43,12 @@ class NoticePanel(QWidget):
         }
         self.memorization_banner = self._banner("memorizationBanner")
         self.notice_banner = self._banner("noticeBanner")
-        self._shows_second = False
+        self._shown = 0  # of the messages
         self.next_button = QPushButton()
         self.next_button.setObjectName("nextNoticeButton")
         self.next_button.setFixedHeight(height_for(self, TARGET))
         self.next_button.setAutoDefault(True)  # Enter clicks it
-        self.next_button.setToolTip("There are two messages; show the other one")
+        self.next_button.setToolTip("There is more than one message; show the next one")
         self.next_button.clicked.connect(self._on_next)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
@@ -69,20 +69,20 @@ class NoticePanel(QWidget):
 
     @Slot(object)
     def _on_state(self, state: State) -> None:
-        messages = [(self.memorization_banner, notices.warning(state)), (self.notice_banner, notices.notice(state))]
-        if notices.notice_comes_first(state):
-            messages.reverse()
-        there = [(banner, message) for banner, message in messages if message is not None]
-        self._shows_second = self._shows_second and len(there) == 2
-        shown = there[self._shows_second] if there else None
-        for banner, message in messages:
-            _show(banner, message if shown is not None and banner is shown[0] else None)
-        self.next_button.setVisible(len(there) == 2)
-        self.next_button.setText("2 of 2" if self._shows_second else "1 of 2")
+        warning = notices.warning(state)
+        warnings = [] if warning is None else [(self.memorization_banner, warning)]
+        told = [(self.notice_banner, notice) for notice in notices.notices_of(state)]
+        there = [*told, *warnings] if notices.notice_comes_first(state) else [*warnings, *told]
+        self._shown = self._shown if self._shown < len(there) else 0
+        shown, message = there[self._shown] if there else (None, None)
+        for banner in (self.memorization_banner, self.notice_banner):
+            _show(banner, message if banner is shown else None)
+        self.next_button.setVisible(len(there) > 1)
+        self.next_button.setText(f"{self._shown + 1} of {len(there)}")
 
     @Slot()
     def _on_next(self) -> None:
-        self._shows_second = not self._shows_second
+        self._shown += 1  # past the last is the first
         self._on_state(self._session.state)
 
     @Slot(str)

@@ -220,7 +220,9 @@ class State:
         return self
 
     def with_problem(self, subject: Subject, problem: Problem) -> State:
-        """Return the state after a failure; cards, player and shelf show their own."""
+        """Return the state after a failure; cards, player and shelf show their own; only models have other places."""
+        is_of_place = problem.is_of_place and subject in (Subject.MAKING, Subject.SAVING_MODEL)
+        problem = replace(problem, is_of_place=is_of_place)
         match subject:
             case Subject.MODEL:
                 return self.with_open(model_refusal=problem.sentence)

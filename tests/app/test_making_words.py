@@ -128,7 +128,7 @@ def codec(shared_klt_model: Path) -> TrainedCodec:
     from distill_core import load_model_v2
 
     loaded = load_model_v2(shared_klt_model)
-    return replace(TrainedCodec.none(Ended.LAST_EPOCH), model=loaded.model, run_id="an id")
+    return replace(TrainedCodec.none(Ended.LAST_EPOCH), model=loaded.model, run_id="an id", is_kept=True)
 
 
 def test_the_result_waits_to_be_saved_unless_it_is_empty_or_given_up(
