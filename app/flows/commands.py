@@ -159,12 +159,14 @@ class Commands(QObject):
     def take_drop(self, urls: Sequence[QUrl], target: Target) -> None:
         """Open dropped files, and say which are not taken."""
         drop = route(urls, target)
-        # Also without a refusal: that of an earlier drop goes.
-        self._session.refuse(model=drop.refusal_of_model, sounds=drop.refusal_of_sounds)
+        can_open = self.can(ActionId.OPEN_MODEL)
+        self._session.dismiss_refusals()  # of an earlier drop
         if drop.sounds:
             self.open_sounds(*drop.sounds, *drop.passed_over)
         if drop.model is not None:
             self.open_model(drop.model)
+        if drop.refusals and (can_open or not drop.is_taken):  # after the opening, with which earlier refusals go
+            self._session.refuse(model=drop.refusal_of_model, sounds=drop.refusal_of_sounds)
 
     # Training
 

@@ -36,13 +36,17 @@ KEEP_TEXTS = {
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A banner's message; `actions` are (id, text) pairs, `primary` is the id of the advised one."""
+    """A banner's message; `actions` are (id, text) pairs, `primary` is the id of the advised one.
+
+    `can_be_closed`: a person may put it away, for nothing is lost with it.
+    """
 
     kind: BannerKind
     title: str
     detail: str = ""
     actions: tuple[tuple[str, str], ...] = ()
     primary: str = ""
+    can_be_closed: bool = False
 
 
 def warning(state: State) -> Notice | None:
@@ -82,11 +86,9 @@ def begins_to_warn(training: TrainingState) -> bool:
 
 
 def notice(state: State) -> Notice | None:
-    """Return the notice: a problem, or a refusal, or else the next thing to do."""
+    """Return the notice: a problem, or else the next thing to do."""
     if state.problem is not None:
         return _of_problem(state, state.problem)
-    if refusal := state.open.model_refusal or state.open.sounds_refusal or state.takes.problem:
-        return Notice("error", refusal)
     if state.is_training and state.training.sameness:
         return Notice("info", "These sounds are too much alike.", state.training.sameness)
     model, trained, unfinished = state.open.model, state.training.trained, state.open.unfinished
@@ -102,6 +104,12 @@ def notice(state: State) -> Notice | None:
         if state.is_idle and trained is None and state.making.saved_to == model.path:
             return _of_made(state, model.path)
     return _of_nothing_open(state) if state.open.is_empty else None
+
+
+def refusal(state: State) -> Notice | None:
+    """Return why files are not taken, or why a take was not made; it must hide nothing that could be lost."""
+    sentence = state.open.model_refusal or state.open.sounds_refusal or state.takes.problem
+    return Notice("error", sentence, can_be_closed=True) if sentence else None
 
 
 def notice_comes_first(state: State) -> bool:

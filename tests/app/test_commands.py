@@ -177,7 +177,7 @@ def test_what_is_not_available_is_not_done(session: Session, commands: Commands,
 
 def test_opening_is_refused_on_the_cards_while_it_cannot_be(qtbot: QtBot, session: Session, commands: Commands) -> None:
     said = {
-        Activity.SAVING: "The prior is being saved. After that the model and the sounds can be changed.",
+        Activity.SAVING: "The model is being saved. After that the model and the sounds can be changed.",
         Activity.TRAINING: "Stop training to change the model or the sounds.",
     }
     for activity, text in said.items():
