@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from app.flows.prompts import Prompts
 from app.flows.saving import Saving
 from app.flows.sounds import Sounds
 from app.flows.takes import Takes
+from app.flows.texts import Texts
 from app.flows.unfinished import Unfinished
 from app.session import Session
 from app.session.activity import Activity, Subject
@@ -55,10 +56,11 @@ class Commands(QObject):
         super().__init__(window)
         self._session, self._prompts, self._window = session, prompts, window
         self._shows_bug = False
-        self.unfinished = Unfinished(session, self)
+        self.unfinished = Unfinished(session, prompts, window, self)
         self.saving = Saving(session, prompts, window, self)
         self.saving.said.connect(self.said)
-        self.making = ModelMaking(session, self.saving, prompts, window, self)
+        self.texts = Texts(session, prompts, window, self)
+        self.making = ModelMaking(session, self.saving, self.texts, prompts, window, self)
         self.takes = Takes(session, prompts, window, self)
         self.takes.said.connect(self.said)
         self.hearing = Hearing(session, self)
@@ -103,7 +105,7 @@ class Commands(QObject):
             return
         self.unfinished.forget()
         self._session.settings.set_last_folder("model", path.parent)
-        self.saving.settle_unsaved(lambda: self._session.open_model(path))
+        self.texts.settle(lambda: self.saving.settle_unsaved(lambda: self._session.open_model(path)))
 
     def locked_text(self) -> str:
         """Return why neither model nor sounds can be changed now."""
@@ -213,12 +215,6 @@ class Commands(QObject):
         if self.can(ActionId.EDIT_MODEL):
             self.edit_wanted.emit()
 
-    @Slot(dict)
-    def name_model(self, changes: Mapping[str, str]) -> None:
-        """Save another name, other notes or both into the model."""
-        if self.can(ActionId.EDIT_MODEL):
-            self._session.name_model(changes)
-
     def explain_perplexity(self) -> None:
         """Explain the curve."""
         self.ask(questions.plain("perplexityDialog", "What is perplexity?", PERPLEXITY_EXPLAINED), str)
@@ -236,11 +232,6 @@ class Commands(QObject):
     def flip(self) -> None:
         """Listen to the other one of the last two sounds."""
         self._session.player.flip()
-
-    def copy_text(self, text: str) -> None:
-        """Put a text on the clipboard."""
-        QGuiApplication.clipboard().setText(text)
-        self.said.emit("Copied.")
 
     def keep(self, action: ActionId) -> None:
         """Give the trained prior other weights of its training."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QWidget
 
 from app.flows.prompts import Prompts
 from app.flows.saving import Saving
+from app.flows.texts import Texts
 from app.session import Session
 from app.session.available import ActionId, available
 
@@ -14,9 +18,12 @@ from app.session.available import ActionId, available
 class ModelMaking(QObject):
     """Makes a model, asking first about an unsaved prior, whose model it takes the place of."""
 
-    def __init__(self, session: Session, saving: Saving, prompts: Prompts, window: QWidget, parent: QObject) -> None:
+    def __init__(
+        self, session: Session, saving: Saving, texts: Texts, prompts: Prompts, window: QWidget, parent: QObject
+    ) -> None:
         super().__init__(parent)
-        self._session, self._saving, self._prompts, self._window = session, saving, prompts, window
+        self._session, self._saving, self._texts = session, saving, texts
+        self._prompts, self._window = prompts, window
 
     def _can(self, action: ActionId) -> bool:
         return action in available(self._session.state)
@@ -24,12 +31,16 @@ class ModelMaking(QObject):
     def make(self) -> None:
         """Make a model."""
         if self._can(ActionId.MAKE_MODEL):
-            self._saving.settle_unsaved(lambda: self._session.make_model())
+            self._settle(self._session.make_model)
 
     def make_both(self) -> None:
         """Make a model, then train its prior."""
         if self._can(ActionId.MAKE_BOTH):
-            self._saving.settle_unsaved(lambda: self._session.make_model(then_prior=True))
+            self._settle(partial(self._session.make_model, then_prior=True))
+
+    def _settle(self, make: Callable[[], None]) -> None:
+        """Ask about what goes with the model that is open, then make another one."""
+        self._texts.settle(lambda: self._saving.settle_unsaved(make))
 
     def save_again(self) -> None:
         """Try once more to save the model that could not be saved."""

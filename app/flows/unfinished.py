@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Slot
+from PySide6.QtWidgets import QWidget
 
+from app.flows import questions
 from app.session import Session
 from app.session.activity import Subject
 from app.session.available import ActionId, available
 from app.words import shown_name
 
 if TYPE_CHECKING:
+    from app.flows.prompts import Prompts
     from distill_core.audio.dataset import AudioDataset
+    from distill_core.training.run_folder.facts import UnfinishedRun
 
 
 def _come_from(dataset: AudioDataset, sounds: Sequence[Path]) -> bool:
@@ -25,9 +30,9 @@ def _come_from(dataset: AudioDataset, sounds: Sequence[Path]) -> bool:
 class Unfinished(QObject):
     """Acts as far as the state allows; if the training's sounds have moved, their card says so."""
 
-    def __init__(self, session: Session, parent: QObject) -> None:
+    def __init__(self, session: Session, prompts: Prompts, window: QWidget, parent: QObject) -> None:
         super().__init__(parent)
-        self._session = session
+        self._session, self._prompts, self._window = session, prompts, window
         self._waiting: tuple[ActionId, Callable[[], object]] | None = None  # for the sounds
         session.dataset_changed.connect(self._on_dataset)
         session.failed.connect(self._on_failed)
@@ -77,8 +82,13 @@ class Unfinished(QObject):
             self._session.use_best()
 
     def discard(self) -> None:
-        """Discard the training."""
-        if self._can(ActionId.DISCARD):
+        """Ask, then discard the training."""
+        offered = self._session.state.open.offered
+        if self._can(ActionId.DISCARD) and offered is not None:
+            self._prompts.ask(self._window, questions.discard_unfinished(offered), partial(self._on_discard, offered))
+
+    def _on_discard(self, asked: UnfinishedRun, answer: str) -> None:
+        if answer == "discard" and self._can(ActionId.DISCARD) and self._session.state.open.offered == asked:
             self._session.discard_unfinished()
 
     @Slot(object)

@@ -40,6 +40,7 @@ class NoticePanel(QWidget):
             notices.DISCARD: commands.unfinished.discard,
             notices.REOPEN: self._reopen,
             notices.LOOK_AGAIN: session.look_for_use,
+            notices.SAVE_TEXTS: commands.texts.save_though_changed,
             notices.SAVE_MODEL: commands.making.save_again,
             notices.MOVE_MODELS: commands.making.choose_folder,
             **{action: partial(commands.keep, action) for action in KEEPING},

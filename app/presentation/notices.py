@@ -27,6 +27,8 @@ STOP, GO_ON, SAVE, EXPLAIN, COPY, REPLACE = "stop", "goOn", "save", "explain", "
 CONTINUE, BEST, DISCARD, REOPEN = "continue", "useBest", "discard", "reopen"
 LOOK_AGAIN = "lookAgain"
 SAVE_MODEL, MOVE_MODELS = "saveModel", "moveModels"
+SAVE_TEXTS = "saveTexts"
+_ONLY_TEXTS = "Your name and notes can go into it as it is now; all else in it stays, and a backup is kept."
 KEEP_TEXTS = {
     ActionId.KEEP_BEST: "Keep Best",
     ActionId.KEEP_LAST: "Keep Last",
@@ -118,13 +120,16 @@ def notice_comes_first(state: State) -> bool:
 
 
 def _of_problem(state: State, problem: Problem) -> Notice:
+    if problem.may_rename:
+        actions = ((SAVE_TEXTS, "Save Name and Notes"),)
+        return Notice("error", problem.message, _ONLY_TEXTS, actions, SAVE_TEXTS)
     if state.making.needs_a_place and problem.is_of_place:
         again = ((SAVE_MODEL, "Save Again"),) if state.making.trained is not None else ()
         return Notice("error", problem.message, problem.hint, ((MOVE_MODELS, "Choose a Folder…"), *again), MOVE_MODELS)
-    actions = [(COPY, "Save a Copy…")] if state.training.unsaved else []
+    others = [(COPY, "Save a Copy…")] if state.training.unsaved else []
     if state.training.unsaved and problem.may_replace:
-        actions.append((REPLACE, "Replace, Keep a Backup"))
-    return Notice("error", problem.message, problem.hint, tuple(actions), COPY)
+        others.append((REPLACE, "Replace, Keep a Backup"))
+    return Notice("error", problem.message, problem.hint, tuple(others), COPY)
 
 
 def _of_unsaved(state: State, model: ModelSummary, trained: TrainedPrior) -> Notice:
@@ -149,7 +154,7 @@ def _of_model(state: State) -> Notice | None:
     if run is None:
         return None
     go_on = ((CONTINUE, "Continue"),) if run.can_go_on else ()
-    actions = (*go_on, (BEST, "Use Best"), (DISCARD, "Discard"))
+    actions = (*go_on, (BEST, "Use Best"), (DISCARD, "Discard…"))
     return Notice("info", making.unfinished_title(run), making.unfinished_detail(run), actions, actions[0][0])
 
 
@@ -161,7 +166,7 @@ def _of_made(state: State, path: Path) -> Notice:
 def _of_unfinished(state: State, run: UnfinishedRun) -> Notice:
     detail = f"{words.unfinished_detail(run)} {words.taking_place_words(run, state.open.real_path)}"
     actions = [(CONTINUE, "Continue")] if ActionId.CONTINUE in available(state) else []
-    actions += [(BEST, "Use Best"), (DISCARD, "Discard")]
+    actions += [(BEST, "Use Best"), (DISCARD, "Discard…")]
     return Notice("info", unfinished_words(run), detail, tuple(actions), actions[0][0])
 
 

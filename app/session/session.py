@@ -245,9 +245,12 @@ class Session(MakingHost):
         model, trained = self._require_trained()
         self.do(saving.saving(model, trained, output, though_changed=though_changed))
 
-    def name_model(self, changes: Mapping[str, str]) -> None:
-        """Save another name, other notes or both into the open model; the keys are those of its metadata."""
-        self.do(saving.naming(self._require_model(), changes))
+    def name_model(self, changes: Mapping[str, str], *, though_changed: bool = False) -> None:
+        """Save another name, other notes or both into the open model; the keys are those of its metadata.
+
+        With `though_changed` also if another program has changed the file, all else of which stays.
+        """
+        self.do(saving.naming(self._require_model(), changes, though_changed=though_changed))
 
     def reread_model(self) -> None:
         """Read the open model's facts from disk again."""

@@ -229,7 +229,7 @@ class State:
             case Subject.SAVING:
                 return replace(self.with_open(may_replace=problem.may_replace), problem=problem)
             case Subject.NAMING:  # the offer to replace the file is that of a prior
-                return replace(self, problem=replace(problem, may_replace=False))
+                return replace(self, problem=replace(problem, may_replace=False, may_rename=problem.may_replace))
             case Subject.TAKE | Subject.SHELF:
                 return self.with_takes(problem=problem.sentence)
         return replace(self, problem=problem)

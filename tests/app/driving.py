@@ -97,7 +97,9 @@ class PatientPrompts(ScriptedPrompts):
 def leave_questions_open(window: MainWindow) -> PatientPrompts:
     """Have a window's questions stay open from now on, and return the prompts that know them."""
     patient = PatientPrompts()
-    window.commands._prompts = window.commands.saving._prompts = patient
+    commands = window.commands
+    for flow in (commands, commands.saving, commands.unfinished, commands.texts):
+        flow._prompts = patient
     return patient
 
 

@@ -145,19 +145,19 @@ def test_the_notice_of_a_prior_that_is_no_better_than_guessing_says_so(
             RUN,
             "Unfinished training found: epoch 31 of 100, best perplexity 7.42.",
             "Continue goes on with the sounds in kicks.",
-            ["Continue", "Use Best", "Discard"],
+            ["Continue", "Use Best", "Discard…"],
         ),
         (
             replace(RUN, has_ended=True),
             "A trained prior was never saved: epoch 31 of 100, best perplexity 7.42.",
             "Use Best takes it, to be saved into the model.",
-            ["Use Best", "Discard"],
+            ["Use Best", "Discard…"],
         ),
         (
             replace(RUN, is_older=True),
             "Unfinished training of an older Distill found: epoch 31 of 100, best perplexity 7.42 by an older measure.",
             "It can't be gone on with. Use Best takes its best epoch, to be saved into the model.",
-            ["Use Best", "Discard"],
+            ["Use Best", "Discard…"],
         ),
     ],
 )
