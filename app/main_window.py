@@ -270,8 +270,9 @@ class MainWindow(QMainWindow):
             return
         if self.commands.can(ActionId.OPEN_MODEL):
             accept_copy(event)
-            self.chips.show_drag(event.mimeData().urls())
-            self.start_page.show_drag(event.mimeData().urls())
+            urls = event.mimeData().urls()
+            self.chips.show_drag(urls)
+            self.start_page.show_drag(urls)
         else:
             self._on_said(self.commands.locked_text())
 

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QWidget
 
 from app.flows import questions
 from app.flows.demo_files import DemoFiles, copying
-from app.flows.drops import ONLY_FILES, Target, route
+from app.flows.drops import MOST_AT_ONCE, ONLY_FILES, Drop, LastDrag, Target, route, sorting
 from app.flows.hearing import Hearing
 from app.flows.making import ModelMaking
 from app.flows.prompts import Prompts
@@ -56,6 +56,7 @@ class Commands(QObject):
         super().__init__(window)
         self._session, self._prompts, self._window = session, prompts, window
         self._shows_bug = False
+        self.drag = LastDrag()
         self.unfinished = Unfinished(session, prompts, window, self)
         self.saving = Saving(session, prompts, window, self)
         self.saving.said.connect(self.said)
@@ -68,6 +69,7 @@ class Commands(QObject):
         self.sounds.said.connect(self.said)
         session.player.unavailable.connect(self.said)
         session.demo_copied.connect(self._on_demo_copied)
+        session.drop_sorted.connect(self._take_sorted)
         session.cache_cleared.connect(self._on_cache_cleared)
         session.named.connect(self._on_named)
         session.failed.connect(self._on_failed)
@@ -159,8 +161,17 @@ class Commands(QObject):
         self._session.open_dataset(*sources, left_out=left_out)
 
     def take_drop(self, urls: Sequence[QUrl], target: Target) -> None:
-        """Open dropped files, and say which are not taken."""
-        drop = route(urls, target)
+        """Open dropped files, and say which are not taken; many are looked at first, on another thread."""
+        self.drag.forget()
+        if len(urls) <= MOST_AT_ONCE:
+            self._take_sorted(route(urls, target))
+        elif self.can(ActionId.OPEN_MODEL):
+            self._session.do_later(sorting(urls, target))
+        else:
+            self._session.refuse(sounds=self.locked_text())
+
+    @Slot(object)
+    def _take_sorted(self, drop: Drop) -> None:
         can_open = self.can(ActionId.OPEN_MODEL)
         self._session.dismiss_refusals()  # of an earlier drop
         if drop.sounds:

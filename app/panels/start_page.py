@@ -13,7 +13,6 @@ from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from app.flows.commands import Commands
-from app.flows.drops import drag_looks
 from app.presentation import start
 from app.session import Session
 from app.session.available import ActionId, available
@@ -103,7 +102,7 @@ class StartPage(PageWidget):
 
     def show_drag(self, urls: Sequence[QUrl]) -> None:
         """Show whether what is held over the window would be taken."""
-        looks = drag_looks(urls)
+        looks = self._commands.drag.looks(urls)
         self.zone.set_lit("valid" in (looks.model, looks.sounds))
 
     def end_drag(self) -> None:
