@@ -130,6 +130,7 @@ class MainWindow(QMainWindow):
 
     def _connect(self) -> None:
         self.closing.close_now.connect(self._on_close_now)
+        self.closing.close_wanted.connect(self.close)
         self.drawer.turned_to.connect(self.chips.show_drawer)
         self.commands.edit_wanted.connect(self.inspect.edit)  # behind the drawer, which opens first
         self.commands.said.connect(self._on_said)
@@ -271,8 +272,9 @@ class MainWindow(QMainWindow):
             return
         if self.commands.can(ActionId.OPEN_MODEL):
             accept_copy(event)
-            self.chips.show_drag(event.mimeData().urls())
-            self.start_page.show_drag(event.mimeData().urls())
+            urls = event.mimeData().urls()
+            self.chips.show_drag(urls)
+            self.start_page.show_drag(urls)
         else:
             self._on_said(self.commands.locked_text())
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distill_core.text import file_name, printable
-from distill_core.training.prior.knowledge import Knowledge, measured_in
+from distill_core.training.prior.knowledge import Knowledge, Measured, measured_in
 from distill_core.training.settings import Effort
 from distill_core.training.words import STARTS_AFRESH, moved_words
 
@@ -34,6 +34,12 @@ def shown_sources(sources: Sequence[Path]) -> str:
     """Return the place of sounds for a sentence: "kicks", or "kicks and 2 more"."""
     first = shown_name(sources[0])
     return first if len(sources) == 1 else f"{first} and {len(sources) - 1:,} more"
+
+
+def shown_places(paths: Sequence[Path], most: int) -> list[str]:
+    """Return files and folders with their folders, and after `most` of them how many more there are."""
+    named = [printable(str(path)) for path in paths[:most]]
+    return [*named, f"and {len(paths) - most:,} more"] if len(paths) > most else named
 
 
 def on_button(text: str) -> str:
@@ -151,7 +157,7 @@ KNOWS_NOTHING_YET = "Hasn't learned your sounds yet"
 _BY_AN_OLDER_MEASURE = "Has learned your sounds ({0}, by an older measure)"
 _HAS_LEARNED = "Has learned your sounds"
 _KNOWS_BY_HEART = "Knows your sounds by heart"
-_NEEDS_A_NEWER_ONE = "A newer Distill taught it your sounds"
+NEEDS_A_NEWER_ONE = "A newer Distill taught it your sounds"
 
 
 def out_of(perplexity: float, codes: int) -> str:
@@ -164,7 +170,7 @@ def knows_line(summary: ModelSummary) -> str:
     if not summary.has_prior:
         return KNOWS_NOTHING_YET
     if not summary.prior_is_readable:
-        return _NEEDS_A_NEWER_ONE
+        return NEEDS_A_NEWER_ONE
     return knows_of(summary.prior_metadata or {}, summary.codebook_size)
 
 
@@ -179,7 +185,11 @@ def knows_in_short(summary: ModelSummary) -> str:
 
 def knows_of(facts: Mapping[str, Any], codes: int) -> str:
     """Return how well a prior knows its sounds, by its facts as a file holds them; `codes` are those of a level."""
-    measured = measured_in(facts)
+    return knows_words(measured_in(facts), codes)
+
+
+def knows_words(measured: Measured, codes: int) -> str:
+    """Return how well a prior knows its sounds, by its measure; `codes` are those of a level."""
     if measured.perplexity is None:
         return _KNOWS_BY_HEART if measured.level is Knowledge.BY_HEART else _HAS_LEARNED
     if measured.counts_padding and measured.level is Knowledge.UNTOLD:

@@ -174,7 +174,7 @@ def _training_actions(commands: Commands) -> list[ActionSpec]:
         ActionSpec(
             ActionId.DISCARD,
             "&Train",
-            "&Discard Unfinished Training",
+            "&Discard Unfinished Training…",
             None,
             commands.unfinished.discard,
             "Remove the training that was never saved",

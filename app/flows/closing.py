@@ -22,9 +22,13 @@ _DESKTOP_END_WAIT_MS = 8000
 
 
 class Closing(QObject):
-    """Settles a task under way and an unsaved prior or model; the signal `close_now()` then lets the window close."""
+    """Settles a task under way and an unsaved prior or model; the signal `close_now()` then lets the window close.
+
+    `close_wanted()`: one thing is settled, and the window may ask about the next.
+    """
 
     close_now = Signal()
+    close_wanted = Signal()
 
     def __init__(self, session: Session, commands: Commands) -> None:
         super().__init__(commands)
@@ -34,6 +38,9 @@ class Closing(QObject):
 
     def may_close(self) -> bool:
         """Tell whether the window may close now; otherwise ask, and `close_now` comes later."""
+        if self._commands.texts.written:
+            self._commands.texts.settle(lambda: QTimer.singleShot(0, self.close_wanted.emit))
+            return False
         state = self._session.state
         if state.is_training:
             of_model, of_prior = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,13 +13,14 @@ from PySide6.QtWidgets import QWidget
 from app.flows import questions
 from app.flows.cancelling import Cancelling
 from app.flows.demo_files import DemoFiles, copying
-from app.flows.drops import ONLY_FILES, Target, route
+from app.flows.drops import MOST_AT_ONCE, ONLY_FILES, Drop, LastDrag, Target, route, sorting
 from app.flows.hearing import Hearing
 from app.flows.making import ModelMaking
 from app.flows.prompts import Prompts
 from app.flows.saving import Saving
 from app.flows.sounds import Sounds
 from app.flows.takes import Takes
+from app.flows.texts import Texts
 from app.flows.unfinished import Unfinished
 from app.session import Session
 from app.session.activity import Activity, Subject
@@ -57,12 +58,14 @@ class Commands(QObject):
         super().__init__(window)
         self._session, self._prompts, self._window = session, prompts, window
         self._shows_bug = False
+        self.drag = LastDrag()
         self.saving = Saving(session, prompts, window, self)
-        self.unfinished = Unfinished(session, self.saving, self)
+        self.unfinished = Unfinished(session, self.saving, prompts, window, self)
         self.unfinished.said.connect(self.said)
         self.saving.said.connect(self.said)
         self.cancelling = Cancelling(session, prompts, window, self)
-        self.making = ModelMaking(session, self.saving, prompts, window, self)
+        self.texts = Texts(session, prompts, window, self)
+        self.making = ModelMaking(session, self.saving, self.texts, prompts, window, self)
         self.takes = Takes(session, prompts, window, self)
         self.takes.said.connect(self.said)
         self.hearing = Hearing(session, self)
@@ -70,6 +73,7 @@ class Commands(QObject):
         self.sounds.said.connect(self.said)
         session.player.unavailable.connect(self.said)
         session.demo_copied.connect(self._on_demo_copied)
+        session.drop_sorted.connect(self._take_sorted)
         session.cache_cleared.connect(self._on_cache_cleared)
         session.named.connect(self._on_named)
         session.failed.connect(self._on_failed)
@@ -117,7 +121,7 @@ class Commands(QObject):
             if sources:
                 self._scan(*sources, left_out=left_out)
 
-        self.saving.settle_unsaved(Act.OPEN, open_them)
+        self.texts.settle(lambda: self.saving.settle_unsaved(Act.OPEN, open_them))
 
     def locked_text(self) -> str:
         """Return why neither model nor sounds can be changed now."""
@@ -176,14 +180,25 @@ class Commands(QObject):
         self._session.open_dataset(*sources, left_out=left_out)
 
     def take_drop(self, urls: Sequence[QUrl], target: Target) -> None:
-        """Open dropped files, and say which are not taken."""
-        drop = route(urls, target)
-        # Also without a refusal: that of an earlier drop goes.
-        self._session.refuse(model=drop.refusal_of_model, sounds=drop.refusal_of_sounds)
+        """Open dropped files, and say which are not taken; many are looked at first, on another thread."""
+        self.drag.forget()
+        if len(urls) <= MOST_AT_ONCE:
+            self._take_sorted(route(urls, target))
+        elif self.can(ActionId.OPEN_MODEL):
+            self._session.do_later(sorting(urls, target))
+        else:
+            self._session.refuse(sounds=self.locked_text())
+
+    @Slot(object)
+    def _take_sorted(self, drop: Drop) -> None:
+        can_open = self.can(ActionId.OPEN_MODEL)
+        self._session.dismiss_refusals()  # of an earlier drop
         if drop.model is not None:
             self._open_both(drop.model, *drop.sounds, *drop.passed_over)
         elif drop.sounds:
             self.open_sounds(*drop.sounds, *drop.passed_over)
+        if drop.refusals and (can_open or not drop.is_taken):  # after the opening, with which earlier refusals go
+            self._session.refuse(model=drop.refusal_of_model, sounds=drop.refusal_of_sounds)
 
     # Training
 
@@ -218,12 +233,6 @@ class Commands(QObject):
         """Show the form with the model's name and notes."""
         if self.can(ActionId.EDIT_MODEL):
             self.edit_wanted.emit()
-
-    @Slot(dict)
-    def name_model(self, changes: Mapping[str, str]) -> None:
-        """Save another name, other notes or both into the model."""
-        if self.can(ActionId.EDIT_MODEL):
-            self._session.name_model(changes)
 
     def explain_perplexity(self) -> None:
         """Explain the curve."""

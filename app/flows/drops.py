@@ -1,7 +1,7 @@
 """Dropped files, sorted by the card they belong to; a table tests it.
 
-Each file's mode is read on the window's thread: some microseconds a file, but a share that no longer answers holds the
-window up.
+The modes of up to `MOST_AT_ONCE` files are read on the window's thread: some microseconds a file, but a share that no
+longer answers holds the window up. More are sorted by a task.
 """
 
 from __future__ import annotations
@@ -17,12 +17,16 @@ from urllib.parse import unquote_to_bytes
 
 from PySide6.QtCore import QUrl
 
+from app.session.activity import Activity, Subject
+from app.session.task import Task
 from app.words import shown_name
 from distill_core.audio.decoding.kinds import ARCHIVE_SUFFIXES, NEVER_SOUNDS, SOUND_SUFFIXES
+from distill_core.events import OnEvent, ShouldStop
 
 Target = Literal["model", "sounds", "window"]
 MODEL_SUFFIXES = (".distill", ".sda")
 ONLY_FILES = "Only files on this computer can be dropped."
+MOST_AT_ONCE = 200
 _LIKE_MODELS = frozenset({".pt", ".pth", ".ckpt", ".safetensors", ".onnx", ".bak"})
 _ENCODED = QUrl.ComponentFormattingOption.FullyEncoded
 _Kind = Literal["model", "folder", "sound", "unknown", "archive", "in_cloud", "other", "gone"]
@@ -179,6 +183,33 @@ def route(urls: Sequence[QUrl], target: Target) -> Drop:
     return sort([_path(url) for url in urls], target)
 
 
+def sorting(urls: Sequence[QUrl], target: Target) -> Task[Drop]:
+    """Sort a drop of many files."""
+
+    def run(on_event: OnEvent, should_stop: ShouldStop) -> Drop:
+        return route(urls, target)
+
+    return Task(Activity.WORKING, Subject.OTHER, run, lambda state, drop: (state, [("drop_sorted", drop)]))
+
+
+class LastDrag:
+    """The looks of the files that are held over the window, which are looked at once, wherever the pointer goes."""
+
+    def __init__(self) -> None:
+        self._urls: Sequence[QUrl] = ()
+        self._looks: DragLooks | None = None
+
+    def looks(self, urls: Sequence[QUrl]) -> DragLooks:
+        """Return how the chips look."""
+        if self._looks is None or urls != self._urls:
+            self._urls, self._looks = urls, drag_looks(urls)
+        return self._looks
+
+    def forget(self) -> None:
+        """Look again at the next ones: they were dropped, and files change."""
+        self._urls, self._looks = (), None
+
+
 def one_sound(urls: Sequence[QUrl]) -> Path | None:
     """Return the sound of a drop that is one file, otherwise None."""
     drop = route(urls, "sounds")
@@ -197,8 +228,11 @@ class DragLooks:
 
 
 def drag_looks(urls: Sequence[QUrl]) -> DragLooks:
-    """Return how the chips look while URLs are held over the window; of files that nothing takes, both warn."""
-    drop = route(urls, "window")
+    """Return how the chips look while URLs are held over the window; of files that nothing takes, both warn.
+
+    Only the first `MOST_AT_ONCE` are looked at: the drop itself tells of all.
+    """
+    drop = route(urls[:MOST_AT_ONCE], "window")
     if not drop.is_taken:
         return DragLooks("invalid", "invalid")
     model: Literal["none", "valid", "invalid"] = "none" if drop.model is None else "valid"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject
@@ -9,6 +11,7 @@ from PySide6.QtWidgets import QWidget
 
 from app.flows.prompts import Prompts
 from app.flows.saving import Saving
+from app.flows.texts import Texts
 from app.session import Session
 from app.session.available import ActionId, available
 from app.session.losses import Act
@@ -17,9 +20,12 @@ from app.session.losses import Act
 class ModelMaking(QObject):
     """Makes a model, asking first about what is unsaved: it takes the place of another one and of a prior."""
 
-    def __init__(self, session: Session, saving: Saving, prompts: Prompts, window: QWidget, parent: QObject) -> None:
+    def __init__(
+        self, session: Session, saving: Saving, texts: Texts, prompts: Prompts, window: QWidget, parent: QObject
+    ) -> None:
         super().__init__(parent)
-        self._session, self._saving, self._prompts, self._window = session, saving, prompts, window
+        self._session, self._saving, self._texts = session, saving, texts
+        self._prompts, self._window = prompts, window
 
     def _can(self, action: ActionId) -> bool:
         return action in available(self._session.state)
@@ -27,12 +33,16 @@ class ModelMaking(QObject):
     def make(self) -> None:
         """Make a model."""
         if self._can(ActionId.MAKE_MODEL):
-            self._saving.settle_unsaved(Act.MAKE, lambda: self._session.make_model())
+            self._settle(self._session.make_model)
 
     def make_both(self) -> None:
         """Make a model, then train its prior."""
         if self._can(ActionId.MAKE_BOTH):
-            self._saving.settle_unsaved(Act.MAKE, lambda: self._session.make_model(then_prior=True))
+            self._settle(partial(self._session.make_model, then_prior=True))
+
+    def _settle(self, make: Callable[[], None]) -> None:
+        """Ask about what goes with the model that is open, then make another one."""
+        self._texts.settle(lambda: self._saving.settle_unsaved(Act.MAKE, make))
 
     def save_again(self) -> None:
         """Try once more to save the model that could not be saved."""

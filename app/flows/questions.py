@@ -18,7 +18,7 @@ from distill_core.training.prior.words import has_prior_words
 if TYPE_CHECKING:
     from distill_core.models.summary import ModelSummary
     from distill_core.training.prior.trained import TrainedPrior
-    from distill_core.training.run_folder.facts import ListedRun
+    from distill_core.training.run_folder.facts import ListedRun, UnfinishedRun
 
 CANCEL = Choice("cancel", "Cancel", "reject")
 _PREVIOUS_HAS_NONE = "The previous one hasn't learned your sounds yet. "
@@ -90,20 +90,23 @@ def restore_previous(model: Path, previous: ModelSummary) -> Question:
 
 
 def discard_run(run: ListedRun) -> Question:
+    """Ask before one of the listed trainings that were never saved is discarded."""
+    if run.facts is not None:
+        return discard_unfinished(run.facts)
+    text = "It can't be read, and what it learned is in no model. This can't be undone."
+    return _discard("Discard this training?", text)
+
+
+def discard_unfinished(run: UnfinishedRun) -> Question:
     """Ask before a training that was never saved is discarded."""
-    facts = run.facts
-    title, what = "Discard this training?", "It can't be read"
-    if facts is not None:
-        title = f"Discard the training into “{shown_name(facts.model)}”?"
-        what = f"It reached epoch {facts.epoch} of {facts.total_epochs}"
-    return Question(
-        "discardRunQuestion",
-        title,
-        f"{what}, and what it learned is in no model. This can't be undone.",
-        (Choice("discard", "Discard", "destroy"), CANCEL),
-        default="cancel",
-        escape="cancel",
-    )
+    reached = f"epoch {run.epoch} of {run.total_epochs}"
+    text = f"It reached {reached}, and what it learned is in no model. This can't be undone."
+    return _discard(f"Discard the training into “{shown_name(run.model)}”?", text)
+
+
+def _discard(title: str, text: str) -> Question:
+    choices = (Choice("discard", "Discard", "destroy"), CANCEL)
+    return Question("discardRunQuestion", title, text, choices, default="cancel", escape="cancel")
 
 
 def remove_takes(name: str, count: int) -> Question:
@@ -139,6 +142,21 @@ def save_first(model: Path) -> Question:
         "It will be lost if you don't save it.",
         (Choice("save", "Save"), Choice("discard", "Don't Save", "destroy"), CANCEL),
         default="save",
+        escape="cancel",
+    )
+
+
+def save_texts(model: Path, *, can_save: bool) -> Question:
+    """Ask before a name or notes that are being written would be lost."""
+    save = (Choice("save", "Save"),) if can_save else ()
+    return Question(
+        "unsavedTextsQuestion",
+        f"Save the name and notes of “{shown_name(model)}”?",
+        "What you have written will be lost if you don't save it."
+        if can_save
+        else "They can't be saved now. What you have written will be lost if you go on.",
+        (*save, Choice("discard", "Don't Save", "destroy"), CANCEL),
+        default="save" if can_save else "cancel",
         escape="cancel",
     )
 

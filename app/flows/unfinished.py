@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtWidgets import QWidget
 
+from app.flows import questions
 from app.flows.saving import Saving
 from app.session import Session
 from app.session.activity import Subject
@@ -17,7 +19,9 @@ from app.session.losses import Act
 from app.words import GOES_ON_WITH_ITS_SOUNDS, shown_name
 
 if TYPE_CHECKING:
+    from app.flows.prompts import Prompts
     from distill_core.audio.dataset import AudioDataset
+    from distill_core.training.run_folder.facts import UnfinishedRun
 
 
 def _come_from(dataset: AudioDataset, sounds: Sequence[Path]) -> bool:
@@ -38,9 +42,10 @@ class Unfinished(QObject):
 
     said = Signal(str)
 
-    def __init__(self, session: Session, saving: Saving, parent: QObject) -> None:
+    def __init__(self, session: Session, saving: Saving, prompts: Prompts, window: QWidget, parent: QObject) -> None:
         super().__init__(parent)
         self._session, self._saving = session, saving
+        self._prompts, self._window = prompts, window
         self._waiting: tuple[ActionId, Callable[[], object]] | None = None  # for the sounds
         session.dataset_changed.connect(self._on_dataset)
         session.failed.connect(self._on_failed)
@@ -118,8 +123,13 @@ class Unfinished(QObject):
             self._session.use_best()
 
     def discard(self) -> None:
-        """Discard the training."""
-        if self._can(ActionId.DISCARD):
+        """Ask, then discard the training."""
+        offered = self._session.state.open.offered
+        if self._can(ActionId.DISCARD) and offered is not None:
+            self._prompts.ask(self._window, questions.discard_unfinished(offered), partial(self._on_discard, offered))
+
+    def _on_discard(self, asked: UnfinishedRun, answer: str) -> None:
+        if answer == "discard" and self._can(ActionId.DISCARD) and self._session.state.open.offered == asked:
             self._session.discard_unfinished()
 
     @Slot(object)

@@ -10,7 +10,6 @@ from PySide6.QtCore import QUrl, Slot
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
 
 from app.flows.commands import Commands
-from app.flows.drops import drag_looks
 from app.presentation import cards
 from app.session import Session
 from app.session.available import ActionId, available
@@ -73,7 +72,7 @@ class ChipsPanel(QWidget):
     @Slot(object)
     def show_drag(self, urls: Sequence[QUrl]) -> None:
         """Show where each of the files that are held over the window would go."""
-        looks = drag_looks(urls)
+        looks = self._commands.drag.looks(urls)
         self.model_card.set_drag_state(looks.model)
         self.sounds_card.set_drag_state(looks.sounds)
 

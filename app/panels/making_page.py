@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QVBoxLayout
 
 from app.presentation import making
 from app.session import Session
+from app.session.state import State
 from app.widgets.page import PageWidget
 from app.widgets.plot.error_plot import ErrorPlot
 
@@ -28,9 +29,16 @@ class MakingPage(PageWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.plot)
         self.begins_at = self.plot
+        session.state_changed.connect(self._on_state)
         session.making_started.connect(self._on_started)
         session.making_epoch.connect(self._on_epoch)
         session.making_ended.connect(self._on_ended)
+
+    @Slot(object)
+    def _on_state(self, state: State) -> None:
+        """Drop the curve of another making at once: the next one tells of its start late, or never."""
+        if self.plot.epoch_count and not state.making.epochs:
+            self.plot.start(0, 0.0)
 
     @Slot(object)
     def _on_started(self, event: CodecTrainingStartEvent) -> None:

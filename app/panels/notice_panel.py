@@ -20,7 +20,10 @@ from app.widgets.banner import HEIGHT, Banner
 
 
 class NoticePanel(QWidget):
-    """Shows the warning about a training and the notice on what to do next, the weightier of them first."""
+    """Shows the warning about a training and the notice on what to do next, the weightier of them first.
+
+    A refusal shows at once, before them, until something else happens; from then on it stands behind them.
+    """
 
     def __init__(self, session: Session, commands: Commands) -> None:
         super().__init__()
@@ -37,13 +40,17 @@ class NoticePanel(QWidget):
             notices.DISCARD: commands.unfinished.discard,
             notices.REOPEN: self._reopen,
             notices.LOOK_AGAIN: session.look_for_use,
+            notices.SAVE_TEXTS: commands.texts.save_though_changed,
             notices.SAVE_MODEL: commands.making.save_again,
             notices.MOVE_MODELS: commands.making.choose_folder,
             **{action: partial(commands.keep, action) for action in KEEPING},
         }
         self.memorization_banner = self._banner("memorizationBanner")
         self.notice_banner = self._banner("noticeBanner")
-        self._shown = 0  # of the messages
+        self._messages: list[tuple[Banner, Notice]] = []
+        self._place = 0  # of the one that shows
+        self._refusal: Notice | None = None
+        self._refused_beside: object = None  # what else there was when it came, None once that is different
         self.next_button = QPushButton()
         self.next_button.setObjectName("nextNoticeButton")
         self.next_button.setFixedHeight(height_for(self, TARGET))
@@ -65,25 +72,46 @@ class NoticePanel(QWidget):
         banner.setObjectName(name)
         banner.action_triggered.connect(self._on_action)
         banner.read_all_wanted.connect(partial(self._read_all, banner))
+        banner.closed.connect(self._session.dismiss_refusals)
         return banner
 
     @Slot(object)
     def _on_state(self, state: State) -> None:
+        self._messages = self._with_refusal(state, self._lasting(state))
+        self._place = self._place if self._place < len(self._messages) else 0
+        self._show()
+
+    def _lasting(self, state: State) -> list[tuple[Banner, Notice]]:
+        """Return the warning and the notices, as far as there are any, in their order."""
         warning = notices.warning(state)
         warnings = [] if warning is None else [(self.memorization_banner, warning)]
         told = [(self.notice_banner, notice) for notice in notices.notices_of(state)]
-        there = [*told, *warnings] if notices.notice_comes_first(state) else [*warnings, *told]
-        self._shown = self._shown if self._shown < len(there) else 0
-        shown, message = there[self._shown] if there else (None, None)
+        return [*told, *warnings] if notices.notice_comes_first(state) else [*warnings, *told]
+
+    def _with_refusal(self, state: State, others: list[tuple[Banner, Notice]]) -> list[tuple[Banner, Notice]]:
+        refusal, beside = notices.refusal(state), (state.page, *(message.title for _, message in others))
+        if refusal != self._refusal:
+            self._refusal, self._refused_beside, self._place = refusal, beside, 0
+        elif beside != self._refused_beside:
+            self._place = self._place if self._refused_beside is None else 0
+            self._refused_beside = None
+        if refusal is None:
+            return others
+        mine = (self.notice_banner, refusal)
+        return [*others, mine] if self._refused_beside is None else [mine, *others]
+
+    def _show(self) -> None:
+        shown = self._messages[self._place] if self._messages else (None, None)
         for banner in (self.memorization_banner, self.notice_banner):
-            _show(banner, message if banner is shown else None)
-        self.next_button.setVisible(len(there) > 1)
-        self.next_button.setText(f"{self._shown + 1} of {len(there)}")
+            _show(banner, shown[1] if banner is shown[0] else None)
+        count = len(self._messages)
+        self.next_button.setVisible(count > 1)
+        self.next_button.setText(f"{self._place + 1} of {count}")
 
     @Slot()
     def _on_next(self) -> None:
-        self._shown += 1  # past the last is the first
-        self._on_state(self._session.state)
+        self._place = (self._place + 1) % len(self._messages)
+        self._show()
 
     @Slot(str)
     def _on_action(self, action: str) -> None:
@@ -108,4 +136,6 @@ def _show(banner: Banner, notice: Notice | None) -> None:
     if notice is None:
         banner.hide_message()
     else:
-        banner.show_message(notice.kind, notice.title, notice.detail, notice.actions, notice.primary)
+        banner.show_message(
+            notice.kind, notice.title, notice.detail, notice.actions, notice.primary, notice.can_be_closed
+        )

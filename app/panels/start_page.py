@@ -13,7 +13,6 @@ from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from app.flows.commands import Commands
-from app.flows.drops import drag_looks
 from app.presentation import start
 from app.session import Session
 from app.session.available import ActionId, available
@@ -34,6 +33,7 @@ class StartPage(PageWidget):
         self.setObjectName("startPage")
         self._session, self._commands = session, commands
         self._moved: frozenset[Path] = frozenset()
+        self._sessions: tuple[RememberedSession, ...] = ()  # of the cards; another window may remember others
         self.zone = DropZone(start.INVITATION, start.BUTTONS)
         self.cards: list[SessionCard] = []
         self.demo = SessionCard(start.DEMO)
@@ -70,12 +70,12 @@ class StartPage(PageWidget):
     @Slot()
     def _look(self) -> None:
         self._show_cards()
-        if self._session.settings.sessions():
+        if self._sessions:
             self._session.look_for_sessions()
 
     def _show_cards(self) -> None:
-        sessions = self._session.settings.sessions()
-        self.cards = [self._new_card(session) for session in sessions]
+        self._sessions = self._session.settings.sessions()
+        self.cards = [self._new_card(session) for session in self._sessions]
         self.demo = SessionCard(start.DEMO)
         self.demo.clicked.connect(self._commands.try_demo)
         self._grid.show_cards([*self.cards, self.demo])
@@ -102,7 +102,7 @@ class StartPage(PageWidget):
 
     def show_drag(self, urls: Sequence[QUrl]) -> None:
         """Show whether what is held over the window would be taken."""
-        looks = drag_looks(urls)
+        looks = self._commands.drag.looks(urls)
         self.zone.set_lit("valid" in (looks.model, looks.sounds))
 
     def end_drag(self) -> None:
@@ -126,7 +126,7 @@ class StartPage(PageWidget):
         if moved == self._moved:
             return
         self._moved, now = moved, datetime.now().astimezone()
-        for card, session in zip(self.cards, self._session.settings.sessions(), strict=False):
+        for card, session in zip(self.cards, self._sessions, strict=True):
             card.show_look(start.session_look(session, moved, now))
 
     @Slot(str)

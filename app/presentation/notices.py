@@ -27,6 +27,8 @@ STOP, GO_ON, SAVE, EXPLAIN, COPY, REPLACE = "stop", "goOn", "save", "explain", "
 CONTINUE, BEST, DISCARD, REOPEN = "continue", "useBest", "discard", "reopen"
 LOOK_AGAIN = "lookAgain"
 SAVE_MODEL, MOVE_MODELS = "saveModel", "moveModels"
+SAVE_TEXTS = "saveTexts"
+_ONLY_TEXTS = "Your name and notes can go into it as it is now; all else in it stays, and a backup is kept."
 KEEP_TEXTS = {
     ActionId.KEEP_BEST: "Keep Best",
     ActionId.KEEP_LAST: "Keep Last",
@@ -36,13 +38,17 @@ KEEP_TEXTS = {
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A banner's message; `actions` are (id, text) pairs, `primary` is the id of the advised one."""
+    """A banner's message; `actions` are (id, text) pairs, `primary` is the id of the advised one.
+
+    `can_be_closed`: a person may put it away, for nothing is lost with it.
+    """
 
     kind: BannerKind
     title: str
     detail: str = ""
     actions: tuple[tuple[str, str], ...] = ()
     primary: str = ""
+    can_be_closed: bool = False
 
 
 def warning(state: State) -> Notice | None:
@@ -87,7 +93,7 @@ def notice(state: State) -> Notice | None:
 
 
 def notices_of(state: State) -> tuple[Notice, ...]:
-    """Return the notices: a problem or a refusal, then what is unsaved or half made, or else the next thing to do."""
+    """Return the notices: a problem, then what is unsaved or half made, or else the next thing to do."""
     of_model = _of_model(state) if state.is_idle and not _is_of_model(state) else None
     told = tuple(filter(None, (_of_trouble(state), _of_unsaved_prior(state), of_model)))
     return told or tuple(filter(None, (_of_next_step(state),)))
@@ -96,8 +102,6 @@ def notices_of(state: State) -> tuple[Notice, ...]:
 def _of_trouble(state: State) -> Notice | None:
     if state.problem is not None:
         return _of_problem(state, state.problem)
-    if refusal := state.open.model_refusal or state.open.sounds_refusal or state.takes.problem:
-        return Notice("error", refusal)
     if state.is_training and state.training.sameness:
         return Notice("info", "These sounds are too much alike.", state.training.sameness)
     return None
@@ -115,6 +119,12 @@ def _of_next_step(state: State) -> Notice | None:
     return _of_nothing_open(state) if state.open.is_empty else None
 
 
+def refusal(state: State) -> Notice | None:
+    """Return why files are not taken, or why a take was not made; it must hide nothing that could be lost."""
+    sentence = state.open.model_refusal or state.open.sounds_refusal or state.takes.problem
+    return Notice("error", sentence, can_be_closed=True) if sentence else None
+
+
 def notice_comes_first(state: State) -> bool:
     """Tell whether the notice weighs more than the warning: a problem, and what would be lost."""
     return state.problem is not None or state.open.offered is not None or state.making.trained is not None
@@ -126,13 +136,16 @@ def _is_of_model(state: State) -> bool:
 
 
 def _of_problem(state: State, problem: Problem) -> Notice:
+    if problem.may_rename:
+        actions = ((SAVE_TEXTS, "Save Name and Notes"),)
+        return Notice("error", problem.message, _ONLY_TEXTS, actions, SAVE_TEXTS)
     if _is_of_model(state):
         again = ((SAVE_MODEL, "Save Again"),) if state.making.trained is not None else ()
         return Notice("error", problem.message, problem.hint, ((MOVE_MODELS, "Choose a Folder…"), *again), MOVE_MODELS)
-    actions = [(COPY, "Save a Copy…")] if state.training.unsaved else []
+    others = [(COPY, "Save a Copy…")] if state.training.unsaved else []
     if state.training.unsaved and problem.may_replace:
-        actions.append((REPLACE, "Replace, Keep a Backup"))
-    return Notice("error", problem.message, problem.hint, tuple(actions), COPY)
+        others.append((REPLACE, "Replace, Keep a Backup"))
+    return Notice("error", problem.message, problem.hint, tuple(others), COPY)
 
 
 def _of_unsaved_prior(state: State) -> Notice | None:
@@ -166,7 +179,7 @@ def _of_model(state: State) -> Notice | None:
     if run is None:
         return None
     go_on = ((CONTINUE, "Continue"),) if run.can_go_on else ()
-    actions = (*go_on, (BEST, "Use Best"), (DISCARD, "Discard"))
+    actions = (*go_on, (BEST, "Use Best"), (DISCARD, "Discard…"))
     return Notice("info", making.unfinished_title(run), making.unfinished_detail(run), actions, actions[0][0])
 
 
@@ -178,7 +191,7 @@ def _of_made(state: State, path: Path) -> Notice:
 def _of_unfinished(state: State, run: UnfinishedRun) -> Notice:
     detail = f"{words.unfinished_detail(run)} {words.taking_place_words(run, state.open.real_path)}"
     actions = [(CONTINUE, "Continue")] if ActionId.CONTINUE in available(state) else []
-    actions += [(BEST, "Use Best"), (DISCARD, "Discard")]
+    actions += [(BEST, "Use Best"), (DISCARD, "Discard…")]
     return Notice("info", unfinished_words(run), detail, tuple(actions), actions[0][0])
 
 

@@ -9,8 +9,7 @@ from app.presentation.takes import length_words
 from app.session.available import ActionId, available
 from app.session.state import State
 from app.widgets.rows.look import PLAY, WAVE, Column, Row, natural
-from app.words import counted
-from distill_core.text import printable
+from app.words import counted, shown_places
 from distill_core.training.prior.config import PriorConfig
 from distill_core.training.settings import val_fraction_for
 
@@ -134,10 +133,7 @@ def places(state: State) -> str:
     scanned = state.open.scanned
     if scanned is None:
         return ""
-    named = [printable(str(path)) for path in scanned.sources[:_MOST_SOURCES]]
-    if len(scanned.sources) > _MOST_SOURCES:
-        named.append(f"and {len(scanned.sources) - _MOST_SOURCES:,} more")
-    return "; ".join(named)
+    return "; ".join(shown_places(scanned.sources, _MOST_SOURCES))
 
 
 # Leaving out

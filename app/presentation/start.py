@@ -8,8 +8,17 @@ from pathlib import Path
 
 from app.session.remembered import RememberedSession
 from app.widgets.start.look import SessionLook
-from app.words import counted, shown_name, shown_sources
+from app.words import (
+    KNOWS_NOTHING_YET,
+    NEEDS_A_NEWER_ONE,
+    counted,
+    knows_words,
+    shown_name,
+    shown_places,
+    shown_sources,
+)
 
+_MOST_PLACES = 6  # that the tooltip names
 INVITATION = "Drop sounds, or a .distill model"
 FOLDER, MODEL = "folder", "model"
 BUTTONS = ((FOLDER, "Choose Folder…"), (MODEL, "Open a Model…"))
@@ -26,10 +35,10 @@ def session_look(session: RememberedSession, moved: Collection[Path], now: datet
     gone = [path for path in session.files if path in moved]
     return SessionLook(
         _title(session),
-        (_sounds(session), session.reached or "No model yet"),
+        (_sounds(session), _reached(session)),
         when_words(session.when, now),
         f"“{shown_name(gone[0])}” has moved" if gone else "",
-        "\n".join(str(path) for path in session.files),
+        "\n".join(shown_places(session.files, _MOST_PLACES)),
     )
 
 
@@ -44,6 +53,15 @@ def _sounds(session: RememberedSession) -> str:
         return "No sounds"
     count = counted(session.sounds, "sound")
     return count if session.model is None else f"{count} from {shown_sources(session.sources)}"
+
+
+def _reached(session: RememberedSession) -> str:
+    if session.model is None:
+        return "No model yet"
+    if session.prior is None:
+        return KNOWS_NOTHING_YET
+    measured = session.prior.measured
+    return NEEDS_A_NEWER_ONE if measured is None else knows_words(measured, session.prior.codes)
 
 
 def when_words(moment: str, now: datetime) -> str:

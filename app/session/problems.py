@@ -29,14 +29,16 @@ _fault_file: IO[str] | None = None  # faulthandler writes to it when the process
 class Problem:
     """A failure, in words; `details` is the traceback of a bug, "" for an expected failure.
 
-    `may_replace`: another program changed the file before the save; it can be replaced, with a backup. `is_of_place`:
-    a new model could not be written where it was to be, and another place may do.
+    `may_replace`: another program changed the file before the save; it can be replaced, with a backup. `may_rename`:
+    so it was before other texts were saved, which can go into the file as it is. `is_of_place`: a new model could not
+    be written where it was to be, and another place may do.
     """
 
     message: str
     hint: str = ""
     details: str = ""
     may_replace: bool = False
+    may_rename: bool = False
     is_of_place: bool = False
 
     @property

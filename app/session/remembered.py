@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.words import knows_line
+from distill_core.training.prior.knowledge import Knowledge, Measured, measured_in
 
 if TYPE_CHECKING:
     from app.session.state import OpenFiles
+    from distill_core.models.summary import ModelSummary
 
 SHOWN = 4
 _KEPT = 2 * SHOWN  # a session that is replaced by a fuller one must not have pushed the last one out
+MOST_SOURCES, MOST_LEFT_OUT = 200, 1000  # beyond them the settings would grow by hundreds of kB
+
+
+@dataclass(frozen=True, slots=True)
+class RememberedPrior:
+    """What a model's prior has reached; `measured` is None for one that only a newer Distill can read.
+
+    `codes` is the number of codes of a level.
+    """
+
+    measured: Measured | None
+    codes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +35,7 @@ class RememberedSession:
     """A model and sounds that were open together, or one of both; `left_out` are names of sounds not learned from.
 
     `when` is the moment in ISO format. The rest is shown without a look into the files: the number of the `sounds`,
-    without those left out, and how well the model knows them, in a sentence (`reached`).
+    without those left out, and what the model's prior has reached, None if it has none.
     """
 
     model: Path | None = None
@@ -30,7 +43,7 @@ class RememberedSession:
     left_out: tuple[str, ...] = ()
     when: str = ""
     sounds: int = 0
-    reached: str = ""
+    prior: RememberedPrior | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -43,18 +56,30 @@ class RememberedSession:
 
 
 def remembered(opened: OpenFiles, when: str) -> RememberedSession | None:
-    """Return the session of open files; None while nothing is open, or something is still being opened."""
+    """Return the session of open files; None while nothing is open, or something is still being opened.
+
+    Sounds that would be too many names are left away: their folders may have others too, which nobody chose.
+    """
     if opened.is_pending or (opened.model is None and opened.dataset is None):
         return None
     model, dataset = opened.model, opened.dataset
-    return RememberedSession(
+    has_sounds = dataset is not None and len(opened.sources) <= MOST_SOURCES and len(opened.left_out) <= MOST_LEFT_OUT
+    session = RememberedSession(
         model=opened.real_path if model is not None else None,
-        sources=() if dataset is None else opened.sources,
-        left_out=tuple(sorted(opened.left_out)),
+        sources=opened.sources if has_sounds else (),
+        left_out=tuple(sorted(opened.left_out)) if has_sounds else (),
         when=when,
-        sounds=0 if dataset is None else len(dataset.files),
-        reached="" if model is None else knows_line(model),
+        sounds=len(dataset.files) if dataset is not None and has_sounds else 0,
+        prior=None if model is None else _prior_of(model),
     )
+    return session if session.files else None
+
+
+def _prior_of(model: ModelSummary) -> RememberedPrior | None:
+    if not model.has_prior:
+        return None
+    measured = measured_in(model.prior_metadata or {}) if model.prior_is_readable else None
+    return RememberedPrior(measured, model.codebook_size)
 
 
 def with_session(before: Sequence[RememberedSession], new: RememberedSession) -> tuple[RememberedSession, ...]:
@@ -74,8 +99,13 @@ def _to_values(session: RememberedSession) -> dict[str, Any]:
         "left_out": [*session.left_out],
         "when": session.when,
         "sounds": session.sounds,
-        "reached": session.reached,
+        "prior": None if session.prior is None else _to_facts(session.prior),
     }
+
+
+def _to_facts(prior: RememberedPrior) -> dict[str, Any]:
+    measured = prior.measured
+    return {"codes": prior.codes, "measured": None if measured is None else asdict(measured)}
 
 
 def from_text(text: str) -> tuple[RememberedSession, ...]:
@@ -97,7 +127,19 @@ def _from_values(values: Any) -> RememberedSession | None:
             left_out=tuple(map(str, values["left_out"])),
             when=str(values["when"]),
             sounds=int(values["sounds"]),
-            reached=str(values["reached"]),
+            prior=None if values["prior"] is None else _from_facts(values["prior"]),
         )
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
+
+
+def _from_facts(facts: Any) -> RememberedPrior:
+    measured = facts["measured"]
+    return RememberedPrior(None if measured is None else _measured(measured), int(facts["codes"]))
+
+
+def _measured(facts: Any) -> Measured:
+    perplexity = facts["perplexity"]
+    return Measured(
+        None if perplexity is None else float(perplexity), Knowledge(facts["level"]), facts["counts_padding"] is True
+    )

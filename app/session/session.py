@@ -68,12 +68,12 @@ class Session(MakingHost):
 
     def open_model(self, path: Path) -> None:
         """Read a model file's facts, after the tasks under way."""
-        self._become(self._state.with_open(pending_model=path, model_refusal=""))
+        self._become(self._state.without_refusals().with_open(pending_model=path))
         self.do_later(models.opening(path))
 
     def open_dataset(self, *sources: Path, left_out: Collection[str] = ()) -> None:
         """Scan folders of sounds and single ones, after the tasks under way; leave out those of some names."""
-        self._become(self._state.with_open(pending_sounds=sources, sounds_refusal=""))
+        self._become(self._state.without_refusals().with_open(pending_sounds=sources))
         self.do_later(sounds.scanning(sources, left_out))
 
     def leave_out(self, names: Collection[str]) -> None:
@@ -101,6 +101,10 @@ class Session(MakingHost):
         # Cleared first, so that the same refusal is read out again.
         self._become(self._state.with_open(model_refusal="", sounds_refusal=""))
         self._become(self._state.with_open(model_refusal=model, sounds_refusal=sounds))
+
+    def dismiss_refusals(self) -> None:
+        """Show no longer why files are not taken, or why a take was not made."""
+        self._become(self._state.without_refusals())
 
     def show_page(self, page: Page) -> None:
         """Put a page on the stage."""
@@ -247,9 +251,12 @@ class Session(MakingHost):
         model, trained = self._require_trained()
         self.do(saving.saving(model, trained, output, though_changed=though_changed))
 
-    def name_model(self, changes: Mapping[str, str]) -> None:
-        """Save another name, other notes or both into the open model; the keys are those of its metadata."""
-        self.do(saving.naming(self._require_model(), changes))
+    def name_model(self, changes: Mapping[str, str], *, though_changed: bool = False) -> None:
+        """Save another name, other notes or both into the open model; the keys are those of its metadata.
+
+        With `though_changed` also if another program has changed the file, all else of which stays.
+        """
+        self.do(saving.naming(self._require_model(), changes, though_changed=though_changed))
 
     def reread_model(self) -> None:
         """Read the open model's facts from disk again."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QDir, QSettings, QStandardPaths
+from PySide6.QtCore import QByteArray, QDir, QLockFile, QSettings, QStandardPaths
 
 from app.session.appearance import AppearanceChoice
 from app.session.remembered import SHOWN, RememberedSession, from_text, to_text, with_session
@@ -12,6 +14,7 @@ from app.session.takes import LEAST_VARIETY, MOST_VARIETY, TakeOptions
 from distill_core.generation.request import LONGEST_S
 
 MAX_RECENTS = 8
+_LOCK_MS = 200  # on the window's thread; a change takes a few
 
 
 class Settings:
@@ -28,12 +31,14 @@ class Settings:
 
     def add_recent_model(self, path: Path) -> None:
         """Put a model first among the recent ones."""
-        others = [other for other in self.recent_models() if other != path]
-        self._store.setValue("recentModels", [str(kept) for kept in [path, *others][:MAX_RECENTS]])
+        with self._changing():
+            others = [other for other in self.recent_models() if other != path]
+            self._store.setValue("recentModels", [str(kept) for kept in [path, *others][:MAX_RECENTS]])
 
     def remove_recent_model(self, path: Path) -> None:
         """Forget one recent model."""
-        self._store.setValue("recentModels", [str(other) for other in self.recent_models() if other != path])
+        with self._changing():
+            self._store.setValue("recentModels", [str(other) for other in self.recent_models() if other != path])
 
     def clear_recent_models(self) -> None:
         """Forget all recent models."""
@@ -45,11 +50,13 @@ class Settings:
 
     def add_session(self, session: RememberedSession) -> None:
         """Put a session first, in place of the same one before."""
-        self._store.setValue("sessions", to_text(with_session(self._all_sessions(), session)))
+        with self._changing():
+            self._store.setValue("sessions", to_text(with_session(self._all_sessions(), session)))
 
     def remove_session(self, session: RememberedSession) -> None:
         """Forget a session."""
-        self._store.setValue("sessions", to_text([other for other in self._all_sessions() if other != session]))
+        with self._changing():
+            self._store.setValue("sessions", to_text([other for other in self._all_sessions() if other != session]))
 
     def _all_sessions(self) -> tuple[RememberedSession, ...]:
         return from_text(self._text("sessions"))
@@ -180,6 +187,22 @@ class Settings:
     def sync(self) -> None:
         """Write pending changes into the file."""
         self._store.sync()
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Read the file anew, change a list of it, and write it, while no other window does so.
+
+        Where the lock is not to be had, the list is changed all the same: it is a convenience.
+        """
+        path = Path(self._store.fileName())
+        with suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        lock = QLockFile(f"{path}.change")  # Qt's own lock of the file has another name, and is taken within
+        lock.tryLock(_LOCK_MS)
+        self._store.sync()
+        yield
+        self._store.sync()
+        lock.unlock()
 
     def _number(self, key: str, least: float, most: float, usual: float) -> float:
         """Return a number of the file, `usual` for none or an impossible one."""

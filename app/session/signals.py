@@ -31,6 +31,7 @@ SignalName: TypeAlias = Literal[
     "runs_left",
     "cache_cleared",
     "demo_copied",
+    "drop_sorted",
     "sessions_seen",
     "registered",
     "sound_heard",
@@ -78,6 +79,7 @@ class SessionSignals(QObject):
     runs_left = Signal(object)  # tuple of ListedRun, after one was given up
     cache_cleared = Signal(object)  # int, in bytes
     demo_copied = Signal(object)  # DemoFiles
+    drop_sorted = Signal(object)  # Drop of many files
     sessions_seen = Signal(object)  # frozenset of Path: the files of remembered sessions that have moved
     registered = Signal(str)  # how adding Distill to the applications menu ended, in sentences
     sound_heard = Signal(object)  # Playable of a source sound, or of its round trip

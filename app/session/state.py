@@ -132,6 +132,10 @@ class State:
         state = self.without_saved_training().with_training(left_out=())
         return state.with_open(dataset=scanned.without(names), scanned=scanned, left_out=names, sounds_refusal="")
 
+    def without_refusals(self) -> State:
+        """Return the state without the reasons why files were not taken, or a take was not made."""
+        return self.with_open(model_refusal="", sounds_refusal="").with_takes(problem="")
+
     def with_training(self, **changes: Any) -> State:
         """Return the state with changes in `training`."""
         return replace(self, training=replace(self.training, **changes))
@@ -171,7 +175,13 @@ class State:
 
     def following(self, before: State) -> State:
         """Return the state with the options and the page that follow from its files and its training."""
-        return replace(self, page=self._page_after(before))._with_options_after(before)
+        state = self.without_refusals() if before._locks_files and not self._locks_files else self
+        return replace(state, page=self._page_after(before))._with_options_after(before)
+
+    @property
+    def _locks_files(self) -> bool:
+        """Whether neither model nor sounds can be changed; what was refused for that is true no longer after it."""
+        return self.is_training or self.work is Activity.SAVING
 
     def _page_after(self, before: State) -> Page:
         """Return the page of the news: a training, a model with a prior, or sounds; none of them turns no page."""
@@ -195,12 +205,12 @@ class State:
         return replace(self, options=self.options.following(now.model, now.dataset))
 
     def doing(self, runner: Runner, activity: Activity) -> State:
-        """Return the state with a runner at an activity; a new try forgets the last problem."""
+        """Return the state with a runner at an activity; a new try forgets the last problem, and what was refused."""
         if runner is Runner.SHELF:
             return self
         state = replace(self, work=activity) if runner is Runner.WORK else replace(self, listen=activity)
         is_new_try = activity in (Activity.PREPARING, Activity.SAVING)
-        return replace(state, problem=None) if is_new_try else state
+        return replace(state.without_refusals(), problem=None) if is_new_try else state
 
     def done_with(self, subject: Subject) -> State:
         """Return the state once no task of this subject runs or waits."""
@@ -233,7 +243,7 @@ class State:
             case Subject.SAVING:
                 return replace(self.with_open(may_replace=problem.may_replace), problem=problem)
             case Subject.NAMING:  # the offer to replace the file is that of a prior
-                return replace(self, problem=replace(problem, may_replace=False))
+                return replace(self, problem=replace(problem, may_replace=False, may_rename=problem.may_replace))
             case Subject.TAKE | Subject.SHELF:
                 return self.with_takes(problem=problem.sentence)
         return replace(self, problem=problem)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
 
-from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QFont, QPainter, QPaintEvent, QPalette, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
@@ -20,6 +20,7 @@ _BUTTON_HEIGHT, _MOST_BUTTONS = 28, 2
 _ICON_SIZE = QSize(20, 20)
 _ICON_NAMES: dict[BannerKind, str] = {"warning": "warning", "error": "error", "info": "info"}
 READ_ALL = "Read All…"
+_CLOSE = "Close this message"
 
 
 def _words(parent: QWidget, stretch: int, *, is_bold: bool) -> ElidedLabel:
@@ -39,11 +40,12 @@ def _words(parent: QWidget, stretch: int, *, is_bold: bool) -> ElidedLabel:
 class Banner(QFrame):
     """A title, a detail and up to two buttons on a coloured ground; hidden until there is a message.
 
-    `read_all_wanted()`: the words, or the buttons, need more room than there is.
+    `read_all_wanted()`: the words, or the buttons, need more room than there is. `closed()`: a person put it away.
     """
 
     action_triggered = Signal(str)
     read_all_wanted = Signal()
+    closed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -56,6 +58,13 @@ class Banner(QFrame):
         self._more.setFixedHeight(height_for(self, _BUTTON_HEIGHT))
         self._more.setAutoDefault(True)  # Enter clicks it
         self._more.clicked.connect(self.read_all_wanted)
+        self.close_button = QPushButton("×", self)
+        self.close_button.setFixedSize(height_for(self, _BUTTON_HEIGHT), height_for(self, _BUTTON_HEIGHT))
+        self.close_button.setObjectName("closeNoticeButton")
+        self.close_button.setAutoDefault(True)  # Enter clicks it
+        self.close_button.setAccessibleName(_CLOSE)
+        self.close_button.setToolTip(_CLOSE)
+        self.close_button.clicked.connect(self._on_close)
         self.setFixedHeight(height_for(self, HEIGHT))
         self._lay_out()
         self.hide()
@@ -71,6 +80,7 @@ class Banner(QFrame):
         self._button_row.setSpacing(6)
         row.addLayout(self._button_row)
         row.addWidget(self._more)
+        row.addWidget(self.close_button)
 
     def show_message(
         self,
@@ -79,6 +89,7 @@ class Banner(QFrame):
         detail: str = "",
         actions: Sequence[tuple[str, str]] = (),
         primary: str = "",
+        can_be_closed: bool = False,
     ) -> None:
         """Show a message; `actions` are (id, text) pairs, the most advised first; `primary` is the advised one's id."""
         news = self.isHidden() or (kind, title) != (self._kind, self._title.text())
@@ -88,6 +99,7 @@ class Banner(QFrame):
         self._set_actions(actions)
         for action_id, button in self._buttons.items():
             set_primary(button, action_id == primary)
+        self.close_button.setVisible(can_be_closed)
         self._recolor()
         self.setAccessibleName(title)
         self.setAccessibleDescription(detail)
@@ -99,6 +111,11 @@ class Banner(QFrame):
     def hide_message(self) -> None:
         """Hide the message."""
         self.hide()
+
+    @Slot()
+    def _on_close(self) -> None:
+        self.close_button.clearFocus()  # Qt would hand it on to some button, which takes the space bar then
+        self.closed.emit()
 
     def title(self) -> str:
         """Return the title of the message."""
@@ -127,7 +144,7 @@ class Banner(QFrame):
         self._buttons = {action_id: self._new_button(action_id, text) for action_id, text in actions}
         for button in [*self._buttons.values()][_MOST_BUTTONS:]:
             button.hide()
-        for earlier, later in pairwise([self._more, *self._buttons.values(), self._more]):
+        for earlier, later in pairwise([self._more, *self._buttons.values(), self._more, self.close_button]):
             QWidget.setTabOrder(earlier, later)  # new buttons would come last
 
     def _new_button(self, action_id: str, text: str) -> QPushButton:

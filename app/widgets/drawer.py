@@ -10,6 +10,11 @@ ROOMY = 1000  # px; from here on the rest is wide enough beside an open drawer
 _WIDTH, _SPACE = 330, 8
 
 
+def _is_esc(event: QEvent) -> bool:
+    """Tell whether a key's event is that of Esc."""
+    return isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape
+
+
 class Drawer(QWidget):
     """Tabs on a ground of their own. `closed()`: Esc was pressed in it."""
 
@@ -23,6 +28,13 @@ class Drawer(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.tabs)
         self.hide()
+
+    def event(self, event: QEvent) -> bool:
+        """Claim Esc for the drawer and what is in it: the menus have it too, and would stop a training."""
+        if event.type() is QEvent.Type.ShortcutOverride and _is_esc(event):
+            event.accept()
+            return True
+        return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Close with Esc."""

@@ -102,7 +102,7 @@ def leave_questions_open(window: MainWindow) -> PatientPrompts:
     """Have a window's questions stay open from now on, and return the prompts that know them."""
     patient = PatientPrompts()
     commands = window.commands
-    for flow in (commands, commands.saving, commands.cancelling):
+    for flow in (commands, commands.saving, commands.cancelling, commands.unfinished, commands.texts):
         flow._prompts = patient
     return patient
 

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
+import threading
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from PySide6.QtCore import QMimeData, QUrl
+from pytestqt.qtbot import QtBot
 
-from app.flows.drops import ONLY_FILES, Drop, Refusal, route, sort
+from app.flows import drops
+from app.flows.commands import Commands
+from app.flows.drops import MOST_AT_ONCE, ONLY_FILES, DragLooks, Drop, LastDrag, Refusal, route, sort
+from app.session import Session
+from tests.app.driving import WAIT_MS, settle_session
 
 NOT_A_MODEL, NOT_A_SOUND = "is not a Distill model. Models end in .distill.", "is not a sound. Drop sounds, or folders"
 ONE_MODEL = ("model", "Drop one model at a time.")
@@ -227,3 +234,56 @@ def test_a_name_with_a_null_byte_is_not_there() -> None:
 def test_what_the_system_does_not_answer_about_is_left_to_its_opening(tmp_path: Path) -> None:
     path = tmp_path / f"{'x' * 300}.wav"  # longer than a name can be: neither there nor gone
     assert route([QUrl.fromLocalFile(str(path))], "sounds").sounds == (path,)
+
+
+# Many files
+
+
+def test_files_held_over_the_window_are_looked_at_once_and_not_all_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[Path] = []
+    stat = Path.stat
+    monkeypatch.setattr(Path, "stat", lambda path, **named: (looked.append(path), stat(path, **named))[1])
+    urls = [QUrl.fromLocalFile(str(tmp_path / f"{number}.wav")) for number in range(3000)]
+    (tmp_path / "0.wav").touch()
+    drag = LastDrag()
+    for _ in range(4):
+        assert drag.looks([*urls]) == DragLooks("none", "valid")
+    assert len(looked) == MOST_AT_ONCE
+    drag.looks(urls[:3])
+    assert len(looked) == MOST_AT_ONCE + 3, "these are others"
+    drag.forget()
+    drag.looks(urls[:3])
+    assert len(looked) == MOST_AT_ONCE + 6, "after a drop files may have changed"
+
+
+def test_many_files_are_sorted_on_another_thread(
+    qtbot: QtBot, session: Session, commands: Commands, tmp_path: Path, sounds_folder: Path, tiny_model: Path
+) -> None:
+    first = sorted(sounds_folder.iterdir())[0]
+    many = [tmp_path / f"{number}.wav" for number in range(MOST_AT_ONCE)]
+    for path in many:
+        shutil.copy(first, path)
+    (tmp_path / "read me.txt").touch()
+    threads = set()
+    sort = drops.sort
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(drops, "sort", lambda *given: (threads.add(threading.get_ident()), sort(*given))[1])
+        urls = [QUrl.fromLocalFile(str(path)) for path in (*many, tiny_model, tmp_path / "read me.txt")]
+        commands.take_drop(urls, "window")
+        qtbot.waitUntil(lambda: session.state.open.is_ready, timeout=WAIT_MS)
+    assert threads.isdisjoint({threading.get_ident()})
+    settle_session(qtbot, session)
+    assert session.state.open.real_path == tiny_model.resolve()
+    assert len(session.state.open.scanned.files) + len(session.state.open.scanned.skipped) >= MOST_AT_ONCE
+    assert session.state.open.scanned.passed_over.others == 1
+
+
+def test_many_files_are_refused_at_once_while_nothing_can_be_opened(
+    session: Session, commands: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "can", lambda action: False)
+    commands.take_drop([QUrl.fromLocalFile(f"/{number}.wav") for number in range(MOST_AT_ONCE + 1)], "window")
+    assert session.state.open.sounds_refusal == commands.locked_text()
+    assert not session.is_busy

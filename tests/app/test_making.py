@@ -333,7 +333,7 @@ def test_the_next_start_offers_to_go_on(qtbot: QtBot, left: Path, with_sounds: S
     settle_session(qtbot, session)
     told = notices.notice(session.state)
     assert told.title.startswith("The model sounds.distill is half made: epoch 2 of 3, best error ")
-    assert [text for _, text in told.actions] == ["Continue", "Use Best", "Discard"]
+    assert [text for _, text in told.actions] == ["Continue", "Use Best", "Discard…"]
     commands.unfinished.go_on()
     assert session.state.is_making
     settle_session(qtbot, session)
@@ -389,9 +389,16 @@ def test_its_best_is_saved_and_opened(qtbot: QtBot, left: Path, session: Session
     assert not session.state.making.then_prior
 
 
-def test_it_can_be_discarded(qtbot: QtBot, left: Path, session: Session, commands: Commands) -> None:
+def test_it_can_be_discarded(
+    qtbot: QtBot, left: Path, session: Session, commands: Commands, prompts: ScriptedPrompts
+) -> None:
     session.load_engine()
     settle_session(qtbot, session)
+    prompts.answers["discardRunQuestion"] = "cancel"
+    commands.unfinished.discard()
+    settle_session(qtbot, session)
+    assert [run.facts.model for run in listed_runs()] == [left]
+    prompts.answers["discardRunQuestion"] = "discard"
     commands.unfinished.discard()
     settle_session(qtbot, session)
     assert listed_runs() == []
@@ -634,4 +641,28 @@ def test_the_curve_of_the_error_is_seen_while_a_model_is_made_and_until_another_
     with qtbot.waitSignal(session.training_started, timeout=WAIT_MS):
         window.stage.button_of(ActionId.TRAIN).click()
     assert window.stage.stack.currentWidget() is window.learning
+    settle(qtbot, window)
+
+
+def test_the_curve_of_another_making_is_gone_once_the_next_begins(
+    qtbot: QtBot, left: Path, window: MainWindow, sounds_folder: Path
+) -> None:
+    session, plot = session_of(window), window.making_page.plot
+    window.commands.open_sounds(sounds_folder)
+    settle(qtbot, window)
+    run = listed_runs()[0].facts
+    session.make_model()
+    settle(qtbot, window)
+    assert (plot.epoch_count, bool(plot.words())) == (3, True)
+    session.take_up(run)
+    window.commands.unfinished.use_best()
+    settle(qtbot, window)
+    assert session.state.open.model.path == left
+    assert (plot.epoch_count, plot.words()) == (0, ""), "the curve was the other model's"
+    session.make_model()
+    settle(qtbot, window)
+    assert plot.epoch_count == 3
+    session.make_model()
+    assert (plot.epoch_count, plot.words()) == (0, ""), "it is being prepared"
+    session.cancel_training()
     settle(qtbot, window)

@@ -284,13 +284,13 @@ def test_a_model_that_is_not_saved_is_told_with_what_can_be_done(with_sounds: St
         (
             RUN,
             "The model new.distill is half made: epoch 31 of 401, best error 0.324.",
-            ["Continue", "Use Best", "Discard"],
+            ["Continue", "Use Best", "Discard…"],
         ),
-        (replace(RUN, has_ended=True), "The model new.distill was made, and never saved.", ["Use Best", "Discard"]),
+        (replace(RUN, has_ended=True), "The model new.distill was made, and never saved.", ["Use Best", "Discard…"]),
         (
             replace(RUN, is_best_only=True),
             "The model new.distill is half made: epoch 31 of 401, best error 0.324.",
-            ["Use Best", "Discard"],
+            ["Use Best", "Discard…"],
         ),
     ],
 )

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from app.flows import questions
-from app.presentation.notices import Notice, begins_to_warn, notice, warning
-from app.session.activity import Activity
+from app.presentation.notices import Notice, begins_to_warn, notice, refusal, warning
+from app.session.activity import Activity, Runner
 from app.session.problems import Problem
 from app.session.state import State
 from app.session.tasks.models import OpenedModel, restoring
@@ -145,19 +145,19 @@ def test_the_notice_of_a_prior_that_is_no_better_than_guessing_says_so(
             RUN,
             "Unfinished training found: epoch 31 of 100, best perplexity 7.42.",
             "Continue goes on with the sounds in kicks.",
-            ["Continue", "Use Best", "Discard"],
+            ["Continue", "Use Best", "Discard…"],
         ),
         (
             replace(RUN, has_ended=True),
             "A trained prior was never saved: epoch 31 of 100, best perplexity 7.42.",
             "Use Best takes it, to be saved into the model.",
-            ["Use Best", "Discard"],
+            ["Use Best", "Discard…"],
         ),
         (
             replace(RUN, is_older=True),
             "Unfinished training of an older Distill found: epoch 31 of 100, best perplexity 7.42 by an older measure.",
             "It can't be gone on with. Use Best takes its best epoch, to be saved into the model.",
-            ["Use Best", "Discard"],
+            ["Use Best", "Discard…"],
         ),
     ],
 )
@@ -189,9 +189,35 @@ def test_a_problem_comes_first(model: ModelSummary, make_trained: Make, an_epoch
     assert notice(State()) is None  # the start page invites
 
 
-def test_a_refusal_is_told_until_something_else_is_tried() -> None:
-    assert notice(State().with_open(model_refusal="No.")) == Notice("error", "No.")
-    assert notice(State().with_open(sounds_refusal="None of them.")) == Notice("error", "None of them.")
+@pytest.mark.parametrize(
+    "refused",
+    [
+        State().with_open(model_refusal="No."),
+        State().with_open(sounds_refusal="No."),
+        State().with_takes(problem="No."),
+    ],
+)
+def test_a_refusal_is_told_until_something_else_is_tried(refused: State) -> None:
+    assert refusal(refused) == Notice("error", "No.", can_be_closed=True)
+    assert notice(refused) is None
+    assert refusal(refused.without_refusals()) is None
+    for activity in (Activity.PREPARING, Activity.SAVING):
+        assert refusal(refused.doing(Runner.WORK, activity)) is None
+    assert refusal(refused.doing(Runner.WORK, Activity.SCANNING)) is not None  # a drop is taken in part
+
+
+@pytest.mark.parametrize("activity", [Activity.TRAINING, Activity.STOPPING, Activity.SAVING])
+def test_what_is_refused_because_of_a_task_is_not_refused_after_it(activity: Activity) -> None:
+    busy = State(work=activity).with_open(model_refusal="Stop training first.")
+    assert refusal(busy.following(busy)) is not None
+    assert refusal(replace(busy, work=Activity.NONE).following(busy)) is None
+
+
+def test_a_refusal_hides_nothing_that_could_be_lost(model: ModelSummary, make_trained: Make, an_epoch: Epoch) -> None:
+    unsaved = State().with_open(model=model, model_refusal="No.")
+    shown = notice(unsaved.with_training(unsaved=True, trained=make_trained([an_epoch(3, 8.17)])))
+    assert shown is not None
+    assert shown.title == "Trained – not saved yet."
 
 
 # Before a prior is replaced

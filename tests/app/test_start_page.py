@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,16 +21,33 @@ from app.main_window import MainWindow
 from app.panels.start_page import StartPage
 from app.presentation.start import DEMO, session_look, when_words
 from app.session import Session
-from app.session.remembered import SHOWN, RememberedSession, from_text, remembered, to_text, with_session
+from app.session.remembered import (
+    MOST_LEFT_OUT,
+    MOST_SOURCES,
+    SHOWN,
+    RememberedPrior,
+    RememberedSession,
+    from_text,
+    remembered,
+    to_text,
+    with_session,
+)
 from app.session.settings import Settings
+from app.session.state import OpenFiles
 from app.widgets.start.card import SessionCard
 from app.widgets.start.cards import CardGrid
 from app.widgets.start.look import SessionLook
+from distill_core import scan
+from distill_core.training.prior.knowledge import Knowledge, Measured
 from tests.app.driving import session_of, settle
 
 NOW = datetime(2026, 11, 26, 21, 0, tzinfo=UTC)
 DRUMS = RememberedSession(
-    Path("/models/drums.distill"), (Path("/sounds/kicks"),), when="2026-11-26T20:14:00+00:00", sounds=24, reached="Well"
+    Path("/models/drums.distill"),
+    (Path("/sounds/kicks"),),
+    when="2026-11-26T20:14:00+00:00",
+    sounds=24,
+    prior=RememberedPrior(Measured(9.2, Knowledge.WELL, counts_padding=False), 128),
 )
 
 
@@ -81,6 +101,8 @@ def test_a_session_survives_the_settings() -> None:
         DRUMS,
         RememberedSession(None, (Path("/a, b"), Path("/“c”")), ("one.wav",)),
         RememberedSession(Path("/m")),
+        RememberedSession(Path("/n"), prior=RememberedPrior(None, 64)),
+        RememberedSession(Path("/o"), prior=RememberedPrior(Measured(None, Knowledge.UNTOLD, counts_padding=True), 64)),
     ]
     assert from_text(to_text(sessions)) == tuple(sessions)
 
@@ -128,6 +150,55 @@ def test_nothing_is_remembered_before_all_is_open(with_unsaved: Session) -> None
     assert remembered(with_unsaved.state.with_open(pending_sounds=(Path("/s"),)).open, "") is None
 
 
+def test_too_many_loose_files_are_not_remembered(with_unsaved: Session, sounds_folder: Path) -> None:
+    dataset = scan(sounds_folder)
+    files = tuple(Path(f"/sounds/{number}.wav") for number in range(MOST_SOURCES + 1))
+    opened = replace(with_unsaved.state.open, dataset=replace(dataset, sources=files[:-1]))
+    assert _sources(opened) == files[:-1]
+    opened = replace(opened, dataset=replace(dataset, sources=files))
+    assert _sources(opened) == ()  # their folder may have other sounds, which nobody chose
+    assert remembered(replace(opened, model=None, real_path=None), "") is None
+    left_out = frozenset(f"{number}.wav" for number in range(MOST_LEFT_OUT + 1))
+    assert _sources(replace(opened, dataset=dataset, left_out=left_out)) == ()
+
+
+def _sources(opened: OpenFiles) -> tuple[Path, ...]:
+    session = remembered(opened, "")
+    assert session is not None
+    assert session.model == opened.real_path
+    return session.sources
+
+
+_OTHER_WINDOW = """
+import sys
+from pathlib import Path
+from PySide6.QtCore import QCoreApplication, QSettings
+application = QCoreApplication([])
+QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, sys.argv[1])
+from app.session.remembered import RememberedSession
+from app.session.settings import Settings
+settings = Settings()
+settings.add_session(RememberedSession(Path("/b.distill")))
+settings.add_recent_model(Path("/b.distill"))
+settings.sync()
+"""
+
+
+def test_what_two_windows_remember_is_put_together(qtbot: QtBot, tmp_path: Path) -> None:
+    folder = str(tmp_path / "settings")
+    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, folder)
+    settings = Settings()
+    settings.add_session(RememberedSession(Path("/a.distill")))
+    settings.add_recent_model(Path("/a.distill"))
+    settings.sync()
+    subprocess.run([sys.executable, "-c", _OTHER_WINDOW, folder], check=True, cwd=Path(__file__).parents[2])
+    settings.add_session(RememberedSession(Path("/c.distill")))
+    settings.add_recent_model(Path("/c.distill"))
+    names = [Path(f"/{name}.distill") for name in "cba"]
+    assert [session.model for session in settings.sessions()] == names
+    assert settings.recent_models() == names
+
+
 def test_a_change_of_the_state_alone_writes_nothing(
     qtbot: QtBot, with_unsaved: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,7 +232,7 @@ def test_the_look_of_a_session() -> None:
     look = session_look(DRUMS, frozenset(), NOW)
     assert (look.title, look.lines, look.when, look.moved) == (
         "drums",
-        ("24 sounds from kicks", "Well"),
+        ("24 sounds from kicks", "Knows your sounds well (9.2 of 128)"),
         "today, 20:14",
         "",
     )
@@ -169,7 +240,16 @@ def test_the_look_of_a_session() -> None:
     assert moved.moved == "“kicks” has moved"
     sounds = session_look(RememberedSession(None, DRUMS.sources, sounds=1), frozenset(), NOW)
     assert (sounds.title, sounds.lines) == ("kicks", ("1 sound", "No model yet"))
-    assert session_look(RememberedSession(DRUMS.model), frozenset(), NOW).lines[0] == "No sounds"
+    model = session_look(RememberedSession(DRUMS.model), frozenset(), NOW)
+    assert model.lines == ("No sounds", "Hasn't learned your sounds yet")
+    newer = session_look(replace(DRUMS, prior=RememberedPrior(None, 128)), frozenset(), NOW)
+    assert newer.lines[1] == "A newer Distill taught it your sounds"
+
+
+def test_the_tooltip_of_many_places_names_the_first_ones() -> None:
+    many = replace(DRUMS, sources=tuple(Path(f"/sounds/{number}.wav") for number in range(200)))
+    lines = session_look(many, frozenset(), NOW).tip.split("\n")
+    assert (lines[0], lines[-1], len(lines)) == ("/models/drums.distill", "and 195 more", 7)
 
 
 # The page

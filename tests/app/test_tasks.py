@@ -12,6 +12,7 @@ import pytest
 from PySide6.QtCore import Signal
 
 from app.flows.demo_files import DemoFiles, copying
+from app.flows.drops import Drop, sorting
 from app.presentation import status
 from app.session.activity import Activity, Runner, Subject
 from app.session.heard import hear
@@ -174,6 +175,7 @@ def test_what_changes_nothing_is_only_told(ready: State, model: ModelSummary) ->
         (models.finding_previous(model.path), model, "previous_found"),
         (upkeep.clearing_cache(), 4096, "cache_cleared"),
         (copying(Path("demo")), DemoFiles(Path("m"), Path("s")), "demo_copied"),
+        (sorting([], "window"), Drop(), "drop_sorted"),
         (upkeep.registering(str), "It is there.", "registered"),
     ]
     for task, result, name in table:

@@ -19,7 +19,7 @@ from distill_core import PriorConfig, read_summary, scan, train_prior
 from distill_core.training.kinds import prior_runs
 from distill_core.training.prior.events import PriorEpochMetrics
 from distill_core.training.run_folder.folder import RunFolder
-from tests.app.driving import WAIT_MS, session_of, settle
+from tests.app.driving import WAIT_MS, leave_questions_open, session_of, settle
 from tests.older_runs import leave_older_run
 
 TINY = PriorConfig(hidden_size=32, num_layers=1, num_heads=2, max_epochs=4, batch_size=4, device="cpu")
@@ -112,7 +112,14 @@ def test_which_state_was_taken_for_a_damaged_one_is_told(qtbot: QtBot, opened: M
 
 
 def test_it_can_be_given_up(qtbot: QtBot, opened: MainWindow, folder: RunFolder) -> None:
+    questions = leave_questions_open(opened)
     opened.notices.notice_banner.button("discard").click()
+    questions.answer("cancel")
+    settle(qtbot, opened)
+    assert folder.unfinished() is not None
+    opened.actions_table.by_id[ActionId.DISCARD].trigger()
+    assert questions.asked_ids == ["discardRunQuestion"] * 2
+    questions.answer("discard")
     settle(qtbot, opened)
     assert not opened.notices.notice_banner.isVisible()
     assert folder.unfinished() is None
@@ -208,7 +215,7 @@ def test_a_training_of_an_older_distill_is_named_and_its_best_can_be_used(
     )
     assert "can't be gone on with" in banner.detail()
     shown = [button.text() for button in banner.findChildren(QPushButton) if button.isVisible()]
-    assert shown == [READ_ALL, "Use Best", "Discard"]
+    assert shown == [READ_ALL, "Use Best", "Discard…"]
     assert not window.actions_table.by_id[ActionId.CONTINUE].isEnabled()
     banner.button("useBest").click()
     settle(qtbot, window)
@@ -227,7 +234,9 @@ def test_a_training_of_an_older_distill_can_be_given_up(
 ) -> None:
     window.commands.open_model(tiny_model)
     settle(qtbot, window)
+    questions = leave_questions_open(window)
     window.notices.notice_banner.button("discard").click()
+    questions.answer("discard")
     settle(qtbot, window)
     assert older.unfinished() is None
     assert not window.notices.notice_banner.isVisible()

@@ -61,13 +61,19 @@ def _take_named(state: State, opened: OpenedModel) -> Taken:
     return state, [*news, ("named", opened.summary)]
 
 
-def naming(model: ModelSummary, changes: Mapping[str, str]) -> Task[OpenedModel]:
-    """Save another name, other notes or both into the model file."""
+def _take_named_anew(state: State, opened: OpenedModel) -> Taken:
+    """Take the model with its new texts; whatever else another program has changed in it."""
+    state, news = take_model(state, replace(opened, unfinished=state.open.unfinished))
+    return state, [*news, ("named", opened.summary)]
+
+
+def naming(model: ModelSummary, changes: Mapping[str, str], *, though_changed: bool = False) -> Task[OpenedModel]:
+    """Save another name, other notes or both into the model file, on request as another program left it."""
 
     def run(on_event: OnEvent, should_stop: ShouldStop) -> OpenedModel:
         from distill_core import save_metadata
 
-        save_metadata(model.path, changes, expected=model.stamp)
+        save_metadata(model.path, changes, expected=None if though_changed else model.stamp)
         return look_at(model.path)
 
-    return Task(Activity.SAVING, Subject.NAMING, run, _take_named)
+    return Task(Activity.SAVING, Subject.NAMING, run, _take_named_anew if though_changed else _take_named)

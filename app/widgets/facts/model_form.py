@@ -13,9 +13,13 @@ _HEIGHT, _NOTES_HEIGHT = 28, 76
 
 
 class ModelForm(QWidget):
-    """Two fields. `save_wanted(dict)` has what was changed, by key; `closed()`: nothing is to be changed."""
+    """Two fields. `save_wanted(dict)` has what was changed, by key, as `written(dict)` has while it is being changed.
+
+    `closed()`: nothing is to be changed.
+    """
 
     save_wanted = Signal(dict)
+    written = Signal(dict)
     closed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -99,6 +103,7 @@ class ModelForm(QWidget):
             marked.setColor(QPalette.ColorRole.WindowText, error_color(self.palette()))
         self._problem.setPalette(marked)
         self._save.setEnabled(bool(changes) and not problem)
+        self.written.emit(changes)
 
     @Slot()
     def _on_save(self) -> None:

@@ -20,9 +20,13 @@ _HEIGHT = 28
 
 
 class ModelHead(QWidget):
-    """Shows what one wants to know of a model first. `save_wanted(dict)` has the changed texts by key."""
+    """Shows what one wants to know of a model first. `save_wanted(dict)` has the changed texts by key.
+
+    `written(dict)` has those that are being changed, none once the form is put away.
+    """
 
     save_wanted = Signal(dict)
+    written = Signal(dict)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -39,6 +43,7 @@ class ModelHead(QWidget):
         self._edit.clicked.connect(self.begin_editing)
         self.form = ModelForm(self)
         self.form.save_wanted.connect(self.save_wanted)
+        self.form.written.connect(self._on_written)
         self.form.closed.connect(self.end_editing)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -77,8 +82,14 @@ class ModelHead(QWidget):
         """Put the form away."""
         had_focus = self.form.isAncestorOf(self.focusWidget() or self)
         self._show_form(False)
+        self.written.emit({})
         if had_focus:
             self._edit.setFocus()
+
+    @Slot(dict)
+    def _on_written(self, changes: dict[str, str]) -> None:
+        if not self.form.isHidden():
+            self.written.emit(changes)
 
     def _show_form(self, is_shown: bool) -> None:
         """Show the form in the place of the texts that it changes."""

@@ -1,0 +1,83 @@
+"""The name and the notes of the open model: saving them, and asking before those being written are lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Slot
+from PySide6.QtWidgets import QWidget
+
+from app.flows import questions
+from app.session import Session
+from app.session.activity import Subject
+from app.session.available import ActionId, available
+from distill_core.models.metadata import NAME, NOTES, name_obstacle, notes_obstacle
+
+if TYPE_CHECKING:
+    from app.flows.prompts import Prompts
+
+
+class Texts(QObject):
+    """Knows what was written into the form and is in no file yet (`written`, the changed texts by key)."""
+
+    def __init__(self, session: Session, prompts: Prompts, window: QWidget, parent: QObject) -> None:
+        super().__init__(parent)
+        self._session, self._prompts, self._window = session, prompts, window
+        self.written: Mapping[str, str] = {}
+        self._after_saving: Callable[[], None] | None = None
+        session.named.connect(self._on_named)
+        session.failed.connect(self._on_failed)
+
+    @property
+    def _can_save(self) -> bool:
+        obstacles = {NAME: name_obstacle, NOTES: notes_obstacle}
+        can_be = not any(obstacles[key](text) for key, text in self.written.items())
+        return can_be and ActionId.EDIT_MODEL in available(self._session.state)
+
+    @Slot(dict)
+    def take(self, written: Mapping[str, str]) -> None:
+        """Take what the form has now, by key; nothing once it is put away."""
+        self.written = written
+
+    @Slot(dict)
+    def save(self, changes: Mapping[str, str]) -> None:
+        """Save another name, other notes or both into the model."""
+        if ActionId.EDIT_MODEL in available(self._session.state):
+            self._session.name_model(changes)
+
+    @Slot()
+    def save_though_changed(self) -> None:
+        """Save what was written into the model as another program left it."""
+        if self.written and self._can_save:
+            self._session.name_model(self.written, though_changed=True)
+
+    def settle(self, then: Callable[[], None]) -> None:
+        """Go on at once, or once what was written is saved or given up."""
+        model = self._session.state.open.model
+        if not self.written or model is None:
+            then()
+            return
+
+        def on_answer(answer: str) -> None:
+            if answer == "save" and self._can_save:
+                self._after_saving = then
+                self._session.name_model(self.written)
+            elif answer == "discard":
+                self.written = {}
+                then()
+
+        self._prompts.ask(self._window, questions.save_texts(model.path, can_save=self._can_save), on_answer)
+
+    @Slot(object)
+    def _on_named(self, summary: object) -> None:
+        self.written = {}
+        then, self._after_saving = self._after_saving, None
+        if then is not None:
+            then()
+
+    @Slot(object, object)
+    def _on_failed(self, subject: Subject, problem: object) -> None:
+        """Forget the call that was to follow: the person decides again."""
+        if subject is Subject.NAMING:
+            self._after_saving = None
