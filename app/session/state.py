@@ -231,8 +231,8 @@ class State:
 
     def with_problem(self, subject: Subject, problem: Problem) -> State:
         """Return the state after a failure; cards, player and shelf show their own; only models have other places."""
-        is_of_place = problem.is_of_place and subject in (Subject.MAKING, Subject.SAVING_MODEL)
-        problem = replace(problem, is_of_place=is_of_place)
+        if problem.is_of_place and subject not in (Subject.MAKING, Subject.SAVING_MODEL):
+            problem = replace(problem, is_of_place=False)
         match subject:
             case Subject.MODEL:
                 return self.with_open(model_refusal=problem.sentence)

@@ -16,6 +16,7 @@ from app.flows import questions
 from app.flows.closing import Closing
 from app.flows.commands import Commands
 from app.flows.prompts import QtPrompts
+from app.flows.runs_list import RunsList
 from app.panels.notice_panel import NoticePanel
 from app.presentation import notices
 from app.presentation.notices import notice, notices_of
@@ -36,7 +37,7 @@ from distill_core.training.events import Ended
 from distill_core.training.kinds import codec_runs
 from distill_core.training.run_folder.facts import UnfinishedRun
 from tests.app.driving import WAIT_MS, PatientPrompts, ScriptedPrompts, bring_to, settle_session
-from tests.app.test_making import FOR_EVER, PRIOR, TINY, closing, left, models  # noqa: F401 - fixtures
+from tests.app.test_making import PRIOR, TINY, closing, left, models  # noqa: F401 - fixtures
 
 # ruff: noqa: F811
 
@@ -107,7 +108,7 @@ def test_what_is_lost(opened: State, act: Act, of_both: tuple[Loss, ...]) -> Non
         assert losses(state, act) == wanted
 
 
-# An unsaved prior beside a model that is not saved (5)
+# An unsaved prior beside a model that is not saved
 
 
 def test_the_notice_line_always_lets_an_unsaved_prior_be_saved(opened: State) -> None:
@@ -185,13 +186,17 @@ def test_saving_the_model_after_all_asks_about_the_prior_first(
     assert with_both.settings.models_folder() == folder
 
 
-def test_a_list_that_offers_a_half_made_model_takes_no_prior(opened: State) -> None:
-    offered = opened.with_open(unfinished_model=HALF_MADE)
-    assert offered.training.unsaved
-    assert losses(offered, Act.MAKE) == PRIOR_ALONE
+def test_a_half_made_model_from_the_list_is_offered_beside_the_prior(
+    left: Path, with_unsaved: Session, commands: Commands, prompts: ScriptedPrompts
+) -> None:
+    run = codec_runs(left).unfinished()
+    RunsList(with_unsaved, commands, commands.keeps)._on_model_wanted(run)
+    assert prompts.asked == []
+    assert with_unsaved.state.training.unsaved
+    assert with_unsaved.state.open.unfinished_model is run
 
 
-# A failed save of the prior is not one of a model (6)
+# A failed save of the prior is not one of a model
 
 
 def test_a_failed_save_of_a_prior_offers_what_helps_the_prior(opened: State) -> None:
@@ -226,7 +231,7 @@ def test_another_folder_for_models_asks_about_the_prior(
     assert not (tmp_path / "elsewhere").exists()
 
 
-# Both at once (7)
+# Both at once
 
 
 @pytest.mark.parametrize(
@@ -322,7 +327,7 @@ def test_quitting_a_training_asks_about_the_model_beside_it(
     settle_session(qtbot, with_both)
 
 
-# Closing waits for the task under way (8)
+# Closing waits for the task under way
 
 
 def test_closing_while_a_name_is_saved_waits_for_that(
@@ -433,7 +438,7 @@ def test_closing_while_a_model_is_saved_trains_no_prior_after_it(
     assert (models / "sounds.distill").exists()
 
 
-# A question that outlives its subject (9)
+# A question that outlives its subject
 
 
 @pytest.fixture
@@ -533,7 +538,7 @@ def test_a_withdrawn_dialog_closes_like_a_cancelled_one(qtbot: QtBot) -> None:
     assert not parent.findChild(QMessageBox, question.id).isVisible()
 
 
-# A cancelled question leaves everything as it was (17)
+# A cancelled question leaves everything as it was
 
 
 def test_a_cancel_keeps_the_sounds_too(

@@ -14,10 +14,13 @@ from pytestqt.qtbot import QtBot
 from app.main_window import MainWindow
 from app.session import Session
 from app.session.activity import Activity
+from app.session.making import MakingState
 from app.session.options import Options
 from app.session.problems import Problem
 from app.session.state import Page, SaveObstacle, State
 from distill_core import read_summary, scan
+from distill_core.training.codec.trained import TrainedCodec
+from distill_core.training.events import Ended
 from distill_core.training.prior.events import PriorEpochMetrics, PriorTrainingStartEvent
 from distill_core.training.prior.trained import TrainedPrior
 from tests.app.driving import ScriptedPrompts, bring_to, session_of, settle
@@ -56,6 +59,7 @@ def states(
     slow = [replace(an_epoch(number, 9.0, best=1), epoch_time_s=900.0) for number in (1, 2)]
     hours = training.with_training(started=start_event(), epochs=tuple(slow))
     trained = ready.with_training(trained=make_trained([an_epoch(3, 8.17)]), unsaved=True)
+    lost = MakingState(trained=TrainedCodec.none(Ended.LAST_EPOCH))
     sounds_only = State().with_open(dataset=dataset)
     making = replace(sounds_only.with_making(is_under_way=True), work=Activity.TRAINING, page=Page.LEARNING)
     on_disk = replace(make_trained([an_epoch(3, 30.0)]), run_id="an id", is_kept=True)  # no better than guessing
@@ -81,6 +85,7 @@ def states(
         "memorizing and alike": heart.with_training(sameness=LONG),
         "stopping": replace(training, work=Activity.STOPPING),
         "unsaved": trained,
+        "unsaved, and a model too": replace(trained, making=lost, problem=Problem(LONG, LONG)),
         "saving": replace(trained, work=Activity.SAVING),
         "failed": replace(trained, problem=Problem(LONG, LONG)),
         "saved": trained.with_training(unsaved=False, saved_to=Path("x.distill")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from distill_core import ConfigError, load_model_v2, scan
 from distill_core.audio.dataset import AudioDataset
 from distill_core.cli import app
 from distill_core.errors import ModelFileError
+from distill_core.folders import run_folders
 from distill_core.models.architectures import CODECS
 from distill_core.training.codec import descent
 from distill_core.training.codec.events import CodecEpochMetrics, CodecTrainingStartEvent
@@ -143,6 +145,22 @@ def test_what_was_rolled_back_is_known_to_who_goes_on(
     rest = _resume(output, sounds_folder)
     assert [metrics.epoch for metrics in rest.history] == [1, 3, 4]
     assert rest.history[-1].learning_rate < TINY.learning_rate / 2
+
+
+def test_a_result_says_whether_its_run_has_the_best_of_it(sounds_folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "kept.distill"
+    trained = train_codec(sounds_folder, TINY, run_folder=codec_runs(output))
+    assert (bool(trained.run_id), trained.is_kept) == (True, True)
+    assert load_best_codec(codec_runs(output), lambda event: None).is_kept
+
+    def block(event: object) -> None:
+        if isinstance(event, CodecEpochMetrics) and event.epoch == 1:  # a file in the way is like a disk that is full
+            shutil.rmtree(run_folders())
+            run_folders().write_bytes(b"")
+
+    trained = train_codec(sounds_folder, TINY, on_event=block, run_folder=codec_runs(tmp_path / "lost.distill"))
+    assert max(trained.history, key=lambda epoch: epoch.epoch).best_epoch > 1
+    assert (bool(trained.run_id), trained.is_kept) == (True, False)
 
 
 def test_other_sounds_are_no_way_to_go_on(sounds_folder: Path, tmp_path: Path) -> None:
