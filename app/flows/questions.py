@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from app.presentation.comparing import compared, kept_words, objection
 from app.session.making import MakingState
 from app.session.problems import Problem
 from app.session.training import TrainingState
+from app.times import date, local_moment
 from app.words import counted, knows_line, shown_name, sound_count
 from distill_core.training.prior.words import has_prior_words
 
@@ -31,21 +31,13 @@ def whole_notice(title: str, detail: str, actions: Sequence[tuple[str, str]]) ->
     return Question("wholeNotice", title, detail, (*choices, _CLOSE), "close", "close")
 
 
-def _date(text: object) -> str | None:
-    try:
-        moment = datetime.fromisoformat(str(text)).astimezone()
-    except (ValueError, OverflowError, OSError):
-        return None
-    return f"{moment.day} {moment:%b %Y}"
-
-
 def _known_facts(summary: ModelSummary) -> str:
     metadata = summary.prior_metadata or {}
-    count = sound_count(metadata)
+    count, trained_at = sound_count(metadata), local_moment(metadata.get("training_date"))
     facts = [
         knows_line(summary),
         counted(count, "sound") if count else None,
-        _date(metadata.get("training_date")),
+        date(trained_at) if trained_at is not None else None,
     ]
     return f"{', '.join(fact for fact in facts if fact)}. "
 
