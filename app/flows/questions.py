@@ -22,6 +22,15 @@ if TYPE_CHECKING:
 
 CANCEL = Choice("cancel", "Cancel", "reject")
 _PREVIOUS_HAS_NONE = "The previous one hasn't learned your sounds yet. "
+_QUIT_LOST = "Epoch {0} of {1}. What it has learned by epoch {2} ({3:.1f}) is not saved."
+_QUIT_KEPT = (
+    "Epoch {0} of {1}. What it has learned by epoch {2} ({3:.1f}) is not saved. "
+    "Distill offers to go on with it when you open the model again."
+)
+_QUIT_MAKING_LOST = "Epoch {0} of {1}. The model of epoch {2} is not saved."
+_QUIT_MAKING_KEPT = (
+    "Epoch {0} of {1}. The model of epoch {2} is not saved. Distill offers to go on with it at the next start."
+)
 _CLOSE = Choice("close", "Close", "reject")
 
 
@@ -161,8 +170,8 @@ def quit_while_making(making: MakingState) -> Question:
         text = "The first epoch is not finished, so there is nothing to save yet."
         choices: tuple[Choice, ...] = (Choice("discard", "Quit Without Saving", "destroy"),)
     else:
-        kept = " Distill offers to go on with it at the next start." if making.is_kept else ""
-        text = f"Epoch {last.epoch} of {last.total_epochs}. The model of epoch {best.epoch} is not saved.{kept}"
+        sentence = _QUIT_MAKING_KEPT if making.is_kept else _QUIT_MAKING_LOST
+        text = sentence.format(last.epoch, last.total_epochs, best.epoch)
         choices = (Choice("save", "Save and Quit"), Choice("discard", "Quit Without Saving", "destroy"))
     return Question("quitMakingQuestion", "Stop making the model and quit?", text, (*choices, keep), "cancel", "cancel")
 
@@ -186,9 +195,8 @@ def quit_while_training(training: TrainingState) -> Question:
         text = "The first epoch is not finished, so there is nothing to save yet."
         choices: tuple[Choice, ...] = (Choice("discard", "Quit Without Saving", "destroy"),)
     else:
-        text = f"Epoch {last.epoch} of {last.total_epochs}. "
-        text += f"What it has learned by epoch {kept.epoch} ({kept.val_perplexity:.1f}) is not saved."
-        text += " Distill offers to go on with it when you open the model again." if training.is_kept else ""
+        sentence = _QUIT_KEPT if training.is_kept else _QUIT_LOST
+        text = sentence.format(last.epoch, last.total_epochs, kept.epoch, kept.val_perplexity)
         choices = (Choice("save", "Save and Quit"), Choice("discard", "Quit Without Saving", "destroy"))
     keep = Choice("cancel", "Keep Training", "reject")
     return Question(

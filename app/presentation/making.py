@@ -37,8 +37,11 @@ def making_text(making: MakingState) -> str:
     last, best, left = making.last, making.best, making_seconds_left(making)
     if last is None or best is None:
         return "Making the model: learning what the sounds have in common."
-    reached = f"Making the model: epoch {last.epoch} of {last.total_epochs} · best error {best.val_l1:.3f}"
-    return reached if left is None else f"{reached} · {time_left_words(*left)}"
+    error = f"{best.val_l1:.3f}"
+    if left is None:
+        return f"Making the model: epoch {last.epoch} of {last.total_epochs} · best error {error}"
+    words = time_left_words(*left)
+    return f"Making the model: epoch {last.epoch} of {last.total_epochs} · best error {error} · {words}"
 
 
 def compared_words(making: MakingState) -> str:

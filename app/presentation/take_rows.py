@@ -81,16 +81,24 @@ def _facts_of_prior(take: Take, known: Sequence[Mapping[str, Any]]) -> tuple[boo
     return by is not None, epoch, perplexity
 
 
+_BY_NOW = (
+    "Made by the model as it is now.",
+    "Made by the model as it is now, epoch {0}.",
+    "Made by the model as it is now, epoch {0}, which hesitated among {1:.1f} codes (perplexity).",
+)
+_BY_AN_EARLIER_ONE = (
+    "Made by an earlier training.",
+    "Made by an earlier training, epoch {0}.",
+    "Made by an earlier training, epoch {0}, which hesitated among {1:.1f} codes (perplexity).",
+)
+
+
 def _by_words(is_now: bool, epoch: int, perplexity: float) -> tuple[str, str]:
     """Return which training a take is from, in short and in a sentence."""
-    now = "the model as it is now" if is_now else "an earlier training"
-    short = "this model" if is_now else "an earlier one"
-    if not epoch:
-        return short, f"Made by {now}."
-    if not perplexity:
-        return f"epoch {epoch}", f"Made by {now}, epoch {epoch}."
-    words = f"Made by {now}, epoch {epoch}, which hesitated among {perplexity:.1f} codes (perplexity)."
-    return f"epoch {epoch} ({perplexity:.1f})", words
+    shorts = ("this model" if is_now else "an earlier one", "epoch {0}", "epoch {0} ({1:.1f})")
+    known = 0 if not epoch else 1 if not perplexity else 2
+    sentences = _BY_NOW if is_now else _BY_AN_EARLIER_ONE
+    return shorts[known].format(epoch, perplexity), sentences[known].format(epoch, perplexity)
 
 
 def _row(take: Take, known: Sequence[Mapping[str, Any]], now: datetime) -> TakeRow:
