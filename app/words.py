@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.times import duration, rough_duration
 from distill_core.text import file_name, printable
 from distill_core.training.prior.knowledge import Knowledge, Measured, measured_in
 from distill_core.training.settings import Effort
@@ -57,47 +58,6 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def duration(seconds: float) -> str:
-    """Return "12 s", "3 min 12 s" or "2 h 5 min"."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
-def rough_duration(seconds: float) -> str:
-    """Return "less than a minute", "about 6 minutes" or "about 2 hours"."""
-    if seconds < 60:
-        return "less than a minute"
-    if seconds < 90 * 60:
-        return f"about {counted(round(seconds / 60), 'minute')}"
-    return f"about {counted(round(seconds / 3600), 'hour')}"
-
-
-def clock(seconds: float) -> str:
-    """Return a duration as 2:14 or 1:02:14."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
-
-
-def time_left_words(least: float, most: float) -> str:
-    """Return the range of seconds that is left: "3–6 min left", "less than a minute left"."""
-    if most < 60:
-        return "less than a minute left"
-    in_hours = most >= 90 * 60
-    unit, name = (3600, "h") if in_hours else (60, "min")
-    last = max(1, round(most / unit))
-    if in_hours and least < 90 * 60:
-        return f"{max(1, round(least / 60))} min to {last} h left" if least >= 60 else f"up to {last} h left"
-    first = round(least / unit)
-    if first < 1:
-        return f"up to {last} {name} left"
-    return f"{last} {name} left" if first == last else f"{first}–{last} {name} left"
-
-
 # Effort and time
 
 _EFFORTS = {Effort.QUICK: "Quick", Effort.NORMAL: "Normal", Effort.THOROUGH: "Thorough"}
@@ -111,14 +71,7 @@ TIME_LIMIT_TIP = "Each training ends then, that of a model too, and keeps the be
 
 def effort_line(effort: Effort, seconds: float | None) -> str:
     """Return the name of an effort, with its likely duration where that is known."""
-    return _EFFORTS[effort] if seconds is None else f"{_EFFORTS[effort]} · {_rough_seconds(seconds)}"
-
-
-def _rough_seconds(seconds: float) -> str:
-    """Return a rough duration, also of less than a minute, so that short ones can be told apart."""
-    if seconds >= 55:
-        return rough_duration(max(60.0, seconds))
-    return f"about {10 * round(seconds / 10)} seconds" if seconds >= 10 else "a few seconds"
+    return _EFFORTS[effort] if seconds is None else f"{_EFFORTS[effort]} · {rough_duration(seconds)}"
 
 
 def time_limit_words(minutes: float) -> str:

@@ -113,32 +113,37 @@ def _kind(path: Path) -> _Kind:
     return "sound" if suffix in SOUND_SUFFIXES else "unknown"
 
 
+_SEVERAL: dict[tuple[str, str], str] = {
+    ("archive", "model"): "These {0:,} files are archives: unpack them first, then drop the model.",
+    ("archive", "sounds"): "These {0:,} files are archives: unpack them first, then drop the folders.",
+    ("in_cloud", "model"): "These {0:,} files are in iCloud only: download them first, then drop them.",
+    ("in_cloud", "sounds"): "These {0:,} files are in iCloud only: download them first, then drop them.",
+    ("gone", "model"): "These {0:,} files are not there any more.",
+    ("gone", "sounds"): "These {0:,} files are not there any more.",
+    ("other", "model"): "None of these {0:,} files is a Distill model. Models end in .distill.",
+    ("other", "sounds"): "None of these {0:,} files is a sound. Drop sounds, or folders of sounds.",
+}
+_ONE: dict[tuple[str, str], str] = {
+    ("archive", "model"): "“{0}” is an archive: unpack it first, then drop the model.",
+    ("archive", "sounds"): "“{0}” is an archive: unpack it first, then drop the folder.",
+    ("in_cloud", "model"): "“{0}” is in iCloud only: download it first, then drop it.",
+    ("in_cloud", "sounds"): "“{0}” is in iCloud only: download it first, then drop it.",
+    ("gone", "model"): "“{0}” is not there any more.",
+    ("gone", "sounds"): "“{0}” is not there any more.",
+    ("hidden", "sounds"): "“{0}” is a hidden file, and those are passed over.",
+    ("other", "model"): "“{0}” is not a Distill model. Models end in .distill.",
+    ("other", "sounds"): "“{0}” is not a sound. Drop sounds, or folders of sounds.",
+}
+
+
 def _several(left: Sequence[Path], kinds: set[_Kind], card: Target) -> str:
-    files, what = f"These {len(left):,} files", "model" if card == "model" else "folders"
-    if kinds == {"archive"}:
-        return f"{files} are archives: unpack them first, then drop the {what}."
-    if kinds == {"in_cloud"}:
-        return f"{files} are in iCloud only: download them first, then drop them."
-    if kinds == {"gone"}:
-        return f"{files} are not there any more."
-    if card == "model":
-        return f"None of these {len(left):,} files is a Distill model. Models end in .distill."
-    return f"None of these {len(left):,} files is a sound. Drop sounds, or folders of sounds."
+    kind = next(iter(kinds)) if len(kinds) == 1 else "other"
+    return (_SEVERAL.get((kind, card)) or _SEVERAL["other", card]).format(len(left))
 
 
 def _one(path: Path, kind: _Kind, card: Target) -> str:
-    name = f"“{shown_name(path)}”"
-    if kind == "archive":
-        return f"{name} is an archive: unpack it first, then drop the {'model' if card == 'model' else 'folder'}."
-    if kind == "in_cloud":
-        return f"{name} is in iCloud only: download it first, then drop it."
-    if kind == "gone":
-        return f"{name} is not there any more."
-    if card == "model":
-        return f"{name} is not a Distill model. Models end in .distill."
-    if path.name.startswith("."):
-        return f"{name} is a hidden file, and those are passed over."
-    return f"{name} is not a sound. Drop sounds, or folders of sounds."
+    why = "hidden" if kind == "other" and path.name.startswith(".") else kind
+    return (_ONE.get((why, card)) or _ONE["other", card]).format(shown_name(path))
 
 
 def _refuse(left: dict[Path, _Kind], target: Target) -> Refusal:

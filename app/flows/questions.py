@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from app.presentation.comparing import compared, kept_words, objection
 from app.session.making import MakingState
 from app.session.problems import Problem
 from app.session.training import TrainingState
+from app.times import date, local_moment
 from app.words import counted, knows_line, shown_name, sound_count
 from distill_core.training.prior.words import has_prior_words
 
@@ -22,6 +22,15 @@ if TYPE_CHECKING:
 
 CANCEL = Choice("cancel", "Cancel", "reject")
 _PREVIOUS_HAS_NONE = "The previous one hasn't learned your sounds yet. "
+_QUIT_LOST = "Epoch {0} of {1}. What it has learned by epoch {2} ({3:.1f}) is not saved."
+_QUIT_KEPT = (
+    "Epoch {0} of {1}. What it has learned by epoch {2} ({3:.1f}) is not saved. "
+    "Distill offers to go on with it when you open the model again."
+)
+_QUIT_MAKING_LOST = "Epoch {0} of {1}. The model of epoch {2} is not saved."
+_QUIT_MAKING_KEPT = (
+    "Epoch {0} of {1}. The model of epoch {2} is not saved. Distill offers to go on with it at the next start."
+)
 _CLOSE = Choice("close", "Close", "reject")
 
 
@@ -31,21 +40,13 @@ def whole_notice(title: str, detail: str, actions: Sequence[tuple[str, str]]) ->
     return Question("wholeNotice", title, detail, (*choices, _CLOSE), "close", "close")
 
 
-def _date(text: object) -> str | None:
-    try:
-        moment = datetime.fromisoformat(str(text)).astimezone()
-    except (ValueError, OverflowError, OSError):
-        return None
-    return f"{moment.day} {moment:%b %Y}"
-
-
 def _known_facts(summary: ModelSummary) -> str:
     metadata = summary.prior_metadata or {}
-    count = sound_count(metadata)
+    count, trained_at = sound_count(metadata), local_moment(metadata.get("training_date"))
     facts = [
         knows_line(summary),
         counted(count, "sound") if count else None,
-        _date(metadata.get("training_date")),
+        date(trained_at) if trained_at is not None else None,
     ]
     return f"{', '.join(fact for fact in facts if fact)}. "
 
@@ -169,8 +170,8 @@ def quit_while_making(making: MakingState) -> Question:
         text = "The first epoch is not finished, so there is nothing to save yet."
         choices: tuple[Choice, ...] = (Choice("discard", "Quit Without Saving", "destroy"),)
     else:
-        kept = " Distill offers to go on with it at the next start." if making.is_kept else ""
-        text = f"Epoch {last.epoch} of {last.total_epochs}. The model of epoch {best.epoch} is not saved.{kept}"
+        sentence = _QUIT_MAKING_KEPT if making.is_kept else _QUIT_MAKING_LOST
+        text = sentence.format(last.epoch, last.total_epochs, best.epoch)
         choices = (Choice("save", "Save and Quit"), Choice("discard", "Quit Without Saving", "destroy"))
     return Question("quitMakingQuestion", "Stop making the model and quit?", text, (*choices, keep), "cancel", "cancel")
 
@@ -194,9 +195,8 @@ def quit_while_training(training: TrainingState) -> Question:
         text = "The first epoch is not finished, so there is nothing to save yet."
         choices: tuple[Choice, ...] = (Choice("discard", "Quit Without Saving", "destroy"),)
     else:
-        text = f"Epoch {last.epoch} of {last.total_epochs}. "
-        text += f"What it has learned by epoch {kept.epoch} ({kept.val_perplexity:.1f}) is not saved."
-        text += " Distill offers to go on with it when you open the model again." if training.is_kept else ""
+        sentence = _QUIT_KEPT if training.is_kept else _QUIT_LOST
+        text = sentence.format(last.epoch, last.total_epochs, kept.epoch, kept.val_perplexity)
         choices = (Choice("save", "Save and Quit"), Choice("discard", "Quit Without Saving", "destroy"))
     keep = Choice("cancel", "Keep Training", "reject")
     return Question(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from app.session.estimate import making_seconds_left
 from app.session.making import MakingState
+from app.times import range_words, time_left_words
 from app.words import shown_name, shown_sources
 from distill_core.training.words import nothing_to_save
 
@@ -21,25 +22,11 @@ MAKE_BOTH_TIP = "Make the model, then train its prior, and end with a first take
 MAKING = "Making a model…"
 NOW_MAKE = "Now make a model."  # one line beside three buttons
 ERROR_TITLE = "Error – how far its sound is off; lower = nearer to your sounds"
-_MINUTE_S, _HOUR_S, _MINUTES_UP_TO_S = 60.0, 3600.0, 90 * 60.0
-
-
-def _from_to(least: int, most: int, unit: str) -> str:
-    return f"about {most} {unit}" if least == most else f"{max(least, 1)}–{most} {unit}"
-
-
-def range_words(seconds: tuple[float, float]) -> str:
-    """Return "under a minute", "about 4 min", "1–4 min" or "2–3 h"."""
-    least, most = seconds
-    if most < _MINUTE_S:
-        return "under a minute"
-    unit_s, unit = (_MINUTE_S, "min") if most < _MINUTES_UP_TO_S else (_HOUR_S, "h")
-    return _from_to(max(1, round(least / unit_s)), max(1, round(most / unit_s)), unit)
 
 
 def make_text(estimate: tuple[float, float] | None) -> str:
     """Return the text of the button that makes a model, with the likely duration if that is known."""
-    return MAKE if estimate is None else f"{MAKE} · {range_words(estimate)}"
+    return MAKE if estimate is None else f"{MAKE} · {range_words(*estimate)}"
 
 
 # While it is made
@@ -50,8 +37,11 @@ def making_text(making: MakingState) -> str:
     last, best, left = making.last, making.best, making_seconds_left(making)
     if last is None or best is None:
         return "Making the model: learning what the sounds have in common."
-    reached = f"Making the model: epoch {last.epoch} of {last.total_epochs} · best error {best.val_l1:.3f}"
-    return reached if left is None else f"{reached} · {range_words(left)} left"
+    error = f"{best.val_l1:.3f}"
+    if left is None:
+        return f"Making the model: epoch {last.epoch} of {last.total_epochs} · best error {error}"
+    words = time_left_words(*left)
+    return f"Making the model: epoch {last.epoch} of {last.total_epochs} · best error {error} · {words}"
 
 
 def compared_words(making: MakingState) -> str:

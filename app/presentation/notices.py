@@ -29,6 +29,8 @@ LOOK_AGAIN = "lookAgain"
 SAVE_MODEL, MOVE_MODELS = "saveModel", "moveModels"
 SAVE_TEXTS = "saveTexts"
 _ONLY_TEXTS = "Your name and notes can go into it as it is now; all else in it stays, and a backup is kept."
+_MEMORIZING, _MEMORIZING_SINCE = "Memorizing.", "Memorizing since epoch {0}."
+_KEEP_EPOCH, _KEEP_BEFORE_IT = "Stop, Keep Epoch {0}", "Stop, Keep Epoch {0} (Before It)"
 KEEP_TEXTS = {
     ActionId.KEEP_BEST: "Keep Best",
     ActionId.KEEP_LAST: "Keep Last",
@@ -65,8 +67,8 @@ def warning(state: State) -> Notice | None:
 
 def _of_memorizing(last: PriorEpochMetrics, kept: PriorEpochMetrics) -> Notice:
     since = last.memorizing_from
-    title = f"Memorizing since epoch {since}." if since else "Memorizing."
-    stop = f"Stop, Keep Epoch {kept.epoch} (Before It)" if kept.epoch < since else f"Stop, Keep Epoch {kept.epoch}"
+    title = _MEMORIZING_SINCE.format(since) if since else _MEMORIZING
+    stop = (_KEEP_BEFORE_IT if kept.epoch < since else _KEEP_EPOCH).format(kept.epoch)
     detail = f"{warning_text(last)} {kept_when_stopped(kept)}"
     return Notice("warning", title, detail, ((STOP, stop), (GO_ON, "Go On")), STOP)
 

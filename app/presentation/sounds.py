@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.presentation.takes import length_words
 from app.session.available import ActionId, available
 from app.session.state import State
+from app.times import length
 from app.widgets.rows.look import PLAY, WAVE, Column, Row, natural
 from app.words import counted, shown_places
 from distill_core.training.prior.config import PriorConfig
@@ -42,7 +42,7 @@ class SoundRow(Row):
 
 
 def _length(row: SoundRow) -> str:
-    return "–" if row.file is None else length_words(row.seconds)
+    return "–" if row.file is None else length(row.seconds)
 
 
 def _use_tip(row: SoundRow) -> str:
@@ -104,22 +104,13 @@ def _used(file: AudioFile, use: str, missed: str) -> SoundRow:
     return SoundRow(file.name, file.name, is_dim=is_dim, file=file, seconds=file.duration_s, use=use, note=note)
 
 
-def total_words(seconds: float) -> str:
-    """Return how long sounds are together: 9 s, 3:12 or 1:05:12."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes = f"{whole // 60 % 60}:{whole % 60:02d}"
-    return f"{whole // 3600}:{minutes:0>5}" if whole >= 3600 else minutes
-
-
 def heading(state: State, rows: Sequence[SoundRow]) -> str:
     """Return the sounds in numbers: 24 sounds · 3:12 · 5 kept aside · 2 skipped · 1 left out."""
     scanned = state.open.scanned
     used = [row for row in rows if row.use in (LEARNED, KEPT_ASIDE, BOTH)]
     if not used:
         return ""
-    parts = [counted(len(used), "sound"), total_words(sum(row.seconds for row in used))]
+    parts = [counted(len(used), "sound"), length(round(sum(row.seconds for row in used)))]
     parts += ["its end kept aside"] if used[0].use == BOTH else []
     for use in (KEPT_ASIDE, SKIPPED, LEFT_OUT):
         count = sum(row.use == use for row in rows)

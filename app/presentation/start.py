@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from app.session.remembered import RememberedSession
+from app.times import day_words, local_moment
 from app.widgets.start.look import SessionLook
 from app.words import (
     KNOWS_NOTHING_YET,
@@ -36,7 +37,7 @@ def session_look(session: RememberedSession, moved: Collection[Path], now: datet
     return SessionLook(
         _title(session),
         (_sounds(session), _reached(session)),
-        when_words(session.when, now),
+        day_words(local_moment(session.when), now),
         f"“{shown_name(gone[0])}” has moved" if gone else "",
         "\n".join(shown_places(session.files, _MOST_PLACES)),
     )
@@ -62,16 +63,3 @@ def _reached(session: RememberedSession) -> str:
         return KNOWS_NOTHING_YET
     measured = session.prior.measured
     return NEEDS_A_NEWER_ONE if measured is None else knows_words(measured, session.prior.codes)
-
-
-def when_words(moment: str, now: datetime) -> str:
-    """Return a moment in ISO format as "today, 14:20", "yesterday" or "3 Oct 2026"; "" for none."""
-    try:
-        then = datetime.fromisoformat(moment).astimezone(now.tzinfo)
-    except (ValueError, OverflowError, OSError):
-        return ""
-    if then.date() == now.date():
-        return f"today, {then:%H:%M}"
-    if then.date() == (now - timedelta(days=1)).date():
-        return "yesterday"
-    return f"{then.day} {then:%b %Y}"

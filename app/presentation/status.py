@@ -12,7 +12,8 @@ from app.session.activity import Activity
 from app.session.estimate import seconds_of, time_left
 from app.session.state import State
 from app.session.training import TrainingState
-from app.words import clock, counted, rough_duration, shown_name, shown_sources, time_left_words
+from app.times import clock, rough_duration, time_left_words
+from app.words import counted, shown_name, shown_sources
 from distill_core.events import Phase
 from distill_core.training.words import nothing_to_save, phase_words
 

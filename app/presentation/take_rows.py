@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from app.presentation.generating import START_WORDS
-from app.presentation.takes import length_words
 from app.session.state import State
+from app.times import length, local_moment, time_words
 from app.widgets.rows.look import PLAY, STAR, WAVE, Column, Row, natural
 from app.words import counted, shown_name
 
@@ -40,7 +40,7 @@ class TakeRow(Row):
 
 
 def _length(row: TakeRow) -> str:
-    return length_words(row.seconds)
+    return length(row.seconds)
 
 
 def _order_of_time(row: TakeRow) -> float:
@@ -74,22 +74,6 @@ def _start_words(request: GenerateRequest) -> str:
     return "" if request.prompt is None else f"{START_WORDS[request.mode]}: {shown_name(request.prompt)}"
 
 
-def _local_time(made_at: str) -> datetime | None:
-    try:
-        return datetime.fromisoformat(made_at).astimezone()
-    except (ValueError, OverflowError, OSError):
-        return None
-
-
-def time_words(made: datetime | None, now: datetime) -> str:
-    """Return when a take was made, as short as today lets it be: 14:05, 26 Nov 14:05 or 26 Nov 2025."""
-    if made is None:
-        return ""
-    if made.date() == now.date():
-        return f"{made:%H:%M}"
-    return f"{made.day} {made:%b %H:%M}" if made.year == now.year else f"{made.day} {made:%b %Y}"
-
-
 def _facts_of_prior(take: Take, known: Sequence[Mapping[str, Any]]) -> tuple[bool, int, float]:
     """Return whether a take is by a prior that is open, its epoch and its perplexity, 0 for what is unknown."""
     by = next((metadata for metadata in known if take.is_by(metadata)), None)
@@ -97,22 +81,30 @@ def _facts_of_prior(take: Take, known: Sequence[Mapping[str, Any]]) -> tuple[boo
     return by is not None, epoch, perplexity
 
 
+_BY_NOW = (
+    "Made by the model as it is now.",
+    "Made by the model as it is now, epoch {0}.",
+    "Made by the model as it is now, epoch {0}, which hesitated among {1:.1f} codes (perplexity).",
+)
+_BY_AN_EARLIER_ONE = (
+    "Made by an earlier training.",
+    "Made by an earlier training, epoch {0}.",
+    "Made by an earlier training, epoch {0}, which hesitated among {1:.1f} codes (perplexity).",
+)
+
+
 def _by_words(is_now: bool, epoch: int, perplexity: float) -> tuple[str, str]:
     """Return which training a take is from, in short and in a sentence."""
-    now = "the model as it is now" if is_now else "an earlier training"
-    short = "this model" if is_now else "an earlier one"
-    if not epoch:
-        return short, f"Made by {now}."
-    if not perplexity:
-        return f"epoch {epoch}", f"Made by {now}, epoch {epoch}."
-    words = f"Made by {now}, epoch {epoch}, which hesitated among {perplexity:.1f} codes (perplexity)."
-    return f"epoch {epoch} ({perplexity:.1f})", words
+    shorts = ("this model" if is_now else "an earlier one", "epoch {0}", "epoch {0} ({1:.1f})")
+    known = 0 if not epoch else 1 if not perplexity else 2
+    sentences = _BY_NOW if is_now else _BY_AN_EARLIER_ONE
+    return shorts[known].format(epoch, perplexity), sentences[known].format(epoch, perplexity)
 
 
 def _row(take: Take, known: Sequence[Mapping[str, Any]], now: datetime) -> TakeRow:
     is_now, epoch, perplexity = _facts_of_prior(take, known)
     by, by_tip = _by_words(is_now, epoch, perplexity)
-    made = _local_time(take.facts.get("made_at", ""))
+    made = local_moment(take.facts.get("made_at", ""))
     return TakeRow(
         take.number,
         f"Take {take.number}",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from app.presentation.generating import reason
 from app.session.state import State
+from app.times import length
 from app.widgets.sound.clip import ClipLook
 
 if TYPE_CHECKING:
@@ -15,16 +16,9 @@ _TIP = "Click to play, drag into a folder or another program, right-click for mo
 _EMPTY = "Takes appear here. Drag one out into a folder or another program: it arrives as a WAV file."
 
 
-def length_words(seconds: float) -> str:
-    """Return the length of a take: 0.8 s, 5 s or 1:05."""
-    if seconds >= 60:
-        return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
-    return f"{seconds:.1f} s".replace(".0 s", " s")
-
-
 def caption(take: Take) -> str:
     """Return the line below a take's waveform."""
-    return f"seed {take.seed} · {length_words(take.duration_s)}"
+    return f"seed {take.seed} · {length(take.duration_s)}"
 
 
 def clip_look(

@@ -61,6 +61,7 @@ class Banner(QFrame):
         self.close_button = QPushButton("×", self)
         self.close_button.setFixedSize(height_for(self, _BUTTON_HEIGHT), height_for(self, _BUTTON_HEIGHT))
         self.close_button.setObjectName("closeNoticeButton")
+        self.close_button.setStyleSheet("padding: 0")  # or that of words leaves no room for the sign
         self.close_button.setAutoDefault(True)  # Enter clicks it
         self.close_button.setAccessibleName(_CLOSE)
         self.close_button.setToolTip(_CLOSE)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.session.estimate import epoch_work, likely_config, seconds_of, speed_of, time_left, training_seconds
-from app.words import time_left_words
+from app.times import time_left_words
 from distill_core import PriorConfig, read_summary, scan, train_prior
 from distill_core.audio.dataset import AudioDataset
 from distill_core.models.summary import ModelSummary

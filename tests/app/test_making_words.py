@@ -19,6 +19,7 @@ from app.session.state import State
 from app.session.tasks.making import MadeModel, ModelPlace, recovering, saving_model
 from app.session.tasks.making import making as making_task
 from app.session.tasks.models import OpenedModel
+from app.times import range_words
 from distill_core import read_summary, scan
 from distill_core.audio.dataset import AudioDataset
 from distill_core.errors import ConfigError
@@ -192,7 +193,7 @@ def test_the_bar_counts_its_epochs(under_way: State) -> None:
     ],
 )
 def test_a_range_is_told_in_the_unit_of_its_end(seconds: tuple[float, float], words: str) -> None:
-    assert making.range_words(seconds) == words
+    assert range_words(*seconds) == words
 
 
 def test_the_sentence_follows_the_making(with_sounds: State, begun: State, under_way: State) -> None:

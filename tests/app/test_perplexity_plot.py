@@ -14,13 +14,13 @@ from PySide6.QtWidgets import QApplication, QLabel
 from pytestqt.qtbot import QtBot
 
 from app.theme import plot_colors
+from app.times import clock
 from app.widgets.plot.axis import PerplexityAxis, epoch_ticks, log_ticks, near_ticks, plain
 from app.widgets.plot.canvas import PerplexityCanvas
 from app.widgets.plot.curve import Curve, CurveLines, in_words
 from app.widgets.plot.head import TITLE, PlotTitle
 from app.widgets.plot.labels import PlotLabel, PlotLegend
 from app.widgets.plot.plot import NO_CURVE_YET, PerplexityPlot
-from app.words import clock
 from distill_core.training.events import StepMetrics
 from distill_core.training.prior.events import PriorEpochMetrics
 

@@ -12,10 +12,11 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QSlider, QToolButton
 from pytestqt.qtbot import QtBot
 
+from app.times import position
 from app.widgets.sound.envelope import envelope
 from app.widgets.sound.segments import Segments
 from app.widgets.sound.spectrogram import levels_db
-from app.widgets.sound.transport import PlayControls, Switches, clock
+from app.widgets.sound.transport import PlayControls, Switches
 from app.widgets.sound.view import NOTHING, SoundView
 
 RATE = 48_000
@@ -133,8 +134,8 @@ def test_a_sound_that_grows_is_drawn_to_its_last_block(qtbot: QtBot, view: Sound
 
 
 def test_time_is_told_as_it_has_passed() -> None:
-    assert [clock(seconds) for seconds in (0, 2.99, 60, 605.2, -1)] == ["0:00", "0:02", "1:00", "10:05", "0:00"]
-    assert [clock(seconds, is_fine=True) for seconds in (0.25, 2.0, 9.99)] == ["0:00.2", "0:02.0", "0:09.9"]
+    assert [position(seconds) for seconds in (0, 2.99, 60, 605.2, -1)] == ["0:00", "0:02", "1:00", "10:05", "0:00"]
+    assert [position(seconds, is_fine=True) for seconds in (0.25, 2.0, 9.99)] == ["0:00.2", "0:02.0", "0:09.9"]
     controls = PlayControls()
     controls.show_time(1.26, 2.5)
     assert controls.time.text() == "0:01.2/0:02.5"

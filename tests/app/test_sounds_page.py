@@ -21,6 +21,7 @@ from app.session.available import ActionId, available
 from app.session.options import Options
 from app.session.state import Page, State
 from app.session.tasks.sounds import PEAKS, SoundOutline, outlining
+from app.times import length
 from distill_core import read_summary, scan, train_prior
 from distill_core.events import SkippedFile
 from tests.app.driving import ScriptedPrompts, settle_session
@@ -109,7 +110,7 @@ def test_the_heading_in_words(
     ("seconds", "expected"), [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1:00"), (192, "3:12"), (3912, "1:05:12")]
 )
 def test_how_long_sounds_are_together(seconds: float, expected: str) -> None:
-    assert words.total_words(seconds) == expected
+    assert length(round(seconds)) == expected
 
 
 def test_one_sound_is_split_in_time_and_all_that_is_left_out_is_counted(shared_sounds_folder: Path) -> None:

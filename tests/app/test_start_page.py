@@ -19,7 +19,7 @@ from pytestqt.qtbot import QtBot
 
 from app.main_window import MainWindow
 from app.panels.start_page import StartPage
-from app.presentation.start import DEMO, session_look, when_words
+from app.presentation.start import DEMO, session_look
 from app.session import Session
 from app.session.remembered import (
     MOST_LEFT_OUT,
@@ -34,6 +34,7 @@ from app.session.remembered import (
 )
 from app.session.settings import Settings
 from app.session.state import OpenFiles
+from app.times import day_words, local_moment
 from app.widgets.start.card import SessionCard
 from app.widgets.start.cards import CardGrid
 from app.widgets.start.look import SessionLook
@@ -220,12 +221,12 @@ def test_a_change_of_the_state_alone_writes_nothing(
     ],
 )
 def test_a_moment_in_words(moment: datetime, words: str) -> None:
-    assert when_words(moment.isoformat(), NOW) == words
+    assert day_words(local_moment(moment.isoformat()), NOW) == words
 
 
 @pytest.mark.parametrize("moment", ["", "soon", "9999-99-99"])
 def test_an_impossible_moment_is_none(moment: str) -> None:
-    assert when_words(moment, NOW) == ""
+    assert day_words(local_moment(moment), NOW) == ""
 
 
 def test_the_look_of_a_session() -> None:

@@ -17,6 +17,7 @@ from app.session.heard import hear
 from app.session.options import Options
 from app.session.state import SaveObstacle, State
 from app.session.training import TrainingState
+from app.times import duration, rough_duration
 from distill_core import read_summary, scan
 from distill_core.events import JobProgress, Phase
 from distill_core.generation.request import GenerateRequest
@@ -375,15 +376,21 @@ def test_the_cards_line_is_of_the_saved_weights(ready: State, metadata: dict[str
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(5, "less than a minute"), (60, "about 1 minute"), (359, "about 6 minutes"), (7300, "about 2 hours")],
+    [
+        (5, "a few seconds"),
+        (44, "about 40 seconds"),
+        (60, "about 1 minute"),
+        (359, "about 6 minutes"),
+        (7300, "about 2 hours"),
+    ],
 )
 def test_rough_durations(seconds: float, text: str) -> None:
-    assert words.rough_duration(seconds) == text
+    assert rough_duration(seconds) == text
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(12.4, "12 s"), (192, "3 min 12 s"), (7500, "2 h 5 min")])
 def test_durations(seconds: float, text: str) -> None:
-    assert words.duration(seconds) == text
+    assert duration(seconds) == text
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from app.session.available import ActionId
 from app.session.state import Page, State
 from app.session.takes import TakesState
 from app.session.tasks.shelving import outlining, take_key
+from app.times import time_words
 from distill_core import read_summary
 from distill_core.generation.request import GenerateRequest, PromptMode
 from distill_core.generation.takes.folder import Take
@@ -94,7 +95,7 @@ def test_a_take_says_whether_it_is_by_the_model_as_it_is(shared_tiny_model: Path
     ],
 )
 def test_when_a_take_was_made(made: datetime | None, expected: str) -> None:
-    assert words.time_words(made, NOW) == expected
+    assert time_words(made, NOW) == expected
 
 
 def test_the_heading_counts_takes_and_stars() -> None:

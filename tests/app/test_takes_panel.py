@@ -25,6 +25,7 @@ from app.session.available import ActionId
 from app.session.state import State
 from app.session.takes import TakeOptions, TakesState
 from app.session.tasks.shelving import WrittenTakes, outline
+from app.times import length
 from app.widgets.sound.clip import Clip, ClipLook
 from app.widgets.takes_dialog import room_words
 from distill_core import load_model_v2
@@ -379,7 +380,7 @@ def test_the_takes_of_all_models_are_listed_and_removed(
 
 def test_the_words_of_a_shelf() -> None:
     lengths = {0.25: "0.2 s", 0.8: "0.8 s", 5.0: "5 s", 59.96: "60 s", 65.0: "1:05", 600.0: "10:00"}
-    assert {seconds: words.length_words(seconds) for seconds in lengths} == lengths
+    assert {seconds: length(seconds) for seconds in lengths} == lengths
     assert words.shelf_text(State().with_takes(takes=(TAKE,))) == ""
     assert words.undo_tip(State().with_takes(deleted=(TAKE,))) == "Bring take 12 back"
     assert words.undo_tip(State().with_takes(deleted=(TAKE, TAKE, TAKE))) == "Bring take 12 back, then 2 more"

@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from app.times import duration
 from app.widgets.facts import stranger_values as read
-from app.words import counted, duration
+from app.words import counted
 from distill_core.models.codec_health import CodecHealth, codec_health
 from distill_core.text import LONGEST_NAME, printable
 from distill_core.training.prior.events import verdict_words

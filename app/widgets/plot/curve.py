@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from app.words import clock
+from app.times import clock
 from distill_core.training.events import StepMetrics
 from distill_core.training.prior.events import PriorEpochMetrics, perplexity
 

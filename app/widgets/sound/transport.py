@@ -9,6 +9,7 @@ from PySide6.QtGui import QActionGroup, QPalette
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QSlider, QToolButton, QVBoxLayout, QWidget
 
 from app.theme import WIDE, icon, tabular
+from app.times import position
 from app.widgets.card.body import ElidedLabel
 from app.widgets.sound.segments import TARGET, Segments
 from app.words import as_tooltip, on_button
@@ -19,13 +20,6 @@ _LONGEST_TIME = "00:00.0/00:00.0"
 _SHORT_S = 10.0
 _FULL = 100  # of the volume's slider
 COMPARE_TIP = "A and B are the last two sounds that you listened to; Ctrl+B goes from one to the other in mid-sound"
-
-
-def clock(seconds: float, *, is_fine: bool = False) -> str:
-    """Return "0:02", or "0:02.5"; time that has not passed does not count."""
-    tenths = int(10 * max(0.0, seconds) + 1e-6)
-    minutes, rest = divmod(tenths, 600)
-    return f"{minutes}:{rest // 10:02d}{f'.{rest % 10}' if is_fine else ''}"
 
 
 def _tool(name: str, tip: str, *, is_checkable: bool = False) -> QToolButton:
@@ -113,7 +107,7 @@ class PlayControls(Iconic):
     def show_time(self, position_s: float, duration_s: float) -> None:
         """Show "0:12/0:25", with tenths for a short sound."""
         is_fine = 0 < duration_s < _SHORT_S
-        self.time.setText(f"{clock(position_s, is_fine=is_fine)}/{clock(duration_s, is_fine=is_fine)}")
+        self.time.setText(f"{position(position_s, is_fine=is_fine)}/{position(duration_s, is_fine=is_fine)}")
 
 
 class Switches(Iconic):
