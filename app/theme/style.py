@@ -79,7 +79,7 @@ _NAMES = (
 def style_sheet(tokens: Tokens) -> str:
     """Return the rules in an appearance's colours."""
     sizes = {"radius": RADIUS, "small": SMALL_RADIUS, "wide": SPACE + TIGHT}
-    tick = {"tick": resource_path("icons", "tick.svg").as_posix()}
+    tick = {"tick": resource_path("marks", "tick.svg").as_posix()}
     inner = {"inner": SMALL_RADIUS - 1, "inner_wide": SPACE + TIGHT - 1}  # the focus takes the room of a wider line
     return _RULES.format(**{name: getattr(tokens, name) for name in _NAMES}, **sizes, **inner, **tick)
 
