@@ -220,8 +220,10 @@ class MainWindow(QMainWindow):
         event.accept()
 
     def changeEvent(self, event: QEvent) -> None:
-        """Follow the palette."""
+        """Follow the palette; look whether another window has removed what Train Further goes on from."""
         super().changeEvent(event)
+        if event.type() is QEvent.Type.ActivationChange and self.isActiveWindow():
+            self._session.look_after_absence()
         if event.type() is QEvent.Type.PaletteChange:
             self.actions_table.recolor()
 

@@ -198,6 +198,11 @@ def unfinished_detail(run: UnfinishedRun) -> str:
     return f"Continue goes on with the sounds in {shown_sources(run.sounds)}."
 
 
+GOES_ON_WITH_ITS_SOUNDS = (
+    "The training goes on with the sounds that it began with; what you left out or took back since is undone."
+)
+
+
 def taking_place_words(run: UnfinishedRun, real_path: Path | None) -> str:
     """Return the sentence on the end of an unfinished training, or on the model's other name or place."""
     if run.model == real_path:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
 from PySide6.QtCore import QEventLoop, QObject, QTimer, Signal, Slot
 
 from app.flows import questions
 from app.flows.commands import Commands
 from app.session import Session
 from app.session.activity import Activity, Subject
+from app.session.losses import Act, losses
+
+if TYPE_CHECKING:
+    from app.session.problems import Problem
+    from app.session.task import Task
 
 _CLOSE_WAIT_MS = 1500
 _DESKTOP_END_WAIT_MS = 8000
@@ -25,11 +33,8 @@ class Closing(QObject):
     def __init__(self, session: Session, commands: Commands) -> None:
         super().__init__(commands)
         self._session, self._commands = session, commands
-        self._waits_for_training = False
-        session.training_ended.connect(self._on_training_ended)
-        session.training_given_up.connect(self._on_training_ended)
-        session.making_ended.connect(self._on_training_ended)
-        session.failed.connect(self._on_failed)
+        self._waits_for_training = self._waits_for_saving = False
+        session.ended.connect(self._on_ended)
 
     def may_close(self) -> bool:
         """Tell whether the window may close now; otherwise ask, and `close_now` comes later."""
@@ -37,22 +42,26 @@ class Closing(QObject):
             self._commands.texts.settle(lambda: QTimer.singleShot(0, self.close_wanted.emit))
             return False
         state = self._session.state
-        if state.is_making:
-            self._commands.ask(questions.quit_while_making(state.making), self._on_quit_answer)
-            return False
         if state.is_training:
-            self._commands.ask(questions.quit_while_training(state.training), self._on_quit_answer)
+            of_model, of_prior = (
+                questions.quit_while_making(state.making),
+                questions.quit_while_training(state.training),
+            )
+            on_answer = partial(self._on_quit_answer, state.is_making)
+            self._commands.ask(of_model if state.is_making else of_prior, on_answer)
             return False
         if state.work is Activity.SAVING:
-            self._commands.saving.after_saving(self._close)
+            self._wait_for_saving()
             return False
-        if state.training.unsaved and state.open.model is not None:
-            self._commands.ask(questions.save_first(state.open.model.path), self._on_close_answer)
-            return False
-        if state.making.is_lost_if_left:
-            self._commands.ask(questions.lose_model(), lambda answer: self._close() if answer == "discard" else None)
+        if losses(state, Act.CLOSE):
+            self._commands.saving.settle_unsaved(Act.CLOSE, self._close)
             return False
         return True
+
+    def _wait_for_saving(self) -> None:
+        """Have the window close once the save under way is done: of a prior, a model, a name, or a version before."""
+        self._waits_for_saving = True
+        self._session.forgo_prior()
 
     def shut_down(self) -> None:
         """End the threads, and write the settings into their file."""
@@ -86,39 +95,42 @@ class Closing(QObject):
         # Not at once: an answer may come while the window is still handling the close that asked.
         QTimer.singleShot(0, self.close_now.emit)
 
-    def _on_close_answer(self, answer: str) -> None:
-        if answer == "save":
-            self._session.stop()  # a scan under way has become pointless
-            self._commands.saving.save(then=self._close)
-        elif answer == "discard":
-            self._session.discard_prior()
+    def _try_to_close(self) -> None:
+        """Close if nothing would be lost, or ask about what has come meanwhile."""
+        if self.may_close():
             self._close()
 
-    def _on_quit_answer(self, answer: str) -> None:
-        if answer == "discard":
-            self._session.stop()
-            self._close()  # without waiting for an optimizer step, which may be long
-        elif answer == "save" and self._session.state.is_training:
+    def _on_quit_answer(self, was_making: bool, answer: str) -> None:
+        state = self._session.state
+        if answer == "save" and state.is_training:
             self._waits_for_training = True
             self._session.stop()
         elif answer == "save":  # it ended while the question was open
             self._save_and_close()
+        elif answer == "discard" and state.is_training and state.is_making is was_making:
+            self._commands.saving.settle_unsaved(Act.CLOSE, self._give_up_and_close)
+        elif answer == "discard":  # what the question was about has ended
+            self._try_to_close()
+
+    def _give_up_and_close(self) -> None:
+        """Close without waiting for an optimizer step, which may be long."""
+        self._session.stop()
+        self._close()
 
     def _save_and_close(self) -> None:
-        self._waits_for_training = False
-        if self._session.state.work is Activity.SAVING:
-            self._commands.saving.after_saving(self._close)
-        elif self._session.state.training.unsaved:
-            self._commands.saving.save(then=self._close)
+        state = self._session.state
+        if state.work is not Activity.SAVING and state.training.unsaved:
+            self._commands.saving.save(then=self._try_to_close)
         else:
-            self._close()
-
-    @Slot(object)
-    def _on_training_ended(self, trained: object) -> None:
-        if self._waits_for_training:
-            self._save_and_close()
+            self._try_to_close()
 
     @Slot(object, object)
-    def _on_failed(self, subject: Subject, problem: object) -> None:
-        if subject in (Subject.TRAINING, Subject.MAKING) and self._waits_for_training:
+    def _on_ended(self, task: Task[Any], problem: Problem | None) -> None:
+        """Go on once the task is done that closing waits for; a save that failed keeps the window open."""
+        if self._waits_for_saving and task.activity is Activity.SAVING:
+            self._waits_for_saving = False
+            if problem is None:
+                self._try_to_close()
+        elif self._waits_for_training and task.subject in (Subject.TRAINING, Subject.MAKING):
+            self._waits_for_training = False
             self._save_and_close()

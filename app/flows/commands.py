@@ -11,6 +11,7 @@ from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QWidget
 
 from app.flows import questions
+from app.flows.cancelling import Cancelling
 from app.flows.demo_files import DemoFiles, copying
 from app.flows.drops import MOST_AT_ONCE, ONLY_FILES, Drop, LastDrag, Target, route, sorting
 from app.flows.hearing import Hearing
@@ -25,6 +26,7 @@ from app.session import Session
 from app.session.activity import Activity, Subject
 from app.session.appearance import AppearanceChoice
 from app.session.available import KEEPING, ActionId, available
+from app.session.losses import Act
 from app.session.problems import Problem
 from app.session.remembered import RememberedSession
 from app.words import NAMED, PERPLEXITY_EXPLAINED, cleared_text, shown_name
@@ -57,9 +59,11 @@ class Commands(QObject):
         self._session, self._prompts, self._window = session, prompts, window
         self._shows_bug = False
         self.drag = LastDrag()
-        self.unfinished = Unfinished(session, prompts, window, self)
         self.saving = Saving(session, prompts, window, self)
+        self.unfinished = Unfinished(session, self.saving, prompts, window, self)
+        self.unfinished.said.connect(self.said)
         self.saving.said.connect(self.said)
+        self.cancelling = Cancelling(session, prompts, window, self)
         self.texts = Texts(session, prompts, window, self)
         self.making = ModelMaking(session, self.saving, self.texts, prompts, window, self)
         self.takes = Takes(session, prompts, window, self)
@@ -101,13 +105,23 @@ class Commands(QObject):
             self._prompts.choose_folder(self._window, start, self.open_sounds)
 
     def open_model(self, path: Path) -> None:
-        """Open a model; ask first about an unsaved prior."""
+        """Open a model; ask first about what is unsaved."""
+        self._open_both(path)
+
+    def _open_both(self, model: Path, *sources: Path, left_out: Sequence[str] = ()) -> None:
+        """Open a model and the sounds that come with it; a cancelled question leaves both as they are."""
         if not self.can(ActionId.OPEN_MODEL):
             self._session.refuse(model=self.locked_text())
             return
-        self.unfinished.forget()
-        self._session.settings.set_last_folder("model", path.parent)
-        self.texts.settle(lambda: self.saving.settle_unsaved(lambda: self._session.open_model(path)))
+
+        def open_them() -> None:
+            self.unfinished.forget()
+            self._session.settings.set_last_folder("model", model.parent)
+            self._session.open_model(model)
+            if sources:
+                self._scan(*sources, left_out=left_out)
+
+        self.texts.settle(lambda: self.saving.settle_unsaved(Act.OPEN, open_them))
 
     def locked_text(self) -> str:
         """Return why neither model nor sounds can be changed now."""
@@ -131,8 +145,8 @@ class Commands(QObject):
     def open_session(self, session: RememberedSession) -> None:
         """Open a model and sounds that were open together."""
         if session.model is not None:
-            self.open_model(session.model)
-        if session.sources:
+            self._open_both(session.model, *session.sources, left_out=session.left_out)
+        elif session.sources:
             self.open_sounds(*session.sources, left_out=session.left_out)
 
     def remove_session(self, session: RememberedSession) -> None:
@@ -140,15 +154,17 @@ class Commands(QObject):
         self._session.settings.remove_session(session)
 
     def try_demo(self) -> None:
-        """Open a copy of the bundled model and sounds."""
+        """Open a copy of the bundled model and sounds; ask first about what is unsaved."""
         if self.can(ActionId.TRY_DEMO):
-            documents = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
-            self._session.do(copying(Path(documents or QDir.homePath()) / "Distill Demo"))
+            self.saving.settle_unsaved(Act.OPEN, self._copy_demo)
+
+    def _copy_demo(self) -> None:
+        documents = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
+        self._session.do(copying(Path(documents or QDir.homePath()) / "Distill Demo"))
 
     @Slot(object)
     def _on_demo_copied(self, demo: DemoFiles) -> None:
-        self.open_model(demo.model)
-        self.open_sounds(demo.sounds)
+        self._open_both(demo.model, demo.sounds)
 
     def open_sounds(self, *sources: Path, left_out: Sequence[str] = ()) -> None:
         """Scan folders of sounds and single ones, in place of those that are open; leave out those of some names."""
@@ -156,6 +172,9 @@ class Commands(QObject):
             self._session.refuse(sounds=self.locked_text())
             return
         self.unfinished.forget()
+        self._scan(*sources, left_out=left_out)
+
+    def _scan(self, *sources: Path, left_out: Sequence[str] = ()) -> None:
         # The check is on the window's thread: see `open_recent` for its cost.
         self._session.settings.set_last_folder("sounds", sources[0] if sources[0].is_dir() else sources[0].parent)
         self._session.open_dataset(*sources, left_out=left_out)
@@ -174,10 +193,10 @@ class Commands(QObject):
     def _take_sorted(self, drop: Drop) -> None:
         can_open = self.can(ActionId.OPEN_MODEL)
         self._session.dismiss_refusals()  # of an earlier drop
-        if drop.sounds:
-            self.open_sounds(*drop.sounds, *drop.passed_over)
         if drop.model is not None:
-            self.open_model(drop.model)
+            self._open_both(drop.model, *drop.sounds, *drop.passed_over)
+        elif drop.sounds:
+            self.open_sounds(*drop.sounds, *drop.passed_over)
         if drop.refusals and (can_open or not drop.is_taken):  # after the opening, with which earlier refusals go
             self._session.refuse(model=drop.refusal_of_model, sounds=drop.refusal_of_sounds)
 
@@ -186,7 +205,7 @@ class Commands(QObject):
     def train(self) -> None:
         """Train with the chosen options; ask first about an unsaved prior."""
         if self.can(ActionId.TRAIN):
-            self.saving.settle_unsaved(lambda: self._session.train())
+            self.saving.settle_unsaved(Act.TRAIN, lambda: self._session.train())
 
     def stop(self) -> None:
         """End the task under way at its next stop point; training keeps its best epoch."""
@@ -196,18 +215,7 @@ class Commands(QObject):
 
     def cancel_training(self) -> None:
         """Ask, then give up the training under way with all that it has learned."""
-        if self.can(ActionId.CANCEL_TRAINING):
-            state = self._session.state
-            of_model, of_prior = questions.throw_model_away(state.making), questions.throw_training_away(state.training)
-            self.ask(of_model if state.is_making else of_prior, self._on_throw_away)
-
-    def _on_throw_away(self, answer: str) -> None:
-        if answer != "discard":
-            return
-        if self._session.state.is_training:
-            self._session.cancel_training()
-        elif self._session.state.training.unsaved:  # it ended while the question was open
-            self._session.discard_prior()
+        self.cancelling.cancel()
 
     def go_on_memorizing(self) -> None:
         """Go on with a training that memorizes, and hear no more of it until its end."""

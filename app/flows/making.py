@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QWidget
@@ -13,10 +14,11 @@ from app.flows.saving import Saving
 from app.flows.texts import Texts
 from app.session import Session
 from app.session.available import ActionId, available
+from app.session.losses import Act
 
 
 class ModelMaking(QObject):
-    """Makes a model, asking first about an unsaved prior, whose model it takes the place of."""
+    """Makes a model, asking first about what is unsaved: it takes the place of another one and of a prior."""
 
     def __init__(
         self, session: Session, saving: Saving, texts: Texts, prompts: Prompts, window: QWidget, parent: QObject
@@ -40,16 +42,29 @@ class ModelMaking(QObject):
 
     def _settle(self, make: Callable[[], None]) -> None:
         """Ask about what goes with the model that is open, then make another one."""
-        self._texts.settle(lambda: self._saving.settle_unsaved(make))
+        self._texts.settle(lambda: self._saving.settle_unsaved(Act.MAKE, make))
 
     def save_again(self) -> None:
         """Try once more to save the model that could not be saved."""
-        if self._session.state.is_idle and self._session.state.making.trained is not None:
+        if self._can_save():
+            self._saving.settle_unsaved(Act.SAVE_MODEL, self._save_again)
+
+    def _save_again(self) -> None:
+        if self._can_save():  # still, after the questions
             self._session.save_model()
+
+    def _can_save(self) -> bool:
+        return self._session.state.is_idle and self._session.state.making.trained is not None
 
     def choose_folder(self) -> None:
         """Ask for another folder for models, and go on there with the one that has no place."""
         made = self._session.state.making
         if self._session.state.is_idle and made.needs_a_place:
             start = self._session.settings.models_folder().parent
-            self._prompts.choose_models_folder(self._window, start, self._session.move_models)
+            self._prompts.choose_models_folder(self._window, start, self._go_on_in)
+
+    def _go_on_in(self, folder: Path) -> None:
+        """Save, or make, in a folder, asking first about an unsaved prior."""
+        has_model = self._session.state.making.trained is not None
+        act = Act.SAVE_MODEL if has_model else Act.MAKE
+        self._saving.settle_unsaved(act, lambda: self._session.move_models(folder))

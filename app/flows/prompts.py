@@ -67,6 +67,9 @@ class Prompts(Protocol):
     def ask(self, parent: QWidget, question: Question, answer: Callable[[str], object]) -> None:
         """Ask a question; the answer is a choice's id."""
 
+    def withdraw(self, parent: QWidget, question: Question) -> None:
+        """Close a question that is open: what it is about is gone."""
+
 
 _ROLES = {
     "accept": QMessageBox.ButtonRole.AcceptRole,
@@ -173,6 +176,12 @@ class QtPrompts:
 
         box.finished.connect(on_finished)
         box.open()
+
+    def withdraw(self, parent: QWidget, question: Question) -> None:
+        """Close a question that is open, as if it were cancelled."""
+        for box in parent.findChildren(QMessageBox, question.id):
+            if box.isVisible():  # one that is answered is deleted a little later
+                box.reject()
 
     def _open(self, dialog: QFileDialog, answer: Callable[[Path], object]) -> None:
         dialog.fileSelected.connect(lambda text: answer(Path(text)))

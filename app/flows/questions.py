@@ -204,16 +204,34 @@ def quit_while_training(training: TrainingState) -> Question:
     )
 
 
+def _throw_away_title(training: TrainingState) -> str:
+    if training.after_epoch:
+        return f"Throw away what was learned since epoch {training.after_epoch}?"
+    return "Throw this training away?"
+
+
+def _reached(training: TrainingState) -> str:
+    last = training.last
+    if last is None:
+        return "The first epoch is not finished."
+    if last.epoch <= training.after_epoch:
+        return "The first new epoch is not finished."
+    return f"Epoch {last.epoch} of {last.total_epochs}, perplexity {last.val_perplexity:,.2f}."
+
+
+def _left_of(training: TrainingState) -> str:
+    """Return what is left of a training that is given up, in a sentence."""
+    if training.former is not None:
+        return "The prior that it went on from stays, and is not saved yet."
+    return "The unfinished training stays as it was." if training.after_epoch else "Nothing of it is kept."
+
+
 def throw_training_away(training: TrainingState) -> Question:
     """Ask before a training under way is given up with all that it has learned."""
-    last = training.last
-    text = "The first epoch is not finished."
-    if last is not None:
-        text = f"Epoch {last.epoch} of {last.total_epochs}, perplexity {last.val_perplexity:,.2f}."
     return Question(
         "throwAwayQuestion",
-        "Throw this training away?",
-        f"{text} Nothing of it is kept.",
+        _throw_away_title(training),
+        f"{_reached(training)} {_left_of(training)}",
         (Choice("discard", "Throw Away", "destroy"), Choice("cancel", "Keep Training", "reject")),
         default="cancel",
         escape="cancel",

@@ -53,9 +53,9 @@ class RunsList(QObject):
 
     @Slot(object)
     def _on_model_wanted(self, run: UnfinishedRun) -> None:
-        """Offer the making of a model in the notice line, once no prior is unsaved."""
+        """Offer the making of a model in the notice line, where it stands beside a prior that is unsaved."""
         if self._commands.can(ActionId.UNFINISHED_RUNS):
-            self._commands.saving.settle_unsaved(lambda: self._session.take_up(run))
+            self._session.take_up(run)
 
     @Slot(object)
     def _on_discard(self, run: ListedRun) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from app.flows.prompts import Prompts, Question
 from app.session import Session
 from app.session.activity import Subject
 from app.session.available import ActionId, available
+from app.session.losses import Act, Loss, losses, subject_of
 from app.words import shown_name
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ class Saving(QObject):
     def __init__(self, session: Session, prompts: Prompts, window: QWidget, parent: QObject) -> None:
         super().__init__(parent)
         self._session, self._prompts, self._window = session, prompts, window
-        self._after_saving: Callable[[], None] | None = None
+        self._after_saving: Callable[[], object] | None = None
         session.saved.connect(self._on_saved)
         session.previous_found.connect(self._on_previous)
         session.restored.connect(self._on_restored)
@@ -43,26 +45,47 @@ class Saving(QObject):
 
     # Saving
 
-    def settle_unsaved(self, then: Callable[[], None]) -> None:
-        """Go on at once, or once an unsaved prior is saved or discarded; an unsaved model may still be kept."""
-        if self._session.state.making.is_lost_if_left:
-            self._ask(questions.lose_model(), lambda answer: then() if answer == "discard" else None)
-            return
-        model = self._session.state.open.model
-        if not self._session.state.training.unsaved or model is None:
+    def settle_unsaved(self, act: Act, then: Callable[[], object]) -> None:
+        """Go on once everything that an act would lose is saved or given up; a cancelled question changes nothing."""
+        self._settle(act, then)
+
+    def _settle(self, act: Act, then: Callable[[], object], given_up: object = None) -> None:
+        """Ask about one loss after the other; `given_up` is the model that may go, once the prior is settled too."""
+        state = self._session.state
+        lost, model = losses(state, act), subject_of(state, Loss.MODEL)
+        if Loss.MODEL in lost and model is not given_up:
+            on_answer = partial(self._on_lose_model, act, then, model)
+            self._ask(questions.lose_model(), on_answer)
+        elif Loss.PRIOR in lost and state.open.model is not None:
+            on_answer = partial(self._on_save_first, act, then, given_up, subject_of(state, Loss.PRIOR))
+            self._ask(questions.save_first(state.open.model.path), on_answer)
+        else:
+            if Loss.MODEL in lost:
+                self._session.drop_model()
             then()
+
+    def _on_lose_model(self, act: Act, then: Callable[[], object], model: object, answer: str) -> None:
+        if answer == "discard":
+            self._settle(act, then, given_up=model)
+
+    def _on_save_first(
+        self, act: Act, then: Callable[[], object], given_up: object, prior: object, answer: str
+    ) -> None:
+        """Save the prior or give it up, then go on; if it is gone, or another one is there, look again."""
+        go_on, state = partial(self._settle, act, then, given_up), self._session.state
+        if answer == "cancel":
             return
+        if Loss.PRIOR not in losses(state, act) or subject_of(state, Loss.PRIOR) is not prior:
+            go_on()
+        elif answer == "save":
+            if act is Act.CLOSE:
+                self._session.stop()  # a scan under way has become pointless
+            self.save(go_on)
+        else:
+            self._session.discard_prior()
+            go_on()
 
-        def on_answer(answer: str) -> None:
-            if answer == "save":
-                self.save(then)
-            elif answer == "discard":
-                self._session.discard_prior()
-                then()
-
-        self._ask(questions.save_first(model.path), on_answer)
-
-    def save(self, then: Callable[[], None] | None = None) -> None:
+    def save(self, then: Callable[[], object] | None = None) -> None:
         """Save into the model; ask first if that has a prior."""
         opened, trained = self._session.state.open, self._session.state.training.trained
         if opened.model is None or trained is None or not self._can(ActionId.SAVE_PRIOR):
@@ -82,14 +105,14 @@ class Saving(QObject):
 
         self._ask(questions.replace_prior(opened.model, trained), on_answer)
 
-    def save_copy(self, then: Callable[[], None] | None = None) -> None:
+    def save_copy(self, then: Callable[[], object] | None = None) -> None:
         """Ask for a place, then save a copy of the model with the new prior there."""
         summary = self._session.state.open.model
         if summary is not None and self._can(ActionId.SAVE_COPY):
             suggested = summary.path.with_name(f"{summary.path.stem} with prior.distill")
             self._prompts.choose_copy(self._window, suggested, lambda path: self._save_copy_to(path, then))
 
-    def _save_copy_to(self, path: Path, then: Callable[[], None] | None) -> None:
+    def _save_copy_to(self, path: Path, then: Callable[[], object] | None) -> None:
         """Save a copy; the model's own file is no copy, so ask before a worse prior replaces its own."""
         state = self._session.state
         if state.objection and path.resolve() == state.open.real_path:
@@ -97,7 +120,7 @@ class Saving(QObject):
         else:
             self._save_to(path, then)
 
-    def _save_to(self, output: Path | None, then: Callable[[], None] | None) -> None:
+    def _save_to(self, output: Path | None, then: Callable[[], object] | None) -> None:
         """Save, then go on; a copy replaces nothing, so it is saved though another program changed the model."""
         self._after_saving = then
         though_changed = output is not None and self._session.state.open.may_replace
@@ -125,10 +148,6 @@ class Saving(QObject):
             self._ask(questions.replace_prior(now, trained), on_answer)
         else:
             on_answer("replace")
-
-    def after_saving(self, then: Callable[[], None]) -> None:
-        """Call `then` once the save under way has succeeded."""
-        self._after_saving = then
 
     @Slot(object)
     def _on_saved(self, path: Path) -> None:

@@ -7,14 +7,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QWidget
 
 from app.flows import questions
+from app.flows.saving import Saving
 from app.session import Session
 from app.session.activity import Subject
 from app.session.available import ActionId, available
-from app.words import shown_name
+from app.session.losses import Act
+from app.words import GOES_ON_WITH_ITS_SOUNDS, shown_name
 
 if TYPE_CHECKING:
     from app.flows.prompts import Prompts
@@ -27,12 +29,23 @@ def _come_from(dataset: AudioDataset, sounds: Sequence[Path]) -> bool:
     return {path.resolve() for path in dataset.sources} == {path.resolve() for path in sounds}
 
 
-class Unfinished(QObject):
-    """Acts as far as the state allows; if the training's sounds have moved, their card says so."""
+def _at_once(act: Callable[[], object]) -> None:
+    """Do what loses nothing."""
+    act()
 
-    def __init__(self, session: Session, prompts: Prompts, window: QWidget, parent: QObject) -> None:
+
+class Unfinished(QObject):
+    """Acts as far as the state allows, and asks first; if the training's sounds have moved, their chip says so.
+
+    The signal `said(str)` carries a sentence for the status bar.
+    """
+
+    said = Signal(str)
+
+    def __init__(self, session: Session, saving: Saving, prompts: Prompts, window: QWidget, parent: QObject) -> None:
         super().__init__(parent)
-        self._session, self._prompts, self._window = session, prompts, window
+        self._session, self._saving = session, saving
+        self._prompts, self._window = prompts, window
         self._waiting: tuple[ActionId, Callable[[], object]] | None = None  # for the sounds
         session.dataset_changed.connect(self._on_dataset)
         session.failed.connect(self._on_failed)
@@ -44,30 +57,54 @@ class Unfinished(QObject):
         """Go on with the training on its own sounds, which are scanned first unless they are open."""
         offered = self._session.state.open.offered
         if self._can(ActionId.CONTINUE) and offered is not None:
-            self._go_on(offered.sounds, offered.left_out, ActionId.CONTINUE, self._session.resume)
+            settle = partial(self._saving.settle_unsaved, self._act())
+            self._go_on(offered.sounds, offered.left_out, ActionId.CONTINUE, self._session.resume, settle)
 
     def train_further(self) -> None:
         """Go on from the end of the training that is not saved yet, on its own sounds."""
         if self._can(ActionId.TRAIN_FURTHER):
             former = self._session.state.training
-            self._go_on(former.sounds, former.sounds_left_out, ActionId.TRAIN_FURTHER, self._session.train_further)
+            further = self._session.train_further
+            self._go_on(former.sounds, former.sounds_left_out, ActionId.TRAIN_FURTHER, further, _at_once)
+
+    def _act(self) -> Act:
+        """Return what it is to go on with the training that is offered, or to take its best."""
+        return Act.TRAIN if self._session.state.open.unfinished_model is None else Act.MAKE
 
     def _go_on(
-        self, sounds: Sequence[Path], left_out: frozenset[str], action: ActionId, call: Callable[[], object]
+        self,
+        sounds: Sequence[Path],
+        left_out: frozenset[str],
+        action: ActionId,
+        call: Callable[[], object],
+        settle: Callable[[Callable[[], object]], object],
     ) -> None:
-        """Do an action once its sounds are open, without those that it did without.
+        """Do an action once `settle` lets it and its sounds are open, without those that it did without.
 
         The look-ups of their paths are on the window's thread: some microseconds each, but a share that no longer
         answers holds the window up.
         """
-        dataset = self._session.state.open.dataset
+        opened = self._session.state.open
+        dataset = opened.dataset
         gone = next((path for path in sounds if not path.exists()), None)
-        if dataset is not None and (gone is not None or _come_from(dataset, sounds)):
+
+        def on_these() -> None:
+            if not self._can(action):
+                return
+            if gone is None and opened.left_out != left_out:
+                self.said.emit(GOES_ON_WITH_ITS_SOUNDS)
             self._session.set_left_out(left_out)
             call()
+
+        def on_its_own() -> None:
+            if self._can(action):
+                self._waiting = (action, call)
+                self._session.open_dataset(*sounds, left_out=left_out)
+
+        if dataset is not None and (gone is not None or _come_from(dataset, sounds)):
+            settle(on_these)
         elif gone is None:
-            self._waiting = (action, call)
-            self._session.open_dataset(*sounds, left_out=left_out)
+            settle(on_its_own)
         else:
             moved = f"“{shown_name(gone)}” has moved. Choose it again, then continue."
             self._session.refuse(sounds=moved)
@@ -79,6 +116,10 @@ class Unfinished(QObject):
     def use_best(self) -> None:
         """Take the best of the training: a prior, to be saved, or a model, which is saved."""
         if self._can(ActionId.USE_BEST):
+            self._saving.settle_unsaved(self._act(), self._use_best)
+
+    def _use_best(self) -> None:
+        if self._can(ActionId.USE_BEST):  # still, after the questions
             self._session.use_best()
 
     def discard(self) -> None:

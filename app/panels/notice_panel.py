@@ -82,11 +82,11 @@ class NoticePanel(QWidget):
         self._show()
 
     def _lasting(self, state: State) -> list[tuple[Banner, Notice]]:
-        """Return the warning and the notice, as far as there are any, in their order."""
-        messages = [(self.memorization_banner, notices.warning(state)), (self.notice_banner, notices.notice(state))]
-        if notices.notice_comes_first(state):
-            messages.reverse()
-        return [(banner, message) for banner, message in messages if message is not None]
+        """Return the warning and the notices, as far as there are any, in their order."""
+        warning = notices.warning(state)
+        warnings = [] if warning is None else [(self.memorization_banner, warning)]
+        told = [(self.notice_banner, notice) for notice in notices.notices_of(state)]
+        return [*told, *warnings] if notices.notice_comes_first(state) else [*warnings, *told]
 
     def _with_refusal(self, state: State, others: list[tuple[Banner, Notice]]) -> list[tuple[Banner, Notice]]:
         refusal, beside = notices.refusal(state), (state.page, *(message.title for _, message in others))

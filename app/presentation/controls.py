@@ -26,7 +26,10 @@ BEST_TIP = "Make a take with the best epoch so far; training goes on"
 CANCEL, CANCEL_IN_SHORT = "Cancel Without Keeping…", "Cancel…"
 CANCEL_TIP = "Throw the training under way away, with all that it has learned"
 FURTHER = "Train Further"
-FURTHER_TIP = "Go on from where the training ended; if it had ended by itself, with patience anew and more epochs"
+FURTHER_TIP = (
+    "Go on from where the training ended, with its sounds and settings, and the time limit and patience of Options; "
+    "if it had ended by itself, patience counts anew, and there are more epochs"
+)
 
 
 @dataclass(frozen=True, slots=True)

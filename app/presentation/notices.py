@@ -90,22 +90,33 @@ def begins_to_warn(training: TrainingState) -> bool:
 
 
 def notice(state: State) -> Notice | None:
-    """Return the notice: a problem, or else the next thing to do."""
+    """Return the first of the notices; None without any."""
+    return next(iter(notices_of(state)), None)
+
+
+def notices_of(state: State) -> tuple[Notice, ...]:
+    """Return the notices: a problem, then what is unsaved or half made, or else the next thing to do."""
+    of_model = _of_model(state) if state.is_idle and not _is_of_model(state) else None
+    told = tuple(filter(None, (_of_trouble(state), _of_unsaved_prior(state), of_model)))
+    return told or tuple(filter(None, (_of_next_step(state),)))
+
+
+def _of_trouble(state: State) -> Notice | None:
     if state.problem is not None:
         return _of_problem(state, state.problem)
     if state.is_training and state.training.sameness:
         return Notice("info", "These sounds are too much alike.", state.training.sameness)
+    return None
+
+
+def _of_next_step(state: State) -> Notice | None:
     model, trained, unfinished = state.open.model, state.training.trained, state.open.unfinished
-    if state.is_idle and (about_model := _of_model(state)) is not None:
-        return about_model
-    if (state.is_idle or state.training.is_choosing) and model is not None:
-        if state.training.unsaved and trained is not None:
-            return _of_unsaved(state, model, trained)
+    if state.is_idle and model is not None:
         if state.open.is_in_use:
             return Notice("info", words.IN_USE, words.IN_USE_DETAIL, ((LOOK_AGAIN, "Look Again"),))
         if unfinished is not None and (trained is None or trained.prior is None):
             return _of_unfinished(state, unfinished)
-        if state.is_idle and trained is None and state.making.saved_to == model.path:
+        if trained is None and state.making.saved_to == model.path:
             return _of_made(state, model.path)
     return _of_nothing_open(state) if state.open.is_empty else None
 
@@ -121,17 +132,31 @@ def notice_comes_first(state: State) -> bool:
     return state.problem is not None or state.open.offered is not None or state.making.trained is not None
 
 
+def _is_of_model(state: State) -> bool:
+    """Tell whether the problem is that of a model without a place: its notice has the model's buttons."""
+    return state.problem is not None and state.problem.is_of_place and state.making.needs_a_place
+
+
 def _of_problem(state: State, problem: Problem) -> Notice:
     if problem.may_rename:
         actions = ((SAVE_TEXTS, "Save Name and Notes"),)
         return Notice("error", problem.message, _ONLY_TEXTS, actions, SAVE_TEXTS)
-    if state.making.needs_a_place and problem.is_of_place:
+    if _is_of_model(state):
         again = ((SAVE_MODEL, "Save Again"),) if state.making.trained is not None else ()
         return Notice("error", problem.message, problem.hint, ((MOVE_MODELS, "Choose a Folder…"), *again), MOVE_MODELS)
     others = [(COPY, "Save a Copy…")] if state.training.unsaved else []
     if state.training.unsaved and problem.may_replace:
         others.append((REPLACE, "Replace, Keep a Backup"))
     return Notice("error", problem.message, problem.hint, tuple(others), COPY)
+
+
+def _of_unsaved_prior(state: State) -> Notice | None:
+    """Return the notice on a prior that is not saved, whatever else there is to tell; None without one."""
+    model, trained = state.open.model, state.training.trained
+    is_told = state.is_idle or state.training.is_choosing
+    if not is_told or not state.training.unsaved or model is None or trained is None:
+        return None
+    return _of_unsaved(state, model, trained)
 
 
 def _of_unsaved(state: State, model: ModelSummary, trained: TrainedPrior) -> Notice:

@@ -34,6 +34,7 @@ class Runner(Enum):
 class Subject(Enum):
     """The subject of a task; it decides who shows its problem, and who waits for its end.
 
+    SAVING is that of a prior, NAMING of a model's name and notes, SAVING_MODEL of a new model.
     The problem of OTHER is shown like that of a training, above the curve, and nobody waits for it. That of HEARING is
     shown in the player, those of TAKE and SHELF beside the takes.
     """
@@ -44,6 +45,7 @@ class Subject(Enum):
     TRAINING = "training"
     MAKING = "making"
     SAVING = "saving"
+    SAVING_MODEL = "savingModel"
     NAMING = "naming"
     VERSIONS = "versions"
     RUNS = "runs"

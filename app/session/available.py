@@ -113,9 +113,10 @@ def _keepable(training: TrainingState) -> set[ActionId]:
 def _when_idle(state: State) -> set[ActionId]:
     """Return the actions that need an idle window, in which nothing is being opened."""
     actions = _keepable(state.training) | {ActionId.UNFINISHED_RUNS}
-    if state.open.is_ready and state.options.is_valid and not state.open.is_in_use:
+    can_train = state.open.model is not None and state.options.is_valid and not state.open.is_in_use
+    if can_train and state.open.is_ready:
         actions.add(ActionId.TRAIN)
-    if state.open.model is not None and state.training.can_go_further:
+    if can_train and state.training.can_go_further:
         actions.add(ActionId.TRAIN_FURTHER)
     if state.open.has_previous:
         actions.add(ActionId.RESTORE)

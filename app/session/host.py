@@ -17,7 +17,7 @@ from app.session.task import Task
 from distill_core.events import Stopped
 
 _TRAININGS = (Subject.TRAINING, Subject.MAKING)
-_PRECIOUS = (*_TRAININGS, Subject.SAVING, Subject.NAMING)
+_PRECIOUS = (*_TRAININGS, Subject.SAVING, Subject.SAVING_MODEL, Subject.NAMING)
 _GIVEN_UP_BY_STOP = (Subject.TAKE, Subject.HEARING)
 
 
@@ -33,11 +33,13 @@ def _problem_of(outcome: JobOutcome) -> Problem | None:
 class TaskHost(SessionSignals):
     """Holds the state, which only its tasks and its subclasses change.
 
-    Signals beside those that tasks ask for: `state_changed(State)` after every change, `failed(Subject, Problem)`.
+    Signals beside those that tasks ask for: `state_changed(State)` after every change, `failed(Subject, Problem)`, and
+    after all others `ended(Task, Problem | None)`, which comes for each task, also for one that was stopped.
     """
 
     state_changed = Signal(object)
     failed = Signal(object, object)
+    ended = Signal(object, object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -140,3 +142,4 @@ class TaskHost(SessionSignals):
         self._send(news)
         if problem is not None:
             self.failed.emit(task.subject, problem)
+        self.ended.emit(task, problem)

@@ -63,7 +63,7 @@ class MakingState:
     @property
     def is_lost_if_left(self) -> bool:
         """Whether its model is neither in a file nor kept on disk."""
-        return self.trained is not None and not self.trained.run_id
+        return self.trained is not None and not (self.trained.run_id and self.trained.is_kept)
 
     def started(self, event: CodecTrainingStartEvent) -> MakingState:
         """Return the making whose training begins, or goes on after the epochs before."""

@@ -57,12 +57,20 @@ class MakingHost(HearingHost):
         """Ask the task under way to end at its next stop point; return at once."""
         self._runner(Runner.WORK).stop()
         if self._state.is_making:
-            self._become(replace(self._state, making=self._state.making.stopped()))
+            self.forgo_prior()
 
     def give_up_making(self) -> None:
         """End the making under way, and keep nothing of it, on disk neither."""
         self._become(self._state.with_making(is_given_up=True))
         self.stop()
+
+    def forgo_prior(self) -> None:
+        """Train no prior after the model that is made."""
+        self._become(replace(self._state, making=self._state.making.stopped()))
+
+    def drop_model(self) -> None:
+        """Give up the model that is made and in no file."""
+        self._become(replace(self._state, making=MakingState()))
 
     def save_model(self) -> None:
         """Save the model that is made and in no file yet, and open it."""

@@ -30,8 +30,8 @@ class Problem:
     """A failure, in words; `details` is the traceback of a bug, "" for an expected failure.
 
     `may_replace`: another program changed the file before the save; it can be replaced, with a backup. `may_rename`:
-    so it was before other texts were saved, which can go into the file as it is. `is_of_place`: a file could not be
-    written where it was to be, and another place may do.
+    so it was before other texts were saved, which can go into the file as it is. `is_of_place`: a new model could not
+    be written where it was to be, and another place may do.
     """
 
     message: str

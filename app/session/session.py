@@ -18,10 +18,9 @@ from app.session.making_host import MakingHost
 from app.session.remembered import remembered
 from app.session.state import Page
 from app.session.tasks import models, remembering, runs, saving, sounds, training, upkeep
-from app.session.tasks.training import Continuation
 from app.session.training import TrainingState
 from distill_core.errors import DatasetError
-from distill_core.training.events import Ended
+from distill_core.training.prior.continuation import Continuation
 
 if TYPE_CHECKING:
     from app.session.problems import Problem
@@ -137,15 +136,15 @@ class Session(MakingHost):
             run = opened.unfinished_model
             self._begin_making(then_prior=run.model == self.settings.model_before_prior(), resume=run)
         elif opened.unfinished is not None:
-            self._begin_training(TrainingState(), {}, Continuation(opened.unfinished.run_id))
+            before = TrainingState(after_epoch=opened.unfinished.epoch)
+            self._begin_training(before, {}, Continuation(opened.unfinished.run_id))
         else:
             raise ValueError("there is no unfinished training")
 
     def train_further(self) -> None:
-        """Go on from the end of the last training; one that was not cut off gets patience and epochs anew."""
+        """Go on from the end of the last training, with the time limit and the patience that are chosen now."""
         _, trained = self._require_trained()
-        was_cut_off = trained.ended in (Ended.STOPPED, Ended.TIME_LIMIT)
-        going_on = Continuation(trained.run_id, further=not was_cut_off)
+        going_on = training.further_than(trained, self._state.options.config)
         self._begin_training(self._state.training.going_on, {}, going_on)
 
     def _begin_training(
@@ -226,9 +225,16 @@ class Session(MakingHost):
 
     @Slot()
     def look_for_use(self) -> None:
-        """Look whether another window still trains the open model."""
+        """Look whether another window still trains the open model, and what it has left of an unsaved training."""
         if self._state.open.model is not None:
-            self.do_later(runs.looking_for_use(self._state.open.model.path))
+            trained = self._state.training.trained
+            run_id = "" if trained is None else trained.run_id
+            self.do_later(runs.looking_for_use(self._state.open.model.path, run_id))
+
+    def look_after_absence(self) -> None:
+        """Look whether what the unsaved training goes on from is there still: another window may have removed it."""
+        if self._state.training.can_go_further:
+            self.look_for_use()
 
     def list_runs(self) -> None:
         """List the unfinished trainings of all models."""
@@ -276,11 +282,14 @@ class Session(MakingHost):
     @Slot(object, object)
     def _on_failed(self, subject: Subject, problem: Problem) -> None:
         if subject is Subject.TRAINING:  # the window offers its best epoch
-            self.do(training.looking_for_unfinished(self._require_model().path))
+            model, trained = self._require_model().path, self._state.training.trained
+            if trained is not None:  # it went on from that one
+                self.do_later(training.looking_at_run_of(model, trained))
+            self.do(training.looking_for_unfinished(model))
 
     @Slot(str)
     def _on_given_up(self, run_id: str) -> None:
-        """Remove what a training that was given up at its very end has left, and look for one that was there before."""
+        """Remove what a training given up at its very end has left ("": it went on), and look for one from before."""
         model = self._require_model().path
         self.do_later(runs.discarding(model, run_id))
         self.do(training.looking_for_unfinished(model))

@@ -117,6 +117,11 @@ class State:
         """Return the state with changes in `open`."""
         return replace(self, open=replace(self.open, **changes))
 
+    def offering(self, run: UnfinishedRun | None) -> State:
+        """Return the state with the unfinished training into its model; that of its unsaved prior is none."""
+        is_own = run is not None and self.training.is_of_run(run)
+        return self.with_open(unfinished=None if is_own else run)
+
     def with_sounds(self, scanned: AudioDataset, left_out: frozenset[str]) -> State:
         """Return the state with sounds, some of them left out; a saved training makes room for the next one.
 
@@ -150,6 +155,11 @@ class State:
     def without_training(self) -> State:
         """Return the state without the last training."""
         return replace(self, training=TrainingState())
+
+    def without_going_on(self) -> State:
+        """Return the state with the training that the last one went on from, in place of that; unchanged without."""
+        former = self.training.former
+        return self if former is None else replace(self, training=former)
 
     def without_saved_training(self) -> State:
         """Return the state without the last training, unless its result is to be saved: that stays."""
@@ -209,6 +219,8 @@ class State:
                 return self.with_open(pending_model=None)
             case Subject.SOUNDS:
                 return self.with_open(pending_sounds=())
+            case Subject.TRAINING:
+                return self.without_going_on()
             case Subject.MAKING:
                 return self.with_making(is_under_way=False)
             case Subject.WEIGHTS:
@@ -218,7 +230,9 @@ class State:
         return self
 
     def with_problem(self, subject: Subject, problem: Problem) -> State:
-        """Return the state after a failure; cards, player and shelf show their own."""
+        """Return the state after a failure; cards, player and shelf show their own; only models have other places."""
+        is_of_place = problem.is_of_place and subject in (Subject.MAKING, Subject.SAVING_MODEL)
+        problem = replace(problem, is_of_place=is_of_place)
         match subject:
             case Subject.MODEL:
                 return self.with_open(model_refusal=problem.sentence)

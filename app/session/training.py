@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from distill_core.training.events import OlderStateTaken
     from distill_core.training.prior.events import PriorEpochMetrics, PriorTrainingStartEvent
     from distill_core.training.prior.trained import TrainedPrior
+    from distill_core.training.run_folder.facts import UnfinishedRun
 
 
 def _numbered(epochs: Sequence[PriorEpochMetrics], number: int) -> PriorEpochMetrics | None:
@@ -32,7 +33,9 @@ class TrainingState:
     the files that it goes on without. `is_kept` says whether it is on disk too, `older_state` that it comes from an
     older state than the newest, which is damaged. `started` is the event of its start, None before that and for one
     that was recovered; `sounds` are the places of its sounds, none if it can't go on, `sounds_left_out` the names of
-    those that it did without; `hides_warning` says that a person goes on although it memorizes.
+    those that it did without; `hides_warning` says that a person goes on although it memorizes. `run_is_gone` says that
+    another window, or the list, has removed what it left on disk. One that goes on has begun `after_epoch`; `former` is
+    the training that is not saved yet which it goes on from, and which comes back unless this one has a result.
     """
 
     trained: TrainedPrior | None = None
@@ -52,12 +55,15 @@ class TrainingState:
     sounds: tuple[Path, ...] = ()
     sounds_left_out: frozenset[str] = frozenset()
     hides_warning: bool = False
+    run_is_gone: bool = False
+    after_epoch: int = 0
+    former: TrainingState | None = None
 
     @property
     def can_go_further(self) -> bool:
         """Whether training can go on from its end: that is on disk, and it did not diverge."""
         trained = self.trained
-        if trained is None or not self.unsaved or not self.sounds:
+        if trained is None or not self.unsaved or not self.sounds or self.run_is_gone:
             return False
         return bool(trained.run_id) and trained.is_kept and trained.ended is not Ended.DIVERGED
 
@@ -70,7 +76,19 @@ class TrainingState:
             best=self.best,
             kept_epoch=self.kept_epoch,
             started=self.started,
+            after_epoch=self.last.epoch if self.last is not None else 0,
+            former=self,
         )
+
+    def knowing_run(self, run_id: str, *, is_there: bool) -> TrainingState:
+        """Return the training after a look whether the run of an id is on disk; another's tells nothing."""
+        if self.trained is None or self.trained.run_id != run_id or self.run_is_gone is not is_there:
+            return self
+        return replace(self, run_is_gone=not is_there)
+
+    def is_of_run(self, run: UnfinishedRun) -> bool:
+        """Tell whether its result, which is not saved yet, is what a run on disk reached."""
+        return self.unsaved and self.trained is not None and self.trained.run_id == run.run_id
 
     @property
     def last(self) -> PriorEpochMetrics | None:

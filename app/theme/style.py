@@ -39,13 +39,14 @@ QToolButton {{
 QToolButton[autoRaise="true"] {{ background: transparent; border-color: transparent; padding: 3px; }}
 QToolButton:hover {{ background: {hover}; }}
 QToolButton:pressed {{ background: {pressed}; }}
-QToolButton:checked {{ background: {hover}; border-color: {accent}; }}
+QToolButton:checked {{ background: {accent}; color: {ground}; border-color: {accent}; }}
 QToolButton[autoRaise="true"]:checked {{ background: {hover}; color: {text}; }}
 QToolButton:disabled {{ background: {ground}; color: {disabled}; }}
 QToolButton[autoRaise="true"]:disabled {{ background: transparent; }}
-QToolButton:checked:disabled {{ background: {hover}; border-color: {border}; }}
+QToolButton:checked:disabled {{ background: {hover}; color: {dim}; border-color: {border}; }}
 QToolButton:focus {{ border: 2px solid {accent}; padding: 2px 5px; }}
 QToolButton[autoRaise="true"]:focus {{ padding: 2px; }}
+QToolButton:checked:focus {{ border-color: {text}; }}
 QCheckBox::indicator, QRadioButton::indicator {{
     width: 14px; height: 14px; background: {field}; border: 1px solid {dim}; border-radius: {small}px;
 }}

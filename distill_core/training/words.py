@@ -14,11 +14,11 @@ _LONGEST_NAME = 40
 _PHASES = {
     Phase.SCAN: "Looking through the sounds",
     Phase.READ: "Reading the sounds",
-    Phase.ENCODE: "Encoding the sounds",
-    Phase.VARIANTS: "Encoding variants of the sounds",
-    Phase.CODES: "Encoding chunks of sound",
-    Phase.FIT: "Fitting the codec",
-    Phase.SAMPLE: "Sampling new codes",
+    Phase.ENCODE: "Preparing the sounds",
+    Phase.VARIANTS: "Preparing variants of the sounds",
+    Phase.CODES: "Preparing chunks of sound",
+    Phase.FIT: "Fitting the model",
+    Phase.SAMPLE: "Drawing new sound",
 }
 
 

@@ -51,6 +51,7 @@ class ScriptedPrompts:
         self.answers: dict[str, str] = {}
         self.paths: dict[str, Path] = {}
         self.asked: list[Question] = []
+        self.withdrawn: list[Question] = []
 
     def choose_model(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
         answer(self.paths["model"])
@@ -81,6 +82,9 @@ class ScriptedPrompts:
         assert question.id in self.answers, question
         answer(self.answers[question.id])
 
+    def withdraw(self, parent: QWidget, question: Question) -> None:
+        self.withdrawn.append(question)
+
     @property
     def asked_ids(self) -> list[str]:
         return [question.id for question in self.asked]
@@ -98,7 +102,7 @@ def leave_questions_open(window: MainWindow) -> PatientPrompts:
     """Have a window's questions stay open from now on, and return the prompts that know them."""
     patient = PatientPrompts()
     commands = window.commands
-    for flow in (commands, commands.saving, commands.unfinished, commands.texts):
+    for flow in (commands, commands.saving, commands.cancelling, commands.unfinished, commands.texts):
         flow._prompts = patient
     return patient
 

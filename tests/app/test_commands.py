@@ -19,21 +19,13 @@ from app.session.available import ActionId
 from app.session.problems import Problem
 from app.session.state import SaveObstacle
 from app.session.task import Task
-from distill_core import read_summary, save_prior_to_model
-from distill_core.errors import SaveError
+from distill_core import read_summary, save_metadata, save_prior_to_model
 from distill_core.training.prior.events import PriorEpochMetrics
 from distill_core.training.prior.trained import TrainedPrior
 from tests.app.driving import DiskWatch, ScriptedPrompts, bring_to, settle_session
 
 Epoch = Callable[..., PriorEpochMetrics]
 Make = Callable[..., TrainedPrior]
-
-
-def _fail_to_save(session: Session) -> None:
-    def fail(on_event: object, should_stop: object) -> None:
-        raise SaveError("The disk is full.", "Make room.")
-
-    session.do(Task(Activity.SAVING, Subject.SAVING, fail, lambda state, _: (state, [])))
 
 
 # The window's thread
@@ -134,12 +126,15 @@ def test_a_prior_that_another_program_put_there_meanwhile_is_asked_about(
 
 
 def test_what_was_to_follow_a_save_is_dropped_when_that_fails(
-    qtbot: QtBot, with_unsaved: Session, commands: Commands
+    qtbot: QtBot, with_unsaved: Session, commands: Commands, tiny_model: Path
 ) -> None:
     followed: list[str] = []
-    commands.saving.after_saving(lambda: followed.append("after one that failed"))
-    _fail_to_save(with_unsaved)
+    written = tiny_model.read_bytes()
+    save_metadata(tiny_model, {"name": "another program's"})
+    commands.saving.save(then=lambda: followed.append("after one that failed"))
     settle_session(qtbot, with_unsaved)
+    assert with_unsaved.state.problem is not None
+    tiny_model.write_bytes(written)
     commands.saving.save(then=lambda: followed.append("after one that succeeded"))
     settle_session(qtbot, with_unsaved)
     assert followed == ["after one that succeeded"]
@@ -147,9 +142,8 @@ def test_what_was_to_follow_a_save_is_dropped_when_that_fails(
 
 def test_a_failure_of_another_kind_drops_nothing(qtbot: QtBot, with_unsaved: Session, commands: Commands) -> None:
     followed: list[str] = []
-    commands.saving.after_saving(lambda: followed.append("saved"))
+    commands.saving.save(then=lambda: followed.append("saved"))
     with_unsaved.failed.emit(Subject.RUNS, Problem("It can't be listed."))
-    with_unsaved.save_prior()
     settle_session(qtbot, with_unsaved)
     assert followed == ["saved"]
 

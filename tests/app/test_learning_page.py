@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtWidgets import QPushButton
+from PySide6.QtCore import QEvent
+from PySide6.QtWidgets import QApplication, QPushButton
 from pytestqt.qtbot import QtBot
 
 from app.flows import questions
@@ -23,10 +24,11 @@ from app.session.tasks import models, runs, sounds
 from app.session.tasks.models import OpenedModel
 from app.session.training import TrainingState
 from app.widgets.plot.curve import CurveLines
+from app.words import GOES_ON_WITH_ITS_SOUNDS
 from distill_core import read_summary, save_prior_to_model, scan, train_prior
 from distill_core.models.summary import ModelSummary
 from distill_core.training.events import Ended
-from distill_core.training.kinds import listed_runs
+from distill_core.training.kinds import listed_runs, prior_runs
 from distill_core.training.prior.events import PriorEpochMetrics, PriorTrainingStartEvent
 from distill_core.training.prior.trained import TrainedPrior
 from tests.app.driving import WAIT_MS, ScriptedPrompts, session_of, settle
@@ -311,6 +313,14 @@ def test_the_question_says_what_would_be_lost(an_epoch: Epoch) -> None:
     assert [choice.text for choice in question.choices] == ["Throw Away", "Keep Training"]
     assert question.default == question.escape == "cancel"
     assert questions.throw_training_away(TrainingState()).text.startswith("The first epoch is not finished.")
+    further = TrainingState(epochs=(an_epoch(4, 8.0, of=8),)).going_on
+    question = questions.throw_training_away(further)
+    assert question.title == "Throw away what was learned since epoch 4?"
+    assert question.text == (
+        "The first new epoch is not finished. The prior that it went on from stays, and is not saved yet."
+    )
+    question = questions.throw_training_away(further.with_epoch(an_epoch(5, 7.0, of=8)))
+    assert question.text.startswith("Epoch 5 of 8, perplexity 7.00. The prior")
 
 
 # Further
@@ -415,3 +425,199 @@ def test_a_stop_before_its_first_new_epoch_loses_nothing(
     settle(qtbot, ready)
     assert read_summary(tiny_model).has_prior
     assert listed_runs() == []
+
+
+# Further, and nothing is lost if that comes to nothing
+
+
+@pytest.fixture
+def ended(qtbot: QtBot, ready: MainWindow) -> MainWindow:
+    """A window with a prior that is not saved yet, whose training had both its epochs."""
+    ready.options.form.set_overrides({**CONFIG, "max_epochs": 2})
+    ready.stage.train_button.click()
+    settle(qtbot, ready)
+    assert session_of(ready).state.training.unsaved
+    return ready
+
+
+def _go_further_until(qtbot: QtBot, window: MainWindow, epoch: int) -> None:
+    session_of(window).epoch_finished.connect(lambda told: told.epoch >= epoch and window.commands.cancel_training())
+    _action(window, ActionId.TRAIN_FURTHER).trigger()
+    settle(qtbot, window)
+
+
+def test_a_further_training_that_fails_gives_the_prior_back(
+    qtbot: QtBot, ended: MainWindow, sounds_folder: Path, tmp_path: Path, tiny_model: Path
+) -> None:
+    """Its sounds have moved, and others are open."""
+    session, before = session_of(ended), session_of(ended).state.training
+    others = tmp_path / "others"
+    others.mkdir()
+    for sound in sorted(sounds_folder.iterdir())[1:5]:
+        shutil.copy(sound, others)
+    sounds_folder.rename(tmp_path / "moved")
+    session.open_dataset(others)
+    settle(qtbot, ended)
+    _action(ended, ActionId.TRAIN_FURTHER).trigger()
+    settle(qtbot, ended)
+    state = session.state
+    assert state.problem is not None
+    assert "have changed" in state.problem.message
+    assert state.training == before
+    assert state.open.unfinished is None
+    assert _action(ended, ActionId.SAVE_PRIOR).isEnabled()
+    assert ended.notices.notice_banner.button("copy") is not None
+    ended.commands.saving.save()
+    settle(qtbot, ended)
+    assert read_summary(tiny_model).has_prior
+
+
+def test_a_further_training_that_fails_later_gives_what_it_reached(
+    qtbot: QtBot, ended: MainWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from distill_core.errors import NotEnoughMemoryError
+    from distill_core.training.prior.run import PriorRun
+
+    session, train_epoch = session_of(ended), PriorRun.train_epoch
+
+    def run_out(self: PriorRun, epoch: int, *arguments: object) -> object:
+        if epoch == 4:
+            raise NotEnoughMemoryError("There is not enough memory.", "Close other programs.")
+        return train_epoch(self, epoch, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(PriorRun, "train_epoch", run_out)
+    monkeypatch.setattr("distill_core.training.prior.state.PAUSE_IN_WRITING_TIMES", 0)
+    _action(ended, ActionId.TRAIN_FURTHER).trigger()
+    settle(qtbot, ended)
+    state = session.state
+    assert state.problem is not None
+    assert state.training.unsaved
+    assert state.training.trained is not None
+    assert len(state.training.trained.history) == 3
+    assert state.training.epochs == state.training.trained.history
+    assert state.open.unfinished is None
+    assert _action(ended, ActionId.TRAIN_FURTHER).isEnabled()
+
+
+@pytest.mark.parametrize("way", ["list", "elsewhere"])
+def test_a_training_whose_run_is_gone_cannot_go_further(
+    qtbot: QtBot, ended: MainWindow, tiny_model: Path, way: str
+) -> None:
+    session = session_of(ended)
+    before = session.state.training.trained
+    if way == "list":
+        session.discard_run(listed_runs()[0].id)
+        settle(qtbot, ended)
+    else:
+        prior_runs(tiny_model).discard()
+        session.train_further()
+        settle(qtbot, ended)
+        assert session.state.problem is not None
+        assert "no longer on disk" in session.state.problem.message
+    assert session.state.training.trained is before
+    assert session.state.training.unsaved
+    assert not _action(ended, ActionId.TRAIN_FURTHER).isEnabled()
+    ended.commands.saving.save()
+    settle(qtbot, ended)
+    assert read_summary(tiny_model).has_prior
+
+
+def test_a_window_that_comes_to_the_front_looks_for_its_run(qtbot: QtBot, ended: MainWindow, tiny_model: Path) -> None:
+    qtbot.waitActive(ended)
+    prior_runs(tiny_model).discard()
+    QApplication.sendEvent(ended, QEvent(QEvent.Type.ActivationChange))
+    settle(qtbot, ended)
+    assert not _action(ended, ActionId.TRAIN_FURTHER).isEnabled()
+    assert session_of(ended).state.training.unsaved
+
+
+def test_a_further_training_that_is_cancelled_gives_the_prior_back_on_disk_too(
+    qtbot: QtBot, ended: MainWindow, prompts: ScriptedPrompts, tiny_model: Path, sounds_folder: Path
+) -> None:
+    session, before = session_of(ended), session_of(ended).state.training
+    prompts.answers["throwAwayQuestion"] = "discard"
+    _go_further_until(qtbot, ended, 3)
+    assert prompts.asked[-1].title == "Throw away what was learned since epoch 2?"
+    assert prompts.asked[-1].text.endswith("The prior that it went on from stays, and is not saved yet.")
+    assert session.state.training == before
+    assert session.state.open.unfinished is None
+    (run,) = listed_runs()
+    assert run.facts is not None
+    assert (run.facts.epoch, run.facts.run_id) == (2, before.trained.run_id)
+    assert _action(ended, ActionId.TRAIN_FURTHER).isEnabled()
+    assert "not saved yet" in ended.notices.notice_banner.title()
+
+
+def test_a_training_that_is_continued_and_cancelled_is_offered_as_it_was(
+    qtbot: QtBot, ready: MainWindow, prompts: ScriptedPrompts, tiny_model: Path
+) -> None:
+    session = session_of(ready)
+    _train_until_epoch(qtbot, ready, 2)
+    ready.commands.stop()
+    settle(qtbot, ready)
+    session.open_model(tiny_model)
+    settle(qtbot, ready)
+    before = session.state.open.unfinished
+    assert before is not None
+    prompts.answers["throwAwayQuestion"] = "discard"
+    _action(ready, ActionId.CONTINUE).trigger()
+    qtbot.waitUntil(lambda: len(session.state.training.epochs) > before.epoch, timeout=WAIT_MS)
+    _cancel(ready).click()
+    assert prompts.asked[-1].text.endswith("The unfinished training stays as it was.")
+    settle(qtbot, ready)
+    assert session.state.training == TrainingState()
+    assert session.state.open.unfinished == before
+
+
+def test_a_further_training_that_ended_while_it_was_asked_about_is_kept(
+    qtbot: QtBot, ended: MainWindow, prompts: ScriptedPrompts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: list[Callable[[str], object]] = []
+    monkeypatch.setattr(prompts, "ask", lambda parent, question, answer: answers.append(answer))
+    _go_further_until(qtbot, ended, 3)
+    answers[0]("discard")
+    settle(qtbot, ended)
+    assert session_of(ended).state.training.unsaved
+    assert len(listed_runs()) == 1
+
+
+def test_a_further_training_takes_the_limits_that_are_chosen_now(qtbot: QtBot, ended: MainWindow) -> None:
+    session, started = session_of(ended), list[PriorTrainingStartEvent]()
+    session.training_started.connect(started.append)
+    ended.options.form.set_overrides({**CONFIG, "hidden_size": 64, "time_limit_min": 30.0, "patience": 5})
+    _action(ended, ActionId.TRAIN_FURTHER).trigger()
+    settle(qtbot, ended)
+    config = started[0].config
+    assert (config.time_limit_min, config.patience, config.hidden_size) == (30.0, 5, SMALL["hidden_size"])
+
+
+def test_a_further_training_says_that_it_goes_on_with_its_own_sounds(qtbot: QtBot, ended: MainWindow) -> None:
+    session, said = session_of(ended), list[str]()
+    ended.commands.said.connect(said.append)
+    session.leave_out({"sound 2.wav"})
+    assert session.state.open.left_out
+    _action(ended, ActionId.TRAIN_FURTHER).trigger()
+    assert said == [GOES_ON_WITH_ITS_SOUNDS]
+    assert session.state.open.left_out == frozenset()
+    settle(qtbot, ended)
+    assert session.state.problem is None
+
+
+def test_restoring_offers_nothing_of_the_prior_that_is_not_saved(
+    qtbot: QtBot, ended: MainWindow, prompts: ScriptedPrompts
+) -> None:
+    session = session_of(ended)
+    ended.commands.saving.save()
+    settle(qtbot, ended)
+    ended.stage.train_button.click()
+    settle(qtbot, ended)
+    prompts.answers["restoreQuestion"] = "restore"
+    _action(ended, ActionId.RESTORE).trigger()
+    settle(qtbot, ended)
+    assert session.state.training.unsaved
+    for look in (lambda: None, session.look_for_use):
+        look()
+        settle(qtbot, ended)
+        assert session.state.open.unfinished is None
+        assert not _action(ended, ActionId.DISCARD).isEnabled()
+        assert _action(ended, ActionId.TRAIN_FURTHER).isEnabled()

@@ -129,7 +129,7 @@ def codec(shared_klt_model: Path) -> TrainedCodec:
     from distill_core import load_model_v2
 
     loaded = load_model_v2(shared_klt_model)
-    return replace(TrainedCodec.none(Ended.LAST_EPOCH), model=loaded.model, run_id="an id")
+    return replace(TrainedCodec.none(Ended.LAST_EPOCH), model=loaded.model, run_id="an id", is_kept=True)
 
 
 def test_the_result_waits_to_be_saved_unless_it_is_empty_or_given_up(
@@ -163,6 +163,8 @@ def test_the_buttons_make_a_model_where_one_is_missing(with_sounds: State) -> No
     make, both, open_one = controls.footer(with_sounds, (70.0, 230.0))
     assert (make.text, make.is_enabled, make.is_primary) == ("Make a Model from These Sounds · 1–4 min", True, True)
     assert (both.text, both.is_enabled, both.is_primary) == ("Model, then Prior", True, False)
+    waits = with_sounds.with_open(unfinished_model=RUN)
+    assert [button.is_primary for button in controls.footer(waits)] == [False, False, False]  # its notice has one
     assert (open_one.text, open_one.action) == ("Open a Model…", ActionId.OPEN_MODEL)
     scanning = with_sounds.with_open(pending_sounds=(Path("x"),)).doing(Runner.WORK, Activity.SCANNING)
     assert [button.is_enabled for button in controls.footer(scanning)] == [False, False, True]

@@ -15,7 +15,7 @@ from pytestqt.qtbot import QtBot
 
 from app.theme import plot_colors
 from app.times import clock
-from app.widgets.plot.axis import epoch_ticks, log_ticks, plain
+from app.widgets.plot.axis import PerplexityAxis, epoch_ticks, log_ticks, near_ticks, plain
 from app.widgets.plot.canvas import PerplexityCanvas
 from app.widgets.plot.curve import Curve, CurveLines, in_words
 from app.widgets.plot.head import TITLE, PlotTitle
@@ -105,6 +105,20 @@ def test_perplexity_ticks_are_plain_and_fit(low: float, high: float, pixels: flo
 
 def test_tick_words_are_plain_numbers() -> None:
     assert " ".join(plain(10**tick) for tick in log_ticks(0, 3, 600)) == "1 2 5 10 20 50 100 200 500 1000"
+
+
+def test_a_narrow_range_has_ticks_that_tell_a_height() -> None:
+    ticks = near_ticks(math.log10(0.19), math.log10(0.29), 300)
+    assert len(ticks) >= 3
+    assert all(later - earlier > 15 / 300 * math.log10(0.29 / 0.19) for earlier, later in pairwise(ticks))
+    assert near_ticks(0, 3, 600) == log_ticks(0, 3, 600)
+
+
+def test_the_title_of_the_axis_has_no_scale(qapp: QApplication) -> None:
+    axis = PerplexityAxis("left")
+    axis.setLabel("perplexity")
+    axis.setRange(0.1, 0.4)
+    assert "x0" not in axis.labelString()
     assert [plain(value) for value in (1.5, 20_000, 1e6, 4.9e8)] == ["1.5", "20k", "1M", "490M"]
 
 

@@ -11,11 +11,12 @@ import pytest
 
 from app import words
 from app.presentation import cards, controls, status
-from app.session.activity import Activity, Runner
+from app.session.activity import Activity, Runner, Subject
 from app.session.available import ALWAYS, ActionId, available
 from app.session.heard import hear
 from app.session.options import Options
 from app.session.state import SaveObstacle, State
+from app.session.training import TrainingState
 from app.times import duration, rough_duration
 from distill_core import read_summary, scan
 from distill_core.events import JobProgress, Phase
@@ -190,6 +191,7 @@ def test_the_sentence_while_epochs_go_by(ready: State, an_epoch: Epoch, start_ev
         ({}, {}, True),
         ({"unsaved": False}, {}, False),  # its run is gone
         ({"sounds": ()}, {}, False),
+        ({"run_is_gone": True}, {}, False),
         ({}, {"run_id": ""}, False),
         ({}, {"is_kept": False}, False),
         ({}, {"ended": Ended.NO_BETTER}, True),
@@ -202,6 +204,30 @@ def test_when_training_can_go_further(
     on_disk = replace(trained, **{"run_id": "an id", "is_kept": True, "ended": Ended.STOPPED, **of_prior})
     training = {"trained": on_disk, "unsaved": True, "sounds": (Path("kicks"),), **changes}
     assert (A.TRAIN_FURTHER in available(ready.with_training(**training))) == can
+    elsewhere = ready.with_open(is_in_use=True).with_training(**training)
+    assert A.TRAIN_FURTHER not in available(elsewhere), "another window trains the model"
+    unclear = replace(ready, options=replace(ready.options, is_valid=False)).with_training(**training)
+    assert A.TRAIN_FURTHER not in available(unclear), "it takes the time limit and the patience from there"
+
+
+def test_what_a_training_went_on_from_comes_back_unless_that_has_a_result(ready: State, trained: TrainedPrior) -> None:
+    former = TrainingState(trained=trained, unsaved=True, epochs=trained.history)
+    begun = replace(ready, training=former.going_on)
+    assert begun.training.trained is None
+    assert begun.training.epochs == former.epochs
+    assert begun.done_with(Subject.TRAINING).training is former
+    assert begun.done_with(Subject.SOUNDS).training is begun.training
+    with_result = begun.with_training(former=None)
+    assert with_result.done_with(Subject.TRAINING).training is with_result.training
+
+
+def test_only_a_look_at_its_own_run_tells_a_training_that_it_is_gone(trained: TrainedPrior) -> None:
+    training = TrainingState(trained=replace(trained, run_id="an id"), unsaved=True)
+    assert training.knowing_run("an id", is_there=True) is training
+    assert training.knowing_run("another", is_there=False) is training
+    gone = training.knowing_run("an id", is_there=False)
+    assert gone.run_is_gone
+    assert gone.knowing_run("an id", is_there=True) == training
 
 
 def test_options_that_cannot_be_are_pointed_at(ready: State) -> None:
@@ -305,8 +331,8 @@ def test_only_the_verdict_makes_a_training_one_that_memorizes(an_epoch: Epoch) -
     ("progress", "text"),
     [
         (JobProgress(Phase.SCAN, 1, 1), "Looking through 1 file: 1 done"),
-        (JobProgress(Phase.ENCODE, 3, 1200), "Encoding the sounds: 3 of 1,200"),
-        (JobProgress(Phase.VARIANTS, 12, 536), "Encoding variants of the sounds: 12 of 536"),
+        (JobProgress(Phase.ENCODE, 3, 1200), "Preparing the sounds: 3 of 1,200"),
+        (JobProgress(Phase.VARIANTS, 12, 536), "Preparing variants of the sounds: 12 of 536"),
     ],
 )
 def test_progress_in_words(progress: JobProgress, text: str) -> None:

@@ -169,7 +169,7 @@ def test_variants_are_prepared_between_epochs_and_named(qtbot: QtBot, ready: Mai
     phases = [phase for phase, _ in sentences]
     assert phases.index("step") < phases.index("variants"), "the first epoch is of the sounds as they are"
     first = sentences[phases.index("variants")]
-    assert first[1].startswith("Encoding variants of the sounds: ")
+    assert first[1].startswith("Preparing variants of the sounds: ")
     after = next(sentence for phase, sentence in sentences[phases.index("variants") :] if phase == "step")
     assert after.startswith("Epoch 1 of 3")
 

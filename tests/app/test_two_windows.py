@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from app.session.available import ActionId, available
 from app.session.state import State
 from app.session.tasks.runs import UseOfModel, take_use
 from distill_core import read_summary
+from distill_core.training.kinds import prior_runs
 from tests.app.driving import WAIT_MS, settle_session
 from tests.core.test_in_use import another_training
 
@@ -102,3 +103,62 @@ def test_a_look_at_a_former_model_tells_nothing_of_this_one(tiny_model: Path, tm
     assert take_use(state, UseOfModel(tmp_path / "former.distill", True, None)) is state
     assert take_use(State(work=Activity.TRAINING), UseOfModel(tiny_model, True, None)) == State(work=Activity.TRAINING)
     assert take_use(state, UseOfModel(tiny_model, True, None)).open.is_in_use
+
+
+@pytest.fixture
+def other(qtbot: QtBot, ready: Session, tiny_model: Path, sounds_folder: Path) -> Iterator[Session]:
+    """The Session of a second window on the same model and sounds."""
+    other = Session()
+    other.open_model(tiny_model)
+    other.open_dataset(sounds_folder)
+    settle_session(qtbot, other)
+    other.set_options({**QUICK, "max_epochs": 3}, is_valid=True)
+    yield other
+    assert other.close(WAIT_MS)
+    other.deleteLater()
+
+
+def _train(qtbot: QtBot, session: Session) -> None:
+    session.train()
+    settle_session(qtbot, session)
+    assert session.state.training.unsaved
+
+
+def test_a_model_that_is_trained_elsewhere_is_trained_no_further_here(
+    qtbot: QtBot, ready: Session, tiny_model: Path
+) -> None:
+    _train(qtbot, ready)
+    before = ready.state.training
+    assert ActionId.TRAIN_FURTHER in available(ready.state)
+    with another_training(tiny_model):
+        ready.train_further()  # a click before this window knows
+        settle_session(qtbot, ready)
+        assert ready.state.training == before
+        assert ready.state.open.is_in_use
+        assert ActionId.TRAIN_FURTHER not in available(ready.state)
+        assert ActionId.SAVE_PRIOR in available(ready.state)
+    qtbot.waitUntil(lambda: not ready.state.open.is_in_use, timeout=WAIT_MS)
+    assert ActionId.TRAIN_FURTHER in available(ready.state)
+    assert ready.state.open.unfinished is None
+
+
+def test_a_window_goes_on_with_its_own_run_or_not_at_all(
+    qtbot: QtBot, ready: Session, other: Session, tiny_model: Path
+) -> None:
+    """The training of the other one removes the run of this one, whose prior is in memory still."""
+    _train(qtbot, ready)
+    before = ready.state.training.trained
+    _train(qtbot, other)
+    its_own = other.state.training.trained
+    assert its_own is not None
+    ready.train_further()
+    ready.cancel_training()
+    settle_session(qtbot, ready)
+    assert ready.state.training.trained is before
+    assert ready.state.training.unsaved
+    assert ActionId.TRAIN_FURTHER not in available(ready.state)
+    assert prior_runs(tiny_model).has(its_own.run_id)
+    assert ActionId.TRAIN_FURTHER in available(other.state)
+    ready.save_prior()
+    settle_session(qtbot, ready)
+    assert read_summary(tiny_model).has_prior

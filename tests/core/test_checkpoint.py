@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,8 +17,10 @@ import torch
 
 from distill_core import ConfigError, PriorConfig, TrainedPrior, scan, train_prior
 from distill_core.errors import ModelFileError
+from distill_core.folders import run_folders
 from distill_core.training.events import Ended, OlderStateTaken, RunNotKept
 from distill_core.training.kinds import prior_runs, unfinished_runs
+from distill_core.training.prior.continuation import Continuation
 from distill_core.training.prior.events import PriorEpochMetrics, PriorStepMetrics, PriorTrainingStartEvent
 from distill_core.training.prior.train import load_best
 from distill_core.training.run_folder.folder import RunFolder
@@ -434,6 +437,8 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(
 
 # Further than the end
 
+FURTHER = Continuation(further=True)
+
 
 def _starts(events: list[object]) -> PriorTrainingStartEvent:
     (start,) = (event for event in events if isinstance(event, PriorTrainingStartEvent))
@@ -445,7 +450,7 @@ def test_a_training_that_had_all_its_epochs_gets_as_many_again(
 ) -> None:
     ended = train_prior(tiny_model, sounds_folder, replace(TINY, max_epochs=2), run_folder=folder)
     events: list[object] = []
-    more = train_prior(tiny_model, sounds_folder, on_event=events.append, run_folder=folder, resume=True, further=True)
+    more = train_prior(tiny_model, sounds_folder, on_event=events.append, run_folder=folder, resume=FURTHER)
     assert more.ended is Ended.LAST_EPOCH
     assert more.history[:2] == ended.history
     assert [epoch.epoch for epoch in more.history] == [1, 2, 3, 4]
@@ -469,8 +474,7 @@ def test_a_training_that_got_no_better_is_given_patience_anew(
             sounds_folder,
             on_event=lambda event: (events.append(event), _crash_after(last + 1)(event)),
             run_folder=folder,
-            resume=True,
-            further=True,
+            resume=FURTHER,
         )
     assert _starts(events).patient_from == last
     more = train_prior(tiny_model, sounds_folder, run_folder=folder, resume=True)  # as it would have without the crash
@@ -478,3 +482,76 @@ def test_a_training_that_got_no_better_is_given_patience_anew(
     assert more.history[:last] == ended.history
     assert more.history[-1].epoch == max(last, more.metadata["best_epoch"]) + 3
     assert more.config["max_epochs"] == 200
+
+
+def test_other_limits_take_the_place_of_the_runs(tiny_model: Path, sounds_folder: Path, folder: RunFolder) -> None:
+    ended = train_prior(tiny_model, sounds_folder, replace(TINY, max_epochs=2), run_folder=folder)
+    how = Continuation(ended.run_id, further=True, time_limit_min=30.0, patience=3)
+    events: list[object] = []
+    more = train_prior(tiny_model, sounds_folder, on_event=events.append, run_folder=folder, resume=how)
+    assert (_starts(events).config.time_limit_min, _starts(events).config.patience) == (30.0, 3)
+    assert (_starts(events).config.hidden_size, _starts(events).patient_from) == (TINY.hidden_size, 2)
+    assert (more.config["time_limit_min"], more.config["patience"], len(more.history)) == (30.0, 3, 4)
+
+
+def test_the_same_limits_change_nothing(tiny_model: Path, sounds_folder: Path, folder: RunFolder) -> None:
+    whole = train_prior(tiny_model, sounds_folder, TINY)
+    _leave_unfinished(tiny_model, sounds_folder)
+    facts = folder.look()
+    assert facts is not None
+    how = Continuation(facts.run_id, time_limit_min=TINY.time_limit_min, patience=TINY.patience)
+    rest = train_prior(tiny_model, sounds_folder, run_folder=folder, resume=how)
+    assert _same(whole, rest)
+
+
+# Which run
+
+
+def test_a_training_goes_on_with_the_run_of_its_id_and_no_newer_one(
+    tiny_model: Path, sounds_folder: Path, folder: RunFolder, tmp_path: Path
+) -> None:
+    first = train_prior(tiny_model, sounds_folder, replace(TINY, max_epochs=2), run_folder=folder)
+    kept = shutil.copytree(folder.folder, tmp_path / "kept")
+    newer = train_prior(tiny_model, sounds_folder, replace(TINY, max_epochs=3), run_folder=folder)
+    shutil.copytree(kept, run_folders() / first.run_id)
+    assert folder.has(first.run_id)
+    how = Continuation(first.run_id, further=True)
+    more = train_prior(tiny_model, sounds_folder, run_folder=folder, resume=how)
+    assert (more.run_id, more.history[:2]) == (first.run_id, first.history)
+    assert load_best(folder, run_id=newer.run_id).history == newer.history
+    assert load_best(folder, run_id=first.run_id).history == more.history
+
+
+def test_a_run_that_is_gone_is_named_and_no_other_is_touched(
+    tiny_model: Path, sounds_folder: Path, folder: RunFolder
+) -> None:
+    first = train_prior(tiny_model, sounds_folder, replace(TINY, max_epochs=2), run_folder=folder)
+    newer = train_prior(tiny_model, sounds_folder, replace(TINY, max_epochs=3), run_folder=folder)
+    assert not folder.has(first.run_id)
+    assert not folder.has("")
+    with pytest.raises(ModelFileError, match="no longer on disk"):
+        train_prior(tiny_model, sounds_folder, run_folder=folder, resume=Continuation(first.run_id))
+    assert load_best(folder).history == newer.history
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_a_run_can_be_as_it_was_before_it_was_gone_on_with(
+    tiny_model: Path, sounds_folder: Path, folder: RunFolder, monkeypatch: pytest.MonkeyPatch, has_links: bool
+) -> None:
+    ended = train_prior(tiny_model, sounds_folder, replace(TINY, max_epochs=2), run_folder=folder)
+    before = {path.name: path.read_bytes() for path in folder.folder.iterdir()}
+    if not has_links:
+        monkeypatch.setattr("distill_core.training.run_folder.stored.os.link", _refuse)
+    with folder.reversible(ended.run_id) as go_back:
+        how = Continuation(ended.run_id, further=True)
+        assert len(train_prior(tiny_model, sounds_folder, run_folder=folder, resume=how).history) == 4
+        go_back()
+    assert {path.name: path.read_bytes() for path in folder.folder.iterdir()} == before
+    with folder.reversible(ended.run_id):
+        train_prior(tiny_model, sounds_folder, run_folder=folder, resume=how)
+    assert len(load_best(folder).history) == 4
+    assert {path.name for path in folder.folder.iterdir()} == before.keys()
+
+
+def _refuse(*arguments: object, **options: object) -> None:
+    raise OSError("there are no links here")

@@ -176,7 +176,7 @@ def saving_model(trained: TrainedCodec, path: Path) -> Task[MadeModel]:
         codec_runs(path).discard(trained.run_id)
         return MadeModel(saved_to, look_at(saved_to))
 
-    return Task(Activity.SAVING, Subject.SAVING, run, _take_made)
+    return Task(Activity.SAVING, Subject.SAVING_MODEL, run, _take_made)
 
 
 def _take_unfinished(state: State, unfinished: UnfinishedRun | None) -> Taken:

@@ -70,11 +70,10 @@ def take_model(state: State, opened: OpenedModel) -> Taken:
         real_path=opened.real_path,
         obstacle=opened.obstacle,
         has_previous=opened.has_previous,
-        unfinished=opened.unfinished,
         is_in_use=opened.is_in_use,
         may_replace=False,
         model_refusal="",
-    )
+    ).offering(opened.unfinished)
     problem = state.problem if state.training.trained is not None else None
     return replace(state, problem=problem), [("model_changed", opened.summary)]
 

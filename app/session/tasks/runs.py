@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,10 @@ def _with_runs(state: State, runs: tuple[ListedRun, ...]) -> State:
     def still_there(run: UnfinishedRun | None) -> UnfinishedRun | None:
         return run if run is not None and run.run_id in ids else None
 
+    trained = state.training.trained
+    if trained is not None and trained.run_id:
+        training = state.training.knowing_run(trained.run_id, is_there=trained.run_id in ids)
+        state = replace(state, training=training)
     had, unfinished = state.open.unfinished, still_there(state.open.unfinished)
     state = state.with_open(
         recoverable=recoverable(runs),
@@ -81,19 +85,24 @@ def discarding_listed(listed_id: str) -> Task[tuple[ListedRun, ...]]:
 
 @dataclass(frozen=True, slots=True)
 class UseOfModel:
-    """Whether another window, or the terminal, trains a model now; if not, its training that was never saved."""
+    """Whether another window, or the terminal, trains a model now; if not, its training that was never saved.
+
+    `has_run` says whether the run `run_id` is still on disk.
+    """
 
     model: Path
     is_in_use: bool
     unfinished: UnfinishedRun | None
+    run_id: str = ""
+    has_run: bool = False
 
 
-def use_of(model: Path) -> UseOfModel:
-    """Look whether a model is being trained elsewhere; the look hinders no training."""
+def use_of(model: Path, run_id: str = "") -> UseOfModel:
+    """Look whether a model is being trained elsewhere, and for the run of an id; the look hinders no training."""
     from distill_core.training.kinds import prior_runs
 
     runs = prior_runs(model)
-    return UseOfModel(model, runs.is_busy(), runs.unfinished())
+    return UseOfModel(model, runs.is_busy(), runs.unfinished(), run_id, runs.has(run_id))
 
 
 def take_use(state: State, use: UseOfModel) -> State:
@@ -101,13 +110,14 @@ def take_use(state: State, use: UseOfModel) -> State:
     model = state.open.model
     if model is None or model.path != use.model or state.is_training:
         return state
-    return state.with_open(is_in_use=use.is_in_use, unfinished=use.unfinished)
+    training = state.training.knowing_run(use.run_id, is_there=use.has_run)
+    return replace(state, training=training).with_open(is_in_use=use.is_in_use).offering(use.unfinished)
 
 
-def looking_for_use(model: Path) -> Task[UseOfModel]:
-    """Look whether a model is being trained elsewhere, beside all other work."""
+def looking_for_use(model: Path, run_id: str = "") -> Task[UseOfModel]:
+    """Look whether a model is being trained elsewhere, and for the run of an id, beside all other work."""
 
     def take(state: State, use: UseOfModel) -> Taken:
         return take_use(state, use), []
 
-    return Task(Activity.WORKING, Subject.RUNS, lambda on_event, should_stop: use_of(model), take, Runner.SHELF)
+    return Task(Activity.WORKING, Subject.RUNS, lambda on_event, should_stop: use_of(model, run_id), take, Runner.SHELF)

@@ -57,8 +57,7 @@ def _take_named(state: State, opened: OpenedModel) -> Taken:
         if measured.sha256 == before.stamp.sha256:
             measured = replace(measured, sha256=opened.summary.stamp.sha256)
         state = state.with_training(trained=replace(trained, file_prior=measured))
-    # The run of a prior that is to be saved is no unfinished one.
-    state, news = take_model(state, replace(opened, unfinished=state.open.unfinished))
+    state, news = take_model(state, opened)
     return state, [*news, ("named", opened.summary)]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -12,14 +12,18 @@ from app.session.activity import Activity, Subject
 from app.session.state import SaveObstacle, State
 from app.session.task import Taken, Task
 from app.session.tasks.models import save_obstacle
+from distill_core.errors import DistillError
 from distill_core.events import OnEvent, ShouldStop, Stopped, never
-from distill_core.training.events import StepMetrics
+from distill_core.training.events import Ended, StepMetrics
+from distill_core.training.prior.continuation import Continuation
 
 if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
+    from distill_core.training.prior.config import PriorConfig
     from distill_core.training.prior.events import Keep
     from distill_core.training.prior.trained import TrainedPrior
     from distill_core.training.run_folder.facts import UnfinishedRun
+    from distill_core.training.run_folder.folder import RunFolder
 
 _STEP_INTERVAL_S = 0.1
 
@@ -59,17 +63,26 @@ def _with_history(state: State, trained: TrainedPrior) -> State:
 
 
 def _take_trained(state: State, trained: TrainedPrior) -> Taken:
+    """Take the result; without a new epoch it is that of the training which this one went on from."""
+    former = state.training.former
+    if former is not None and former.trained is not None and len(trained.history) <= len(former.trained.history):
+        return replace(state, training=former), [("training_ended", former.trained)]
     state = _with_history(state, trained)
     has_prior = trained.prior is not None
-    return state.with_training(trained=trained, unsaved=has_prior), [("training_ended", trained)]
+    state = state.with_training(trained=trained, unsaved=has_prior, former=None)
+    return state, [("training_ended", trained)]
 
 
-@dataclass(frozen=True, slots=True)
-class Continuation:
-    """The run that a training goes on with; `further`: with patience anew, and more epochs if it has had all."""
+def further_than(trained: TrainedPrior, chosen: PriorConfig | None) -> Continuation:
+    """Return how to go on from the end of a training, with the time limit and the patience of the choices.
 
-    run_id: str
-    further: bool = False
+    One that was not cut off gets patience and epochs anew.
+    """
+    was_cut_off = trained.ended in (Ended.STOPPED, Ended.TIME_LIMIT)
+    going_on = Continuation(trained.run_id, further=not was_cut_off)
+    if chosen is None:
+        return going_on
+    return replace(going_on, time_limit_min=chosen.time_limit_min, patience=chosen.patience)
 
 
 def training(
@@ -81,7 +94,7 @@ def training(
 ) -> Task[TrainedPrior]:
     """Train a prior, or go on with a run; each epoch is kept in the model's run folder.
 
-    If `is_given_up()` is true at the end, the run is discarded, and the state is as if there had been no training.
+    If `is_given_up()` is true at the end, the run is discarded, or as it was before this training, and so is the state.
     """
 
     def run(on_event: OnEvent, should_stop: ShouldStop) -> TrainedPrior:
@@ -89,33 +102,32 @@ def training(
         from distill_core.training.kinds import prior_runs
         from distill_core.training.prior.train import load_best
 
-        if prior_runs(model).is_busy():
+        runs, former = prior_runs(model), "" if going_on is None else going_on.run_id
+        if runs.is_busy():
             on_event(FoundInUse())
             raise Stopped
         on_event(SaveChecked(save_obstacle(model, probe=True)))
-        runs = prior_runs(model)
-        trained = train_prior(
-            model,
-            dataset,
-            overrides,
-            on_event=fewer_steps(on_event),
-            should_stop=should_stop,
-            run_folder=runs,
-            resume=going_on is not None,
-            further=going_on is not None and going_on.further,
-        )
-        if is_given_up():
-            runs.discard(run_of(trained))
-        elif trained.prior is None and going_on is not None:
-            return load_best(runs)  # stopped before its first new epoch: what it went on with is as it was
+        with runs.reversible(former) as go_back:
+            trained = train_prior(
+                model,
+                dataset,
+                overrides,
+                on_event=fewer_steps(on_event),
+                should_stop=should_stop,
+                run_folder=runs,
+                resume=False if going_on is None else going_on,
+            )
+            if is_given_up():
+                go_back() if former else runs.discard(trained.run_id)
+            elif trained.prior is None and former:
+                return load_best(runs, run_id=former)  # stopped before its first new epoch: all is as it was
         return trained
-
-    def run_of(trained: TrainedPrior) -> str:
-        return trained.run_id or ("" if going_on is None else going_on.run_id)
 
     def take(state: State, trained: TrainedPrior) -> Taken:
         if is_given_up():
-            return state.without_training(), [("training_given_up", run_of(trained))]
+            to_discard = trained.run_id if going_on is None else ""
+            before = state if state.training.former is not None else state.without_training()
+            return before.without_going_on(), [("training_given_up", to_discard)]
         return _take_trained(state, trained)
 
     return Task(Activity.PREPARING, Subject.TRAINING, run, take)
@@ -162,7 +174,7 @@ def recovering(model: Path) -> Task[TrainedPrior]:
 
 
 def _take_unfinished(state: State, unfinished: UnfinishedRun | None) -> Taken:
-    return state.with_open(unfinished=unfinished), []
+    return state.offering(unfinished), []
 
 
 def looking_for_unfinished(model: Path) -> Task[UnfinishedRun | None]:
@@ -174,3 +186,44 @@ def looking_for_unfinished(model: Path) -> Task[UnfinishedRun | None]:
         return prior_runs(model).unfinished()
 
     return Task(Activity.WORKING, Subject.RUNS, run, _take_unfinished)
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOfRun:
+    """What is left on disk of the training that a failed one went on from: whether it is there, and a later best."""
+
+    run_id: str
+    is_there: bool
+    later: TrainedPrior | None
+
+
+def _later_than(runs: RunFolder, trained: TrainedPrior) -> TrainedPrior | None:
+    """Return the best of a training's run if that has come further than its result, else None."""
+    from distill_core.training.prior.train import load_best
+
+    try:
+        on_disk = load_best(runs, run_id=trained.run_id)
+    except DistillError:  # damaged or in use; what is in memory stays
+        return None
+    return on_disk if len(on_disk.history) > len(trained.history) else None
+
+
+def looking_at_run_of(model: Path, trained: TrainedPrior) -> Task[LeftOfRun]:
+    """Look what a training that failed has left of the one that it went on from, whose result is in memory."""
+
+    def run(on_event: OnEvent, should_stop: ShouldStop) -> LeftOfRun:
+        from distill_core.training.kinds import prior_runs
+
+        runs = prior_runs(model)
+        is_there = runs.has(trained.run_id)
+        return LeftOfRun(trained.run_id, is_there, _later_than(runs, trained) if is_there else None)
+
+    def take(state: State, left: LeftOfRun) -> Taken:
+        state = replace(state, training=state.training.knowing_run(left.run_id, is_there=left.is_there))
+        if left.later is None or state.training.trained is not trained:
+            return state, []
+        for epoch in left.later.history[len(state.training.epochs) :]:
+            state = state.with_epoch(epoch)
+        return state.with_training(trained=left.later), []
+
+    return Task(Activity.WORKING, Subject.RUNS, run, take)

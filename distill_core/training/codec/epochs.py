@@ -57,6 +57,7 @@ def _result(run: CodecRun, keeper: Keeper, dataset: AudioDataset, ended: Ended, 
         history=tuple(run.history),
         ended=ended,
         run_id=keeper.run_id,
+        is_kept=keeper.has_best,
     )
 
 

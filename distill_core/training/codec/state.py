@@ -126,4 +126,5 @@ def trained_of(values: Mapping[str, Any]) -> TrainedCodec:
         history=tuple(history_of(values)),
         ended=ended_of(values),
         run_id=values["run_id"],
+        is_kept=True,
     )

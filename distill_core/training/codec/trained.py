@@ -19,8 +19,8 @@ class TrainedCodec:
 
     `model` has the best weights, in eval mode on the CPU, or is None if training ended before there were any; the
     configs, `metadata`, `codebook_health` and `loss_curve_history` are plain values exactly as the file holds them;
-    `history` has one entry for each epoch; `ended` is the ending; `run_id` names the run in the run folder, "" without
-    one.
+    `history` has one entry for each epoch; `ended` is the ending. `run_id` names the run in the run folder, "" without
+    one; `is_kept`: the run has this model.
     """
 
     model: Codec | None
@@ -33,6 +33,7 @@ class TrainedCodec:
     history: tuple[CodecEpochMetrics, ...]
     ended: Ended
     run_id: str = ""
+    is_kept: bool = False
 
     @classmethod
     def none(cls, ended: Ended) -> TrainedCodec:

@@ -22,6 +22,7 @@ from distill_core.training.optimizer_state import (
     check_optimizers,
     check_schedule,
 )
+from distill_core.training.prior.continuation import Continuation
 from distill_core.training.prior.events import Keep, PriorEpochMetrics
 from distill_core.training.prior.facts import kept_epochs, kept_facts, prior_metadata
 from distill_core.training.prior.kept import Kept
@@ -162,15 +163,17 @@ def restore(run: PriorRun, values: dict[str, Any]) -> None:
         restore_random(run.generator, values["random_states"])
 
 
-def going_further(values: dict[str, Any]) -> dict[str, Any]:
-    """Return a state with patience anew, and with as many epochs again if the run has had all of them.
+def going_on(values: dict[str, Any], how: Continuation) -> dict[str, Any]:
+    """Return the state that a training goes on with; another patience than the run's counts from there.
 
-    Its learning rate then climbs back to where the cosine of all epochs has it.
+    With more epochs its learning rate climbs back to where the cosine of all epochs has it.
     """
-    last, config = values["history"][-1]["epoch"], dict(values["config"])
-    if last >= config["max_epochs"]:
+    last, before = values["history"][-1]["epoch"], values["config"]
+    config = {**before, **how.limits}
+    if how.further and last >= config["max_epochs"]:
         config["max_epochs"] = min(2 * config["max_epochs"], MOST_EPOCHS)
-    return {**values, "config": config, PATIENT_FROM: last}
+    is_patient_anew = how.further or config.get("patience") != before.get("patience")
+    return {**values, "config": config} | ({PATIENT_FROM: last} if is_patient_anew else {})
 
 
 def trained_of(values: dict[str, Any]) -> TrainedPrior:

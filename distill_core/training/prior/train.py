@@ -27,6 +27,7 @@ from distill_core.training.events import Ended
 from distill_core.training.keeper import Keeper, run_folder_in_use
 from distill_core.training.loop import TimeLimit, train_epochs
 from distill_core.training.prior.config import PriorConfig, config_for_sounds, sized_for_codes
+from distill_core.training.prior.continuation import Continuation
 from distill_core.training.prior.facts import complete_event, prior_metadata, start_event
 from distill_core.training.prior.file_prior import measure_file_prior
 from distill_core.training.prior.kept import KEPT_UNASKED
@@ -36,7 +37,7 @@ from distill_core.training.prior.state import (
     KNOWS_SILENCE,
     NO_CODE,
     WRITING,
-    going_further,
+    going_on,
     restore,
     state_of,
     temperatures_in,
@@ -197,16 +198,14 @@ def train_prior(
     should_stop: ShouldStop = never,
     use_cache: bool = True,
     run_folder: RunFolder | None = None,
-    resume: bool = False,
-    further: bool = False,
+    resume: bool | Continuation = False,
 ) -> TrainedPrior:
     """Train a prior on a folder of sounds, or on a scanned one, and return the best epoch.
 
     `config` has all settings, or some of them by name: the others follow from the sounds. With `use_cache` the user's
-    cache folder gets the sounds' codes, `run_folder` gets the epochs; `resume` goes on with the run there, with its
-    settings; `further` as well, with patience anew, and with as many epochs again if the run has had all of them.
-    Nothing else is written. The global random state is as before afterwards. Stopping is a result: the best
-    epoch so far, or `prior` None.
+    cache folder gets the sounds' codes, `run_folder` gets the epochs; `resume` goes on with the newest run there, with
+    its settings, or as a `Continuation` says. Nothing else is written. The global random state is as before
+    afterwards. Stopping is a result: the best epoch so far, or `prior` None.
 
     Raises:
         ConfigError: settings of another class, a setting that cannot be, or sounds that are not those of the run to go
@@ -222,18 +221,21 @@ def train_prior(
         stack.enter_context(using_training_threads())
         stack.enter_context(torch.random.fork_rng())
         stack.enter_context(memory_in_words("train with these settings", _SMALLER))
-        run_folder = stack.enter_context(run_folder_in_use(run_folder, on_event, resume=resume))
-        unfinished = run_folder.load_to_resume(on_event) if resume and run_folder is not None else None
-        if further and unfinished is not None:
-            unfinished = going_further(unfinished)
+        run_folder = stack.enter_context(run_folder_in_use(run_folder, on_event, resume=bool(resume)))
+        unfinished = None
+        if resume and run_folder is not None:
+            how = Continuation() if resume is True else resume
+            unfinished = going_on(run_folder.load_to_resume(on_event, how.run_id), how)
         request = _PriorRequest(Path(model_path), config or {}, use_cache, run_folder, unfinished)
         return _train(request, dataset, on_event, should_stop)
 
 
-def load_best(run_folder: RunFolder, on_event: OnEvent = ignore) -> TrainedPrior:
-    """Return the result of the unfinished run, as if it had been stopped there; also of an older Distill's run.
+def load_best(run_folder: RunFolder, on_event: OnEvent = ignore, run_id: str = "") -> TrainedPrior:
+    """Return the result of a run, as if it had been stopped there; also of an older Distill's run.
+
+    It is the run of an id, that of the unfinished training if `run_id` is "".
 
     Raises:
         ModelFileError: no run can be read.
     """
-    return trained_of(run_folder.load(on_event)).keeping(KEPT_UNASKED)
+    return trained_of(run_folder.load(on_event, run_id)).keeping(KEPT_UNASKED)

@@ -42,6 +42,14 @@ def damaged_run() -> ModelFileError:
     )
 
 
+def run_is_gone() -> ModelFileError:
+    """Return the error of a run that was to be gone on with, and that was discarded or saved meanwhile."""
+    return ModelFileError(
+        "This training can't go on: what it reached is no longer on disk; nothing was changed.",
+        "Save the prior that it found, or train afresh.",
+    )
+
+
 @contextmanager
 def reading_a_run() -> Iterator[None]:
     """Turn each error that an unfit value of a run's state leads to into one sentence; nothing else belongs inside.

@@ -6,7 +6,7 @@ A run is written at the end of epochs as a model file is, in one step, and remov
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cache
 from hashlib import sha256
@@ -17,7 +17,7 @@ from distill_core.errors import ModelFileError, SaveError
 from distill_core.events import OnEvent, ShouldStop, ignore, never
 from distill_core.folders import run_folders
 from distill_core.text import printable
-from distill_core.training.run_folder.checks import NewerRunError
+from distill_core.training.run_folder.checks import NewerRunError, run_is_gone
 from distill_core.training.run_folder.facts import UnfinishedRun
 from distill_core.training.run_folder.format import comparable
 from distill_core.training.run_folder.kind import RunKind, RunKinds
@@ -123,16 +123,31 @@ class RunFolder:
                 self._kept = None
                 self._held.clear()
 
-    def load(self, on_event: OnEvent = ignore) -> dict[str, Any]:
-        """Return a run's newest state; if that is damaged or missing, send `OlderStateTaken` and return the one before.
+    def has(self, run_id: str) -> bool:
+        """Tell whether the run of an id is on disk, in use or not, and can be read."""
+        return self._of_id(run_id) is not None
+
+    def _of_id(self, run_id: str) -> StoredRun | None:
+        """Return the run of an id, which former versions kept in a folder of another name; None if it is gone."""
+        if not run_id:  # it would name the folder of all runs
+            return None
+        runs = ((run, run.look()) for run in (self._named(run_id), *self._stored()))
+        return next((run for run, facts in runs if facts is not None and facts.run_id == run_id), None)
+
+    def load(self, on_event: OnEvent = ignore, run_id: str = "") -> dict[str, Any]:
+        """Return the newest state of the run that is found, or of that of an id.
+
+        If it is damaged or missing, send `OlderStateTaken` and return the one before.
 
         Raises:
             ModelFileError: no state can be read.
         """
-        return self._required().load(on_event)
+        return self._required(run_id).load(on_event)
 
-    def _required(self) -> StoredRun:
-        found = self.found()
+    def _required(self, run_id: str = "") -> StoredRun:
+        found = self._of_id(run_id) if run_id else self.found()
+        if found is None and run_id:
+            raise run_is_gone()
         if found is None:
             if (newer := self.newer()) is not None:
                 raise newer
@@ -151,15 +166,15 @@ class RunFolder:
                 return error
         return None
 
-    def load_to_resume(self, on_event: OnEvent = ignore) -> dict[str, Any]:
-        """Return the state to go on with; `save` writes into the same run from now on.
+    def load_to_resume(self, on_event: OnEvent = ignore, run_id: str = "") -> dict[str, Any]:
+        """Return the state to go on with, of the run that is found or of that of an id.
 
-        Call it within `in_use`.
+        `save` writes into the same run from now on. Call it within `in_use`.
 
         Raises:
-            ModelFileError: no state can be read, the run is in use, or it has the best weights alone.
+            ModelFileError: no state can be read, the run is gone or in use, or it has the best weights alone.
         """
-        found = self._required()
+        found = self._required(run_id)
         if obstacle := self._hold(found.id):
             raise ModelFileError(f"{obstacle} Nothing was changed.", "Wait until it has ended.")
         values = found.load(on_event)
@@ -168,6 +183,25 @@ class RunFolder:
         has_own_name = found.id == values["run_id"] or bool(self._hold(values["run_id"]))
         self._kept = found if has_own_name else found.renamed(values["run_id"])
         return values
+
+    @contextmanager
+    def reversible(self, run_id: str) -> Iterator[Callable[[], None]]:
+        """Keep the states of a run apart while a training goes on with it; yield the call that puts them back.
+
+        Call that once the training has ended. Where they can't be kept, it leaves the newer states.
+        """
+        self._with_run(run_id, StoredRun.set_aside)
+        try:
+            yield lambda: self._with_run(run_id, StoredRun.go_back)
+        finally:
+            self._with_run(run_id, StoredRun.forget_aside)
+
+    def _with_run(self, run_id: str, call: Callable[[StoredRun], None]) -> None:
+        """Call a method of the run of an id, unless it is gone or in use."""
+        if (run := self._of_id(run_id)) is not None:
+            with run.in_use() as obstacle:
+                if not obstacle:
+                    call(run)
 
     def is_at_its_place(self, found: UnfinishedRun) -> bool:
         """Tell whether a run is to be saved at this model's path."""

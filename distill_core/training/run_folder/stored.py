@@ -5,6 +5,7 @@ The folder's name is the run's `run_id`, in former versions a hash of the model'
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -150,6 +151,39 @@ class StoredRun:
             on_event(OlderStateTaken(facts_of(values, self._kinds).epoch, is_missing=not self.file.exists()))
             return values
 
+    def _asides(self) -> list[tuple[Path, Path]]:
+        """Return the files of both states, each with the place where it is kept apart."""
+        return [(file, file.with_name(f"{file.name}.aside")) for file in (self.file, backup_of(self.file))]
+
+    def set_aside(self) -> None:
+        """Keep both states apart from those that follow: by links, or by copies on a disk without links.
+
+        If there is no room for that, none is kept. The caller holds the lock.
+        """
+        self.forget_aside()
+        try:
+            for file, aside in self._asides():
+                if file.is_file():
+                    _link_or_copy(file, aside)
+        except OSError:
+            self.forget_aside()
+
+    def go_back(self) -> None:
+        """Put the states that were kept apart in the place of those that followed. The caller holds the lock."""
+        with suppress(OSError):
+            if any(aside.is_file() for _, aside in self._asides()):
+                for file, aside in self._asides():
+                    if aside.is_file():
+                        aside.replace(file)
+                    else:
+                        _unlink(file)
+        self.forget_aside()
+
+    def forget_aside(self) -> None:
+        """Remove what is kept apart. The caller holds the lock."""
+        for _, aside in self._asides():
+            _unlink(aside)
+
     def look(self) -> UnfinishedRun | None:
         """Return the facts of the run, also of one in use; None if this Distill cannot read it."""
         with suppress(NewerRunError):
@@ -242,6 +276,13 @@ def _statuses(folder: Path) -> Iterator[Any]:
         for path in folder.rglob("*"):
             with suppress(OSError):
                 yield path.lstat()
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def _unlink(path: Path) -> None:
