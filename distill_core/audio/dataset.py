@@ -18,7 +18,7 @@ from distill_core.errors import DatasetError
 from distill_core.events import OnEvent, Phase, ProgressReporter, ShouldStop, SkippedFile, ignore, never, stop_point
 
 FORMAT_HINT = (
-    "Distill reads WAV, AIFF, FLAC, MP3, OGG, Opus, M4A and more; M4A, WMA and the sound of videos where ffmpeg is "
+    "Distill reads WAV, AIFF, FLAC, MP3, OGG, Opus and more; M4A, WMA and the sound of videos where ffmpeg is "
     "installed."
 )
 
