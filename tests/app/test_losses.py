@@ -330,7 +330,7 @@ def test_closing_while_a_name_is_saved_waits_for_that(
 ) -> None:
     session.open_model(tiny_model)
     settle_session(qtbot, session)
-    commands.name_model({"name": "Bells"})
+    commands.texts.save({"name": "Bells"})
     assert not closing.may_close()
     qtbot.waitUntil(lambda: bool(closes), timeout=WAIT_MS)
     assert read_summary(tiny_model).name == "Bells"
@@ -356,7 +356,7 @@ def test_a_save_that_fails_is_not_waited_for_any_more(
     qtbot: QtBot, with_unsaved: Session, commands: Commands, closing: Closing, closes: list[bool]
 ) -> None:
     save_metadata(with_unsaved.state.open.model.path, {"name": "other"})
-    commands.name_model({"name": "Bells"})
+    commands.texts.save({"name": "Bells"})
     assert not closing.may_close()
     settle_session(qtbot, with_unsaved)
     assert with_unsaved.state.problem is not None
@@ -376,7 +376,7 @@ def test_what_is_left_after_the_wait_is_asked_about(
     prompts: ScriptedPrompts,
 ) -> None:
     prompts.answers["unsavedPriorQuestion"] = "cancel"
-    commands.name_model({"name": "Bells"})
+    commands.texts.save({"name": "Bells"})
     assert not closing.may_close()
     settle_session(qtbot, with_unsaved)
     _later()

@@ -162,7 +162,7 @@ def test_what_may_be_done_in_each_state(
         (Activity.SAVING, {}, "Saving…"),
         (Activity.CLEARING, {}, "Clearing the cache…"),
         (Activity.WORKING, {}, "Working…"),
-        (Activity.NONE, {"model": None, "dataset": None}, "Drop a Distill model and sounds to begin."),
+        (Activity.NONE, {"model": None, "dataset": None}, "Drop sounds or a model to begin."),
         (Activity.NONE, {"dataset": None}, "Now add the sounds to learn from."),
         (Activity.NONE, {"model": None}, "Now make a model."),
         (Activity.NONE, {}, "Ready. 6 sounds, about 6 minutes on this computer."),
