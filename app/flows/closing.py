@@ -38,7 +38,7 @@ class Closing(QObject):
 
     def may_close(self) -> bool:
         """Tell whether the window may close now; otherwise ask, and `close_now` comes later."""
-        if self._commands.texts.written:
+        if self._commands.texts.are_unsaved:
             self._commands.texts.settle(lambda: QTimer.singleShot(0, self.close_wanted.emit))
             return False
         state = self._session.state

@@ -25,9 +25,15 @@ class Texts(QObject):
         super().__init__(parent)
         self._session, self._prompts, self._window = session, prompts, window
         self.written: Mapping[str, str] = {}
+        self._is_saving = False
         self._after_saving: Callable[[], None] | None = None
         session.named.connect(self._on_named)
         session.failed.connect(self._on_failed)
+
+    @property
+    def are_unsaved(self) -> bool:
+        """Whether something is written that is not on its way into the file either."""
+        return bool(self.written) and not self._is_saving
 
     @property
     def _can_save(self) -> bool:
@@ -44,25 +50,29 @@ class Texts(QObject):
     def save(self, changes: Mapping[str, str]) -> None:
         """Save another name, other notes or both into the model."""
         if ActionId.EDIT_MODEL in available(self._session.state):
-            self._session.name_model(changes)
+            self._save(changes)
+
+    def _save(self, changes: Mapping[str, str], *, though_changed: bool = False) -> None:
+        self._is_saving = True
+        self._session.name_model(changes, though_changed=though_changed)
 
     @Slot()
     def save_though_changed(self) -> None:
         """Save what was written into the model as another program left it."""
         if self.written and self._can_save:
-            self._session.name_model(self.written, though_changed=True)
+            self._save(self.written, though_changed=True)
 
     def settle(self, then: Callable[[], None]) -> None:
         """Go on at once, or once what was written is saved or given up."""
         model = self._session.state.open.model
-        if not self.written or model is None:
+        if not self.are_unsaved or model is None:
             then()
             return
 
         def on_answer(answer: str) -> None:
             if answer == "save" and self._can_save:
                 self._after_saving = then
-                self._session.name_model(self.written)
+                self._save(self.written)
             elif answer == "discard":
                 self.written = {}
                 then()
@@ -71,7 +81,7 @@ class Texts(QObject):
 
     @Slot(object)
     def _on_named(self, summary: object) -> None:
-        self.written = {}
+        self.written, self._is_saving = {}, False
         then, self._after_saving = self._after_saving, None
         if then is not None:
             then()
@@ -80,4 +90,4 @@ class Texts(QObject):
     def _on_failed(self, subject: Subject, problem: object) -> None:
         """Forget the call that was to follow: the person decides again."""
         if subject is Subject.NAMING:
-            self._after_saving = None
+            self._after_saving, self._is_saving = None, False

@@ -65,6 +65,16 @@ def test_the_window_closes_once_they_are_settled(
     assert (read_summary(tiny_model).name == "Kicks 2") is (answer == "save")
 
 
+def test_the_window_closes_once_they_are_in_the_file(
+    qtbot: QtBot, ready: MainWindow, prompts: ScriptedPrompts, tiny_model: Path
+) -> None:
+    _press_save(_write(ready, "Kicks 2"))
+    ready.close()
+    qtbot.waitUntil(lambda: not ready.isVisible(), timeout=WAIT_MS)
+    assert prompts.asked == []
+    assert read_summary(tiny_model).name == "Kicks 2"
+
+
 def test_nothing_is_asked_about_a_form_without_changes(
     qtbot: QtBot, ready: MainWindow, prompts: ScriptedPrompts, tiny_model: Path
 ) -> None:
