@@ -151,7 +151,7 @@ class MainWindow(QMainWindow):
     def _on_state(self, state: State) -> None:
         name = shown_name(state.open.model.path) if state.open.model else "No Model"
         self.setWindowTitle(f"{name.replace('[*]', '[*][*]')}[*] – Distill")  # Qt takes a single one for the mark
-        self.setWindowModified(state.training.unsaved or state.making.trained is not None)
+        self.setWindowModified(state.has_unsaved)
         self._awake.hold(state.is_training)
         if state.is_training:
             self._may_close = False  # the end of the desktop session was called off

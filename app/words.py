@@ -106,6 +106,7 @@ _KNOWS_IN_SHORT = {
 }
 KNOWS_NOTHING_YET_IN_SHORT = "Not trained yet"
 _NEEDS_A_NEWER_ONE_IN_SHORT = "Too new to read"
+LEARNING, LEARNING_IN_SHORT = "Is learning your sounds…", "Learning…"
 KNOWS_NOTHING_YET = "Hasn't learned your sounds yet"
 _BY_AN_OLDER_MEASURE = "Has learned your sounds ({0}, by an older measure)"
 _HAS_LEARNED = "Has learned your sounds"
@@ -133,7 +134,12 @@ def knows_in_short(summary: ModelSummary) -> str:
         return KNOWS_NOTHING_YET_IN_SHORT
     if not summary.prior_is_readable:
         return _NEEDS_A_NEWER_ONE_IN_SHORT
-    return _KNOWS_IN_SHORT[measured_in(summary.prior_metadata or {}).level]
+    return knows_of_in_short(summary.prior_metadata or {})
+
+
+def knows_of_in_short(facts: Mapping[str, Any]) -> str:
+    """Return how well a prior knows its sounds, by its facts, where there is hardly any room."""
+    return _KNOWS_IN_SHORT[measured_in(facts).level]
 
 
 def knows_of(facts: Mapping[str, Any], codes: int) -> str:

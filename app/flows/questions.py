@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.flows.prompts import Choice, Question
-from app.presentation.comparing import compared, kept_words, objection
+from app.presentation.comparing import compared, is_worse, kept_words, objection
 from app.session.making import MakingState
 from app.session.problems import Problem
 from app.session.training import TrainingState
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from distill_core.training.prior.trained import TrainedPrior
     from distill_core.training.run_folder.facts import ListedRun, UnfinishedRun
 
+_WITH_A_WORSE_ONE = "Replace the prior in “{0}” with a worse one?"
+_WITH_ONE_NO_BETTER = "Replace the prior in “{0}” with one that is no better?"
 CANCEL = Choice("cancel", "Cancel", "reject")
 _PREVIOUS_HAS_NONE = "The previous one hasn't learned your sounds yet. "
 _QUIT_LOST = "Epoch {0} of {1}. What it has learned by epoch {2} ({3:.1f}) is not saved."
@@ -67,9 +69,10 @@ def replace_prior(summary: ModelSummary, trained: TrainedPrior) -> Question:
 
 
 def _save_worse(summary: ModelSummary, trained: TrainedPrior) -> Question:
+    title = _WITH_A_WORSE_ONE if is_worse(summary, trained) else _WITH_ONE_NO_BETTER
     return Question(
         "worsePriorQuestion",
-        f"Replace the prior in “{shown_name(summary.path)}” with a worse one?",
+        title.format(shown_name(summary.path)),
         f"{objection(summary, trained)} {kept_words(summary.path)}",
         (Choice("copy", "Save a Copy…"), Choice("replace", "Save Anyway", "destroy"), CANCEL),
         default="copy",

@@ -16,6 +16,7 @@ from distill_core.text import LONGEST_NAME, file_name, printable
 if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
     from distill_core.events import JobProgress, SkippedFile
+    from distill_core.models.summary import ModelSummary
 
 CANCEL = "cancel"
 
@@ -28,8 +29,19 @@ def model_card(state: State) -> CardLook:
         return CardLook("busy", making.MAKING)
     if state.open.model is None:
         return CardLook("empty", "No model yet", ("drop one, or click to open one",), short="drop one here")
-    lines, knows = tuple(reversed(words.model_lines(state.open.model))), words.knows_in_short(state.open.model)
-    return CardLook("filled", file_name(state.open.model.path), lines, button="Open Another…", short=knows)
+    knows, in_short = _knows(state, state.open.model)
+    lines = (knows, words.made_from_line(state.open.model))
+    return CardLook("filled", file_name(state.open.model.path), lines, button="Open Another…", short=in_short)
+
+
+def _knows(state: State, model: ModelSummary) -> tuple[str, str]:
+    """Return how well the model knows its sounds, by the training here if there is one, and the same in short."""
+    trained = state.training.trained
+    if state.is_training and not state.is_making:
+        return words.LEARNING, words.LEARNING_IN_SHORT
+    if state.training.unsaved and trained is not None:
+        return words.knows_of(trained.metadata, model.codebook_size), words.knows_of_in_short(trained.metadata)
+    return words.knows_line(model), words.knows_in_short(model)
 
 
 def model_refusal(state: State) -> str:

@@ -46,6 +46,14 @@ def _sentence(new: float, old: float, *, decides: bool, is_worse: bool) -> str:
     return (_WORSE if is_worse and new > old else _BETTER if new < old else _EQUAL).format(**shown)
 
 
+def is_worse(file: ModelSummary, trained: TrainedPrior) -> bool:
+    """Tell whether the new prior is the worse one on the same sounds, by the digits that are shown."""
+    before, new = trained.measured_in(file), trained.metadata["final_perplexity"]
+    if before is None or before.perplexity is None or not before.decides:
+        return False
+    return new > before.perplexity and _shown(new, 2) != _shown(before.perplexity, 2)
+
+
 def _shown(value: float, digits: int) -> str:
     return f"{value:,.{digits}f}" if value < _WHOLE_FROM else f"{value:,.0f}"
 

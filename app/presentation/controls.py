@@ -88,7 +88,7 @@ def train_button(state: State) -> Button:
     """Return the look of the button that trains, and stops the training."""
     actions = available(state)
     stops = ActionId.STOP in actions and state.is_training
-    is_first = state.open.is_ready and not state.is_training and state.training.trained is None
+    is_first = state.open.is_ready and not state.is_training and not _has_learned(state)
     action = ActionId.STOP if state.is_training else ActionId.TRAIN
     text, short = _text(state, stops), STOP * (stops and state.is_memorizing)
     return Button(text, stops or ActionId.TRAIN in actions, is_first, action, why_not_train(state), short)
@@ -105,11 +105,16 @@ def why_not_train(state: State) -> str:
     return f"{IN_USE} {IN_USE_DETAIL}" if state.open.is_in_use and not state.is_training else ""
 
 
+def _has_learned(state: State) -> bool:
+    trained = state.training.trained
+    return trained is not None and trained.prior is not None
+
+
 def _text(state: State, stops: bool) -> str:
     if state.work is Activity.STOPPING:
         return "Stopping…"
     if not stops:
-        return "Train" if state.training.trained is None else "Train Again"
+        return "Train Again" if _has_learned(state) else "Train"
     kept = state.training.kept_epoch if state.is_memorizing else None
     return STOP if kept is None else f"Stop and Keep Epoch {kept.epoch}"
 

@@ -79,7 +79,8 @@ def shows_error(state: State) -> bool:
 
 def ended_text(making: MakingState) -> str:
     """Return the sentence on a making that left nothing, "" if it left a model or was given up."""
-    return "" if making.ended is None or making.epochs else nothing_to_save(making.ended)
+    has_model = making.trained is not None or making.saved_to is not None  # one that was taken up brings no epochs
+    return "" if making.ended is None or making.epochs or has_model else nothing_to_save(making.ended)
 
 
 def made_title(path: Path) -> str:

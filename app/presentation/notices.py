@@ -97,7 +97,7 @@ def notice(state: State) -> Notice | None:
 def notices_of(state: State) -> tuple[Notice, ...]:
     """Return the notices: a problem, then what is unsaved or half made, or else the next thing to do."""
     of_model = _of_model(state) if state.is_idle and not _is_of_model(state) else None
-    told = tuple(filter(None, (_of_trouble(state), _of_unsaved_prior(state), of_model)))
+    told = tuple(filter(None, (_of_trouble(state), _of_unsaved_prior(state), of_model, _of_use(state))))
     return told or tuple(filter(None, (_of_next_step(state),)))
 
 
@@ -109,14 +109,18 @@ def _of_trouble(state: State) -> Notice | None:
     return None
 
 
+def _of_use(state: State) -> Notice | None:
+    if not state.is_idle or state.open.model is None or not state.open.is_in_use:
+        return None
+    return Notice("info", words.IN_USE, words.IN_USE_DETAIL, ((LOOK_AGAIN, "Look Again"),))
+
+
 def _of_next_step(state: State) -> Notice | None:
     model, trained, unfinished = state.open.model, state.training.trained, state.open.unfinished
     if state.is_idle and model is not None:
-        if state.open.is_in_use:
-            return Notice("info", words.IN_USE, words.IN_USE_DETAIL, ((LOOK_AGAIN, "Look Again"),))
         if unfinished is not None and (trained is None or trained.prior is None):
             return _of_unfinished(state, unfinished)
-        if trained is None and state.making.saved_to == model.path:
+        if trained is None and state.making.saved_to == model.path and not model.has_prior:
             return _of_made(state, model.path)
     return _of_nothing_open(state) if state.open.is_empty else None
 

@@ -249,6 +249,13 @@ class State:
         return replace(self, problem=problem)
 
     @property
+    def has_unsaved(self) -> bool:
+        """Whether a prior or a model is not saved yet, also one that a training goes on from."""
+        former = self.training.former
+        has_prior = self.training.unsaved or (former is not None and former.unsaved)
+        return has_prior or self.making.trained is not None
+
+    @property
     def is_idle(self) -> bool:
         """Whether the work runner does nothing."""
         return self.work is Activity.NONE

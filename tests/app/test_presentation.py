@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from app import words
 from app.presentation import cards, controls
 from app.presentation.notices import begins_to_warn
 from app.session.activity import Activity
@@ -19,7 +20,7 @@ from distill_core import read_summary, scan
 from distill_core.events import SkippedFile
 from distill_core.generation.request import GenerateRequest
 from distill_core.generation.takes.folder import Take
-from distill_core.training.events import StepMetrics
+from distill_core.training.events import Ended, StepMetrics
 from distill_core.training.prior.events import PriorEpochMetrics
 from distill_core.training.prior.trained import TrainedPrior
 
@@ -42,6 +43,15 @@ def test_the_models_card(ready: State) -> None:
     assert (filled.kind, filled.text, filled.button) == ("filled", "tiny.distill", "Open Another…")
     assert filled.lines[0] == "Hasn't learned your sounds yet"
     assert filled.short == "Not trained yet"
+
+
+def test_the_models_chip_tells_of_the_training_here(ready: State, make_trained: Make, an_epoch: Epoch) -> None:
+    learning = cards.model_card(replace(ready, work=Activity.TRAINING))
+    assert (learning.lines[0], learning.short) == ("Is learning your sounds…", "Learning…")
+    trained = make_trained([an_epoch(3, 8.17)])
+    unsaved = cards.model_card(ready.with_training(trained=trained, unsaved=True))
+    assert unsaved.lines[0] == words.knows_of(trained.metadata, ready.open.model.codebook_size)
+    assert unsaved.lines[0] != "Hasn't learned your sounds yet"
 
 
 def test_the_sounds_card(ready: State) -> None:
@@ -96,6 +106,7 @@ def test_the_button(ready: State, make_trained: Make, an_epoch: Epoch) -> None:
         (replace(memorizing, work=Activity.TRAINING), ("Stop and Keep Epoch 1", True, False)),
         (replace(ready, work=Activity.STOPPING), ("Stopping…", False, False)),
         (trained, ("Train Again", True, False)),
+        (ready.with_training(trained=TrainedPrior.none(Ended.STOPPED)), ("Train", True, True)),
     ]
     for state, wanted in table:
         shown = controls.train_button(state)
