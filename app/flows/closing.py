@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -34,12 +35,14 @@ class Closing(QObject):
         super().__init__(commands)
         self._session, self._commands = session, commands
         self._waits_for_training = self._waits_for_saving = False
+        self._given_up: Mapping[str, str] | None = None  # the texts that may go if the window closes
         session.ended.connect(self._on_ended)
 
     def may_close(self) -> bool:
         """Tell whether the window may close now; otherwise ask, and `close_now` comes later."""
-        if self._commands.texts.are_unsaved:
-            self._commands.texts.settle(lambda: QTimer.singleShot(0, self.close_wanted.emit))
+        texts = self._commands.texts
+        if texts.are_unsaved and texts.written != self._given_up:
+            texts.settle(self._go_on, self._give_up)
             return False
         state = self._session.state
         if state.is_training:
@@ -54,9 +57,17 @@ class Closing(QObject):
             self._wait_for_saving()
             return False
         if losses(state, Act.CLOSE):
+            self._given_up = None  # after a cancel they are asked about again
             self._commands.saving.settle_unsaved(Act.CLOSE, self._close)
             return False
         return True
+
+    def _go_on(self) -> None:
+        QTimer.singleShot(0, self.close_wanted.emit)
+
+    def _give_up(self, texts: Mapping[str, str]) -> None:
+        self._given_up = texts
+        self._go_on()
 
     def _wait_for_saving(self) -> None:
         """Have the window close once the save under way is done: of a prior, a model, a name, or a version before."""
@@ -102,6 +113,8 @@ class Closing(QObject):
 
     def _on_quit_answer(self, was_making: bool, answer: str) -> None:
         state = self._session.state
+        if answer == "cancel":
+            self._given_up = None
         if answer == "save" and state.is_training:
             self._waits_for_training = True
             self._session.stop()

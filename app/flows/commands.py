@@ -59,13 +59,13 @@ class Commands(QObject):
         self._session, self._prompts, self._window = session, prompts, window
         self._shows_bug = False
         self.drag = LastDrag()
-        self.saving = Saving(session, prompts, window, self)
+        self.texts = Texts(session, prompts, window, self)
+        self.saving = Saving(session, self.texts, prompts, window, self)
         self.unfinished = Unfinished(session, self.saving, prompts, window, self)
         self.unfinished.said.connect(self.said)
         self.saving.said.connect(self.said)
         self.cancelling = Cancelling(session, prompts, window, self)
-        self.texts = Texts(session, prompts, window, self)
-        self.making = ModelMaking(session, self.saving, self.texts, prompts, window, self)
+        self.making = ModelMaking(session, self.saving, prompts, window, self)
         self.takes = Takes(session, prompts, window, self)
         self.takes.said.connect(self.said)
         self.hearing = Hearing(session, self)
@@ -114,14 +114,14 @@ class Commands(QObject):
             self._session.refuse(model=self.locked_text())
             return
 
-        def open_them() -> None:
-            self.unfinished.forget()
-            self._session.settings.set_last_folder("model", model.parent)
-            self._session.open_model(model)
-            if sources:
-                self._scan(*sources, left_out=left_out)
+        self.saving.settle_unsaved(Act.OPEN, lambda: self._open_settled(model, *sources, left_out=left_out))
 
-        self.texts.settle(lambda: self.saving.settle_unsaved(Act.OPEN, open_them))
+    def _open_settled(self, model: Path, *sources: Path, left_out: Sequence[str] = ()) -> None:
+        self.unfinished.forget()
+        self._session.settings.set_last_folder("model", model.parent)
+        self._session.open_model(model)
+        if sources:
+            self._scan(*sources, left_out=left_out)
 
     def locked_text(self) -> str:
         """Return why neither model nor sounds can be changed now."""
@@ -164,7 +164,10 @@ class Commands(QObject):
 
     @Slot(object)
     def _on_demo_copied(self, demo: DemoFiles) -> None:
-        self._open_both(demo.model, demo.sounds)
+        if self.can(ActionId.OPEN_MODEL):
+            self._open_settled(demo.model, demo.sounds)  # all was asked before the copy
+        else:
+            self._session.refuse(model=self.locked_text())
 
     def open_sounds(self, *sources: Path, left_out: Sequence[str] = ()) -> None:
         """Scan folders of sounds and single ones, in place of those that are open; leave out those of some names."""

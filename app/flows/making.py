@@ -11,7 +11,6 @@ from PySide6.QtWidgets import QWidget
 
 from app.flows.prompts import Prompts
 from app.flows.saving import Saving
-from app.flows.texts import Texts
 from app.session import Session
 from app.session.available import ActionId, available
 from app.session.losses import Act
@@ -20,11 +19,9 @@ from app.session.losses import Act
 class ModelMaking(QObject):
     """Makes a model, asking first about what is unsaved: it takes the place of another one and of a prior."""
 
-    def __init__(
-        self, session: Session, saving: Saving, texts: Texts, prompts: Prompts, window: QWidget, parent: QObject
-    ) -> None:
+    def __init__(self, session: Session, saving: Saving, prompts: Prompts, window: QWidget, parent: QObject) -> None:
         super().__init__(parent)
-        self._session, self._saving, self._texts = session, saving, texts
+        self._session, self._saving = session, saving
         self._prompts, self._window = prompts, window
 
     def _can(self, action: ActionId) -> bool:
@@ -42,7 +39,7 @@ class ModelMaking(QObject):
 
     def _settle(self, make: Callable[[], None]) -> None:
         """Ask about what goes with the model that is open, then make another one."""
-        self._texts.settle(lambda: self._saving.settle_unsaved(Act.MAKE, make))
+        self._saving.settle_unsaved(Act.MAKE, make)
 
     def save_again(self) -> None:
         """Try once more to save the model that could not be saved."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from PySide6.QtWidgets import QWidget
 
 from app.flows import questions
 from app.flows.prompts import Prompts, Question
+from app.flows.texts import Texts
 from app.session import Session
 from app.session.activity import Subject
 from app.session.available import ActionId, available
@@ -22,13 +24,26 @@ if TYPE_CHECKING:
     from distill_core.models.summary import ModelSummary
 
 
+_CLOSES_THE_FORM = (Act.OPEN, Act.MAKE, Act.SAVE_MODEL)  # another model is opened; the window's close asks itself
+
+
+@dataclass(frozen=True, slots=True)
+class _GivenUp:
+    """What may go, by the answers so far."""
+
+    texts: object = None
+    model: object = None
+    prior: object = None
+
+
 class Saving(QObject):
     """Asks before a prior is lost or replaced; the signal `said(str)` carries a sentence for the status bar."""
 
     said = Signal(str)
 
-    def __init__(self, session: Session, prompts: Prompts, window: QWidget, parent: QObject) -> None:
+    def __init__(self, session: Session, texts: Texts, prompts: Prompts, window: QWidget, parent: QObject) -> None:
         super().__init__(parent)
+        self._texts = texts
         self._session, self._prompts, self._window = session, prompts, window
         self._after_saving: Callable[[], object] | None = None
         session.saved.connect(self._on_saved)
@@ -46,32 +61,49 @@ class Saving(QObject):
     # Saving
 
     def settle_unsaved(self, act: Act, then: Callable[[], object]) -> None:
-        """Go on once everything that an act would lose is saved or given up; a cancelled question changes nothing."""
-        self._settle(act, then)
+        """Go on once everything that an act would lose is saved or may go; what may go stays until the act has begun.
 
-    def _settle(self, act: Act, then: Callable[[], object], given_up: object = None) -> None:
-        """Ask about one loss after the other; `given_up` is the model that may go, once the prior is settled too."""
-        state = self._session.state
-        lost, model = losses(state, act), subject_of(state, Loss.MODEL)
-        if Loss.MODEL in lost and model is not given_up:
-            on_answer = partial(self._on_lose_model, act, then, model)
+        The questions are about name and notes being written, a model, and a prior; a cancelled one changes nothing.
+        """
+        self._settle(act, then, _GivenUp())
+
+    def _settle(self, act: Act, then: Callable[[], object], given_up: _GivenUp) -> None:
+        """Ask about one loss after the other."""
+        state, texts = self._session.state, self._texts
+        lost, model, prior = losses(state, act), subject_of(state, Loss.MODEL), subject_of(state, Loss.PRIOR)
+        loses_texts = act in _CLOSES_THE_FORM and texts.are_unsaved and state.open.model is not None
+        if loses_texts and texts.written != given_up.texts:
+            saved = partial(self._settle, act, then, given_up)
+            texts.settle(saved, lambda written: self._settle(act, then, replace(given_up, texts=written)))
+        elif Loss.MODEL in lost and model is not given_up.model:
+            on_answer = partial(self._on_lose_model, act, then, given_up, model)
             self._ask(questions.lose_model(), on_answer)
-        elif Loss.PRIOR in lost and state.open.model is not None:
-            on_answer = partial(self._on_save_first, act, then, given_up, subject_of(state, Loss.PRIOR))
+        elif Loss.PRIOR in lost and prior is not given_up.prior and state.open.model is not None:
+            on_answer = partial(self._on_save_first, act, then, given_up, prior)
             self._ask(questions.save_first(state.open.model.path), on_answer)
         else:
-            if Loss.MODEL in lost:
-                self._session.drop_model()
-            then()
+            self._begin(act, then, lost)
 
-    def _on_lose_model(self, act: Act, then: Callable[[], object], model: object, answer: str) -> None:
+    def _begin(self, act: Act, then: Callable[[], object], lost: tuple[Loss, ...]) -> None:
+        """Do the act; any but closing takes the place of what may go only when it has begun."""
+        if Loss.PRIOR in lost:
+            self._session.give_up_prior()
+        if act is Act.CLOSE and Loss.PRIOR in lost:
+            self._session.discard_prior()
+        if act is Act.CLOSE and Loss.MODEL in lost:
+            self._session.drop_model()
+        then()
+
+    def _on_lose_model(
+        self, act: Act, then: Callable[[], object], given_up: _GivenUp, model: object, answer: str
+    ) -> None:
         if answer == "discard":
-            self._settle(act, then, given_up=model)
+            self._settle(act, then, replace(given_up, model=model))
 
     def _on_save_first(
-        self, act: Act, then: Callable[[], object], given_up: object, prior: object, answer: str
+        self, act: Act, then: Callable[[], object], given_up: _GivenUp, prior: object, answer: str
     ) -> None:
-        """Save the prior or give it up, then go on; if it is gone, or another one is there, look again."""
+        """Save the prior or let it go, then go on; if it is gone, or another one is there, look again."""
         go_on, state = partial(self._settle, act, then, given_up), self._session.state
         if answer == "cancel":
             return
@@ -82,8 +114,7 @@ class Saving(QObject):
                 self._session.stop()  # a scan under way has become pointless
             self.save(go_on)
         else:
-            self._session.discard_prior()
-            go_on()
+            self._settle(act, then, replace(given_up, prior=prior))
 
     def save(self, then: Callable[[], object] | None = None) -> None:
         """Save into the model; ask first if that has a prior."""

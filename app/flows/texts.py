@@ -62,8 +62,8 @@ class Texts(QObject):
         if self.written and self._can_save:
             self._save(self.written, though_changed=True)
 
-    def settle(self, then: Callable[[], None]) -> None:
-        """Go on at once, or once what was written is saved or given up."""
+    def settle(self, then: Callable[[], None], give_up: Callable[[Mapping[str, str]], None]) -> None:
+        """Go on at once, or once what was written is saved; `give_up` gets what may go, which stays until it does."""
         model = self._session.state.open.model
         if not self.are_unsaved or model is None:
             then()
@@ -74,8 +74,7 @@ class Texts(QObject):
                 self._after_saving = then
                 self._save(self.written)
             elif answer == "discard":
-                self.written = {}
-                then()
+                give_up(self.written)
 
         self._prompts.ask(self._window, questions.save_texts(model.path, can_save=self._can_save), on_answer)
 

@@ -9,7 +9,7 @@ from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.flows.commands import Commands
-from app.presentation.inspecting import edit_obstacle
+from app.presentation.inspecting import edit_obstacle, is_form_locked
 from app.session import Session
 from app.session.state import State
 from app.widgets.facts.inspect_view import InspectView
@@ -52,6 +52,7 @@ class InspectPanel(QWidget):
     @Slot(object)
     def _on_state(self, state: State) -> None:
         self.view.head.set_obstacle(edit_obstacle(state))
+        self.view.head.form.set_locked(is_form_locked(state))
 
     @Slot(object)
     def _on_model(self, summary: ModelSummary | None) -> None:

@@ -35,6 +35,7 @@ def _hear_start(state: State, event: PriorTrainingStartEvent) -> Taken:
     state = _begun(
         state.with_training(
             started=event,
+            in_place_of=None,
             total_epochs=event.total_epochs,
             sameness=event.sameness,
             epoch_work=work,
@@ -57,6 +58,7 @@ def _begun(state: State) -> State:
 def _hear_making(state: State, event: CodecTrainingStartEvent) -> Taken:
     """Begin with the epochs before, if a making goes on."""
     news: list[News] = [("making_started", event), *(("making_epoch", epoch) for epoch in event.history)]
+    state = state.without_training()  # also an unsaved one, which was given up
     return _begun(replace(state, making=state.making.started(event))), news
 
 

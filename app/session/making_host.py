@@ -42,7 +42,8 @@ class MakingHost(HearingHost):
 
     def _begin_making(self, *, then_prior: bool, resume: UnfinishedRun | None) -> None:
         dataset = self._require_sounds()
-        state = self._state.without_training().with_open(unfinished_model=None)
+        # A prior that was given up stays until the making has started.
+        state = self._state.without_saved_training().with_open(unfinished_model=None)
         begun = MakingState(is_under_way=True, then_prior=then_prior, whole_seconds=dataset.whole_seconds)
         self._become(replace(state, making=begun))
         chosen = {} if resume is not None else self._state.options.for_making(dataset)

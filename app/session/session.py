@@ -25,6 +25,7 @@ from distill_core.training.prior.continuation import Continuation
 if TYPE_CHECKING:
     from app.session.problems import Problem
     from app.session.state import State
+    from app.session.task import Task
     from distill_core.audio.dataset import AudioDataset
     from distill_core.models.summary import ModelSummary
     from distill_core.training.prior.config import PriorConfig
@@ -42,12 +43,16 @@ class Session(MakingHost):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._is_given_up = Event()
+        self._given_up_prior: tuple[Path, TrainedPrior] | None = None  # with its model, until an act takes its place
         self.device_known.connect(self._on_engine)
         self.model_changed.connect(self._remember_model)
         self.training_ended.connect(self._on_trained)
         self.training_given_up.connect(self._on_given_up)
         self.model_made.connect(self._on_model_made)
         self.failed.connect(self._on_failed)
+        self.training_started.connect(self._discard_given_up)
+        self.making_started.connect(self._discard_given_up)
+        self.ended.connect(self._on_ended)
         self._until_look = QTimer(self)  # runs while another window trains the open model
         self._until_look.setSingleShot(True)
         self._until_look.setInterval(_LOOK_AGAIN_MS)
@@ -152,6 +157,9 @@ class Session(MakingHost):
     ) -> None:
         model, dataset = self._require_ready()
         self._is_given_up = Event()  # of this training alone
+        present = self._state.training
+        if present.unsaved and before.former is None:
+            before = replace(before, in_place_of=present)
         begun = replace(before, sounds=dataset.sources, sounds_left_out=dataset.left_out)
         self._become(replace(self._state, training=begun).with_open(unfinished=None))
         self.do(training.training(model.path, dataset, overrides, going_on, self._is_given_up.is_set))
@@ -195,6 +203,27 @@ class Session(MakingHost):
         _, trained = self._require_trained()
         self._become(self._state.with_training(is_choosing=True))
         self.do(training.keeping(trained, which))
+
+    def give_up_prior(self) -> None:
+        """Let the unsaved prior go, on disk too, once an act has taken its place; if none does, it stays as it is."""
+        trained, model = self._state.training.trained, self._state.open.model
+        if trained is not None and trained.run_id and model is not None:
+            self._given_up_prior = model.path, trained
+
+    @Slot()
+    def _discard_given_up(self) -> None:
+        """Remove what the prior that was given up has left, if it is gone."""
+        if self._given_up_prior is not None:
+            model, trained = self._given_up_prior
+            if not self._state.training.may_return(trained):
+                self._given_up_prior = None
+                self.do_later(runs.discarding(model, trained.run_id))
+
+    @Slot(object, object)
+    def _on_ended(self, task: Task[Any], problem: Problem | None) -> None:
+        self._discard_given_up()
+        if task.runner is Runner.WORK and not self._runner(Runner.WORK).is_busy:
+            self._given_up_prior = None  # nothing has taken its place
 
     def discard_prior(self) -> None:
         """Give up the unsaved prior, on disk too."""

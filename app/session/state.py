@@ -157,8 +157,8 @@ class State:
         return replace(self, training=TrainingState())
 
     def without_going_on(self) -> State:
-        """Return the state with the training that the last one went on from, in place of that; unchanged without."""
-        former = self.training.former
+        """Return the state with the training that the last one went on from, or was to replace; unchanged without."""
+        former = self.training.former or self.training.in_place_of
         return self if former is None else replace(self, training=former)
 
     def without_saved_training(self) -> State:

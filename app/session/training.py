@@ -36,6 +36,7 @@ class TrainingState:
     those that it did without; `hides_warning` says that a person goes on although it memorizes. `run_is_gone` says that
     another window, or the list, has removed what it left on disk. One that goes on has begun `after_epoch`; `former` is
     the training that is not saved yet which it goes on from, and which comes back unless this one has a result.
+    `in_place_of` is one that was given up for this one, and that comes back unless this one begins.
     """
 
     trained: TrainedPrior | None = None
@@ -58,6 +59,14 @@ class TrainingState:
     run_is_gone: bool = False
     after_epoch: int = 0
     former: TrainingState | None = None
+    in_place_of: TrainingState | None = None
+
+    def may_return(self, trained: TrainedPrior) -> bool:
+        """Tell whether a result is here, or comes back if this training has none."""
+        here = (self, self.former, self.in_place_of)
+        return any(
+            part is not None and part.trained is not None and part.trained.run_id == trained.run_id for part in here
+        )
 
     @property
     def can_go_further(self) -> bool:

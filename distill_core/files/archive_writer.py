@@ -107,8 +107,12 @@ def write_archive(
     read: Read,
     opened: OpenArchive | None = None,
     should_stop: ShouldStop = never,
+    *,
+    keeps_backup: bool = False,
 ) -> Path:
     """Put `values` into the target's file in one step, keep the old file as its backup, and return the real path.
+
+    With `keeps_backup` a backup that is there stays, and the old file goes.
 
     `read` reads the new file as the loader does; a file that it refuses is not saved. The bytes of tensors that are not
     built come from `opened`, which is closed before the new file takes its place. On return, the new file outlasts a
@@ -137,7 +141,8 @@ def write_archive(
             if opened is not None:
                 opened.close()
             target.check_unchanged()
-            with keeping_previous(path) if target.status is not None else nullcontext():
+            is_replaced = target.status is not None and not (keeps_backup and backup_of(path).is_file())
+            with keeping_previous(path) if is_replaced else nullcontext():
                 replace_file(temporary.path, path)
     except OSError as error:
         if is_short_of_memory(error):

@@ -226,7 +226,8 @@ def save_prior_to_model(
 def save_metadata(model_path: str | Path, changes: Mapping[str, str], *, expected: FileStamp | None = None) -> Path:
     """Give a model file another `name`, another `description` (its notes) or both, and return the real path.
 
-    All other keys and all tensors stay as they are. The file before is kept under its name with .bak added.
+    All other keys and all tensors stay as they are. A version before, the file's name with .bak added, stays as it is:
+    after a restore it may hold the only copy of a prior. Only if there is none, the file before is kept so.
 
     Raises:
         ConfigError: a text that cannot be; nothing was changed.
@@ -245,7 +246,7 @@ def save_metadata(model_path: str | Path, changes: Mapping[str, str], *, expecte
         _check_goes_with(opened, None, expected)
         values = opened.values if opened.is_native else opened.build(opened.values)
         values |= {"metadata": with_changes(values["metadata"], changes)}
-        return write_archive(target, values, partial(read_mapped, build=WEIGHT_KEYS), opened)
+        return write_archive(target, values, partial(read_mapped, build=WEIGHT_KEYS), opened, keeps_backup=True)
 
 
 @contextmanager

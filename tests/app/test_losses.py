@@ -34,7 +34,7 @@ from distill_core.errors import SaveError
 from distill_core.training.codec.trained import TrainedCodec
 from distill_core.training.codec.words import CODEC
 from distill_core.training.events import Ended
-from distill_core.training.kinds import codec_runs
+from distill_core.training.kinds import codec_runs, prior_runs
 from distill_core.training.run_folder.facts import UnfinishedRun
 from tests.app.driving import WAIT_MS, PatientPrompts, ScriptedPrompts, bring_to, settle_session
 from tests.app.test_making import PRIOR, TINY, closing, left, models  # noqa: F401 - fixtures
@@ -595,3 +595,148 @@ def test_a_place_problem_is_told_by_its_subject() -> None:
         shown = State().with_problem(subject, problem).problem
         assert shown is not None
         assert shown.is_of_place is is_of_place, subject
+
+
+# What is given up stays until something has taken its place
+
+
+def _write_notes(commands: Commands) -> None:
+    commands.texts.take({"description": "an hour of notes"})
+
+
+def test_a_cancel_after_the_notes_keeps_them_and_the_prior(
+    qtbot: QtBot,
+    with_unsaved: Session,
+    commands: Commands,
+    prompts: ScriptedPrompts,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("app.flows.commands.QStandardPaths.writableLocation", lambda kind: str(tmp_path / "docs"))
+    _write_notes(commands)
+    for texts, prior, count in (("cancel", "discard", 1), ("discard", "cancel", 2)):
+        prompts.asked.clear()
+        prompts.answers = {"unsavedTextsQuestion": texts, "unsavedPriorQuestion": prior}
+        commands.try_demo()
+        settle_session(qtbot, with_unsaved)
+        assert prompts.asked_ids == ["unsavedTextsQuestion", "unsavedPriorQuestion"][:count]
+        assert with_unsaved.state.training.unsaved
+        assert commands.texts.are_unsaved
+    assert not (tmp_path / "docs").exists()
+    prompts.asked.clear()
+    prompts.answers["unsavedPriorQuestion"] = "discard"
+    commands.try_demo()
+    qtbot.waitUntil(lambda: with_unsaved.state.open.model.path.name == "demo.distill", timeout=WAIT_MS)
+    settle_session(qtbot, with_unsaved)
+    assert prompts.asked_ids == ["unsavedTextsQuestion", "unsavedPriorQuestion"], "each is asked about once"
+
+
+@pytest.mark.parametrize("button", ["use_best", "go_on"])
+def test_what_goes_on_with_a_model_asks_about_the_notes_first(
+    qtbot: QtBot,
+    left: Path,
+    with_unsaved: Session,
+    commands: Commands,
+    prompts: ScriptedPrompts,
+    sounds_folder: Path,
+    button: str,
+) -> None:
+    with_unsaved.open_dataset(sounds_folder)
+    settle_session(qtbot, with_unsaved)
+    with_unsaved.take_up(codec_runs(left).unfinished())
+    _write_notes(commands)
+    before = with_unsaved.state
+    prompts.answers["unsavedTextsQuestion"] = "cancel"
+    getattr(commands.unfinished, button)()
+    settle_session(qtbot, with_unsaved)
+    assert prompts.asked_ids == ["unsavedTextsQuestion"]
+    assert with_unsaved.state is before
+
+
+def test_saving_the_model_after_all_asks_about_the_notes_first(
+    with_both: Session, commands: Commands, prompts: ScriptedPrompts, tmp_path: Path
+) -> None:
+    prompts.answers["unsavedTextsQuestion"] = "cancel"
+    prompts.paths["models"] = tmp_path / "elsewhere"
+    _write_notes(commands)
+    before = with_both.state
+    commands.making.save_again()
+    commands.making.choose_folder()
+    assert prompts.asked_ids == ["unsavedTextsQuestion"] * 2
+    assert with_both.state is before
+
+
+@pytest.fixture
+def with_trained(
+    qtbot: QtBot, session: Session, tiny_model: Path, sounds_folder: Path, prompts: ScriptedPrompts
+) -> Session:
+    """A Session with an unsaved prior, whose run is on disk; it is given up if a question comes."""
+    session.open_model(tiny_model)
+    session.open_dataset(sounds_folder)
+    settle_session(qtbot, session)
+    session.set_options(PRIOR, is_valid=True)
+    session.train()
+    settle_session(qtbot, session)
+    assert prior_runs(tiny_model).has(session.state.training.trained.run_id)
+    prompts.answers["unsavedPriorQuestion"] = "discard"
+    return session
+
+
+def test_a_damaged_model_takes_the_place_of_no_prior(
+    qtbot: QtBot, with_trained: Session, commands: Commands, tiny_model: Path, tmp_path: Path
+) -> None:
+    damaged, before = tmp_path / "damaged.distill", with_trained.state.training
+    damaged.write_bytes(b"nonsense" * 100)
+    commands.open_model(damaged)
+    settle_session(qtbot, with_trained)
+    assert with_trained.state.open.model_refusal
+    assert with_trained.state.training == before
+    assert prior_runs(tiny_model).has(before.trained.run_id)
+
+
+def test_another_model_takes_the_place_of_a_prior_on_disk_too(
+    qtbot: QtBot, with_trained: Session, commands: Commands, tiny_model: Path, shared_tiny_model: Path
+) -> None:
+    run_id = with_trained.state.training.trained.run_id
+    commands.open_model(shared_tiny_model)
+    settle_session(qtbot, with_trained)
+    assert with_trained.state.training.trained is None
+    assert not prior_runs(tiny_model).has(run_id)
+
+
+def test_a_training_that_is_refused_takes_the_place_of_no_prior(
+    qtbot: QtBot, with_trained: Session, commands: Commands, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = with_trained.state.training
+    with monkeypatch.context() as patched:
+        patched.setattr("distill_core.training.run_folder.folder.RunFolder.is_busy", lambda self: True)
+        commands.train()
+        settle_session(qtbot, with_trained)
+    assert with_trained.state.training == before
+    assert prior_runs(tiny_model).has(before.trained.run_id)
+    with_trained.look_for_use()
+    settle_session(qtbot, with_trained)
+    qtbot.waitUntil(lambda: not with_trained.state.open.is_in_use, timeout=WAIT_MS)
+    commands.train()
+    settle_session(qtbot, with_trained)
+    after = with_trained.state.training
+    assert after.unsaved
+    assert after.trained.run_id != before.trained.run_id
+    assert not prior_runs(tiny_model).has(before.trained.run_id)
+    assert prior_runs(tiny_model).has(after.trained.run_id)
+
+
+@pytest.mark.parametrize("has_room", [False, True])
+def test_only_a_making_that_starts_takes_the_place_of_a_prior(
+    qtbot: QtBot, with_trained: Session, commands: Commands, tiny_model: Path, tmp_path: Path, has_room: bool
+) -> None:
+    before = with_trained.state.training
+    folder = tmp_path / "models"
+    if not has_room:
+        folder.write_bytes(b"no folder")
+    with_trained.settings.set_models_folder(folder)
+    with_trained.set_making_options(TINY)
+    commands.making.make()
+    settle_session(qtbot, with_trained)
+    assert with_trained.state.training.unsaved is not has_room
+    assert prior_runs(tiny_model).has(before.trained.run_id) is not has_room

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QPushButton
+from PySide6.QtWidgets import QApplication, QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
 from app.main_window import MainWindow
@@ -17,6 +17,7 @@ from app.widgets.facts.model_form import ModelForm
 from distill_core import read_summary, save_metadata
 from tests.app.driving import WAIT_MS, ScriptedPrompts, session_of, settle
 from tests.app.test_main_window import SMALL, _action, prompts, ready, window  # noqa: F401 - fixtures
+from tests.app.test_making import TINY
 
 # ruff: noqa: F811
 
@@ -150,5 +151,42 @@ def test_the_end_of_a_training_gives_no_other_button_the_focus(qtbot: QtBot, rea
     focused = QApplication.focusWidget()
     assert focused is None or ready.stage.stack.isAncestorOf(focused)
     assert not isinstance(focused, QPushButton)
+    session.discard_prior()
+    settle(qtbot, ready)
+
+
+def test_nothing_is_written_into_the_form_while_a_model_is_made(
+    qtbot: QtBot, ready: MainWindow, tmp_path: Path
+) -> None:
+    session = session_of(ready)
+    session.settings.set_models_folder(tmp_path / "models")
+    session.set_making_options(TINY | {"max_epochs": 100_000, "patience": 0})
+    _action(ready, ActionId.EDIT_MODEL).trigger()
+    form = ready.inspect.view.head.form
+    with qtbot.waitSignal(session.making_epoch, timeout=WAIT_MS):
+        _action(ready, ActionId.MAKE_MODEL).trigger()
+    assert (form.name.isReadOnly(), form.notes.isReadOnly()) == (True, True)
+    assert any(label.text() == "A new model is being made." for label in form.findChildren(QLabel))
+    session.stop()
+    settle(qtbot, ready)
+    qtbot.waitUntil(lambda: not session.is_busy, timeout=WAIT_MS)
+    assert (form.name.isReadOnly(), form.notes.isReadOnly()) == (False, False)
+
+
+def test_a_cancelled_close_keeps_what_was_to_be_given_up(
+    qtbot: QtBot, ready: MainWindow, prompts: ScriptedPrompts
+) -> None:
+    session = session_of(ready)
+    ready.options.form.set_overrides({**SMALL, "max_epochs": 100_000, "patience": 0})
+    _write(ready, "Kicks 2")
+    with qtbot.waitSignal(session.epoch_finished, timeout=WAIT_MS):
+        ready.stage.train_button.click()
+    prompts.answers = {"unsavedTextsQuestion": "discard", "quitTrainingQuestion": "cancel"}
+    for times in (1, 2):
+        ready.close()
+        qtbot.waitUntil(lambda: len(prompts.asked) == 2 * times, timeout=WAIT_MS)  # noqa: B023
+    assert prompts.asked_ids == ["unsavedTextsQuestion", "quitTrainingQuestion"] * 2
+    session.stop()
+    settle(qtbot, ready)
     session.discard_prior()
     settle(qtbot, ready)

@@ -18,6 +18,7 @@ from distill_core import (
     load_model_v2,
     read_previous_version,
     read_summary,
+    restore_previous_version,
     save_metadata,
     save_prior_to_model,
 )
@@ -72,8 +73,18 @@ def test_one_of_both_leaves_the_other(tiny_model: Path) -> None:
     save_metadata(tiny_model, {"name": "Kicks"})
     summary = read_summary(tiny_model)
     assert (summary.name, summary.notes) == ("Kicks", "warm")
-    assert read_previous_version(tiny_model).notes == "warm"
-    assert read_previous_version(tiny_model).name != "Kicks"
+    assert read_previous_version(tiny_model).notes != "warm", "the version before stays that of the first save"
+
+
+def test_a_restored_model_takes_a_name_without_losing_the_prior_of_the_version_before(tiny_model: Path) -> None:
+    _with_prior(tiny_model)
+    restore_previous_version(tiny_model)
+    kept = backup_of(tiny_model).read_bytes()
+    save_metadata(tiny_model, {"name": "Kicks"})
+    assert backup_of(tiny_model).read_bytes() == kept
+    restore_previous_version(tiny_model)
+    assert read_summary(tiny_model).has_prior
+    assert read_previous_version(tiny_model).name == "Kicks"
 
 
 def test_a_file_that_another_program_changed_stays_as_that_left_it(tiny_model: Path) -> None:

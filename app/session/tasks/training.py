@@ -126,7 +126,8 @@ def training(
     def take(state: State, trained: TrainedPrior) -> Taken:
         if is_given_up():
             to_discard = trained.run_id if going_on is None else ""
-            before = state if state.training.former is not None else state.without_training()
+            has_former = state.training.former is not None or state.training.in_place_of is not None
+            before = state if has_former else state.without_training()
             return before.without_going_on(), [("training_given_up", to_discard)]
         return _take_trained(state, trained)
 

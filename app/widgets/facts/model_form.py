@@ -80,6 +80,11 @@ class ModelForm(QWidget):
         self._obstacle = obstacle
         self._check()
 
+    def set_locked(self, is_locked: bool) -> None:
+        """Let nothing be written for now, or again; the obstacle says why."""
+        self.name.setReadOnly(is_locked)
+        self.notes.setReadOnly(is_locked)
+
     def focus_stops(self) -> list[QWidget]:
         """Return what the Tab key reaches, in reading order."""
         return [self.name, self.notes, self._cancel, self._save]
