@@ -57,5 +57,5 @@ def _figures(window: MainWindow, session: Session, page: Page, drawer: str, seco
     """Turn to a view within the time that is measured, and return the lateness."""
     lateness = Lateness()
     session.show_page(page)
-    window.open_drawer(drawer)
+    window.drawer.turn_to(drawer)
     return figures_of(lateness.measure(seconds))
