@@ -191,9 +191,10 @@ class State:
             if self.open.model.path == self.making.saved_to != before.making.saved_to:
                 return self.page  # it was made here: its curve stays in sight
             return Page.TAKES if self.open.model.has_prior else self._page_to_begin()
-        if self.open.dataset is not before.open.dataset:
-            return self._page_to_begin()
-        return self.page
+        are_asked_for = self.open.pending_sounds and self.open.pending_sounds != before.open.pending_sounds
+        are_others = self.open.dataset is not before.open.dataset
+        # Once those asked for are there, a model with takes may be open.
+        return self._page_to_begin() if are_asked_for or (are_others and not before.open.pending_sounds) else self.page
 
     def _page_to_begin(self) -> Page:
         return Page.SOUNDS

@@ -15,7 +15,7 @@ from app.session.activity import Activity, Runner, Subject
 from app.session.available import ALWAYS, ActionId, available
 from app.session.heard import hear
 from app.session.options import Options
-from app.session.state import SaveObstacle, State
+from app.session.state import Page, SaveObstacle, State
 from app.session.training import TrainingState
 from app.times import duration, rough_duration
 from distill_core import read_summary, scan
@@ -403,3 +403,14 @@ def test_durations(seconds: float, text: str) -> None:
 )
 def test_what_clearing_the_cache_says(freed: int, text: str) -> None:
     assert words.cleared_text(freed) == text
+
+
+def test_sounds_turn_the_page_when_they_are_asked_for(shared_tiny_model: Path, shared_sounds_folder: Path) -> None:
+    """Those of a session come after its model, whose takes are on the stage by then."""
+    dataset, prior = scan(shared_sounds_folder), replace(read_summary(shared_tiny_model), prior_architecture="frames")
+    before = State(page=Page.TAKES)
+    asked = before.with_open(pending_model=prior.path, pending_sounds=(shared_sounds_folder,)).following(before)
+    assert asked.page is Page.SOUNDS
+    opened = asked.with_open(model=prior, real_path=prior.path, pending_model=None).following(asked)
+    assert opened.page is Page.TAKES
+    assert opened.with_open(dataset=dataset, pending_sounds=()).following(opened).page is Page.TAKES
