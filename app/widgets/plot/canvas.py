@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyqtgraph as pg  # type: ignore[import-untyped, unused-ignore]
-from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, Qt, Signal
+from PySide6.QtCore import QPoint, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QBrush, QColor, QMouseEvent, QPalette, QPen, QResizeEvent
 from PySide6.QtWidgets import QGraphicsRectItem, QWidget
 
 from app.theme import PlotColors, plot_colors
-from app.widgets.plot.axis import EpochAxis, PerplexityAxis
 from app.widgets.plot.curve import Curve, in_words, log10_or_nan
+from app.widgets.plot.epoch_canvas import EpochCanvas, cosmetic_pen
 from app.widgets.plot.labels import Placement, PlotLabel, along_line, around_point, place_labels
 
 if TYPE_CHECKING:
@@ -29,43 +29,19 @@ UNIGRAM_WORDS, BAND_WORDS = "knows only how common each code is", "memorizing fr
 AXIS_NAME = "perplexity"
 
 
-def _pen(color: QColor, width: float, style: Qt.PenStyle = Qt.PenStyle.SolidLine) -> QPen:
-    pen = QPen(color, width, style)
-    pen.setCosmetic(True)
-    return pen
-
-
-class PerplexityCanvas(pg.PlotWidget):  # type: ignore[misc]
+class PerplexityCanvas(EpochCanvas):
     """The plot itself, without pan, zoom and menu; positions on its y axis are log10 of a perplexity."""
 
-    hovered = Signal(int)  # the nearest epoch, or 0 when the pointer has left
     clicked = Signal(int, QPoint)  # the nearest epoch, and the point of the screen
 
     def __init__(self, parent: QWidget) -> None:
-        axes = {"left": PerplexityAxis("left"), "bottom": EpochAxis("bottom")}
-        super().__init__(parent, background=None, axisItems=axes)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.setFrameShape(self.Shape.NoFrame)
-        self.setCacheMode(self.CacheModeFlag.CacheNone)  # a cached ground would keep the colour of an old palette
-        self._curve = Curve()
-        self._view: Any = self.getPlotItem().getViewBox()
-        self._quieten()
+        super().__init__(parent, Curve())
         self._add_items()
         self.restyle(self.palette())
-
-    def _quieten(self) -> None:
-        item = self.getPlotItem()
-        item.setMenuEnabled(False)
-        item.hideButtons()
-        item.setMouseEnabled(False, False)
-        item.disableAutoRange()
-        for side in ("left", "bottom"):
-            item.getAxis(side).setStyle(tickLength=-4, hideOverlappingLabels=False)
 
     def _add_items(self) -> None:
         self._band = QGraphicsRectItem()
         self._unigram, self._limit = pg.InfiniteLine(angle=0), pg.InfiniteLine(angle=0)
-        self._cursor = pg.InfiniteLine(angle=90)
         self._dots = pg.ScatterPlotItem(symbol="o", size=_DOT, pen=None)
         self._training = pg.PlotDataItem(connect="finite")
         self._lone_training = pg.ScatterPlotItem(symbol="d", size=6)
@@ -140,16 +116,7 @@ class PerplexityCanvas(pg.PlotWidget):  # type: ignore[misc]
             left, bottom, top = start - 0.5, -2.0, 12.0  # log10: beyond every possible perplexity
             self._band.setRect(QRectF(left, bottom, self._curve.last_x() + 0.5 - left, top - bottom))
 
-    def show_cursor(self, epoch: int) -> None:
-        """Draw the line of the read-out at an epoch, or hide it for 0."""
-        self._cursor.setVisible(epoch > 0)
-        if epoch > 0:
-            self._cursor.setPos(epoch)
-
     # Words
-
-    def _pixel(self, epoch: float, log_value: float) -> QPointF:
-        return QPointF(self._view.mapFromView(QPointF(epoch, log_value)))
 
     def _curve_pixels(self, area: QRectF) -> Points:
         origin, one = self._pixel(0, 0), self._pixel(1, 1)
@@ -199,32 +166,18 @@ class PerplexityCanvas(pg.PlotWidget):  # type: ignore[misc]
         if hasattr(self, "band_label"):  # Qt resizes while the base class is still being built
             self._place_labels()
 
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Report the epoch that is nearest to the pointer."""
-        super().mouseMoveEvent(event)
-        self.hovered.emit(self._epoch_at(event))
-
-    def _epoch_at(self, event: QMouseEvent) -> int:
-        position = self._view.mapSceneToView(self.mapToScene(event.position().toPoint()))
-        return min(max(round(float(position.x())), 1), len(self._curve))
-
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """Report a click on an epoch."""
         super().mouseReleaseEvent(event)
         if event.button() is Qt.MouseButton.LeftButton and len(self._curve):
             self.clicked.emit(self._epoch_at(event), event.globalPosition().toPoint())
 
-    def leaveEvent(self, event: QEvent) -> None:
-        """Report that the pointer has left."""
-        super().leaveEvent(event)
-        self.hovered.emit(0)
-
     def restyle(self, palette: QPalette) -> None:
         """Take the colours of a palette and the widget's font."""
         room_for_last_tick = self.fontMetrics().horizontalAdvance("1000") / 2
         self.getPlotItem().setContentsMargins(0, 4, room_for_last_tick, 0)
         colors = plot_colors(palette)
-        self._style_axes(colors)
+        self._style_axes(colors.foreground, AXIS_NAME)
         self._style_lines(colors)
         ground = palette.color(QPalette.ColorRole.Window)
         labels = (self.unigram_label, self.limit_label, self.best_label, self.band_label)
@@ -234,31 +187,20 @@ class PerplexityCanvas(pg.PlotWidget):  # type: ignore[misc]
         self.band_label.style_as(colors.foreground, QColor(0, 0, 0, 0), self.font())
         self._place_labels()
 
-    def _style_axes(self, colors: PlotColors) -> None:
-        faint = QColor(colors.foreground)
-        faint.setAlpha(120)
-        item = self.getPlotItem()
-        for side in ("left", "bottom"):
-            axis = item.getAxis(side)
-            axis.setPen(_pen(faint, 1))
-            axis.setTextPen(_pen(colors.foreground, 1))
-            axis.setTickFont(self.font())
-        item.getAxis("left").setLabel(AXIS_NAME, color=colors.foreground.name())
-
     def _style_lines(self, colors: PlotColors) -> None:
-        self._validation.setPen(_pen(colors.validation, 2))
+        self._validation.setPen(cosmetic_pen(colors.validation, 2))
         self._validation.setSymbolPen(None)
         self._validation.setSymbolBrush(QBrush(colors.validation))
-        self._training.setPen(_pen(colors.training, 1.3, Qt.PenStyle.DashLine))
+        self._training.setPen(cosmetic_pen(colors.training, 1.3, Qt.PenStyle.DashLine))
         faint = QColor(colors.training)
         faint.setAlpha(_DOT_ALPHA)
         self._dots.setBrush(QBrush(faint))
-        self._lone_training.setPen(_pen(colors.training, 1.3))
+        self._lone_training.setPen(cosmetic_pen(colors.training, 1.3))
         self._lone_training.setBrush(QBrush(Qt.BrushStyle.NoBrush))
-        self._unigram.setPen(_pen(colors.foreground, 1, Qt.PenStyle.DashDotLine))
-        self._limit.setPen(_pen(colors.threshold, 1.5, Qt.PenStyle.DotLine))
-        self._cursor.setPen(_pen(colors.foreground, 1))
-        self._star.setPen(_pen(colors.foreground, 0.7))
+        self._unigram.setPen(cosmetic_pen(colors.foreground, 1, Qt.PenStyle.DashDotLine))
+        self._limit.setPen(cosmetic_pen(colors.threshold, 1.5, Qt.PenStyle.DotLine))
+        self._cursor.setPen(cosmetic_pen(colors.foreground, 1))
+        self._star.setPen(cosmetic_pen(colors.foreground, 0.7))
         self._star.setBrush(QBrush(colors.best))
         self._band.setPen(QPen(Qt.PenStyle.NoPen))
         self._band.setBrush(QBrush(colors.band))

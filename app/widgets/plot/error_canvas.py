@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph as pg  # type: ignore[import-untyped, unused-ignore]
-from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QBrush, QColor, QMouseEvent, QPalette, QPen, QResizeEvent
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QBrush, QPalette, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from app.theme import plot_colors
-from app.widgets.plot.axis import EpochAxis, PerplexityAxis
+from app.widgets.plot.epoch_canvas import EpochCanvas, cosmetic_pen
 from app.widgets.plot.error_curve import ErrorCurve
 from app.widgets.plot.labels import PlotLabel, along_line, around_point, place_labels
 
@@ -20,39 +20,15 @@ _AXIS_NAME = "error"
 _MOST_DOTS, _DOT, _STAR = 150, 6, 15  # epochs, px, px
 
 
-def _pen(color: QColor, width: float, style: Qt.PenStyle = Qt.PenStyle.SolidLine) -> QPen:
-    pen = QPen(color, width, style)
-    pen.setCosmetic(True)
-    return pen
-
-
-class ErrorCanvas(pg.PlotWidget):  # type: ignore[misc]
+class ErrorCanvas(EpochCanvas):
     """The plot itself, without pan, zoom and menu; positions on its y axis are log10 of an error."""
 
-    hovered = Signal(int)  # the nearest epoch, or 0 when the pointer has left
-
     def __init__(self, parent: QWidget) -> None:
-        axes = {"left": PerplexityAxis("left"), "bottom": EpochAxis("bottom")}
-        super().__init__(parent, background=None, axisItems=axes)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.setFrameShape(self.Shape.NoFrame)
-        self.setCacheMode(self.CacheModeFlag.CacheNone)  # a cached ground would keep the colour of an old palette
-        self._curve = ErrorCurve()
-        self._view: Any = self.getPlotItem().getViewBox()
-        self._quieten()
+        super().__init__(parent, ErrorCurve())
         self._add_items()
 
-    def _quieten(self) -> None:
-        item = self.getPlotItem()
-        item.setMenuEnabled(False)
-        item.hideButtons()
-        item.setMouseEnabled(False, False)
-        item.disableAutoRange()
-        for side in ("left", "bottom"):
-            item.getAxis(side).setStyle(tickLength=-4, hideOverlappingLabels=False)
-
     def _add_items(self) -> None:
-        self._mean_frame, self._cursor = pg.InfiniteLine(angle=0), pg.InfiniteLine(angle=90)
+        self._mean_frame = pg.InfiniteLine(angle=0)
         self._errors = pg.PlotDataItem(connect="finite", antialias=True)
         self._star = pg.ScatterPlotItem(symbol="star", size=_STAR)
         for depth, item in enumerate((self._mean_frame, self._cursor, self._errors, self._star)):
@@ -94,16 +70,7 @@ class ErrorCanvas(pg.PlotWidget):  # type: ignore[misc]
             self._mean_frame.setPos(math.log10(value))
             self.mean_frame_label.setText(f"each sound's average alone: {value:.3f}")
 
-    def show_cursor(self, epoch: int) -> None:
-        """Draw the line of the read-out at an epoch, or hide it for 0."""
-        self._cursor.setVisible(epoch > 0)
-        if epoch > 0:
-            self._cursor.setPos(epoch)
-
     # Words
-
-    def _pixel(self, epoch: float, height: float) -> QPointF:
-        return QPointF(self._view.mapFromView(QPointF(epoch, height)))
 
     def _place_labels(self) -> None:
         area = QRectF(self._view.rect())
@@ -130,36 +97,18 @@ class ErrorCanvas(pg.PlotWidget):  # type: ignore[misc]
         if hasattr(self, "best_label"):  # Qt resizes while the base class is still being built
             self._place_labels()
 
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Report the epoch that is nearest to the pointer."""
-        super().mouseMoveEvent(event)
-        position = self._view.mapSceneToView(self.mapToScene(event.position().toPoint()))
-        self.hovered.emit(min(max(round(float(position.x())), 1), len(self._curve)))
-
-    def leaveEvent(self, event: QEvent) -> None:
-        """Report that the pointer has left."""
-        super().leaveEvent(event)
-        self.hovered.emit(0)
-
     def restyle(self, palette: QPalette) -> None:
         """Take the colours of a palette and the widget's font."""
         room_for_last_tick = self.fontMetrics().horizontalAdvance("1000") / 2
         self.getPlotItem().setContentsMargins(0, 4, room_for_last_tick, 0)
         colors, ground = plot_colors(palette), palette.color(QPalette.ColorRole.Window)
-        faint = QColor(colors.foreground)
-        faint.setAlpha(120)
-        for side in ("left", "bottom"):
-            axis = self.getPlotItem().getAxis(side)
-            axis.setPen(_pen(faint, 1))
-            axis.setTextPen(_pen(colors.foreground, 1))
-            axis.setTickFont(self.font())
-        self.getPlotItem().getAxis("left").setLabel(_AXIS_NAME, color=colors.foreground.name())
-        self._errors.setPen(_pen(colors.validation, 2))
+        self._style_axes(colors.foreground, _AXIS_NAME)
+        self._errors.setPen(cosmetic_pen(colors.validation, 2))
         self._errors.setSymbolPen(None)
         self._errors.setSymbolBrush(QBrush(colors.validation))
-        self._mean_frame.setPen(_pen(colors.foreground, 1, Qt.PenStyle.DashDotLine))
-        self._cursor.setPen(_pen(colors.foreground, 1))
-        self._star.setPen(_pen(colors.foreground, 0.7))
+        self._mean_frame.setPen(cosmetic_pen(colors.foreground, 1, Qt.PenStyle.DashDotLine))
+        self._cursor.setPen(cosmetic_pen(colors.foreground, 1))
+        self._star.setPen(cosmetic_pen(colors.foreground, 0.7))
         self._star.setBrush(QBrush(colors.best))
         self.mean_frame_label.style_as(colors.foreground, ground, self.font())
         self.best_label.style_as(colors.best, ground, self.font())
