@@ -59,6 +59,7 @@ class Phase(StrEnum):
     CODES = "codes"
     FIT = "fit"
     SAMPLE = "sample"
+    COMPARE = "compare"
 
 
 @dataclass(frozen=True, slots=True)

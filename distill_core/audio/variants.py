@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -42,6 +43,11 @@ VARIANTS = (
     Variant(Fraction(10, 9), 0.75),
     Variant(Fraction(9, 10), 0.25),
 )
+
+
+def semitones_of(number: int) -> int:
+    """Return the transposition of the sound as it is, 0, or of its variant of a number from 1 on, in semitones."""
+    return 0 if number == 0 else round(12 * math.log2(VARIANTS[number - 1].speed))
 
 
 def sound_samples(file: AudioFile, geometry: Geometry, variant: Variant = ORIGINAL) -> int:

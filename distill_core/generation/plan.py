@@ -87,6 +87,18 @@ def _require_possible(prior: Prior, request: GenerateRequest) -> None:
         )
 
 
+def fitted_sampling(loaded: LoadedVQModel, asked: SamplingSettings) -> SamplingSettings:
+    """Return settings of sampling with the temperature that was fitted to a model's prior in them.
+
+    Raises:
+        ConfigError: there are level temperatures, but not one for each level.
+        ModelFileError: the model has no prior that can be read.
+    """
+    settings = replace(asked, temperature=asked.temperature * temperature_of(loaded.prior_metadata))
+    settings.temperatures(require_prior(loaded).num_quantizers)
+    return settings
+
+
 def _samples(request: GenerateRequest, rate: int, prompt_samples: int) -> int:
     """Return the length of a take: the one asked for, or the usual one.
 
@@ -130,8 +142,7 @@ def plan_takes(loaded: LoadedVQModel, request: GenerateRequest, should_stop: Sho
     """
     prior, geometry = require_prior(loaded), loaded.geometry
     _require_possible(prior, request)
-    settings = replace(request.sampling, temperature=request.temperature * temperature_of(loaded.prior_metadata))
-    settings.temperatures(prior.num_quantizers)
+    settings = fitted_sampling(loaded, request.sampling)
     prompt = _prompt(loaded, request, should_stop)
     samples = _samples(request, geometry.sample_rate, prompt.samples)
     loop_samples = min(samples, round(_LOOP_FADE_S * geometry.sample_rate)) if request.loop else 0

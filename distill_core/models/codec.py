@@ -121,6 +121,28 @@ class Codec(nn.Module, ABC):
         their blocks, and the global random generator is not used.
         """
 
+    @torch.no_grad()
+    def log_mel_of(self, codes_WHQ: Tensor) -> Tensor:
+        """Return the log-mel `[frames, n_mels]` (on the CPU) of the sound of codes, by the settings of `spectrogram`.
+
+        A codec that makes log-mels has them before they are sound.
+
+        Raises:
+            ValueError: the codec was built by hand and has no spectrogram.
+        """
+        waveform_T = torch.cat([*self.audio_of([codes_WHQ])])
+        return self.own_spectrogram().log_mel(waveform_T[None].to(self.device))[0, 0].T.cpu()
+
+    def own_spectrogram(self) -> AudioSpectrogram:
+        """Return the spectrogram, on the device of the weights.
+
+        Raises:
+            ValueError: the codec was built by hand and given none.
+        """
+        if self.spectrogram is None:
+            raise ValueError(f"a {type(self).__name__} needs its `spectrogram` before sound can go in or come out")
+        return self.spectrogram.to(self.device)
+
 
 def codec_digest(state: Mapping[str, Tensor]) -> str:
     """Return the digest of a codec's weights, codebooks included: only the same codec understands its codes."""

@@ -19,6 +19,7 @@ _PHASES = {
     Phase.CODES: "Preparing chunks of sound",
     Phase.FIT: "Fitting the model",
     Phase.SAMPLE: "Drawing new sound",
+    Phase.COMPARE: "Comparing with the sounds",
 }
 
 

@@ -126,11 +126,6 @@ class KLTCodec(Codec):
         codec.spectrogram = spectrogram
         return codec.eval()
 
-    def _own_spectrogram(self) -> AudioSpectrogram:
-        if self.spectrogram is None:
-            raise ValueError("a KLTCodec needs its `spectrogram` before sound can go in or come out")
-        return self.spectrogram.to(self.device)
-
     # Between patches, codes and loudness
 
     def encode(self, loudness_BFM: Tensor) -> Tensor:
@@ -154,16 +149,21 @@ class KLTCodec(Codec):
     @torch.no_grad()
     def codes_of(self, waveforms_BT: Tensor, skipped: int = 0, steps: int | None = None) -> Tensor:
         """Return the codes `[B, W, H, Q]` of waveforms; see `Codec.codes_of`."""
-        log_mel = self._own_spectrogram().log_mel(waveforms_BT.to(self.device))[:, 0].transpose(1, 2)
+        log_mel = self.own_spectrogram().log_mel(waveforms_BT.to(self.device))[:, 0].transpose(1, 2)
         end = None if steps is None else (skipped + steps) * self.step_frames
         return self.encode(loudness_of(log_mel[:, skipped * self.step_frames : end]))
 
     @torch.no_grad()
     def audio_of(self, codes: Iterable[Tensor]) -> Iterator[Tensor]:
         """Yield the sound of codes in blocks of about half a second, none above full scale; see `Codec.audio_of`."""
-        config = self._own_spectrogram().config
+        config = self.own_spectrogram().config
         waveforms = mel_inversion(config).blocks_of(self._log_mels_of(codes, config))
         yield from Limiter(config.sample_rate).blocks_of(waveforms_1T[0] for waveforms_1T in waveforms)
+
+    @torch.no_grad()
+    def log_mel_of(self, codes_WHQ: Tensor) -> Tensor:
+        """Return the log-mel `[frames, n_mels]` of codes; see `Codec.log_mel_of`."""
+        return torch.cat([*self._log_mels_of([codes_WHQ], self.own_spectrogram().config)], 2)[0].T.cpu()
 
     def _log_mels_of(self, codes: Iterable[Tensor], config: SpectrogramConfig) -> Iterator[Tensor]:
         """Yield the log-mels `[1, n_mels, frames]` of codes, in blocks that do not depend on theirs."""

@@ -174,16 +174,6 @@ class ConvVQVAE(Codec):
         embeddings, indices, commit_loss = self.quantize(self.encode(mel))
         return self.decode(embeddings, *mel.shape[-2:]), indices, commit_loss
 
-    def _own_spectrogram(self) -> AudioSpectrogram:
-        """Return the spectrogram, on the model's device.
-
-        Raises:
-            ValueError: the model was built by hand and given none.
-        """
-        if self.spectrogram is None:
-            raise ValueError("a ConvVQVAE needs its `spectrogram` before sound can go in or come out")
-        return self.spectrogram.to(self.device)
-
     @torch.no_grad()
     def codes_of(self, waveforms_BT: Tensor, skipped: int = 0, steps: int | None = None) -> Tensor:
         """Return the codes `[B, W, H, Q]` of waveforms; see `Codec.codes_of`.
@@ -191,7 +181,7 @@ class ConvVQVAE(Codec):
         Raises:
             ValueError: the model was built by hand and has no spectrogram.
         """
-        mel = self._own_spectrogram().log_mel(waveforms_BT.to(self.device))
+        mel = self.own_spectrogram().log_mel(waveforms_BT.to(self.device))
         before = min(skipped, _CONTEXT_STEPS)
         end = None if steps is None else (skipped + steps) * _MEL_PER_POSITION
         latents = self.encode(mel[..., (skipped - before) * _MEL_PER_POSITION : end])[..., before:]
@@ -206,9 +196,18 @@ class ConvVQVAE(Codec):
         Raises:
             ValueError: the model was built by hand and has no spectrogram.
         """
-        config = self._own_spectrogram().config
+        config = self.own_spectrogram().config
         for waveforms_1T in mel_inversion(config).blocks_of(self._log_mels_of(codes, config)):
             yield waveforms_1T[0]
+
+    @torch.no_grad()
+    def log_mel_of(self, codes_WHQ: Tensor) -> Tensor:
+        """Return the log-mel `[frames, n_mels]` of codes; see `Codec.log_mel_of`.
+
+        Raises:
+            ValueError: the model was built by hand and has no spectrogram.
+        """
+        return torch.cat([*self._log_mels_of([codes_WHQ], self.own_spectrogram().config)], 2)[0].T.cpu()
 
     def _log_mels_of(self, codes: Iterable[Tensor], config: SpectrogramConfig) -> Iterator[Tensor]:
         """Yield the log-mels `[1, n_mels, frames]` of codes, in blocks that do not depend on theirs."""

@@ -126,7 +126,7 @@ class SoundEncoder:
 
         def encode(files: Sequence[AudioFile], already_done: int) -> list[tuple[AudioFile, SoundCodes]]:
             def read(file: AudioFile) -> Iterator[tuple[AudioFile, SoundCodes]]:
-                yield file, self._codes(file, ORIGINAL, should_stop)
+                yield file, self.codes_of(file, ORIGINAL, should_stop)
 
             return [*read_each(files, read, progress, already_done, on_event, should_stop)]
 
@@ -158,7 +158,7 @@ class SoundEncoder:
             for done, (file, known) in enumerate(zip(files, split.versions, strict=True), number * len(files) + 1):
                 stop_point(should_stop)
                 try:
-                    known = (*known, self._codes(file, VARIANTS[number], should_stop))
+                    known = (*known, self.codes_of(file, VARIANTS[number], should_stop))
                 except UnreadableSoundError as error:
                     if len(known) == number + 1:  # its first failure
                         on_event(SkippedFile(file.name, f"{error}; training goes on with what was read of it before"))
@@ -182,7 +182,13 @@ class SoundEncoder:
             if self.cache is not None:
                 self.cache.trim()
 
-    def _codes(self, file: AudioFile, variant: Variant, should_stop: ShouldStop) -> SoundCodes:
+    def codes_of(self, file: AudioFile, variant: Variant, should_stop: ShouldStop) -> SoundCodes:
+        """Return the codes of a variant of a sound, up to its last step that is heard.
+
+        Raises:
+            UnreadableSoundError: it cannot be read, or no longer.
+            Stopped: `should_stop()` turned true.
+        """
         codes_WHQ = None if self.cache is None else self.cache.load(file, variant)
         if codes_WHQ is None:
             codes_WHQ = self._encode(file, variant, should_stop)

@@ -1,0 +1,128 @@
+"""The judgement whether samples are copies: against a baseline of how much known sounds have in common anyway."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+
+class AuditVerdict(StrEnum):
+    """The judgement of what a prior makes."""
+
+    NEW = "new"
+    CLOSE_RELATIVES = "close_relatives"
+    COPIES = "copies"
+    CANT_TELL = "cant_tell"
+
+
+LEAST_FILES, LEAST_POINTS = 3, 20
+_LEAST_AGREEMENT, _LEAST_RUN_SHARE = 0.90, 0.5
+_QUANTILE = 0.99
+_COPIES_FROM, _NEW_BELOW = 0.10, 0.05  # shares of samples
+_LEAST_Z, _MOST_CONFIDENT_EXCESS = -2.0, 0.25
+_NORMAL_95 = 1.959964
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What a sound has in common with its nearest passage among known sounds.
+
+    `agreement` is the share of its active codes that agree there (AGR), `coarse` that of the first level; `run` is the
+    longest run of active codes that agree (LVM), of `active`; `likeness` is the cosine of the log-mels (MEL).
+    """
+
+    agreement: float
+    coarse: float
+    run: int
+    active: int
+    likeness: float
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What sounds have in common that are no copies of one another; each number is the 99th percentile of `points`."""
+
+    points: int
+    agreement: float
+    run: float
+    likeness: float
+
+    @classmethod
+    def of(cls, points: Sequence[Common]) -> Baseline:
+        """Return the baseline of what known sounds have in common with all other files."""
+        if not points:
+            return cls(0, 1.0, math.inf, 1.0)
+        columns = ([point.agreement for point in points], [point.run for point in points])
+        likenesses = [point.likeness for point in points]
+        return cls(len(points), *(float(np.quantile(values, _QUANTILE)) for values in (*columns, likenesses)))
+
+    def finds_copy(self, common: Common) -> bool:
+        """Tell whether a sound is a copy: its codes agree, or run on, far above the baseline, and it sounds alike."""
+        agrees = common.agreement >= max(self.agreement, _LEAST_AGREEMENT)
+        runs_on = common.run >= max(self.run, _LEAST_RUN_SHARE * common.active)
+        return (agrees or runs_on) and common.likeness >= self.likeness
+
+
+def wilson_interval(hits: int, count: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share (Wilson 1927)."""
+    if not count:
+        return 0.0, 1.0
+    share, z2 = hits / count, _NORMAL_95**2
+    middle = (share + z2 / (2 * count)) / (1 + z2 / count)
+    half = _NORMAL_95 / (1 + z2 / count) * math.sqrt(share * (1 - share) / count + z2 / (4 * count**2))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def data_copying_z(samples: Sequence[float], baseline: Sequence[float]) -> float:
+    """Return the data-copying statistic Z of agreements (Meehan et al. 2020); below zero, samples are nearer.
+
+    It is the Mann–Whitney U of how far samples and sounds that are no copies lie from the sounds that were learned, in
+    standard deviations, ties counted. All of the space is one cell; the baseline stands for their held-out sample.
+    """
+    ours, theirs = np.asarray(samples), np.asarray(baseline)
+    m, n = len(ours), len(theirs)
+    if not m or not n:
+        return math.nan
+    # Farther is a lower agreement.
+    farther = (ours[:, None] < theirs).sum() + 0.5 * (ours[:, None] == theirs).sum()
+    _, ties = np.unique(np.concatenate([ours, theirs]), return_counts=True)
+    total = m + n
+    variance = m * n / 12 * (total + 1 - float((ties.astype(float) ** 3 - ties).sum()) / (total * (total - 1)))
+    return float((farther - m * n / 2) / math.sqrt(variance)) if variance > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """The numbers that decide the verdict; `confident_excess` is NaN where nothing is held out that is heard."""
+
+    files: int
+    baseline_points: int
+    counted: int
+    copies: int
+    z: float
+    confident_excess: float
+
+    @property
+    def copy_rate(self) -> float:
+        """The share of samples that are copies."""
+        return self.copies / self.counted if self.counted else 0.0
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Its 95 % interval."""
+        return wilson_interval(self.copies, self.counted)
+
+    @property
+    def verdict(self) -> AuditVerdict:
+        """The verdict: the first that fits."""
+        has_too_little = self.files < LEAST_FILES or self.baseline_points < LEAST_POINTS or not self.counted
+        if has_too_little or math.isnan(self.confident_excess):
+            return AuditVerdict.CANT_TELL
+        if self.copy_rate >= _COPIES_FROM:
+            return AuditVerdict.COPIES
+        is_apart = self.z > _LEAST_Z and self.confident_excess <= _MOST_CONFIDENT_EXCESS
+        return AuditVerdict.NEW if self.interval[1] < _NEW_BELOW and is_apart else AuditVerdict.CLOSE_RELATIVES
