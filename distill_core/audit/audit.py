@@ -7,6 +7,7 @@ sounds have in common that are no copies that of Merrill et al. (2024) and Meeha
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -17,12 +18,21 @@ from distill_core.audio.dataset import AudioDataset
 from distill_core.audio.variants import semitones_of
 from distill_core.audit.excerpts import LONGEST_EXCERPT_S
 from distill_core.audit.judge import Compared, Judge
-from distill_core.audit.learned import LearnedSounds, read_learned
-from distill_core.audit.verdict import LEAST_FILES, LEAST_POINTS, AuditVerdict, Baseline, Findings, data_copying_z
+from distill_core.audit.learned import LearnedSounds, is_anonymous, read_learned
+from distill_core.audit.record import AuditRecord, AuditSettings, LeanedOn
+from distill_core.audit.verdict import (
+    LEAST_FILES,
+    LEAST_POINTS,
+    AuditVerdict,
+    Baseline,
+    Findings,
+    data_copying_z,
+    too_few_points_words,
+    too_few_words,
+)
 from distill_core.device import using_training_threads
 from distill_core.events import OnEvent, Phase, ProgressReporter, ShouldStop, ignore, never, stop_point
 from distill_core.generation.plan import fitted_sampling, require_prior
-from distill_core.generation.settings import SamplingSettings
 from distill_core.generation.sounds import draw_set
 from distill_core.models.persistence import LoadedVQModel, now_utc
 from distill_core.models.prior import Prior
@@ -33,22 +43,6 @@ from distill_core.training.prior.epoch import as_windows, validate
 _MOST_CODES_WEIGHED = 200_000
 _CONFIDENT_NATS = -math.log(0.9)
 _BATCH_SECONDS = 32
-
-
-@dataclass(frozen=True, slots=True)
-class AuditSettings:
-    """The settings of an audit: how many samples, from which seed on, and drawn how."""
-
-    samples: int = 96
-    seed: int = 0
-    temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 0.95
-
-    @property
-    def sampling(self) -> SamplingSettings:
-        """The settings of sampling among these."""
-        return SamplingSettings(self.temperature, self.top_k, self.top_p)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +84,32 @@ class MemorizationAudit:
     missing: int = 0
 
     @property
-    def copied_files(self) -> dict[str, int]:
-        """The files that were copied, and how many samples copy each, most of them first."""
-        names = [sample.file for sample in self.samples if sample.is_copy]
-        return {name: names.count(name) for name in sorted({*names}, key=lambda name: (-names.count(name), name))}
+    def leans_on(self) -> tuple[LeanedOn, ...]:
+        """The sounds that the samples lie nearest to, those of most samples first."""
+        nearest, copied = (
+            Counter(sample.file for sample in self.samples if sample.is_copy or not only_copies)
+            for only_copies in (False, True)
+        )
+        return tuple(LeanedOn(file, count, copied[file]) for file, count in nearest.most_common())
+
+    @property
+    def record(self) -> AuditRecord:
+        """The numbers without the samples, for the model's file."""
+        return AuditRecord(
+            self.verdict,
+            self.copy_rate,
+            self.copy_rate_interval,
+            self.z,
+            self.confident_excess,
+            len(self.samples),
+            self.skipped,
+            self.baseline,
+            self.settings,
+            self.leans_on,
+            self.date,
+            self.reason,
+            self.missing,
+        )
 
 
 def _confident_share(
@@ -121,27 +137,16 @@ def confident_excess(loaded: LoadedVQModel, prior: Prior, learned: LearnedSounds
     return known - held_out
 
 
-def _worst(compared: Sequence[Compared], baseline: Baseline) -> Compared:
-    """Return the part of a sample that is the nearest to a copy."""
-    return max(compared, key=lambda each: (baseline.finds_copy(each.common), each.common.agreement))
-
-
-def _sample(seed: int, compared: Sequence[Compared], baseline: Baseline) -> AuditedSample:
-    worst = _worst(compared, baseline)
+def _sample(seed: int, compared: Sequence[Compared], baseline: Baseline, *, names: bool) -> AuditedSample:
+    nearest = max(compared, key=lambda each: baseline.closeness(each.common))
     return AuditedSample(
         seed,
-        baseline.finds_copy(worst.common),
-        **asdict(worst.common),
-        file=worst.file.name,
-        time_s=worst.time_s,
-        semitones=semitones_of(worst.variant),
+        baseline.finds_copy(nearest.common),
+        **asdict(nearest.common),
+        file=nearest.file.name if names else nearest.file.digest,
+        time_s=nearest.time_s,
+        semitones=semitones_of(nearest.variant),
     )
-
-
-def too_few_words(count: int) -> str:
-    """Return the sentence on a training of too few sounds."""
-    sounds = "One sound is" if count == 1 else f"{count} sounds are"
-    return f"{sounds} too few to compare with: it takes {LEAST_FILES}."
 
 
 def _reason(learned: LearnedSounds, findings: Findings) -> str:
@@ -153,7 +158,7 @@ def _reason(learned: LearnedSounds, findings: Findings) -> str:
     if not learned.held_out or math.isnan(findings.confident_excess):
         return "Nothing that can be heard was kept aside to compare with."
     if findings.baseline_points < LEAST_POINTS:
-        return f"Only {findings.baseline_points} passages of the sounds can be compared with one another."
+        return too_few_points_words(findings.baseline_points)
     return "The samples are nearly silent."
 
 
@@ -178,7 +183,7 @@ def audit_samples(
     for done, codes_WHQ in enumerate(samples, start=1):
         stop_point(should_stop)
         if compared := [*judge.compare(codes_WHQ)]:
-            found.append(_sample(settings.seed + done - 1, compared, baseline))
+            found.append(_sample(settings.seed + done - 1, compared, baseline, names=not is_anonymous(loaded)))
         progress.update(done)
     findings = Findings(
         learned.count,

@@ -14,6 +14,7 @@ from distill_core.audit.similarity import KnownSound, KnownSounds
 from distill_core.events import OnEvent, Phase, ProgressReporter, ShouldStop, SkippedFile, stop_point
 from distill_core.models.persistence import LoadedVQModel
 from distill_core.models.prior import Prior
+from distill_core.models.sounds_list import learned_sounds
 from distill_core.training.data.code_cache import open_code_cache
 from distill_core.training.data.codes import SoundEncoder
 from distill_core.training.data.encoding import codes_of_silence
@@ -41,6 +42,11 @@ class LearnedSounds:
         return len(self.train) + len(self.held_out)
 
 
+def is_anonymous(loaded: LoadedVQModel) -> bool:
+    """Tell whether a model's prior was trained without any name kept: then no result names a sound."""
+    return bool((loaded.prior_config or {}).get("anonymous"))
+
+
 def _joined_variants(prior: Prior, config: Mapping[str, Any], metadata: Mapping[str, Any]) -> int:
     """Return how many variants of each sound the prior learned from: one more joins in each epoch after the first."""
     variants, epoch = config.get("variants", 0), metadata.get("kept_epoch", 1)
@@ -57,8 +63,6 @@ def _split(
     A file names its sounds by their digests. An older Distill's names the held-out ones at most; else the split is made
     again from the seed.
     """
-    from distill_core.models.sounds_list import learned_sounds
-
     if listed := learned_sounds(metadata):
         role = {sound.digest: sound.held_out for sound in listed}
         train = tuple(file for file in dataset.files if role.get(file.digest) is False)

@@ -66,6 +66,10 @@ class Baseline:
         runs_on = common.run >= max(self.run, _LEAST_RUN_SHARE * common.active)
         return (agrees or runs_on) and common.likeness >= self.likeness
 
+    def closeness(self, common: Common) -> tuple[bool, float]:
+        """Return a value that is larger for a sound that is nearer to a copy."""
+        return self.finds_copy(common), common.agreement
+
 
 def wilson_interval(hits: int, count: int) -> tuple[float, float]:
     """Return the 95 % interval of a share (Wilson 1927)."""
@@ -126,3 +130,14 @@ class Findings:
             return AuditVerdict.COPIES
         is_apart = self.z > _LEAST_Z and self.confident_excess <= _MOST_CONFIDENT_EXCESS
         return AuditVerdict.NEW if self.interval[1] < _NEW_BELOW and is_apart else AuditVerdict.CLOSE_RELATIVES
+
+
+def too_few_words(count: int) -> str:
+    """Return the sentence on a training of too few sounds."""
+    sounds = "One sound is" if count == 1 else f"{count} sounds are"
+    return f"{sounds} too few to compare with: it takes {LEAST_FILES}."
+
+
+def too_few_points_words(points: int) -> str:
+    """Return the sentence on sounds of which too few passages can be compared with one another."""
+    return f"Only {points} passages of the sounds can be compared with one another: it takes {LEAST_POINTS}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from distill_core.cli.audit import audit
 from distill_core.cli.generate import generate
 from distill_core.cli.inspect import inspect
 from distill_core.cli.restore import restore
@@ -23,6 +24,7 @@ app = typer.Typer(
 app.command("train-prior")(train_prior)
 app.command("train")(train)
 app.command("generate")(generate)
+app.command("audit")(audit)
 app.command("inspect")(inspect)
 app.command("restore")(restore)
 app.command("runs")(runs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, is_dataclass
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from distill_core.audio.geometry import Geometry
 from distill_core.audio.spectrogram import AudioSpectrogram, SpectrogramConfig
-from distill_core.errors import DistillError
+from distill_core.errors import DistillError, ModelFileError
 from distill_core.files.archive import FileStamp, OpenArchive, open_archive, read_archive
 from distill_core.files.archive_writer import saving_into, write_archive
 from distill_core.files.new_file import exists_error
@@ -237,16 +237,36 @@ def save_metadata(model_path: str | Path, changes: Mapping[str, str], *, expecte
         ValueError: another key.
     """
     check_changes(changes)
-    model_path = Path(model_path)
-    with (
-        saving_into(model_path) as target,
-        open_archive(model_path, check_facts) as opened,
-        _changes_in_words(opened),
-    ):
+    path = Path(model_path)
+    return _save_facts(path, lambda values: {"metadata": with_changes(values["metadata"], changes)}, expected)
+
+
+def _save_facts(path: Path, changed: Callable[[dict[str, Any]], dict[str, Any]], expected: FileStamp | None) -> Path:
+    """Write a model file with other facts; all other keys and all tensors stay, and a version before stays, too."""
+    with saving_into(path) as target, open_archive(path, check_facts) as opened, _changes_in_words(opened):
         _check_goes_with(opened, None, expected)
         values = opened.values if opened.is_native else opened.build(opened.values)
-        values |= {"metadata": with_changes(values["metadata"], changes)}
+        values |= changed(values)
         return write_archive(target, values, partial(read_mapped, build=WEIGHT_KEYS), opened, keeps_backup=True)
+
+
+def save_prior_facts(model_path: str | Path, facts: Mapping[str, Any], *, expected: FileStamp | None = None) -> Path:
+    """Add facts to those of the prior in a model file, or replace them by name, and return the real path.
+
+    All else stays as it is, also a version before, as with `save_metadata`. `facts` are plain values.
+
+    Raises:
+        ModelFileError: the model file cannot be opened, or has no prior.
+        ChangedOnDiskError: it changed since `expected`, or meanwhile; it is as the other program left it.
+        SaveError: it could not be written, or would not open again; it is unchanged.
+    """
+
+    def changed(values: dict[str, Any]) -> dict[str, Any]:
+        if not values.get("has_prior"):
+            raise ModelFileError(f"“{Path(model_path).name}” has no prior to note this of.", "Nothing was changed.")
+        return {"prior_metadata": {**(values.get("prior_metadata") or {}), **facts}}
+
+    return _save_facts(Path(model_path), changed, expected)
 
 
 @contextmanager

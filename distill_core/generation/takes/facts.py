@@ -11,9 +11,11 @@ from typing import Any
 from distill_core.errors import ConfigError
 from distill_core.generation.request import GenerateRequest, PromptMode, Sample
 from distill_core.generation.settings import is_whole
+from distill_core.generation.takes.verdict import read_verdict
 from distill_core.text import LONGEST_NAME, file_name, printable
 
 VERSION = 1
+COPYING = "copying"  # the key of the verdict whether a take is a copy; a new take has none
 LARGEST_FACTS = 1 << 20  # bytes
 _MOST_NOTES, _MOST_ENDS, _LONGEST_NOTE, _LONGEST_PATH = 20, 50_000, 500, 32_768
 _LONGEST_S, _LARGEST_PERPLEXITY, _LARGEST_EPOCH = 86_400.0, 1e9, 1e9
@@ -125,5 +127,7 @@ def read_facts(text: bytes) -> tuple[dict[str, Any], GenerateRequest] | None:
     known = {name: facts[name] for name in ("duration_s", "gain", "ends", "prompt_steps")}
     known |= {name: printable(facts[name], LONGEST_NAME) for name in _TEXTS}
     known |= _reached(facts.get("prior_epoch"), facts.get("prior_perplexity"))
+    verdict = read_verdict(facts.get(COPYING))
+    known |= {} if verdict is None else {COPYING: verdict.as_facts()}
     notes = [printable(note, _LONGEST_NOTE) for note in facts["notes"]]
     return known | {"settings": _settings_of(request), "notes": notes}, request

@@ -18,7 +18,8 @@ from numpy.lib.format import open_memmap
 from distill_core.errors import DistillError
 from distill_core.files.replacing import flush_file, flush_folder, replace_file
 from distill_core.generation.request import GenerateRequest
-from distill_core.generation.takes.facts import LARGEST_FACTS, marks_of_prior, read_facts
+from distill_core.generation.takes.facts import COPYING, LARGEST_FACTS, marks_of_prior, read_facts
+from distill_core.generation.takes.verdict import TakeVerdict, read_verdict
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,6 +45,11 @@ class Take:
     wav: Path
     facts: dict[str, Any]
     request: GenerateRequest
+
+    @property
+    def verdict(self) -> TakeVerdict | None:
+        """The verdict whether it is a copy, None before it was compared."""
+        return read_verdict(self.facts.get(COPYING))
 
     def is_by(self, prior_metadata: Mapping[str, Any]) -> bool:
         """Tell whether it was made by this very prior; one without a date is known to have made none."""
@@ -147,6 +153,18 @@ def write_take(shelf: Path, number: int, wav: bytes, codes_WHQ: Tensor, facts: b
     finally:
         shutil.rmtree(new, ignore_errors=True)
     return shelf / str(number)
+
+
+def write_facts(folder: Path, facts: bytes) -> None:
+    """Put other facts in the place of a take's in one step; the caller holds the lock.
+
+    Raises:
+        OSError: they could not be written; the former ones are unchanged.
+    """
+    new = folder / f"{_FACTS}.new"
+    new.unlink(missing_ok=True)
+    _write(new, facts)
+    replace_file(new, folder / _FACTS)
 
 
 def delete_take(folder: Path) -> None:

@@ -22,7 +22,7 @@ from distill_core.files.save_errors import save_error
 from distill_core.files.temporaries import saving_lock
 from distill_core.folders import takes_folder
 from distill_core.generation.request import Sample
-from distill_core.generation.takes.facts import facts_of, facts_text
+from distill_core.generation.takes.facts import COPYING, VERSION, facts_of, facts_text
 from distill_core.generation.takes.file import encode_take, tags_for
 from distill_core.generation.takes.folder import (
     Take,
@@ -36,6 +36,7 @@ from distill_core.generation.takes.folder import (
     set_star,
     size_of,
     take_folders,
+    write_facts,
     write_take,
 )
 from distill_core.generation.takes.shelf_file import (
@@ -48,6 +49,7 @@ from distill_core.generation.takes.shelf_file import (
     shelf_folders,
     write_shelf_file,
 )
+from distill_core.generation.takes.verdict import TakeVerdict
 
 KEPT_WITHOUT_STAR = 50
 _NO_FACTS: Mapping[str, Any] = {}
@@ -157,6 +159,20 @@ class TakeShelf:
         """
         with self._changing(number) as folder:
             set_star(folder, on)
+
+    def note_verdict(self, number: int, verdict: TakeVerdict) -> Take:
+        """Note whether a take is a copy, and return the take with that verdict.
+
+        Raises:
+            DistillError: there is no such take, or it is damaged.
+            SaveError: it could not be written.
+        """
+        with self._changing(number) as folder:
+            if (take := read_take(number, folder)) is None:
+                raise _gone(number)
+            write_facts(folder, facts_text(take.facts | {"version": VERSION, COPYING: verdict.as_facts()}))
+            noted = read_take(number, folder)
+        return noted or take
 
     def delete(self, number: int) -> None:
         """Delete a take so that it can be restored until `tidy`.
