@@ -1,0 +1,256 @@
+"""The audit: what is a copy, what is not, and when it can't tell; each with a real training."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from torch import Tensor
+
+from distill_core.audio.dataset import AudioDataset, scan
+from distill_core.audio.variants import ORIGINAL, VARIANTS, semitones_of
+from distill_core.audit.audit import MemorizationAudit, audit, audit_samples
+from distill_core.audit.learned import LearnedSounds, read_learned
+from distill_core.audit.record import AUDIT, AuditSettings, audit_in, audit_words
+from distill_core.audit.verdict import AuditVerdict
+from distill_core.events import ignore, never
+from distill_core.generation.plan import require_prior
+from distill_core.models.persistence import (
+    LoadedVQModel,
+    load_model_v2,
+    read_summary,
+    save_prior_facts,
+    save_prior_to_model,
+)
+from distill_core.training.codec.klt.config import KLTConfig
+from distill_core.training.codec.train import train_codec
+from distill_core.training.data.codes import SoundEncoder
+from distill_core.training.data.encoding import codes_of_silence
+from distill_core.training.prior.events import Keep
+from distill_core.training.prior.memorization import memorization_limit
+from distill_core.training.prior.train import train_prior
+from tests.varied_sounds import RATE, varied_sound, write_varied_sounds
+
+CODEC = KLTConfig(
+    codebook_size=32,
+    num_quantizers=3,
+    band_mels=32,
+    components=16,
+    refiner_width=8,
+    refiner_depth=1,
+    max_epochs=2,
+    device="cpu",
+)
+SMALL = {"hidden_size": 64, "num_layers": 2, "num_heads": 2, "device": "cpu"}
+OVERFIT = SMALL | {"dropout": 0.0, "token_dropout": 0.0, "patience": 0, "max_epochs": 50, "variants": 4}
+VARIANTS_HEARD = 4
+COUNT = 20
+
+
+def _trained(folder: Path, config: dict[str, Any], which: Keep, codec: Path | None = None) -> tuple[Path, AudioDataset]:
+    """Train a codec, unless there is one, and a prior on a folder of sounds; return the model beside the folder."""
+    dataset, path = scan(folder), folder.with_suffix(".distill")
+    model = train_codec(dataset, CODEC).save(path) if codec is None else Path(shutil.copy(codec, path))
+    trained = train_prior(model, dataset, config).keeping(which)
+    save_prior_to_model(model, trained.prior, trained.config, trained.metadata)
+    return model, dataset
+
+
+@pytest.fixture(scope="module")
+def overfit(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, AudioDataset]:
+    """A model whose prior knows 20 sounds by heart."""
+    return _trained(write_varied_sounds(tmp_path_factory.mktemp("audit") / "known", COUNT), OVERFIT, Keep.LAST)
+
+
+@pytest.fixture(scope="module")
+def loaded(overfit: tuple[Path, AudioDataset]) -> LoadedVQModel:
+    return load_model_v2(overfit[0])
+
+
+@pytest.fixture(scope="module")
+def learned(overfit: tuple[Path, AudioDataset], loaded: LoadedVQModel) -> LearnedSounds:
+    found = read_learned(loaded, require_prior(loaded), overfit[1], ignore, never)
+    assert found is not None
+    return found
+
+
+def _codes(loaded: LoadedVQModel, dataset: AudioDataset, variant: int = 0) -> list[Tensor]:
+    """Return the codes of sounds, or of one of their variants."""
+    encoder = SoundEncoder(loaded, "rows", None, codes_of_silence(loaded, "rows", never))
+    which = VARIANTS[variant - 1] if variant else ORIGINAL
+    return [encoder.codes_of(file, which, never).sound_WHQ for file in dataset.files]
+
+
+def _judged(loaded: LoadedVQModel, learned: LearnedSounds, samples: Sequence[Tensor]) -> MemorizationAudit:
+    return audit_samples(loaded, learned, samples, AuditSettings(samples=len(samples)))
+
+
+def test_a_prior_that_knows_its_sounds_by_heart_makes_copies(overfit: tuple[Path, AudioDataset]) -> None:
+    found = audit(load_model_v2(overfit[0]), overfit[1])
+    assert found.verdict is AuditVerdict.COPIES
+    assert found.copy_rate >= 0.1
+    assert found.z < -2
+    assert found.confident_excess > 0.25
+    copied = {each.file for each in found.leans_on if each.copies}
+    assert copied <= {file.name for file in overfit[1].files}
+    assert copied.isdisjoint(load_model_v2(overfit[0]).prior_metadata["validation_files"])  # type: ignore[index]
+
+
+def test_the_same_seed_gives_the_same_audit(overfit: tuple[Path, AudioDataset], loaded: LoadedVQModel) -> None:
+    settings = AuditSettings(samples=12, seed=5)
+    first, again = (audit(loaded, overfit[1], settings) for _ in range(2))
+    assert replace(first, date="") == replace(again, date="")
+    other = audit(loaded, overfit[1], replace(settings, seed=17))
+    assert other.samples != first.samples
+
+
+def test_the_sounds_themselves_are_copies_each_at_its_beginning(loaded: LoadedVQModel, learned: LearnedSounds) -> None:
+    found = _judged(loaded, learned, [sound.sound_WHQ for sound in learned.train])
+    assert found.copy_rate == 1.0
+    assert [(each.file, each.time_s, each.semitones) for each in found.samples] == [
+        (file.name, 0.0, 0) for file in learned.files
+    ]
+
+
+def test_sounds_that_were_kept_aside_are_none(loaded: LoadedVQModel, learned: LearnedSounds) -> None:
+    found = _judged(loaded, learned, [sound.sound_WHQ for sound in learned.held_out])
+    assert found.samples
+    assert found.copy_rate <= 0.02
+
+
+@pytest.mark.parametrize("planted", [10, 24, 48])
+def test_planted_copies_are_found_and_others_are_not(
+    loaded: LoadedVQModel, overfit: tuple[Path, AudioDataset], learned: LearnedSounds, tmp_path: Path, planted: int
+) -> None:
+    """Copies of variants, too: they were learned. Another gain makes no other codes, and a shift by steps is found."""
+    train = AudioDataset(overfit[1].sources, learned.files)
+    louder = tmp_path / "louder"
+    louder.mkdir()
+    for file in train.files:
+        samples, rate = soundfile.read(file.path)
+        soundfile.write(louder / file.name, 0.3 * samples, rate, subtype="FLOAT")
+    whole = [_codes(loaded, train, variant) for variant in range(VARIANTS_HEARD + 1)]
+    late = [sound_WHQ[1:] for sound_WHQ in whole[0] if len(sound_WHQ) > 3]
+    kinds = [whole[0], _codes(loaded, scan(louder)), late, *whole[1:]]
+    copies = [kinds[index % len(kinds)][index // len(kinds)] for index in range(planted)]
+    others = _codes(loaded, scan(write_varied_sounds(tmp_path / "others", 96 - planted, first_seed=1000)))
+    found = _judged(loaded, learned, [*copies, *others])
+    flagged = {sample.seed for sample in found.samples if sample.is_copy}
+    counted = {sample.seed for sample in found.samples}
+    assert len(flagged & {*range(planted)}) >= 0.9 * len(counted & {*range(planted)})
+    assert len(flagged - {*range(planted)}) <= 0.02 * (96 - planted)
+    if planted >= 24:
+        assert found.verdict is AuditVerdict.COPIES
+
+
+def test_a_copy_of_a_variant_is_named_with_its_transposition(
+    loaded: LoadedVQModel, overfit: tuple[Path, AudioDataset], learned: LearnedSounds
+) -> None:
+    train = AudioDataset(overfit[1].sources, learned.files)
+    for variant in range(1, VARIANTS_HEARD + 1):
+        found = _judged(loaded, learned, _codes(loaded, train, variant))
+        assert found.copy_rate == 1.0
+        assert {sample.semitones for sample in found.samples if sample.active > 60} == {semitones_of(variant)}
+
+
+def test_silence_is_no_copy(loaded: LoadedVQModel, learned: LearnedSounds) -> None:
+    silence_WHQ = codes_of_silence(loaded, "rows", never)
+    found = _judged(loaded, learned, [silence_WHQ.repeat(steps, 1, 1) for steps in (1, 3, 12)])
+    assert (found.samples, found.skipped, found.verdict) == ((), 3, AuditVerdict.CANT_TELL)
+    assert found.reason == "The samples are nearly silent."
+
+
+def test_one_shots_in_long_silence_have_no_silence_in_common(
+    loaded: LoadedVQModel, overfit: tuple[Path, AudioDataset], learned: LearnedSounds, tmp_path: Path
+) -> None:
+    """All of them end in the same silence, which is most of what they are."""
+    for seed in range(3000, 3012):
+        samples = np.concatenate([varied_sound(seed, seconds=0.5), np.zeros(RATE)])
+        soundfile.write(tmp_path / f"{seed}.wav", samples, RATE)
+    encoder = SoundEncoder(loaded, "rows")  # silence stays
+    codes = [encoder.codes_of(file, ORIGINAL, never).sound_WHQ for file in scan(tmp_path).files]
+    found = _judged(loaded, learned, codes)
+    assert found.verdict is not AuditVerdict.COPIES
+    assert found.copy_rate == 0.0
+
+
+def test_a_sound_under_two_names_hides_no_copy(tmp_path: Path, overfit: tuple[Path, AudioDataset]) -> None:
+    """Its twin would be its nearest other file: then nothing could be nearer than sounds are to one another."""
+    folder = write_varied_sounds(tmp_path / "twins", COUNT)
+    shutil.copy(folder / "sound 03.wav", folder / "again.wav")
+    model, dataset = _trained(folder, OVERFIT | {"max_epochs": 2}, Keep.LAST, codec=overfit[0])
+    twins = load_model_v2(model)
+    known = read_learned(twins, require_prior(twins), dataset, ignore, never)
+    assert known is not None
+    found = _judged(twins, known, [sound.sound_WHQ for sound in known.train])
+    assert found.baseline.agreement < 0.95
+    assert found.copy_rate == 1.0
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_of_one_or_two_files_it_cant_tell(count: int, tmp_path: Path, overfit: tuple[Path, AudioDataset]) -> None:
+    folder = write_varied_sounds(tmp_path / "few", count)
+    model, dataset = _trained(folder, SMALL | {"max_epochs": 1}, Keep.BEST, codec=overfit[0])
+    found = audit(load_model_v2(model), dataset)
+    assert found.verdict is AuditVerdict.CANT_TELL
+    assert "too few to compare with" in found.reason
+
+
+def test_other_sounds_than_those_of_the_training_tell_nothing(loaded: LoadedVQModel, tmp_path: Path) -> None:
+    found = audit(loaded, scan(write_varied_sounds(tmp_path / "strange", 6, first_seed=500)))
+    assert found.verdict is AuditVerdict.CANT_TELL
+    assert found.reason == "The sounds that the prior learned from are not here."
+
+
+def _grains(seed: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return a sound of steps, each one of eight tones, most often the next one: a Markov source of low entropy."""
+    random, state, parts = np.random.default_rng(seed), int(seed % 8), []
+    step_T = np.arange(8192) / RATE
+    for _ in range(int(random.integers(8, 14))):
+        hertz = 150 * 2 ** (state * 0.7)
+        parts.append(0.4 * np.sin(2 * np.pi * hertz * step_T) + 0.1 * np.sin(6 * np.pi * hertz * step_T))
+        state = (state + int(random.choice([1, 3, 5], p=[0.5, 0.3, 0.2]))) % 8
+    return np.concatenate(parts)
+
+
+def test_a_source_of_low_entropy_is_new_though_its_perplexity_is_low(tmp_path: Path) -> None:
+    """The fixed limit takes it for memorizing: the source is that predictable."""
+    folder = tmp_path / "markov"
+    folder.mkdir()
+    for seed in range(60):
+        soundfile.write(folder / f"{seed}.wav", _grains(seed), RATE)
+    model, dataset = _trained(folder, SMALL | {"max_epochs": 12, "variants": 0}, Keep.BEST)
+    metadata = read_summary(model).prior_metadata or {}
+    assert metadata["final_perplexity"] < memorization_limit(len(dataset.files))
+    assert audit(load_model_v2(model), dataset).verdict is AuditVerdict.NEW
+
+
+def test_the_record_in_the_file_reads_back(overfit: tuple[Path, AudioDataset], tmp_path: Path) -> None:
+    path = Path(shutil.copy(overfit[0], tmp_path / "copy.distill"))
+    found = audit(load_model_v2(path), overfit[1], AuditSettings(samples=12))
+    save_prior_facts(path, {AUDIT: found.record.as_facts()}, expected=read_summary(path).stamp)
+    record = audit_in(read_summary(path).prior_metadata or {})
+    assert record == found.record
+    assert load_model_v2(path).prior is not None
+    assert audit_words(found.record).startswith("Takes: copies. ")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        7,
+        {},
+        {"verdict": "copies"},
+        {"verdict": "nonsense", "copy_rate": 1.0},
+        {"verdict": "new", "copy_rate_interval": [0, "x"], "baseline": {}, "settings": {}, "leans_on": []},
+    ],
+)
+def test_a_strangers_record_is_none(value: object) -> None:
+    assert audit_in({AUDIT: value}) is None
