@@ -34,6 +34,7 @@ from distill_core.training.prior.kept import KEPT_UNASKED
 from distill_core.training.prior.run import PriorRun, refuse_one_code, refuse_too_little
 from distill_core.training.prior.run_kind import config_of
 from distill_core.training.prior.state import (
+    KNOWS_NEAR_COPIES,
     KNOWS_SILENCE,
     NO_CODE,
     WRITING,
@@ -74,6 +75,10 @@ class _PriorRequest:
     run_folder: RunFolder | None
     unfinished: dict[str, Any] | None
 
+    def knows(self, what: str) -> bool:
+        """Tell whether the training does what a key of its run says; that of an older Distill goes on without it."""
+        return self.unfinished is None or bool(self.unfinished.get(what, False))
+
     def asked(self, file_count: int) -> PriorConfig:
         """Return the settings before the sounds are encoded, when only the network's sizes are open."""
         if self.unfinished is not None:
@@ -97,8 +102,10 @@ def _encode(
     on_event: OnEvent,
     should_stop: ShouldStop,
 ) -> SplitCodes:
+    looks_for_copies = request.knows(KNOWS_NEAR_COPIES)
     with memory_in_words("encode the sounds"):
-        codes = encoder.split(dataset, asked.val_fraction, asked.seed, on_event, should_stop)
+        given = (dataset, asked.val_fraction, asked.seed, on_event, should_stop)
+        codes = encoder.split(*given, looks_for_copies=looks_for_copies)
         if request.unfinished is not None:
             codes = encoder.join_variants(codes, request.unfinished["joined"], on_event, should_stop)
     refuse_too_little(codes)
@@ -109,7 +116,7 @@ def _encode(
 def _silence_of(request: _PriorRequest, loaded: LoadedVQModel, layout: Layout, should_stop: ShouldStop) -> Tensor:
     """Return the codes of silence; none that occur for a training of an older Distill, to which silence was sound."""
     silence_WHQ = codes_of_silence(loaded, layout, should_stop)
-    is_sound = request.unfinished is not None and not request.unfinished.get(KNOWS_SILENCE, False)
+    is_sound = not request.knows(KNOWS_SILENCE)
     return silence_WHQ.new_full(silence_WHQ.shape, NO_CODE) if is_sound else silence_WHQ
 
 
