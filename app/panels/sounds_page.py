@@ -109,7 +109,8 @@ class SoundsPage(PageWidget):
     def _show_rows(self, state: State) -> None:
         """Show the rows again if they may say something else; making 5,000 takes 30 ms."""
         opened = state.open
-        shows = (opened.scanned, opened.dataset, state.training.left_out, words.split_choice(state))
+        training = state.training
+        shows = (opened.scanned, opened.dataset, training.left_out, training.started, words.split_choice(state))
         if self._is_shown(shows):
             return
         former, self._shown = self._shown, shows
@@ -124,8 +125,8 @@ class SoundsPage(PageWidget):
 
     def _is_shown(self, shows: tuple[object, ...]) -> bool:
         """Tell whether the rows say this already; to compare thousands of files themselves would take longer."""
-        pairs = zip(shows[:3], self._shown[:3], strict=False)
-        return bool(self._shown) and all(one is other for one, other in pairs) and shows[3] == self._shown[3]
+        pairs = zip(shows[:-1], self._shown[:-1], strict=False)
+        return bool(self._shown) and all(one is other for one, other in pairs) and shows[-1] == self._shown[-1]
 
     @Slot(object)
     def _on_progress(self, progress: JobProgress) -> None:

@@ -15,11 +15,12 @@ from app.session.state import State
 from app.session.training import TrainingState
 from app.theme import BannerKind
 from distill_core.models.codec_health import POOR_CODEC, codec_health
+from distill_core.training.prior.words import near_copies_words
 from distill_core.training.words import unfinished_words
 
 if TYPE_CHECKING:
     from distill_core.models.summary import ModelSummary
-    from distill_core.training.prior.events import PriorEpochMetrics
+    from distill_core.training.prior.events import PriorEpochMetrics, PriorTrainingStartEvent
     from distill_core.training.prior.trained import TrainedPrior
     from distill_core.training.run_folder.facts import UnfinishedRun
 
@@ -106,7 +107,12 @@ def _of_trouble(state: State) -> Notice | None:
         return _of_problem(state, state.problem)
     if state.is_training and state.training.sameness:
         return Notice("info", "These sounds are too much alike.", state.training.sameness)
-    return None
+    return _of_near_copies(state.training.started) if state.is_training else None
+
+
+def _of_near_copies(started: PriorTrainingStartEvent | None) -> Notice | None:
+    copies = "" if started is None else near_copies_words(started)
+    return Notice("info", "Nearly the same sound.", copies) if copies else None
 
 
 def _of_use(state: State) -> Notice | None:

@@ -21,6 +21,7 @@ _ENDED = {
     Ended.NO_BETTER: "Ended: it got no better.",
     Ended.DIVERGED: "Ended: it diverged again and again.",
     Ended.TIME_LIMIT: "Ended at its time limit.",
+    Ended.MEMORIZING: "Ended: it began to memorize.",
 }
 _KNOWS = {
     Knowledge.UNTOLD: "It has learned your sounds ({0}).",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from distill_core.audio.dataset import AudioDataset, AudioFile
+    from distill_core.training.prior.events import PriorTrainingStartEvent
 
 LEARNED, KEPT_ASIDE, LEFT_OUT, SKIPPED = "learned from", "kept aside", "left out", "skipped"
 BOTH = "all but its end"
@@ -70,10 +71,27 @@ def split_choice(state: State) -> tuple[float, int]:
 
 
 def _kept_aside(dataset: AudioDataset, share: float, seed: int) -> set[str]:
-    """Return the names of the sounds that a training keeps aside; it takes 30 ms for 5,000 sounds."""
+    """Return the names of the sounds that a training keeps aside; it takes 30 ms for 5,000 sounds.
+
+    It is the split of sounds without near-copies, which nobody knows before they are encoded.
+    """
     from distill_core.audio.dataset import split_files
 
-    return {file.name for file in split_files(dataset.files, share, seed)[1]}
+    return {file.name for file in split_files(dataset.files, share, seed, near_copies=())[1]}
+
+
+def _its_training(state: State, dataset: AudioDataset) -> PriorTrainingStartEvent | None:
+    """Return the start of the training that has split these very sounds as the next one will, None if none has."""
+    started, trained_on = state.training.started, state.training.dataset
+    if started is None or trained_on is None:
+        return None
+    is_as_chosen = state.is_training or (started.config.val_fraction, started.config.seed) == split_choice(state)
+    is_of_these = trained_on is dataset or _names(trained_on) == _names(dataset)
+    return started if is_as_chosen and is_of_these else None
+
+
+def _names(dataset: AudioDataset) -> list[str]:
+    return [file.name for file in dataset.files]
 
 
 def _uses(state: State) -> dict[str, str]:
@@ -81,8 +99,17 @@ def _uses(state: State) -> dict[str, str]:
     dataset = state.open.dataset
     if dataset is None or len(dataset.files) == 1:
         return {} if dataset is None else {dataset.files[0].name: BOTH}
-    kept = _kept_aside(dataset, *split_choice(state))
+    started = _its_training(state, dataset)
+    kept = _kept_aside(dataset, *split_choice(state)) if started is None else {*started.validation_names}
     return {file.name: KEPT_ASIDE if file.name in kept else LEARNED for file in dataset.files}
+
+
+def _likenesses(state: State) -> dict[str, str]:
+    """Return a note by the name of each sound that is nearly the same as one before it, as far as training told."""
+    dataset = state.open.dataset
+    started = None if dataset is None else _its_training(state, dataset)
+    groups = () if started is None else started.near_copies
+    return {name: f"nearly the same as {group[0]}" for group in groups for name in group[1:]}
 
 
 def rows(state: State) -> tuple[SoundRow, ...]:
@@ -91,7 +118,9 @@ def rows(state: State) -> tuple[SoundRow, ...]:
     if scanned is None:
         return ()
     uses, missed = _uses(state), {file.name: file.reason for file in state.training.left_out}
-    used = [_used(file, uses.get(file.name, LEFT_OUT), missed.get(file.name, "")) for file in scanned.files]
+    alike = _likenesses(state)
+    notes = {file.name: missed.get(file.name) or file.note or alike.get(file.name, "") for file in scanned.files}
+    used = [_used(file, uses.get(file.name, LEFT_OUT), notes[file.name]) for file in scanned.files]
     skipped = [
         SoundRow((SKIPPED, number), file.name, can_play=False, is_dim=True, use=SKIPPED, note=file.reason)
         for number, file in enumerate(scanned.skipped)
@@ -99,9 +128,10 @@ def rows(state: State) -> tuple[SoundRow, ...]:
     return (*skipped, *used)
 
 
-def _used(file: AudioFile, use: str, missed: str) -> SoundRow:
-    is_dim, note = use == LEFT_OUT, missed or file.note
-    return SoundRow(file.name, file.name, is_dim=is_dim, file=file, seconds=file.duration_s, use=use, note=note)
+def _used(file: AudioFile, use: str, note: str) -> SoundRow:
+    return SoundRow(
+        file.name, file.name, is_dim=use == LEFT_OUT, file=file, seconds=file.duration_s, use=use, note=note
+    )
 
 
 def heading(state: State, rows: Sequence[SoundRow]) -> str:

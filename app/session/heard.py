@@ -35,6 +35,7 @@ def _hear_start(state: State, event: PriorTrainingStartEvent) -> Taken:
     state = _begun(
         state.with_training(
             started=event,
+            dataset=dataset,
             in_place_of=None,
             total_epochs=event.total_epochs,
             sameness=event.sameness,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from distill_core.training.events import Ended
 
 if TYPE_CHECKING:
+    from distill_core.audio.dataset import AudioDataset
     from distill_core.events import SkippedFile
     from distill_core.training.events import OlderStateTaken
     from distill_core.training.prior.events import PriorEpochMetrics, PriorTrainingStartEvent
@@ -32,11 +33,12 @@ class TrainingState:
     work of an epoch, 0 if it is not known. `sameness` says in a sentence that its sounds are all alike, `left_out` has
     the files that it goes on without. `is_kept` says whether it is on disk too, `older_state` that it comes from an
     older state than the newest, which is damaged. `started` is the event of its start, None before that and for one
-    that was recovered; `sounds` are the places of its sounds, none if it can't go on, `sounds_left_out` the names of
-    those that it did without; `hides_warning` says that a person goes on although it memorizes. `run_is_gone` says that
-    another window, or the list, has removed what it left on disk. One that goes on has begun `after_epoch`; `former` is
-    the training that is not saved yet which it goes on from, and which comes back unless this one has a result.
-    `in_place_of` is one that was given up for this one, and that comes back unless this one begins.
+    that was recovered, `dataset` has the sounds that were open then; `sounds` are the places of its sounds, none if it
+    can't go on, `sounds_left_out` the names of those that it did without; `hides_warning` says that a person goes on
+    although it memorizes. `run_is_gone` says that another window, or the list, has removed what it left on disk. One
+    that goes on has begun `after_epoch`; `former` is the training that is not saved yet which it goes on from, and
+    which comes back unless this one has a result. `in_place_of` is one that was given up for this one, and that comes
+    back unless this one begins.
     """
 
     trained: TrainedPrior | None = None
@@ -53,6 +55,7 @@ class TrainingState:
     is_kept: bool = True
     older_state: OlderStateTaken | None = None
     started: PriorTrainingStartEvent | None = None
+    dataset: AudioDataset | None = None
     sounds: tuple[Path, ...] = ()
     sounds_left_out: frozenset[str] = frozenset()
     hides_warning: bool = False
@@ -85,6 +88,7 @@ class TrainingState:
             best=self.best,
             kept_epoch=self.kept_epoch,
             started=self.started,
+            dataset=self.dataset,
             after_epoch=self.last.epoch if self.last is not None else 0,
             former=self,
         )

@@ -31,6 +31,11 @@ def read_file(
     yield from chunks_of_blocks(read_variant(file, geometry, should_stop, variant), geometry.sample_rate)
 
 
+def none_left() -> DatasetError:
+    """Return the error of sounds none of which can be read any more."""
+    return DatasetError("The sounds have changed or vanished since they were scanned.", "Scan the folder again.")
+
+
 def read_each(
     files: Sequence[AudioFile],
     read: Callable[[AudioFile], Iterable[_Item]],
@@ -57,7 +62,7 @@ def read_each(
             on_event(SkippedFile(file.name, str(error)))
         progress.update(done)
     if not usable:
-        raise DatasetError("The sounds have changed or vanished since they were scanned.", "Scan the folder again.")
+        raise none_left()
 
 
 def read_chunks(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -185,12 +185,43 @@ def _groups_that_fit(groups: Sequence[list[int]], wanted: int) -> list[list[int]
     return chosen
 
 
+def groups_of_copies(
+    files: Sequence[AudioFile], near_copies: Iterable[Sequence[AudioFile]] = ()
+) -> list[tuple[AudioFile, ...]]:
+    """Return the files in groups: those of one sound, and whole groups of near-copies, which may hang together."""
+    known_as = {file.digest: file.digest for file in files}
+
+    def first_of(digest: str) -> str:
+        while known_as[digest] != digest:
+            digest = known_as[digest]
+        return digest
+
+    for first, *others in near_copies:
+        for other in others:
+            known_as[first_of(other.digest)] = first_of(first.digest)
+    groups: dict[str, list[AudioFile]] = {}
+    for file in files:
+        groups.setdefault(first_of(file.digest), []).append(file)
+    return [tuple(group) for group in groups.values()]
+
+
+def _torn(groups: Sequence[Sequence[int]], chosen: Collection[int], wanted: int) -> set[int]:
+    """Return the chosen members and as many others as are wanted, though not all of their groups."""
+    left = (index for group in groups for index in group if index not in chosen)
+    return {*chosen, *islice(left, wanted - len(chosen))}
+
+
 def split_files(
-    files: Sequence[AudioFile], val_fraction: float, seed: int
+    files: Sequence[AudioFile],
+    val_fraction: float,
+    seed: int,
+    near_copies: Iterable[Sequence[AudioFile]] | None = None,
 ) -> tuple[tuple[AudioFile, ...], tuple[AudioFile, ...]]:
     """Split files into training and validation, the same for the same seed; copies of a sound stay together.
 
-    The validation part is `max(1, round(n * val_fraction))` files and never all of them.
+    The validation part is `max(1, round(n * val_fraction))` files and never all of them. If copies cannot stay together
+    in so many, one group of them is parted; but with groups of `near_copies`, also with none, they all stay together
+    and the part has fewer files, or as many as the smallest group. Only a set of one group is parted in any case.
 
     Raises:
         DatasetError: there are fewer than two files.
@@ -198,13 +229,13 @@ def split_files(
     if len(files) < 2:
         raise DatasetError("One sound cannot be split by file.", "Add at least one more sound.")
     wanted = min(len(files) - 1, max(1, round(len(files) * val_fraction)))
-    copies: dict[str, list[int]] = {}
-    for index, file in enumerate(files):
-        copies.setdefault(file.digest, []).append(index)
-    groups = list(copies.values())
+    index_of = {file.path: index for index, file in enumerate(files)}
+    groups = [[index_of[file.path] for file in group] for group in groups_of_copies(files, near_copies or ())]
     random.Random(seed).shuffle(groups)
     chosen = {index for group in _groups_that_fit(groups, wanted) for index in group}
-    left = (index for group in groups for index in group if index not in chosen)
-    chosen.update(islice(left, wanted - len(chosen)))  # only if copies cannot stay together
+    if near_copies is None or len(groups) == 1:
+        chosen = _torn(groups, chosen, wanted)
+    elif not chosen:
+        chosen = {*min(groups, key=len)}
     validation = tuple(file for index, file in enumerate(files) if index in chosen)
     return tuple(file for index, file in enumerate(files) if index not in chosen), validation

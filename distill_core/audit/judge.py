@@ -16,7 +16,6 @@ from distill_core.audit.verdict import Baseline, Common
 from distill_core.events import ShouldStop, never, unless_stopped
 from distill_core.models.codec import Codec
 
-NEAR_COPIES = 0.95  # from this agreement on, two files are one sound
 _MOST_POINTS, _ENOUGH_POINTS = 256, 64
 _Item = TypeVar("_Item")
 
@@ -38,7 +37,7 @@ class Compared:
     begin_s: float
 
 
-_Point: TypeAlias = tuple[Part, int | None]  # with the number of its own file, None if it was held out
+_Point: TypeAlias = tuple[Part, frozenset[int]]  # with the numbers of the files that it is not compared with
 
 
 def _evenly(items: Sequence[_Item], most: int) -> list[_Item]:
@@ -74,25 +73,20 @@ class Judge:
         """
         points = self._chosen(should_stop)
         whole = self._beside_others(points, should_stop)
-        halves = [(half, file) for part, file in points for half in part.halves] if len(points) < _ENOUGH_POINTS else []
+        halves = [(half, near) for part, near in points for half in part.halves] if len(points) < _ENOUGH_POINTS else []
         return Baseline.of([*whole, *self._beside_others(halves, should_stop)]), whole
 
     def _beside_others(self, points: Sequence[_Point], should_stop: ShouldStop) -> list[Common]:
-        known, found = self.learned.known, list[Common]()
-        for part, file in unless_stopped(points, should_stop):
-            own = set() if file is None else {file}
-            compared = self._compared(part, own | known.near_copies(part.excerpt, NEAR_COPIES))
-            if compared is not None:
-                found.append(compared.common)
-        return found
+        compared = (self._compared(part, own) for part, own in unless_stopped(points, should_stop))
+        return [each.common for each in compared if each is not None]
 
     def _chosen(self, should_stop: ShouldStop) -> list[_Point]:
         """Return the parts of the sounds, at most 256 of them, evenly from all."""
-        sounds = [*enumerate(self.learned.train), *((None, sound) for sound in self.learned.held_out)]
+        sounds = [*zip((*self.learned.train, *self.learned.held_out), self.learned.near, strict=True)]
         found = list[_Point]()
-        for file, sound in unless_stopped(_evenly(sounds, _MOST_POINTS), should_stop):
+        for sound, near in unless_stopped(_evenly(sounds, _MOST_POINTS), should_stop):
             parts = parts_of(self.codec, sound.sound_WHQ, self.learned.known.most_steps)
-            found += [(part, file) for part in parts]
+            found += [(part, near) for part in parts]
         return _evenly(found, _MOST_POINTS)
 
     def _compared(self, part: Part, without: Collection[int]) -> Compared | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from distill_core.models.sounds_list import learned_sounds
 from distill_core.training.data.code_cache import open_code_cache
 from distill_core.training.data.codes import SoundEncoder
 from distill_core.training.data.encoding import codes_of_silence
+from distill_core.training.data.near_copies import near_copies
 from distill_core.training.data.sound_codes import SoundCodes
 
 
@@ -26,7 +27,8 @@ class LearnedSounds:
     """The sounds of a prior's training: `train` with their variants as `known`, and those that were held out.
 
     `files` are the training sounds' files, by the numbers of `known`. `missing` counts sounds of the training that are
-    not among those at hand.
+    not among those at hand. `near` has for each training sound, then for each held-out one, the numbers of training
+    sounds that are nearly the same, itself included.
     """
 
     files: tuple[AudioFile, ...]
@@ -35,6 +37,7 @@ class LearnedSounds:
     held_out_files: tuple[AudioFile, ...]
     held_out: tuple[SoundCodes, ...]
     missing: int = 0
+    near: tuple[frozenset[int], ...] = ()
 
     @property
     def count(self) -> int:
@@ -111,6 +114,17 @@ class _Reader:
         return found
 
 
+def _near(
+    train: Sequence[SoundCodes], held_out: Sequence[SoundCodes], groups: Iterable[Iterable[int]]
+) -> list[set[int]]:
+    """Return for each sound, training ones first, the numbers of training sounds in its group, and its own."""
+    near: list[set[int]] = [{number} for number in range(len(train))] + [set() for _ in held_out]
+    for group in groups:
+        for number in group:
+            near[number] |= {other for other in group if other < len(train)}
+    return near
+
+
 def read_learned(
     loaded: LoadedVQModel,
     prior: Prior,
@@ -143,11 +157,14 @@ def read_learned(
         reader.progress.update(len(train_files) + len(held_out_files) + (number + 1) * variants)
     if not train:
         return None
+    sounds = tuple(sound for _, sound in train), tuple(sound for _, sound in held_out)
+    near = _near(*sounds, near_copies([*sounds[0], *sounds[1]], silence_WHQ, should_stop))
     return LearnedSounds(
         tuple(file for file, _ in train),
-        tuple(sound for _, sound in train),
+        sounds[0],
         KnownSounds(known, loaded.geometry.steps_within(LONGEST_EXCERPT_S)),
         tuple(file for file, _ in held_out),
-        tuple(sound for _, sound in held_out),
+        sounds[1],
         missing,
+        tuple(map(frozenset, near)),
     )

@@ -141,11 +141,6 @@ class KnownSounds:
         left = ~np.isin(self._files, [*without])
         return found.best(left) if bool(left.any()) else None
 
-    def near_copies(self, excerpt: Excerpt, least: float) -> set[int]:
-        """Return the files that agree with an excerpt in a share of `least` or more."""
-        shares = self._measured(excerpt).agreements()
-        return {int(file) for file in np.unique(self._files[shares >= least])}
-
     def cells(self, excerpt: Excerpt, passage: Passage) -> _Numbers:
         """Return `[W, H, Q]`, whether each code of an excerpt agrees with a passage."""
         begin = self._begins[passage.sound] + passage.step
@@ -181,10 +176,6 @@ class _Measured:
 
     def _largest(self, values: _Numbers) -> _Numbers:
         return np.asarray(np.maximum.reduceat(values, self.regions))
-
-    def agreements(self) -> _Numbers:
-        """Return the best agreement with each sound."""
-        return self._largest(self.tally.equal) / self.excerpt.active_codes
 
     def _passage(self, values: _Numbers, largest: _Numbers, left: _Numbers) -> Passage:
         sound = int(np.where(left, largest, -1).argmax())

@@ -21,7 +21,7 @@ from distill_core.training.prior.events import (
     PriorTrainingStartEvent,
     verdict_words,
 )
-from distill_core.training.prior.words import agreement_words, file_prior_words
+from distill_core.training.prior.words import agreement_words, file_prior_words, near_copies_words
 from distill_core.training.words import phase_words
 
 
@@ -89,6 +89,8 @@ class TrainingProgress:
             self.terminal.say(f"{agreement}.")
         if event.sameness:
             self.terminal.say(event.sameness, "yellow")
+        if copies := near_copies_words(event):
+            self.terminal.say(copies, "yellow")
         if event.file_prior is not None:
             self.terminal.say(file_prior_words(event.file_prior))
 

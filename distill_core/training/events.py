@@ -15,6 +15,7 @@ class Ended(StrEnum):
     STOPPED = "stopped"
     DIVERGED = "diverged"
     TIME_LIMIT = "time_limit"
+    MEMORIZING = "memorizing"
 
 
 ENDED_WORDS = {
@@ -23,6 +24,7 @@ ENDED_WORDS = {
     Ended.STOPPED: "because it was stopped",
     Ended.DIVERGED: "because it diverged again and again",
     Ended.TIME_LIMIT: "at its time limit",
+    Ended.MEMORIZING: "because it began to memorize",
 }
 
 

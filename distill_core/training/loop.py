@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from time import monotonic
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from torch import Tensor, nn
 
@@ -66,12 +67,27 @@ class Run(Protocol):
         """Go back to the best weights after a failed epoch and return True; return False to end the training."""
 
 
+EndOf: TypeAlias = Callable[[Any], Ended | None]
+
+
+def goes_on(metrics: object) -> None:
+    """Find no end of a training in an epoch."""
+
+
 def train_epochs(
-    run: Run, epochs: range, on_event: OnEvent, should_stop: ShouldStop, *, patience: int = 0, patient_from: int = 0
+    run: Run,
+    epochs: range,
+    on_event: OnEvent,
+    should_stop: ShouldStop,
+    *,
+    patience: int = 0,
+    patient_from: int = 0,
+    end_of: EndOf = goes_on,
 ) -> Ended:
     """Train until the last epoch, or `patience` epochs after the best, and return how it ended.
 
-    Patience counts from the best epoch, or from the epoch `patient_from` if that is a later one.
+    Patience counts from the best epoch, or from the epoch `patient_from` if that is a later one. `end_of` finds the end
+    that an epoch's event is of the whole training, None if it goes on.
 
     Raises:
         TrainingError: training diverged before any epoch was worth keeping.
@@ -82,7 +98,10 @@ def train_epochs(
             if 0 < patience < epoch - max(run.best.epoch, patient_from):
                 return Ended.NO_BETTER
             try:
-                on_event(run.train_epoch(epoch, on_event, should_stop))
+                metrics = run.train_epoch(epoch, on_event, should_stop)
+                on_event(metrics)
+                if (ended := end_of(metrics)) is not None:
+                    return ended
             except Diverged as error:
                 if not run.best.state:
                     raise

@@ -19,7 +19,7 @@ from app.words import PERPLEXITY_EXPLAINED
 from distill_core import read_summary
 from distill_core.models.summary import ModelSummary
 from distill_core.training.events import Ended, OlderStateTaken
-from distill_core.training.prior.events import FilePrior, Keep, PriorEpochMetrics, Verdict
+from distill_core.training.prior.events import FilePrior, Keep, PriorEpochMetrics, PriorTrainingStartEvent, Verdict
 from distill_core.training.prior.trained import TrainedPrior
 from distill_core.training.prior.words import PRIOR
 from distill_core.training.run_folder.facts import UnfinishedRun
@@ -96,6 +96,17 @@ def test_sounds_that_are_one_are_told_while_they_are_trained_on(model: ModelSumm
     state = State(work=Activity.TRAINING).with_training(sameness="All 9 sounds are one sound to this model.")
     shown = notice(state)
     assert shown == Notice("info", "These sounds are too much alike.", "All 9 sounds are one sound to this model.")
+    assert notice(replace(state, work=Activity.NONE).with_open(model=model)) is None
+
+
+def test_near_copies_are_told_while_they_are_trained_on(
+    model: ModelSummary, start_event: Callable[..., PriorTrainingStartEvent]
+) -> None:
+    start = replace(start_event(), near_copies=(("a.wav", "b.wav"),))
+    state = State(work=Activity.TRAINING).with_training(started=start)
+    detail = "2 sounds are nearly the same: a.wav, b.wav; they stay on one side of the split."
+    assert notice(state) == Notice("info", "Nearly the same sound.", detail)
+    assert notice(state.with_training(started=start_event())) is None
     assert notice(replace(state, work=Activity.NONE).with_open(model=model)) is None
 
 

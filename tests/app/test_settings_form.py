@@ -48,6 +48,14 @@ def lines_of(form: SettingsForm, name: str) -> list[str]:
     return [label.text() for label in row_of(form, name).findChildren(QLabel) if label.isVisible()]
 
 
+def test_a_training_that_should_not_memorize_is_a_check_box(form: SettingsForm) -> None:
+    box = form.findChild(QCheckBox, "stop_when_memorizing")
+    assert isinstance(box, QCheckBox)
+    assert not box.isChecked()
+    box.click()
+    assert form.overrides() == {"stop_when_memorizing": True}
+
+
 def test_every_setting_has_an_editor_that_explains_itself(form: SettingsForm) -> None:
     for name, doc in setting_docs(PriorConfig).items():
         editor = form.findChild(QWidget, name)

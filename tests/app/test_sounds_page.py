@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import soundfile
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
@@ -23,9 +24,11 @@ from app.session.state import Page, State
 from app.session.tasks.sounds import PEAKS, SoundOutline, outlining
 from app.times import length
 from distill_core import read_summary, scan, train_prior
+from distill_core.audio.dataset import split_files
 from distill_core.events import SkippedFile
 from tests.app.driving import ScriptedPrompts, settle_session
 from tests.app.test_main_window import SMALL
+from tests.conftest import WriteSound
 
 NAMES = [f"sound {number}{('.wav', '.flac')[number % 2]}" for number in range(6)]
 
@@ -86,6 +89,47 @@ def test_the_rows_tell_the_very_split_of_a_training(
         session.leave_out({NAMES[seed]})
         trained = train_prior(tiny_model, session.state.open.dataset, options)
         assert _names_of(_uses(filled), words.KEPT_ASIDE) == set(trained.metadata["validation_files"])
+
+
+def test_the_rows_tell_the_split_that_a_training_made_of_near_copies(
+    qtbot: QtBot,
+    session: Session,
+    page: SoundsPage,
+    shared_klt_model: Path,
+    sounds_folder: Path,
+    write_sound: WriteSound,
+) -> None:
+    sound, rate = soundfile.read(write_sound(sounds_folder / "a.wav", seed=9, seconds=4.0), dtype="float32")
+    alike = {"a.wav", *(f"a {number}.wav" for number in range(4))}
+    for number in range(4):
+        soundfile.write(sounds_folder / f"a {number}.wav", sound / (2 + number), rate, subtype="FLOAT")
+    session.open_model(shared_klt_model)
+    settle_session(qtbot, session)
+    session.open_dataset(sounds_folder)
+    settle_session(qtbot, session)
+    dataset = session.state.open.dataset
+    assert dataset is not None
+    parted = next(
+        seed
+        for seed in range(20)
+        if 0 < len({file.name for file in split_files(dataset.files, 0.3, seed)[1]} & alike) < 5
+    )
+    session.set_options({**SMALL, "max_epochs": 1, "seed": parted, "val_fraction": 0.3}, is_valid=True)
+    settle_session(qtbot, session)
+    before = _names_of(_uses(page), words.KEPT_ASIDE)
+    assert 0 < len(before & alike) < 5, "before a training nobody knows"
+    session.train()
+    settle_session(qtbot, session)
+    trained = session.state.training.trained
+    assert trained is not None
+    kept_aside = _names_of(_uses(page), words.KEPT_ASIDE)
+    assert kept_aside == set(trained.metadata["validation_files"])
+    assert kept_aside & alike in (set(), alike)
+    notes = [page.table.rows.row_at(place).note for place in range(page.table.rows.rowCount())]
+    assert notes.count("nearly the same as a 0.wav") == 4
+    session.set_options({**SMALL, "max_epochs": 1, "seed": parted, "val_fraction": 0.5}, is_valid=True)
+    settle_session(qtbot, session)
+    assert _names_of(_uses(page), words.KEPT_ASIDE) != kept_aside, "the next training will make another split"
 
 
 @pytest.mark.parametrize(

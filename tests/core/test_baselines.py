@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from distill_core.training.data.near_copies import NEAR_COPIES
 from distill_core.training.data.sound_codes import SoundCodes, without_silence
-from distill_core.training.prior.baselines import NEAR_COPIES, sameness, sibling_agreement, unigram_perplexities
+from distill_core.training.prior.baselines import sameness, sibling_agreement, unigram_perplexities
 
 SILENCE = torch.full((1, 4, 3), 99)  # codes of a step that no sound here has
 

@@ -23,10 +23,12 @@ from distill_core import (
     load_model_v2,
     train_prior,
 )
+from distill_core.events import OnEvent, ignore
 from distill_core.models.flat import CodePrior
 from distill_core.models.persistence import read_summary, save_prior_to_model
-from distill_core.training.events import RolledBack
+from distill_core.training.events import Ended, RolledBack
 from distill_core.training.kinds import prior_runs
+from distill_core.training.prior.continuation import Continuation
 from distill_core.training.prior.events import FilePrior, Keep, PriorStepMetrics, PriorTrainingStartEvent
 from distill_core.training.prior.kept import naming_kept
 from distill_core.training.prior.train import load_best
@@ -231,19 +233,35 @@ def test_a_time_limit_ends_a_training_that_can_be_gone_on_with(tiny_model: Path,
     assert found.can_go_on
 
 
-def _overfitted(model: Path, sounds: Path, architecture: str, **settings: object) -> TrainedPrior:
+def _overfitted(
+    model: Path, sounds: Path, architecture: str, on_event: OnEvent = ignore, **settings: object
+) -> TrainedPrior:
     by_heart = {"dropout": 0.0, "token_dropout": 0.0, "variants": 0, "weight_decay": 0.0, "matrix_weight_decay": 0.0}
     sizes = {"hidden_size": 64, "num_layers": 2, "num_heads": 2, "patience": 0, "precision": "float32"}
-    return train_prior(model, sounds, {"architecture": architecture, "device": "cpu", **by_heart, **sizes, **settings})
+    settings = {"architecture": architecture, "device": "cpu", **by_heart, **sizes, **settings}
+    return train_prior(model, sounds, settings, on_event=on_event, run_folder=prior_runs(model))
 
 
 DATA = Path(__file__).parents[1] / "data"
 
 
-@pytest.fixture(scope="module", params=["frames", "flat"])
-def drums_by_heart(request: pytest.FixtureRequest) -> TrainedPrior:
-    schedule = {"frames": {"max_epochs": 25}, "flat": {"max_epochs": 60, "learning_rate": 2e-3}}[request.param]
-    return _overfitted(DATA / "ref_small_prior.distill", DATA / "sounds", request.param, **schedule)
+SCHEDULES = {"frames": {"max_epochs": 25}, "flat": {"max_epochs": 60, "learning_rate": 2e-3}}
+
+
+@pytest.fixture(scope="module", params=[*SCHEDULES])
+def architecture(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def drums(tmp_path: Path) -> Path:
+    return Path(shutil.copy(DATA / "ref_small_prior.distill", tmp_path / "drums.distill"))
+
+
+@pytest.fixture(scope="module")
+def drums_by_heart(architecture: str, tmp_path_factory: pytest.TempPathFactory) -> TrainedPrior:
+    model = Path(shutil.copy(DATA / "ref_small_prior.distill", tmp_path_factory.mktemp("heart") / "drums.distill"))
+    return _overfitted(model, DATA / "sounds", architecture, **SCHEDULES[architecture])
 
 
 def test_learning_by_heart_becomes_memorizing_and_the_epoch_kept_lies_before(drums_by_heart: TrainedPrior) -> None:
@@ -260,6 +278,67 @@ def test_learning_by_heart_becomes_memorizing_and_the_epoch_kept_lies_before(dru
         assert epoch.kept_epoch == min(before, key=lambda each: each.val_loss).epoch
         assert epoch.memorizing_from == (epochs[0].epoch if epoch.epoch >= epochs[0].epoch else 0)
     assert history[-1].kept_epoch == drums_by_heart.metadata["kept_epoch"]
+
+
+def _losses(trained: TrainedPrior) -> list[tuple[float, float]]:
+    return [(epoch.train_loss, epoch.val_loss) for epoch in trained.history]
+
+
+class _Crash(BaseException):
+    pass
+
+
+def test_a_training_ends_once_it_memorizes_if_that_is_asked_for(
+    architecture: str, drums_by_heart: TrainedPrior, drums: Path
+) -> None:
+    assert drums_by_heart.ended is Ended.LAST_EPOCH, "unasked it never does"
+    folder, first = prior_runs(drums), drums_by_heart.history[-1].memorizing_from
+
+    def crash(event: object) -> None:
+        if isinstance(event, PriorEpochMetrics) and event.epoch == 2:
+            raise _Crash
+
+    with pytest.raises(_Crash):
+        _overfitted(drums, DATA / "sounds", architecture, crash, **SCHEDULES[architecture], stop_when_memorizing=True)
+    ended = train_prior(drums, DATA / "sounds", run_folder=folder, resume=True)
+    assert ended.ended is Ended.MEMORIZING
+    assert ended.metadata["ended"] == "memorizing"
+    assert ended.config["stop_when_memorizing"] is True
+    assert _losses(ended) == _losses(drums_by_heart)[:first]
+    assert ended.history[-1].memorizing_from == first
+    assert ended.metadata["kept_epoch"] == drums_by_heart.history[first - 1].kept_epoch < first
+    again = train_prior(drums, DATA / "sounds", run_folder=folder, resume=True)
+    assert (again.ended, _losses(again)) == (Ended.MEMORIZING, _losses(ended)), "it has ended, and stays so"
+
+
+def test_one_that_ended_so_goes_further_without_the_end_or_with_it(
+    architecture: str, drums_by_heart: TrainedPrior, drums: Path
+) -> None:
+    folder, first = prior_runs(drums), drums_by_heart.history[-1].memorizing_from
+    settings = {**SCHEDULES[architecture], "stop_when_memorizing": True}
+    assert _overfitted(drums, DATA / "sounds", architecture, **settings).ended is Ended.MEMORIZING
+    one_more = train_prior(drums, DATA / "sounds", run_folder=folder, resume=Continuation(further=True))
+    assert one_more.ended is Ended.MEMORIZING
+    assert len(one_more.history) > first
+    without = Continuation(further=True, stop_when_memorizing=False)
+    to_the_end = train_prior(drums, DATA / "sounds", run_folder=folder, resume=without)
+    assert to_the_end.ended is Ended.LAST_EPOCH
+    assert _losses(to_the_end) == _losses(drums_by_heart)
+    assert to_the_end.metadata["kept_epoch"] == drums_by_heart.metadata["kept_epoch"]
+
+
+def test_the_terminal_says_that_it_ended_because_it_memorized(drums: Path) -> None:
+    flags = ("--stop-when-memorizing", "--dropout", 0, "--token-dropout", 0, "--variants", 0, "--weight-decay", 0)
+    sizes = ("--hidden-size", 64, "--layers", 2, "--heads", 2, "--patience", 0, "--epochs", 40, "--device", "cpu")
+    more = ("--matrix-weight-decay", 0, "--save-worse", "--precision", "float32")
+    ended = _distill("train-prior", drums, DATA / "sounds", *flags, *sizes, *more)
+    assert ended.returncode == 0, ended.stderr
+    assert "Training ended because it began to memorize." in ended.stdout
+    metadata = load_model_v2(drums).prior_metadata
+    assert metadata is not None
+    assert metadata["ended"] == "memorizing"
+    assert metadata["run_verdict"] == "memorizing"
+    assert metadata["verdict"] != "memorizing"
 
 
 def test_the_best_before_memorizing_is_kept_or_the_best_if_it_memorizes_from_the_start(

@@ -74,7 +74,7 @@ def _take_trained(state: State, trained: TrainedPrior) -> Taken:
 
 
 def further_than(trained: TrainedPrior, chosen: PriorConfig | None) -> Continuation:
-    """Return how to go on from the end of a training, with the time limit and the patience of the choices.
+    """Return how to go on from the end of a training, with the time limit, the patience and the like of the choices.
 
     One that was not cut off gets patience and epochs anew.
     """
@@ -82,7 +82,12 @@ def further_than(trained: TrainedPrior, chosen: PriorConfig | None) -> Continuat
     going_on = Continuation(trained.run_id, further=not was_cut_off)
     if chosen is None:
         return going_on
-    return replace(going_on, time_limit_min=chosen.time_limit_min, patience=chosen.patience)
+    return replace(
+        going_on,
+        time_limit_min=chosen.time_limit_min,
+        patience=chosen.patience,
+        stop_when_memorizing=chosen.stop_when_memorizing,
+    )
 
 
 def training(

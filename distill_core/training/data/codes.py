@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -10,8 +10,8 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from distill_core.audio.chunks import read_each, split_in_time
-from distill_core.audio.dataset import AudioDataset, AudioFile, split_files
+from distill_core.audio.chunks import none_left, read_each, split_in_time
+from distill_core.audio.dataset import AudioDataset, AudioFile, groups_of_copies, split_files
 from distill_core.audio.decoding.kinds import UnreadableSoundError
 from distill_core.audio.spectrogram import AudioSpectrogram
 from distill_core.audio.variants import ORIGINAL, VARIANTS, Variant, sound_samples
@@ -32,6 +32,7 @@ from distill_core.models.persistence import LoadedVQModel
 from distill_core.models.prior import Layout
 from distill_core.training.data.code_cache import CodeCache
 from distill_core.training.data.encoding import ENCODERS, batches_of, encoding
+from distill_core.training.data.near_copies import near_copies
 from distill_core.training.data.sound_codes import SoundCodes
 
 Versions: TypeAlias = tuple[tuple[SoundCodes, ...], ...]
@@ -42,6 +43,7 @@ class SplitCodes:
     """Codes of the training and the validation sounds, and their files.
 
     A training sound has one version or more: the sound as it is, then the variants that have joined, `joined` of them.
+    `near_copies` has the groups of files that are nearly the same and stay on one side, None if nobody looked for any.
     """
 
     versions: Versions
@@ -49,6 +51,7 @@ class SplitCodes:
     train_files: tuple[AudioFile, ...]
     val_files: tuple[AudioFile, ...]
     joined: int = 0
+    near_copies: tuple[tuple[AudioFile, ...], ...] | None = None
 
     @property
     def train(self) -> tuple[SoundCodes, ...]:
@@ -115,8 +118,12 @@ class SoundEncoder:
         seed: int,
         on_event: OnEvent = ignore,
         should_stop: ShouldStop = never,
+        *,
+        looks_for_copies: bool = True,
     ) -> SplitCodes:
-        """Encode all sounds as they are, split by file; a single sound is split in time.
+        """Encode all sounds as they are, then split them by file; a single sound is split in time.
+
+        Sounds that are nearly the same stay on one side, unless nobody `looks_for_copies`, as in former versions.
 
         Raises:
             DatasetError: nothing usable is left, or a single sound is too short.
@@ -124,22 +131,30 @@ class SoundEncoder:
         """
         progress = ProgressReporter(Phase.ENCODE, len(dataset.files), on_event)
 
-        def encode(files: Sequence[AudioFile], already_done: int) -> list[tuple[AudioFile, SoundCodes]]:
-            def read(file: AudioFile) -> Iterator[tuple[AudioFile, SoundCodes]]:
-                yield file, self.codes_of(file, ORIGINAL, should_stop)
-
-            return [*read_each(files, read, progress, already_done, on_event, should_stop)]
+        def read(file: AudioFile) -> Iterator[tuple[AudioFile, SoundCodes]]:
+            yield file, self.codes_of(file, ORIGINAL, should_stop)
 
         with self._trimming():
-            if len(dataset.files) == 1:
-                ((_, sound),) = encode(dataset.files, 0)
-                begin, end = self._split_one(sound, val_fraction)
-                return SplitCodes(((begin,),), (end,), dataset.files, dataset.files)
-            train_files, val_files = split_files(dataset.files, val_fraction, seed)
-            train, val = encode(train_files, 0), encode(val_files, len(train_files))
-            versions = tuple((sound,) for _, sound in train)
-            readable, held_out = (tuple(file for file, _ in part) for part in (train, val))
-            return SplitCodes(versions, tuple(sound for _, sound in val), readable, held_out)
+            codes_of = dict(read_each(dataset.files, read, progress, 0, on_event, should_stop))
+        if len(dataset.files) == 1:
+            begin, end = self._split_one(codes_of[dataset.files[0]], val_fraction)
+            return SplitCodes(((begin,),), (end,), dataset.files, dataset.files, near_copies=())
+        copies = self._copies(codes_of, should_stop) if looks_for_copies else None
+        parts = split_files(dataset.files, val_fraction, seed, copies)
+        train_files, val_files = (tuple(file for file in part if file in codes_of) for part in parts)
+        if not train_files or not val_files:
+            raise none_left()
+        versions, val = tuple((codes_of[file],) for file in train_files), tuple(codes_of[file] for file in val_files)
+        return SplitCodes(versions, val, train_files, val_files, near_copies=copies)
+
+    def _copies(
+        self, codes_of: Mapping[AudioFile, SoundCodes], should_stop: ShouldStop
+    ) -> tuple[tuple[AudioFile, ...], ...]:
+        """Return the groups of files that are nearly the same."""
+        files = [*codes_of]
+        found = near_copies([*codes_of.values()], self.silence_WHQ, should_stop)
+        groups = groups_of_copies(files, ([files[number] for number in group] for group in found))
+        return tuple(group for group in groups if len(group) > 1)
 
     def join_variant(
         self, split: SplitCodes, on_event: OnEvent = ignore, should_stop: ShouldStop = never, *, of: int = len(VARIANTS)

@@ -47,14 +47,19 @@ class SoundCodes:
         """The number of codes without padding."""
         return self.steps * self.codes_per_step
 
+    def differs_W(self, silence_WHQ: Tensor) -> Tensor:
+        """Return which steps of the sound have other codes than silence: those of a chunk of it, or of one step."""
+        silent_WHQ = silence_WHQ[torch.arange(self.steps) % len(silence_WHQ)]
+        differs_W: Tensor = (self.sound_WHQ != silent_WHQ).flatten(1).any(1)
+        return differs_W
+
     def is_heard_W(self, silence_WHQ: Tensor) -> Tensor:
         """Return which steps of the sound have other codes than silence; all of them, if none has.
 
         `silence_WHQ` are the codes of a chunk of silence, or of one step.
         """
-        silent_WHQ = silence_WHQ[torch.arange(self.steps) % len(silence_WHQ)]
-        is_heard_W: Tensor = (self.sound_WHQ != silent_WHQ).flatten(1).any(1)
-        return is_heard_W if bool(is_heard_W.any()) else torch.ones_like(is_heard_W)
+        differs_W = self.differs_W(silence_WHQ)
+        return differs_W if bool(differs_W.any()) else torch.ones_like(differs_W)
 
     def until(self, step: int, chunk_steps: int) -> SoundCodes:
         """Return the sound up to a step, in whole chunks, the rest of the last one as padding."""

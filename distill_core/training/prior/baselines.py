@@ -10,14 +10,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from distill_core.events import ShouldStop, never, unless_stopped
+from distill_core.training.data.near_copies import LEAST_LENGTH, NEAR_COPIES
 from distill_core.training.data.sound_codes import SoundCodes, without_silence
 from distill_core.training.prior.events import perplexity
 
 _MOST_SOUNDS_COMPARED = 256  # comparing one with an hour of others takes about ten milliseconds
-# From this share on, held-out sounds say nothing about new ones, and the sounds of a set are one sound.
-NEAR_COPIES = 0.95
 _NEARLY_ONE_CODE = 1.05
-_LEAST_LENGTH = 0.25
 
 
 def unigram_loss(train_codes: Tensor, val_codes: Tensor, codebook_size: int) -> float:
@@ -70,7 +68,7 @@ class _Neighbours:
         heard_before_W = functional.pad(is_heard_W.cumsum(0), (1, 0))
         compared_N = heard_before_W[self._lengths_N.clamp(max=len(codes_WC))] * codes_WC.shape[1]
         shares_N = equal_N / compared_N.clamp(min=1)
-        return shares_N.where(self._lengths_N >= _LEAST_LENGTH * len(codes_WC), 0.0)
+        return shares_N.where(self._lengths_N >= LEAST_LENGTH * len(codes_WC), 0.0)
 
 
 def sibling_agreement(

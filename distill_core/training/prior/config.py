@@ -73,10 +73,13 @@ class PriorConfig(EpochSettings):
     time_limit_min: float = shared_setting("time_limit_min", 0.0)
     patience: int = shared_setting("patience", 8)
     anonymous: bool = shared_setting("anonymous", False)
+    stop_when_memorizing: bool = setting(False, "End training once it memorizes; the best epoch before that is kept.")
     effort: str = setting(Effort.NORMAL.value, "Network size and patience together: quick, normal or thorough.")
 
     def __post_init__(self) -> None:
         self.check_shared()
+        is_answer = isinstance(self.stop_when_memorizing, bool)
+        check_setting(self, "stop_when_memorizing", is_answer, "yes or no")
         check_setting(self, "effort", self.effort in EFFORTS, f"one of {', '.join(EFFORTS)}")
         row = prior_row(self.architecture)
         if row.is_transformer:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 from distill_core.audio.dataset import AudioDataset
 from distill_core.device import describe_device, training_threads
 from distill_core.models.persistence import now_utc
 from distill_core.models.summary import MEASURE
+from distill_core.training.data.codes import SplitCodes
 from distill_core.training.events import Ended
 from distill_core.training.prior.baselines import sameness
 from distill_core.training.prior.events import (
@@ -22,6 +24,8 @@ from distill_core.training.prior.events import (
 from distill_core.training.prior.memorization import memorization_limit, worst
 from distill_core.training.prior.run import PriorRun
 from distill_core.training.run_folder.format import thinned
+
+_MOST_NEAR_COPIES = 5_000  # sounds, of which a file names the groups
 
 
 def start_event(run: PriorRun) -> PriorTrainingStartEvent:
@@ -47,6 +51,8 @@ def start_event(run: PriorRun) -> PriorTrainingStartEvent:
         number_format=run.format,
         file_prior=run.file_prior,
         patient_from=run.patient_from,
+        near_copies=tuple(tuple(file.name for file in group) for group in codes.near_copies or ()),
+        validation_names=tuple(file.name for file in codes.val_files),
     )
 
 
@@ -60,6 +66,13 @@ def kept_epochs(run: PriorRun) -> list[PriorEpochMetrics]:
     first_of = {(metrics.verdict, metrics.is_memorizing): metrics.epoch for metrics in reversed(run.history)}
     weights = (run.best.epoch, run.history[-1].epoch, run.before_memorizing.epoch)
     return thinned(run.history, {*first_of.values(), *weights})
+
+
+def _near_copies(codes: SplitCodes) -> list[list[str]]:
+    """Return the digests in each group of near-copies, as many groups as a file has room for."""
+    digests = [[file.digest for file in group] for group in codes.near_copies or ()]
+    sizes = accumulate(map(len, digests))
+    return [group for group, size in zip(digests, sizes, strict=True) if size <= _MOST_NEAR_COPIES]
 
 
 def prior_metadata(run: PriorRun, dataset: AudioDataset) -> dict[str, Any]:
@@ -90,6 +103,8 @@ def prior_metadata(run: PriorRun, dataset: AudioDataset) -> dict[str, Any]:
         "dataset_file_count": len(dataset.files),
         "dataset_total_duration_s": dataset.total_duration_s,
     }
+    if run.codes.near_copies is not None:
+        metadata["near_copies"] = _near_copies(run.codes)
     if not run.config.anonymous:
         metadata["dataset_name"] = dataset.name
         metadata["validation_files"] = [file.name for file in run.codes.val_files]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from distill_core.training.prior.baselines import NEAR_COPIES
+from distill_core.training.data.near_copies import NEAR_COPIES
 from distill_core.training.prior.events import Verdict, perplexity
 
 _SUSPICIOUS_RATIO, _SUSPICIOUS_TRAINING_PERPLEXITY = 3.0, 2.0

@@ -40,6 +40,7 @@ PAUSE_IN_WRITING_TIMES = 5  # writing epochs that are no best takes a sixth of t
 _MOMENTS = {**ADAM_MOMENTS, Muon: {"momentum_buffer"}}
 
 KNOWS_SILENCE = "knows_silence"  # the key of whether steps of silence count in no number of a run
+KNOWS_NEAR_COPIES = "knows_near_copies"  # the key of whether sounds that are nearly the same stayed on one side
 PATIENT_FROM = "patient_from"  # the key of the epoch from which patience counts, if it is later than the best
 NO_CODE = -1  # in the place of the codes of silence, where silence is a sound like any other
 
@@ -96,6 +97,7 @@ def state_of(
         "codes_digest": codes_digest(run.codes, run.chunk_steps),
         "joined": run.codes.joined,
         KNOWS_SILENCE: bool((run.silence_WHQ != NO_CODE).all()),
+        KNOWS_NEAR_COPIES: run.codes.near_copies is not None,
         "number_format": run.format,
         "config": asdict(run.config),
         "vqvae_config": dict(run.vqvae_config),

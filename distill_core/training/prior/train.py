@@ -25,15 +25,17 @@ from distill_core.training.data.codes import SoundEncoder, SplitCodes
 from distill_core.training.data.encoding import codes_of_silence
 from distill_core.training.events import Ended
 from distill_core.training.keeper import Keeper, run_folder_in_use
-from distill_core.training.loop import TimeLimit, train_epochs
+from distill_core.training.loop import EndOf, TimeLimit, train_epochs
 from distill_core.training.prior.config import PriorConfig, config_for_sounds, sized_for_codes
 from distill_core.training.prior.continuation import Continuation
+from distill_core.training.prior.events import PriorEpochMetrics, Verdict
 from distill_core.training.prior.facts import complete_event, prior_metadata, start_event
 from distill_core.training.prior.file_prior import measure_file_prior
 from distill_core.training.prior.kept import KEPT_UNASKED
 from distill_core.training.prior.run import PriorRun, refuse_one_code, refuse_too_little
 from distill_core.training.prior.run_kind import config_of
 from distill_core.training.prior.state import (
+    KNOWS_NEAR_COPIES,
     KNOWS_SILENCE,
     NO_CODE,
     WRITING,
@@ -74,6 +76,10 @@ class _PriorRequest:
     run_folder: RunFolder | None
     unfinished: dict[str, Any] | None
 
+    def knows(self, what: str) -> bool:
+        """Tell whether the training does what a key of its run says; that of an older Distill goes on without it."""
+        return self.unfinished is None or bool(self.unfinished.get(what, False))
+
     def asked(self, file_count: int) -> PriorConfig:
         """Return the settings before the sounds are encoded, when only the network's sizes are open."""
         if self.unfinished is not None:
@@ -97,8 +103,10 @@ def _encode(
     on_event: OnEvent,
     should_stop: ShouldStop,
 ) -> SplitCodes:
+    looks_for_copies = request.knows(KNOWS_NEAR_COPIES)
     with memory_in_words("encode the sounds"):
-        codes = encoder.split(dataset, asked.val_fraction, asked.seed, on_event, should_stop)
+        given = (dataset, asked.val_fraction, asked.seed, on_event, should_stop)
+        codes = encoder.split(*given, looks_for_copies=looks_for_copies)
         if request.unfinished is not None:
             codes = encoder.join_variants(codes, request.unfinished["joined"], on_event, should_stop)
     refuse_too_little(codes)
@@ -109,7 +117,7 @@ def _encode(
 def _silence_of(request: _PriorRequest, loaded: LoadedVQModel, layout: Layout, should_stop: ShouldStop) -> Tensor:
     """Return the codes of silence; none that occur for a training of an older Distill, to which silence was sound."""
     silence_WHQ = codes_of_silence(loaded, layout, should_stop)
-    is_sound = request.unfinished is not None and not request.unfinished.get(KNOWS_SILENCE, False)
+    is_sound = not request.knows(KNOWS_SILENCE)
     return silence_WHQ.new_full(silence_WHQ.shape, NO_CODE) if is_sound else silence_WHQ
 
 
@@ -167,6 +175,27 @@ def _result(run: PriorRun, keeper: Keeper, dataset: AudioDataset, ended: Ended, 
     return trained.keeping(KEPT_UNASKED)
 
 
+def _end_of(config: PriorConfig, patient_from: int) -> EndOf:
+    """Return what finds the end of a training that should not memorize; epochs until `patient_from` count no more."""
+
+    def end_of(metrics: PriorEpochMetrics) -> Ended | None:
+        memorizes = metrics.verdict == Verdict.MEMORIZING and metrics.epoch > patient_from
+        return Ended.MEMORIZING if memorizes and config.stop_when_memorizing else None
+
+    return end_of
+
+
+def _train_epochs(run: PriorRun, on_event: OnEvent, should_stop: ShouldStop) -> Ended:
+    """Train the epochs that a run has left, if it was not cut off at its end, and return how it ended."""
+    last, patient_from = run.history[-1] if run.history else None, run.patient_from
+    end_of = _end_of(run.config, patient_from)
+    if last is not None and (ended := end_of(last)) is not None:
+        return ended
+    epochs = range(1 + (0 if last is None else last.epoch), run.config.max_epochs + 1)
+    patience = run.config.patience
+    return train_epochs(run, epochs, on_event, should_stop, patience=patience, patient_from=patient_from, end_of=end_of)
+
+
 def _train(
     request: _PriorRequest, dataset: str | Path | AudioDataset, on_event: OnEvent, should_stop: ShouldStop
 ) -> TrainedPrior:
@@ -183,9 +212,7 @@ def _train(
     state = partial(state_of, run, request.model_path.resolve(), dataset)
     keeper = Keeper(request.run_folder, run, state, WRITING, on_event, limit.should_stop)
     on_event(start_event(run))
-    epochs = range(1 + (run.history[-1].epoch if run.history else 0), run.config.max_epochs + 1)
-    patience, patient_from = run.config.patience, run.patient_from
-    ended = train_epochs(run, epochs, keeper.on_event, limit.should_stop, patience=patience, patient_from=patient_from)
+    ended = _train_epochs(run, keeper.on_event, limit.should_stop)
     return _result(run, keeper, dataset, limit.ended_by(ended), on_event)
 
 

@@ -6,17 +6,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from distill_core.models.temperature import temperature_of
-from distill_core.text import file_name
+from distill_core.text import file_name, printable
 from distill_core.training.prior.events import KEPT_WORDS, Keep
 from distill_core.training.run_folder.facts import Kind
 from distill_core.training.words import BY_AN_OLDER_MEASURE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from distill_core.models.summary import ModelSummary
-    from distill_core.training.prior.events import FilePrior
+    from distill_core.training.prior.events import FilePrior, PriorTrainingStartEvent
 
 PRIOR = Kind("prior", measure="perplexity", digits=2, makes_a_model=False)
 _LONGEST_NAME = 40
+_MOST_GROUPS, _MOST_NAMES = 3, 6  # of near-copies that a sentence names, and of sounds in each
 SAVING_REPLACES = "Saving replaces it."
 AGREEMENT, PREDICTABLE = "sibling agreement", "very predictable"  # labels of a prior's facts
 
@@ -55,6 +58,27 @@ def file_prior_words(before: FilePrior) -> str:
         return "The prior in the file can't be measured on these held-out sounds."
     may_know = "" if before.decides else ", which it may have learned from"
     return f"The prior in the file has {PRIOR.measured(before.perplexity)} on these held-out sounds{may_know}."
+
+
+def _names_in_words(names: Sequence[str]) -> str:
+    shown = ", ".join(printable(name, _LONGEST_NAME) for name in names[:_MOST_NAMES])
+    rest = len(names) - _MOST_NAMES
+    return f"{shown} and {rest:,} more" if rest > 0 else shown
+
+
+def near_copies_words(start: PriorTrainingStartEvent) -> str:
+    """Return which sounds of a training are nearly the same, and what becomes of them, or ""."""
+    groups, sounds = start.near_copies, start.train_files + start.validation_files
+    if not groups or start.sameness:
+        return ""
+    if len(groups[0]) == sounds:
+        return f"All {sounds} sounds are nearly the same: those kept for validation say nothing about new sound."
+    named = "; ".join(map(_names_in_words, groups[:_MOST_GROUPS]))
+    if len(groups) == 1:
+        return f"{len(groups[0])} sounds are nearly the same: {named}; they stay on one side of the split."
+    rest = len(groups) - _MOST_GROUPS
+    more = f"; and {rest:,} more group{'s' * (rest > 1)}" if rest > 0 else ""
+    return f"Some sounds are nearly the same: {named}{more}; each group stays on one side of the split."
 
 
 def agreement_words(share: object) -> str:
