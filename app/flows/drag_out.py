@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from distill_core.generation.takes.folder import Take
 
 
-def copy_to_drag(take: Take, name: str, verdict: str = "") -> Path:
-    """Return a copy of a take under a name of its own; its tags have its verdict, one word, once there is one.
+def copy_to_drag(take: Take, name: str) -> Path:
+    """Return a copy of a take under a name of its own; its tags have its verdict once there is one.
 
     It stays after the drag and after the window: some programs read a file only later, or go on using it where it is.
     A link would take no room, but an editor that writes into it would change the shelf. Copying takes 10 ms a minute.
@@ -28,28 +28,28 @@ def copy_to_drag(take: Take, name: str, verdict: str = "") -> Path:
     Raises:
         OSError: it could not be made.
     """
-    own = f"{take.wav.parent.parent.name}-{take.number}"
+    own, verdict = f"{take.wav.parent.parent.name}-{take.number}", take.verdict_word
     folder = dragged_folder() / (f"{own}-{verdict}" if verdict else own)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     target = folder / name
     if not target.exists():
-        _copy(take, target, verdict)
+        _copy(take, target)
     return target
 
 
-def _copy(take: Take, target: Path, verdict: str) -> None:
+def _copy(take: Take, target: Path) -> None:
     """Copy a take, with its verdict in the tags if there is one.
 
     Raises:
         OSError: it could not be made.
     """
-    if not verdict:
+    if not take.verdict_word:
         shutil.copyfile(take.wav, target)
         return
     from distill_core.generation.takes.shelf import TakeShelf
 
     try:
-        TakeShelf(Path(take.facts["model"])).export(take, target, verdict=verdict)
+        TakeShelf(Path(take.facts["model"])).export(take, target)
     except DistillError as error:
         raise OSError(error.message) from error
 

@@ -28,7 +28,7 @@ _NO_SETTINGS = ("licence", "validation_files", "sounds")
 _NUMBERS = ("best_perplexity", "temperature", "sibling_agreement")
 _COUNTS = ("kept_epoch", "best_epoch", "epochs_trained")
 _WORDS = ("verdict", "run_verdict", "kept", "ended", "training_date")
-_AUDIT_NUMBERS = ("copy_rate", "z", "samples")
+_AUDIT_NUMBERS = ("copy_rate", "z", "samples", "compared")
 
 
 def _text(values: Mapping[str, Any], key: str) -> str:

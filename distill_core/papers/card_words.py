@@ -160,7 +160,8 @@ def _audit(audit: _Facts | None) -> Iterator[str]:
     interval, rate = audit.get("copy_rate_interval"), audit.get("copy_rate")
     within = f" (95 % interval {_share(interval[0])} to {_share(interval[1])})" if interval else ""
     yield from _row("Copy rate", "" if rate is None else f"{_share(rate)}{within}")
-    yield from _row("Takes compared", "" if audit.get("samples") is None else _figure(audit["samples"]))
+    compared = audit.get("compared", audit.get("samples"))
+    yield from _row("Takes compared", "" if compared is None else _figure(compared))
     yield from _row("Z of data copying", "" if audit.get("z") is None else _figure(audit["z"]))
     yield from _row("Date", escaped(audit.get("date", "")))
     settings = audit.get("settings", {})

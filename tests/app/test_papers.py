@@ -26,6 +26,7 @@ from distill_core.generation.generate import generate
 from distill_core.generation.request import GenerateRequest
 from distill_core.generation.takes.papers import read_papers
 from distill_core.generation.takes.shelf import TakeShelf
+from distill_core.generation.takes.verdict import Copying, TakeVerdict
 from distill_core.generation.takes.verify import verify_take
 from distill_core.models.summary import ModelSummary
 from tests.app.driving import ScriptedPrompts, settle
@@ -145,7 +146,7 @@ def test_takes_are_saved_with_a_json_once_that_is_wanted(
     assert not action.isChecked()
     prompts.paths["take"], prompts.paths["target"] = tmp_path / "out" / "take.flac", tmp_path / "out"
     (tmp_path / "out").mkdir()
-    number = TakeShelf(model).takes()[0].number
+    number = next(take.number for take in TakeShelf(model).takes() if take.seed == 41)
     window.commands.takes.save(number)
     settle(qtbot, window)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["take.flac"]
@@ -164,8 +165,12 @@ def test_takes_are_saved_with_a_json_once_that_is_wanted(
 
 def test_a_dragged_take_has_its_verdict_once_there_is_one(model: Path) -> None:
     take = TakeShelf(model).takes()[0]
-    plain, told = copy_to_drag(take, "x.wav"), copy_to_drag(take, "x.wav", "copy")
+    plain = copy_to_drag(take, "x.wav")
+    compared = TakeShelf(model).note_verdict(take.number, TakeVerdict(Copying.COPY, 1.0, 40, 40, 1.0, "kick.wav"))
+    told = copy_to_drag(compared, "x.wav")
     assert plain.read_bytes() == take.wav.read_bytes()
+    assert b"kick" not in told.read_bytes()
+    assert compared.origin == take.origin
     papers = read_papers(read_tagged(told).comment)
     assert papers is not None
     assert papers.verdict == "copy"

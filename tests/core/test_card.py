@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from distill_core.cli import app
 from distill_core.files.archive import read_archive
 from distill_core.models.metadata import licence_obstacle
 from distill_core.models.persistence import save_metadata
+from distill_core.models.summary import ModelSummary
 from distill_core.papers.card import card_facts
 from distill_core.papers.card_words import card_keys, card_markdown
 from distill_core.papers.licences import licence_keys
@@ -236,12 +238,17 @@ def test_any_strangers_file_has_a_card(tiny_model: Path) -> None:
     assert all(char.isprintable() or char in "\n\ufffd" for char in run.stdout)
 
 
+@cache
+def _reference() -> ModelSummary:
+    return read_summary(REFERENCE)
+
+
 _values = st.none() | st.booleans() | st.floats() | st.integers() | st.text() | st.lists(st.text(), max_size=3)
 
 
 @given(st.dictionaries(st.sampled_from([*AUDIT, "sounds", "history", "verdict", "final_perplexity", "kept"]), _values))
 def test_any_facts_of_a_prior_have_a_card(facts: dict[str, Any]) -> None:
-    summary = read_summary(REFERENCE)
+    summary = _reference()
     card = card_markdown(card_facts(replace(summary, prior_metadata=facts | {"audit": facts}, training_config=facts)))
     assert set(_keys_of(card)[0]) <= HUB_KEYS
     json.dumps(card_facts(summary), allow_nan=False)

@@ -27,6 +27,7 @@ from distill_core.generation.takes.file import tags_for
 from distill_core.generation.takes.name import settings_words
 from distill_core.generation.takes.papers import papers_of, read_papers, request_of
 from distill_core.generation.takes.shelf import TakeShelf
+from distill_core.generation.takes.verdict import Copying, TakeVerdict
 from distill_core.generation.takes.verify import Finding, verify_take
 from distill_core.text import printable
 from tests.conftest import WriteSound
@@ -85,7 +86,8 @@ def test_a_take_of_the_shelf_is_verified(model: Path, tmp_path: Path) -> None:
     shelf = TakeShelf(own)
     added = shelf.add(sample)
     assert added.origin == sample.origin
-    path = shelf.export(added, tmp_path / "x.flac", Container.FLAC, verdict="close_relative", sidecar=True)
+    compared = shelf.note_verdict(added.number, TakeVerdict(Copying.CLOSE_RELATIVE, 0.5, 9, 40, 0.9, "kick.wav"))
+    path = shelf.export(compared, tmp_path / "x.flac", Container.FLAC, sidecar=True)
     assert verify_take(path, own).finding is Finding.SAME
     papers = read_papers(read_tagged(path).comment)
     assert papers is not None

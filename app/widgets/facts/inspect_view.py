@@ -163,7 +163,7 @@ class InspectView(QWidget):
             [
                 *self._notes,
                 *([" ".join(self.head.sentences())] if facts else []),
-                model_facts.as_text([*facts, *papers]),
+                model_facts.as_text([*facts[:-1], *papers, *facts[-1:]]),
             ]
         )
 
