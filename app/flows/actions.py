@@ -220,6 +220,14 @@ def _take_actions(commands: Commands) -> list[ActionSpec]:
             takes.save_all,
             "Save every take into a folder",
         ),
+        ActionSpec(
+            ActionId.WITH_SIDECAR,
+            _GENERATE,
+            "With a &JSON of How It Was Made",
+            None,
+            takes.turn_sidecar,
+            "Save a small file beside each take that tells its model, its seed and its settings",
+        ),
         ActionSpec(ActionId.DELETE_TAKE, _GENERATE, "&Delete Take", None, takes.delete, "Delete the chosen take"),
         ActionSpec(
             ActionId.BRING_TAKE_BACK,

@@ -16,6 +16,7 @@ from app.flows.demo_files import DemoFiles, copying
 from app.flows.drops import MOST_AT_ONCE, ONLY_FILES, Drop, LastDrag, Target, route, sorting
 from app.flows.hearing import Hearing
 from app.flows.making import ModelMaking
+from app.flows.papers import Papers
 from app.flows.prompts import Prompts
 from app.flows.saving import Saving
 from app.flows.sounds import Sounds
@@ -71,6 +72,8 @@ class Commands(QObject):
         self.hearing = Hearing(session, self)
         self.sounds = Sounds(session, self)
         self.sounds.said.connect(self.said)
+        self.papers = Papers(session, prompts, window, self)
+        self.papers.said.connect(self.said)
         session.player.unavailable.connect(self.said)
         session.demo_copied.connect(self._on_demo_copied)
         session.drop_sorted.connect(self._take_sorted)

@@ -12,6 +12,7 @@ from PySide6.QtGui import QDrag, QPixmap
 from PySide6.QtWidgets import QWidget
 
 from app.session import Session
+from distill_core.errors import DistillError
 from distill_core.folders import dragged_folder
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def copy_to_drag(take: Take, name: str) -> Path:
-    """Return a copy of a take under a name of its own.
+    """Return a copy of a take under a name of its own; its tags have its verdict once there is one.
 
     It stays after the drag and after the window: some programs read a file only later, or go on using it where it is.
     A link would take no room, but an editor that writes into it would change the shelf. Copying takes 10 ms a minute.
@@ -27,12 +28,30 @@ def copy_to_drag(take: Take, name: str) -> Path:
     Raises:
         OSError: it could not be made.
     """
-    folder = dragged_folder() / f"{take.wav.parent.parent.name}-{take.number}"
+    own, verdict = f"{take.wav.parent.parent.name}-{take.number}", take.verdict_word
+    folder = dragged_folder() / (f"{own}-{verdict}" if verdict else own)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     target = folder / name
     if not target.exists():
-        shutil.copyfile(take.wav, target)
+        _copy(take, target)
     return target
+
+
+def _copy(take: Take, target: Path) -> None:
+    """Copy a take, with its verdict in the tags if there is one.
+
+    Raises:
+        OSError: it could not be made.
+    """
+    if not take.verdict_word:
+        shutil.copyfile(take.wav, target)
+        return
+    from distill_core.generation.takes.shelf import TakeShelf
+
+    try:
+        TakeShelf(Path(take.facts["model"])).export(take, target)
+    except DistillError as error:
+        raise OSError(error.message) from error
 
 
 def drag_data(path: Path) -> QMimeData:

@@ -46,6 +46,8 @@ class Actions(QObject):
         after = file_actions[file_actions.index(self.by_id[ActionId.CHOOSE_SOUNDS]) + 1]
         menus["&File"].insertMenu(after, self.recents)
         self._group_appearances()
+        self.by_id[ActionId.WITH_SIDECAR].setCheckable(True)
+        self.by_id[ActionId.WITH_SIDECAR].setChecked(session.settings.saves_sidecar())
         self.recolor()
         self.recents.setToolTipsVisible(True)  # models of one name in several folders
         self.recents.aboutToShow.connect(self._fill_recents)

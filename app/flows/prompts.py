@@ -14,6 +14,7 @@ from app.theme import SPACE, WIDE
 
 SOUND_FILTER = "Sounds (*.wav *.aif *.aiff *.flac *.mp3 *.ogg *.opus *.m4a *.caf);;All files (*)"
 TAKE_FILTER = "WAV, 24 bit (*.wav);;FLAC, 24 bit (*.flac)"
+CARD_FILTER = "Markdown (*.md);;All files (*)"
 MODEL_FILTER = "Distill models (*.distill *.sda);;All files (*)"
 
 
@@ -60,6 +61,9 @@ class Prompts(Protocol):
 
     def choose_target(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
         """Ask for a folder to save takes into."""
+
+    def choose_card(self, parent: QWidget, suggested: Path, answer: Callable[[Path], object]) -> None:
+        """Ask where to save a model's card."""
 
     def choose_models_folder(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
         """Ask for a folder to save models into."""
@@ -147,6 +151,14 @@ class QtPrompts:
         """Ask for a folder to save takes into."""
         dialog = QFileDialog(parent, "Save All Takes In", str(start))
         dialog.setFileMode(QFileDialog.FileMode.Directory)
+        self._open(dialog, answer)
+
+    def choose_card(self, parent: QWidget, suggested: Path, answer: Callable[[Path], object]) -> None:
+        """Ask where to save a model's card; the dialog itself asks before an existing file is replaced."""
+        dialog = QFileDialog(parent, "Save the Card", str(suggested.parent), CARD_FILTER)
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix("md")
+        dialog.selectFile(suggested.name)
         self._open(dialog, answer)
 
     def choose_models_folder(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:

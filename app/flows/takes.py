@@ -177,6 +177,11 @@ class Takes(QObject):
         if takes:
             self._prompts.choose_target(self._window, self._session.settings.last_folder("takes"), on_folder)
 
+    def turn_sidecar(self) -> None:
+        """Save takes with a JSON of how they were made from now on, or without one."""
+        settings = self._session.settings
+        settings.set_saves_sidecar(not settings.saves_sidecar())
+
     @Slot(object)
     def _on_written(self, written: WrittenTakes) -> None:
         self.said.emit(written_words(written))

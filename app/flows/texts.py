@@ -1,4 +1,4 @@
-"""The name and the notes of the open model: saving them, and asking before those being written are lost."""
+"""The texts of the open model (name, notes, licence line): saving them, and asking before written ones are lost."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.flows import questions
 from app.session import Session
 from app.session.activity import Subject
 from app.session.available import ActionId, available
-from distill_core.models.metadata import NAME, NOTES, name_obstacle, notes_obstacle
+from distill_core.models.metadata import OBSTACLES
 
 if TYPE_CHECKING:
     from app.flows.prompts import Prompts
@@ -37,8 +37,7 @@ class Texts(QObject):
 
     @property
     def _can_save(self) -> bool:
-        obstacles = {NAME: name_obstacle, NOTES: notes_obstacle}
-        can_be = not any(obstacles[key](text) for key, text in self.written.items())
+        can_be = not any(OBSTACLES[key](text) for key, text in self.written.items())
         return can_be and ActionId.EDIT_MODEL in available(self._session.state)
 
     @Slot(dict)

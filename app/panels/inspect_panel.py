@@ -37,6 +37,8 @@ class InspectPanel(QWidget):
         layout.addWidget(self.view)
         self.view.save_wanted.connect(commands.texts.save)
         self.view.head.written.connect(commands.texts.take)
+        self.view.papers.copy_wanted.connect(commands.papers.copy)
+        self.view.papers.save_wanted.connect(commands.papers.save)
         self.view.details_turned.connect(self._on_details_turned)
         session.model_changed.connect(self._on_model)
         session.named.connect(self._on_named)

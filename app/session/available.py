@@ -41,6 +41,7 @@ class ActionId(StrEnum):
     LISTEN_TO_BEST = "listenToBestAction"
     SAVE_TAKE = "saveTakeAction"
     SAVE_ALL_TAKES = "saveAllTakesAction"
+    WITH_SIDECAR = "withSidecarAction"
     DELETE_TAKE = "deleteTakeAction"
     BRING_TAKE_BACK = "bringTakeBackAction"
     ALL_TAKES = "allTakesAction"
@@ -68,6 +69,7 @@ class ActionId(StrEnum):
 ALWAYS = frozenset(
     {
         ActionId.ALL_TAKES,
+        ActionId.WITH_SIDECAR,
         ActionId.SHOW_SOUNDS,
         ActionId.SHOW_LEARNING,
         ActionId.SHOW_TAKES,

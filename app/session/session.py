@@ -17,7 +17,7 @@ from app.session.estimate import speed_of, training_seconds
 from app.session.making_host import MakingHost
 from app.session.remembered import remembered
 from app.session.state import Page
-from app.session.tasks import models, remembering, runs, saving, sounds, training, upkeep
+from app.session.tasks import models, papers, remembering, runs, saving, sounds, training, upkeep
 from app.session.training import TrainingState
 from distill_core.errors import DatasetError
 from distill_core.training.prior.continuation import Continuation
@@ -286,6 +286,10 @@ class Session(MakingHost):
         With `though_changed` also if another program has changed the file, all else of which stays.
         """
         self.do(saving.naming(self._require_model(), changes, though_changed=though_changed))
+
+    def write_card(self, target: Path) -> None:
+        """Write the open model's card into a file, in the place of one that is there."""
+        self.do_later(papers.writing_card(self._require_model(), target))
 
     def reread_model(self) -> None:
         """Read the open model's facts from disk again."""

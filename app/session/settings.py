@@ -149,6 +149,14 @@ class Settings:
         self._store.setValue("take/oneSound", "yes" if options.one_sound else "no")
         self._store.setValue("take/variety", repr(options.variety))
 
+    def saves_sidecar(self) -> bool:
+        """Return whether a take is saved with a JSON of how it was made."""
+        return self._text("take/sidecar") == "yes"
+
+    def set_saves_sidecar(self, is_wanted: bool) -> None:
+        """Remember whether a take is saved with a JSON of how it was made."""
+        self._store.setValue("take/sidecar", "yes" if is_wanted else "no")
+
     def volume(self) -> float:
         """Return the loudness of the player, 0 to 1."""
         try:

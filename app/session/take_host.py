@@ -209,7 +209,10 @@ class TakeHost(TaskHost):
     def write_takes(self, takes: Sequence[Take], targets: Sequence[Path], *, replace_files: bool) -> None:
         """Write takes into files; those that are there are replaced on request, and otherwise passed over."""
         model = self._require_model().path
-        self.do_later(shelving.writing(model, tuple(takes), tuple(targets), replace_files=replace_files))
+        sidecar = self.settings.saves_sidecar()
+        self.do_later(
+            shelving.writing(model, tuple(takes), tuple(targets), replace_files=replace_files, sidecar=sidecar)
+        )
 
     # All shelves
 

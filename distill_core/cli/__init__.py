@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from distill_core.cli.audit import audit
+from distill_core.cli.card import card
 from distill_core.cli.generate import generate
 from distill_core.cli.inspect import inspect
 from distill_core.cli.restore import restore
@@ -12,6 +13,7 @@ from distill_core.cli.runs import runs
 from distill_core.cli.terminal import ignore_stop_signals
 from distill_core.cli.train import train
 from distill_core.cli.train_prior import train_prior
+from distill_core.cli.verify import verify
 
 app = typer.Typer(
     name="distill",
@@ -26,6 +28,8 @@ app.command("train")(train)
 app.command("generate")(generate)
 app.command("audit")(audit)
 app.command("inspect")(inspect)
+app.command("verify")(verify)
+app.command("card")(card)
 app.command("restore")(restore)
 app.command("runs")(runs)
 

@@ -84,6 +84,9 @@ def generate(
     anonymous: Annotated[
         bool, typer.Option("--anonymous", help="Leave the names of sounds out of the file's tags.")
     ] = False,
+    sidecar: Annotated[
+        bool, typer.Option("--sidecar", help="Write a JSON beside each take that tells how it was made.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")] = False,
 ) -> None:
     """Make new sound with a model's prior and write it as WAV or FLAC.
@@ -109,8 +112,8 @@ def generate(
             loop=loop,
         )
         places = places_of(output, model, request, container, subtype, rate)
-        places.check(request, force, [path for path in (model, prompt) if path is not None])
-        _run(_GenerateCommand(terminal, model, request, places, force, anonymous), stop.is_set)
+        places.check(request, force, [path for path in (model, prompt) if path is not None], sidecar=sidecar)
+        _run(_GenerateCommand(terminal, model, request, places, force, anonymous, sidecar), stop.is_set)
 
 
 def _factors(text: str | None) -> tuple[float, ...] | None:
@@ -149,6 +152,7 @@ class _GenerateCommand:
     places: TakePlaces
     force: bool
     anonymous: bool
+    sidecar: bool
 
 
 def _load(path: Path) -> LoadedVQModel:
@@ -221,18 +225,42 @@ def _write(command: _GenerateCommand, sample: Sample, path: Path, index: int) ->
     form = command.places.form
     command.places.make_folder()
     encoded = write_take(sample, command.model, path, form, anonymous=command.anonymous, replace=command.force)
-    command.terminal.emit("take", _facts(command, sample, encoded), number=index + 1, path=path)
+    if command.sidecar:
+        _write_sidecar(command, sample, path, encoded)
+    command.terminal.emit("take", _facts(command, sample, encoded, path), number=index + 1, path=path)
     command.terminal.say(f"{path}: {_words(command, sample, encoded)}.", "green")
     for note in sample.notes:
         command.terminal.say(f"  {note}", "yellow")
+
+
+def _write_sidecar(command: _GenerateCommand, sample: Sample, path: Path, encoded: EncodedSound) -> None:
+    """Write the sidecar of a take; with --force in the place of any file of its name."""
+    from distill_core.files.new_file import write_new_file
+    from distill_core.generation.origin import codes_digest
+    from distill_core.generation.takes.sidecar import sidecar_of, sidecar_path
+
+    form = command.places.form
+    told = sidecar_of(
+        path,
+        sample.request,
+        command.model,
+        form,
+        encoded.frames / form.sample_rate,
+        encoded.gain,
+        origin=sample.origin,
+        codes=codes_digest(sample.codes_WHQ),
+        anonymous=command.anonymous,
+    )
+    write_new_file(sidecar_path(path), told, replace=command.force)
 
 
 def _gain_db(gain: float) -> float:
     return 20 * math.log10(gain)
 
 
-def _facts(command: _GenerateCommand, sample: Sample, encoded: EncodedSound) -> dict[str, Any]:
+def _facts(command: _GenerateCommand, sample: Sample, encoded: EncodedSound, path: Path) -> dict[str, Any]:
     from distill_core.generation.takes.name import settings_words
+    from distill_core.generation.takes.sidecar import sidecar_path
 
     form = command.places.form
     return {
@@ -245,7 +273,8 @@ def _facts(command: _GenerateCommand, sample: Sample, encoded: EncodedSound) -> 
         "gain_db": _gain_db(encoded.gain),
         "ended": _has_ended(sample),
         "notes": list(sample.notes),
-        "settings": settings_words(sample.request, command.anonymous),
+        "settings": settings_words(sample.request, command.anonymous or sample.origin.is_anonymous),
+        "sidecar": sidecar_path(path) if command.sidecar else None,
     }
 
 

@@ -13,6 +13,7 @@ from distill_core.files.new_file import check_new_file
 from distill_core.files.save_errors import save_error
 from distill_core.generation.request import GenerateRequest
 from distill_core.generation.takes.name import take_name
+from distill_core.generation.takes.sidecar import sidecar_path
 
 _CONTAINERS = {".wav": Container.WAV, ".wave": Container.WAV, ".flac": Container.FLAC}
 _EITHER = "Name a file that ends in .wav or .flac, or a folder."
@@ -26,8 +27,10 @@ class TakePlaces:
     paths: list[Path]
     form: SoundFormat
 
-    def check(self, request: GenerateRequest, force: bool, others: list[Path]) -> None:
+    def check(self, request: GenerateRequest, force: bool, others: list[Path], *, sidecar: bool = False) -> None:
         """Refuse, before any work, files that exist, that cannot be written, or that are among `others`.
+
+        With `sidecar` there is a JSON beside each of them.
 
         Raises:
             SaveError: a file exists and not `force`, or cannot be written.
@@ -37,6 +40,8 @@ class TakePlaces:
             raise SaveError(f"“{self.folder}” is a file, and no folder; nothing was written.", "Choose another name.")
         for path in self.paths:
             check_output(path, force, f".{self.form.container}")
+            if sidecar:
+                check_output(sidecar_path(path), force, ".json")
             if any(_is_same(path, other) for other in others):
                 raise ConfigError("output", f"“{path}” is what the takes are made from.", "Choose another name.")
         seconds = (request.seconds or request.usual_seconds) * request.count

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import accumulate
 
@@ -17,6 +17,7 @@ from distill_core.errors import ModelFileError
 from distill_core.events import OnEvent, Phase, ProgressReporter, ShouldStop, ignore, never, unless_stopped
 from distill_core.generation.ahead import ahead
 from distill_core.generation.drawing import CodeBlock, draw_sounds, in_blocks
+from distill_core.generation.origin import origin_of
 from distill_core.generation.plan import Plan, plan_takes, require_prior
 from distill_core.generation.rendering import closed_loop, render
 from distill_core.generation.request import GenerateRequest, Sample, SoundBlock
@@ -29,20 +30,34 @@ _MOST_BLOCKS_AHEAD = 64
 
 
 @dataclass(frozen=True, slots=True)
+class DrawnTake:
+    """A take's codes, block by block, without its sound."""
+
+    request: GenerateRequest
+    plan: Plan
+    blocks: tuple[CodeBlock, ...]
+
+    @property
+    def codes_WHQ(self) -> Tensor:
+        """Its codes `[W, H, Q]` (int64)."""
+        return torch.cat([block.codes_WHQ for block in self.blocks])
+
+
+def _drawn(prior: Prior, seed: int, plan: Plan, block_steps: int, should_stop: ShouldStop) -> Iterator[CodeBlock]:
+    use_one_thread()
+    with torch.inference_mode():
+        yield from in_blocks(draw_sounds(prior, seed, plan, should_stop), block_steps)
+
+
+@dataclass(frozen=True, slots=True)
 class _Making:
-    """The making of one take; `codes` are filled in while its sound is made."""
+    """The making of one take's sound; `draw` yields its codes, with which `codes` is filled in meanwhile."""
 
     take: GenerateRequest
     plan: Plan
     codec: Codec
-    prior: Prior
-    block_steps: int
+    draw: Callable[[ShouldStop], Iterator[CodeBlock]]
     codes: list[CodeBlock] = field(default_factory=list)
-
-    def _draw(self, should_stop: ShouldStop) -> Iterator[CodeBlock]:
-        use_one_thread()
-        with torch.inference_mode():
-            yield from in_blocks(draw_sounds(self.prior, self.take.seed, self.plan, should_stop), self.block_steps)
 
     def _noted(self, blocks: Iterable[CodeBlock]) -> Iterator[CodeBlock]:
         for block in blocks:
@@ -55,7 +70,7 @@ class _Making:
 
     def sound(self, should_stop: ShouldStop) -> Generator[Tensor]:
         """Yield the take's sound, and with it note its codes."""
-        with closing(ahead(self._draw, _MOST_BLOCKS_AHEAD, should_stop)) as blocks:
+        with closing(ahead(self.draw, _MOST_BLOCKS_AHEAD, should_stop)) as blocks:
             yield from unless_stopped(render(self._audio_of, self._noted(blocks), self.plan), should_stop)
 
     def sample(self, waveform_T: Tensor) -> Sample:
@@ -112,12 +127,15 @@ def generate_takes(
         plan = plan_takes(loaded, request, should_stop)
         prior = ready_for_decoding(require_prior(loaded), torch.float64)
     progress = ProgressReporter(Phase.SAMPLE, request.count * plan.samples, on_event)
+    origin = None
     for index in range(request.count):
-        making = _Making(request.take(index), plan, loaded.model, prior, block_steps)
+        take = request.take(index)
+        making = _Making(take, plan, loaded.model, partial(_drawn, prior, take.seed, plan, block_steps))
         with torch.no_grad():
             sample = _make(making, partial(_report, progress, index * plan.samples), on_event, should_stop)
         progress.update((index + 1) * plan.samples)
-        yield sample
+        origin = origin or origin_of(loaded)  # not before the first take: its beginning is waited for
+        yield replace(sample, origin=origin)
 
 
 def generate(
@@ -142,3 +160,29 @@ def generate(
     """
     make = partial(generate_takes, block_steps=block_steps, on_event=on_event, should_stop=should_stop)
     return next(make(loaded, request.take(0)))
+
+
+def draw_take(loaded: LoadedVQModel, request: GenerateRequest, should_stop: ShouldStop = never) -> DrawnTake:
+    """Return the codes of the first take of a request without making its sound; they are those of `generate`.
+
+    Raises:
+        ConfigError, ModelFileError, DatasetError, Stopped: as `generate` does.
+    """
+    use_one_thread()
+    with torch.no_grad():
+        plan = plan_takes(loaded, request, should_stop)
+        prior = ready_for_decoding(require_prior(loaded), torch.float64)
+    return DrawnTake(request.take(0), plan, tuple(_drawn(prior, request.seed, plan, 1, should_stop)))
+
+
+def sound_of(loaded: LoadedVQModel, drawn: DrawnTake, should_stop: ShouldStop = never) -> Sample:
+    """Return the take of codes that were drawn before; it is that of `generate`.
+
+    Raises:
+        ModelFileError: the model makes no sound.
+        Stopped: `should_stop()` turned true.
+    """
+    making = _Making(drawn.request, drawn.plan, loaded.model, lambda _: iter(drawn.blocks))
+    with torch.no_grad():
+        sample = _make(making, lambda samples: None, ignore, should_stop)
+    return replace(sample, origin=origin_of(loaded))

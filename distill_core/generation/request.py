@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from distill_core.errors import ConfigError
+from distill_core.generation.origin import Origin
 from distill_core.generation.settings import SamplingSettings, is_positive, is_whole, require
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ LONGEST_SOUND_S = 30.0  # of one sound, unless it is asked for longer
 LONGEST_S = 600.0
 MOST_TAKES = 1000
 LARGEST_SEED = 2**63 - 1
+_UNKNOWN = Origin()
 
 
 class PromptMode(StrEnum):
@@ -121,7 +123,7 @@ class Sample:
     `waveform_T` is float32, mono, on the CPU, at `sample_rate`, without `gain`, by which a file or a player multiplies
     it: 1, or less for a true peak of −1 dBFS. `codes_WHQ` are its codes (int64); `ends` are the numbers of steps after
     which a sound ended and the next began, or the take. `prompt_steps` steps are the prompt's. `loop`: its end leads
-    into its beginning. `notes` are sentences on what was done to it.
+    into its beginning. `notes` are sentences on what was done to it. `origin` is the model that made it.
     """
 
     waveform_T: Tensor
@@ -132,6 +134,7 @@ class Sample:
     ends: tuple[int, ...] = ()
     prompt_steps: int = 0
     notes: tuple[str, ...] = ()
+    origin: Origin = _UNKNOWN
 
     @property
     def seed(self) -> int:

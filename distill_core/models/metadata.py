@@ -1,15 +1,20 @@
-"""The name and the notes of a model, as a person may change them: the rules for both, and how a dict takes them."""
+"""The name, the notes and the licence line of a model, as a person may change them: their rules, and where they lie.
+
+The ancestor fails on an unknown key in `metadata`, and a new prior replaces `prior_metadata`: the licence line lies in
+`training_config`, which the ancestor takes as it is and no save of ours touches.
+"""
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from distill_core.errors import ConfigError
 
-MOST_NAME, MOST_NOTES = 200, 10_000  # characters
+MOST_NAME, MOST_NOTES, MOST_LICENCE = 200, 10_000, 200  # characters
 NAME, NOTES = "name", "description"  # the keys of both in `metadata`
+LICENCE = "licence"  # its key in `training_config`
 _CONTROL = {"Cc", "Cs"}  # half a character cannot be written
 _LINE_ENDS = {"Zl", "Zp"}
 
@@ -34,24 +39,42 @@ def notes_obstacle(notes: str) -> str:
     return ""
 
 
-_OBSTACLES = {NAME: name_obstacle, NOTES: notes_obstacle}
+def licence_obstacle(licence: str) -> str:
+    """Return why a model can't have this licence line, in a sentence, or ""; an empty line is none."""
+    if len(licence) > MOST_LICENCE:
+        return f"A licence line has at most {MOST_LICENCE} characters; this one has {len(licence):,}."
+    if any(unicodedata.category(char) in _CONTROL | _LINE_ENDS for char in licence):
+        return "A licence line is one line, without control characters."
+    return ""
+
+
+OBSTACLES: Mapping[str, Callable[[str], str]] = {NAME: name_obstacle, NOTES: notes_obstacle, LICENCE: licence_obstacle}
 
 
 def check_changes(changes: Mapping[str, str]) -> None:
-    """Check that a model can have this name, these notes, or both.
+    """Check that a model can have this name, these notes and this licence line, or some of them.
 
     Raises:
         ConfigError: it can't; names the key and says why.
-        ValueError: another key than those of name and notes.
+        ValueError: another key.
     """
-    if unknown := set(changes) - set(_OBSTACLES):
-        raise ValueError(f"only name and notes can be changed, not {', '.join(sorted(unknown))}")
+    if unknown := set(changes) - set(OBSTACLES):
+        raise ValueError(f"only name, notes and licence can be changed, not {', '.join(sorted(unknown))}")
     for key, text in changes.items():
-        if obstacle := _OBSTACLES[key](text):
+        if obstacle := OBSTACLES[key](text):
             raise ConfigError(key, obstacle, "Nothing was changed.")
 
 
-def with_changes(metadata: Mapping[str, Any], changes: Mapping[str, str]) -> dict[str, Any]:
-    """Return a file's metadata with a new name, new notes, or both; a name has no space at its ends."""
-    taken = {key: text.strip() if key == NAME else text for key, text in changes.items()}
-    return {**metadata, **taken}
+def _changed(part: Mapping[str, Any], changes: Mapping[str, str]) -> dict[str, Any]:
+    """Return a part of a file's values with other texts; none but notes has space at its ends, and "" is no licence."""
+    taken = {**part, **{key: text if key == NOTES else text.strip() for key, text in changes.items()}}
+    return {key: value for key, value in taken.items() if key not in changes or key != LICENCE or value}
+
+
+def with_changes(values: Mapping[str, Any], changes: Mapping[str, str]) -> dict[str, Any]:
+    """Return the parts of a file's values that change, by their keys."""
+    of_part = {
+        "metadata": {key: text for key, text in changes.items() if key != LICENCE},
+        "training_config": {key: text for key, text in changes.items() if key == LICENCE},
+    }
+    return {part: _changed(values[part], wanted) for part, wanted in of_part.items() if wanted}

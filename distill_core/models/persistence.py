@@ -224,7 +224,7 @@ def save_prior_to_model(
 
 
 def save_metadata(model_path: str | Path, changes: Mapping[str, str], *, expected: FileStamp | None = None) -> Path:
-    """Give a model file another `name`, another `description` (its notes) or both, and return the real path.
+    """Give a model file another `name`, `description` (its notes) or `licence` (a line), and return the real path.
 
     All other keys and all tensors stay as they are. A version before, the file's name with .bak added, stays as it is:
     after a restore it may hold the only copy of a prior. Only if there is none, the file before is kept so.
@@ -237,8 +237,7 @@ def save_metadata(model_path: str | Path, changes: Mapping[str, str], *, expecte
         ValueError: another key.
     """
     check_changes(changes)
-    path = Path(model_path)
-    return _save_facts(path, lambda values: {"metadata": with_changes(values["metadata"], changes)}, expected)
+    return _save_facts(Path(model_path), lambda values: with_changes(values, changes), expected)
 
 
 def _save_facts(path: Path, changed: Callable[[dict[str, Any]], dict[str, Any]], expected: FileStamp | None) -> Path:

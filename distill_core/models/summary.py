@@ -17,8 +17,10 @@ from distill_core.files.archive import FileStamp
 from distill_core.files.tensor_facts import TensorFacts
 from distill_core.models import schema
 from distill_core.models.architectures import NAMELESS, NAMELESS_CODEC, codec_name, codec_of, codec_words
-from distill_core.models.metadata import NOTES
+from distill_core.models.metadata import LICENCE, MOST_LICENCE, NOTES
+from distill_core.models.sounds_list import is_anonymous
 from distill_core.models.value_reader import known_number
+from distill_core.text import printable
 
 # The codes under a prior's perplexity: 2 leaves padding out. Older files have no such mark.
 MEASURE = 2
@@ -73,6 +75,18 @@ class ModelSummary:
         """The notes on the model, "" if the file has none."""
         notes = self.metadata.get(NOTES)
         return notes if isinstance(notes, str) else ""
+
+    @property
+    def licence(self) -> str:
+        """The licence line of the model's owner, printable, "" if the file has none."""
+        licence = self.training_config.get(LICENCE)
+        return printable(licence.strip(), MOST_LICENCE) if isinstance(licence, str) else ""
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether the training of its prior, or that of its codec, left the names of its sounds out."""
+        of_codec = is_anonymous(self.training_config, self.training_config)
+        return of_codec or is_anonymous(self.prior_metadata, self.prior_config)
 
     @property
     def codebook_size(self) -> int:

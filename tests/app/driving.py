@@ -74,6 +74,11 @@ class ScriptedPrompts:
     def choose_target(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
         answer(self.paths["target"])
 
+    def choose_card(self, parent: QWidget, suggested: Path, answer: Callable[[Path], object]) -> None:
+        self.paths["suggested"] = suggested
+        if "card" in self.paths:
+            answer(self.paths["card"])
+
     def choose_models_folder(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
         answer(self.paths["models"])
 

@@ -502,7 +502,9 @@ def test_the_tab_key_follows_the_reading_order(view: InspectView, reference: Mod
     order = stops[start : stops.index("copyAsTextButton", start) + 1]
     rows = [f"{label}: {value}" for title, rows in view.facts() for label, value in rows if title in ("Model", "File")]
     assert [stop for stop in order if stop in rows] == rows
-    before = ["editModelButton", "healthPicture", "savedCurve", "detailsButton", "Name: ref_small"]
+    papers = [f"{label}: {value}" for label, value in view.papers.rows()]
+    cards = ["copyCardButton", "saveCardButton"]
+    before = ["editModelButton", "healthPicture", "savedCurve", *papers, *cards, "detailsButton", "Name: ref_small"]
     assert order[order.index("editModelButton") : order.index("Name: ref_small") + 1] == before
     assert order[-2:] == [rows[-1], "copyAsTextButton"]
 

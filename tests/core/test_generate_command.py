@@ -73,7 +73,7 @@ def test_the_settings_in_the_tags_make_the_same_file(model: Path, tmp_path: Path
     settings = ["--temperature", "0.9", "--top-p", "0.8", "--level-temperatures", "1,1.1,0.7", *SECOND]
     assert _generate(model, "-o", first, *settings, "--top-k", 9).exit_code == 0
     with soundfile.SoundFile(first) as sound:
-        flags = shlex.split(sound.comment)
+        flags = shlex.split(sound.comment, comments=True)  # as a shell would
     assert _generate(model, "-o", second, *flags).exit_code == 0
     assert first.read_bytes() == second.read_bytes()
 

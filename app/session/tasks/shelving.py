@@ -213,14 +213,16 @@ def reading(model: Path, take: Take) -> Task[Playable]:
     return Task(Activity.WORKING, Subject.SHELF, run, take_read, Runner.SHELF)
 
 
-def _export(shelf: TakeShelf, take: Take, target: Path, replace_files: bool) -> Path:
+def _export(shelf: TakeShelf, take: Take, target: Path, replace_files: bool, sidecar: bool) -> Path:
     from distill_core.audio.sound_format import Container
 
     container = Container.FLAC if target.suffix.lower() == ".flac" else Container.WAV
-    return shelf.export(take, target, container, replace=replace_files)
+    return shelf.export(take, target, container, replace=replace_files, sidecar=sidecar)
 
 
-def _write(shelf: TakeShelf, takes: Sequence[Take], targets: Sequence[Path], replace_files: bool) -> WrittenTakes:
+def _write(
+    shelf: TakeShelf, takes: Sequence[Take], targets: Sequence[Path], replace_files: bool, sidecar: bool
+) -> WrittenTakes:
     """Save takes; one that can't be saved is counted, and hinders no other.
 
     Raises:
@@ -234,7 +236,7 @@ def _write(shelf: TakeShelf, takes: Sequence[Take], targets: Sequence[Path], rep
             there_already += 1
             continue
         try:
-            paths.append(_export(shelf, take, target, replace_files))
+            paths.append(_export(shelf, take, target, replace_files, sidecar))
         except DistillError as error:
             errors.append(error)
     if errors and not paths and not there_already:
@@ -242,13 +244,18 @@ def _write(shelf: TakeShelf, takes: Sequence[Take], targets: Sequence[Path], rep
     return WrittenTakes(tuple(paths), there_already, tuple(f"{error.message} {error.hint}".strip() for error in errors))
 
 
-def writing(model: Path, takes: Sequence[Take], targets: Sequence[Path], *, replace_files: bool) -> Task[WrittenTakes]:
-    """Save takes as files; a file that is there is replaced on request, and otherwise passed over."""
+def writing(
+    model: Path, takes: Sequence[Take], targets: Sequence[Path], *, replace_files: bool, sidecar: bool = False
+) -> Task[WrittenTakes]:
+    """Save takes as files, on request each with its sidecar.
+
+    A file that is there is replaced on request, and otherwise passed over.
+    """
 
     def run(on_event: OnEvent, should_stop: ShouldStop) -> WrittenTakes:
         from distill_core.generation.takes.shelf import TakeShelf
 
-        return _write(TakeShelf(model), takes, targets, replace_files)
+        return _write(TakeShelf(model), takes, targets, replace_files, sidecar)
 
     def take(state: State, written: WrittenTakes) -> Taken:
         return state.with_takes(problem="\n".join(written.failures[:_MOST_FAILURES])), [("takes_written", written)]

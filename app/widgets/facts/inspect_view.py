@@ -13,6 +13,7 @@ from app.widgets.facts import model_facts
 from app.widgets.facts.fact_list import FactLabel, FactList
 from app.widgets.facts.health_section import HealthSection
 from app.widgets.facts.model_head import ModelHead
+from app.widgets.facts.papers_section import PAPERS_TITLE, PapersSection
 from app.widgets.fold import Fold
 from app.widgets.plot.plot import PerplexityPlot
 from distill_core.models.codec_health import codec_health
@@ -57,6 +58,7 @@ class InspectView(QWidget):
         self._curve.setAccessibleName("Saved perplexity by epoch")
         self._curve.setFixedHeight(_CURVE_HEIGHT)
         self._curve.setMinimumWidth(_NARROWEST_CURVE)
+        self.papers = PapersSection(self)
         self._copy = QPushButton("&Copy as Text", self)
         self._copy.setObjectName("copyAsTextButton")
         self._copy.setMinimumHeight(28)
@@ -77,7 +79,7 @@ class InspectView(QWidget):
         content = QWidget(self)
         facts = QVBoxLayout(content)
         facts.setSpacing(_SPACE)
-        for part in (self._empty, self._note, self.head, self._health, self._curve, self._details):
+        for part in (self._empty, self._note, self.head, self._health, self._curve, self.papers, self._details):
             facts.addWidget(part)
         facts.addStretch(1)
         area = QScrollArea(self)
@@ -103,6 +105,7 @@ class InspectView(QWidget):
             self.head.show_model(summary)
         self._health.show_health(None if summary is None else codec_health(summary))
         self._show_curve(None if summary is None else model_facts.saved_curve(summary))
+        self.papers.show_model(summary)
         self._empty.setVisible(summary is None)
         for whole in (self.head, self._details):
             whole.setVisible(summary is not None)
@@ -123,7 +126,8 @@ class InspectView(QWidget):
 
     def _order_focus(self) -> None:
         """Let the Tab key follow the reading order: new labels would come last."""
-        stops = [self._note, *self.head.focus_stops(), *self._health.focus_stops(), self._curve, self._details.button]
+        stops = [self._note, *self.head.focus_stops(), *self._health.focus_stops(), self._curve]
+        stops += [*self.papers.focus_stops(), self._details.button]
         for section in self._sections:
             stops += section.focus_stops()
         for earlier, later in pairwise([*stops, self._copy]):
@@ -154,8 +158,13 @@ class InspectView(QWidget):
     def as_text(self) -> str:
         """Return the shown notes, sentences and facts as plain text, those in the fold too."""
         facts = self.facts()
+        papers = [(PAPERS_TITLE, self.papers.rows())] if facts else []
         return "\n\n".join(
-            [*self._notes, *([" ".join(self.head.sentences())] if facts else []), model_facts.as_text(facts)]
+            [
+                *self._notes,
+                *([" ".join(self.head.sentences())] if facts else []),
+                model_facts.as_text([*facts[:-1], *papers, *facts[-1:]]),
+            ]
         )
 
     @Slot()

@@ -1,4 +1,4 @@
-"""The name and the notes of a model, to be changed where they stand."""
+"""The name, the notes and the licence line of a model, to be changed where they stand."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from PySide6.QtGui import QKeyEvent, QPalette
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
 from app.theme import error_color
-from distill_core.models.metadata import NAME, NOTES, name_obstacle, notes_obstacle
+from distill_core.models.metadata import LICENCE, NAME, NOTES, OBSTACLES
 
 _HEIGHT, _NOTES_HEIGHT = 28, 76
 
 
 class ModelForm(QWidget):
-    """Two fields. `save_wanted(dict)` has what was changed, by key, as `written(dict)` has while it is being changed.
+    """Three fields. `save_wanted(dict)` has what was changed, by key, as `written(dict)` has while it is being changed.
 
     `closed()`: nothing is to be changed.
     """
@@ -24,9 +24,9 @@ class ModelForm(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._before = {NAME: "", NOTES: ""}
+        self._before = {NAME: "", NOTES: "", LICENCE: ""}
         self._obstacle = ""
-        self.name, self.notes = QLineEdit(self), QPlainTextEdit(self)
+        self.name, self.notes, self.licence = QLineEdit(self), QPlainTextEdit(self), QLineEdit(self)
         self._problem = QLabel(self)
         self._save, self._cancel = QPushButton("Save", self), QPushButton("Cancel", self)
         self._set_up()
@@ -35,15 +35,18 @@ class ModelForm(QWidget):
 
     def _set_up(self) -> None:
         self.name.setObjectName("modelNameField")
-        self.name.setAcceptDrops(False)  # a file dropped here is meant for the window
-        self.name.setMinimumHeight(_HEIGHT)
+        self.licence.setObjectName("modelLicenceField")
+        self.licence.setPlaceholderText("In your own words, such as CC BY 4.0")
+        for line in (self.name, self.licence):
+            line.setAcceptDrops(False)  # a file dropped here is meant for the window
+            line.setMinimumHeight(_HEIGHT)
+            line.textChanged.connect(self._check)
+            line.returnPressed.connect(self._on_save)
         self.notes.setObjectName("modelNotesField")
         self.notes.setAcceptDrops(False)
         self.notes.setTabChangesFocus(True)
         self.notes.setFixedHeight(_NOTES_HEIGHT)
-        self.name.textChanged.connect(self._check)
         self.notes.textChanged.connect(self._check)
-        self.name.returnPressed.connect(self._on_save)
         self._problem.setWordWrap(True)
         self._problem.setTextFormat(Qt.TextFormat.PlainText)
         self._save.setObjectName("saveModelTextsButton")
@@ -56,7 +59,7 @@ class ModelForm(QWidget):
     def _lay_out(self) -> None:
         column, row = QVBoxLayout(self), QHBoxLayout()
         column.setContentsMargins(0, 0, 0, 0)
-        for title, field in (("Na&me", self.name), ("N&otes", self.notes)):
+        for title, field in (("Na&me", self.name), ("N&otes", self.notes), ("L&icence", self.licence)):
             label = QLabel(title, self)
             label.setBuddy(field)
             field.setAccessibleName(title.replace("&", ""))
@@ -68,10 +71,11 @@ class ModelForm(QWidget):
         row.addWidget(self._save)
         column.addLayout(row)
 
-    def show_texts(self, name: str, notes: str) -> None:
-        """Show a model's name and its notes."""
+    def show_texts(self, name: str, notes: str, licence: str = "") -> None:
+        """Show a model's name, its notes and its licence line."""
         self.name.setText(name)
         self.notes.setPlainText(notes)
+        self.licence.setText(licence)
         self._before = self._texts()
         self._check()
 
@@ -84,13 +88,14 @@ class ModelForm(QWidget):
         """Let nothing be written for now, or again; the obstacle says why."""
         self.name.setReadOnly(is_locked)
         self.notes.setReadOnly(is_locked)
+        self.licence.setReadOnly(is_locked)
 
     def focus_stops(self) -> list[QWidget]:
         """Return what the Tab key reaches, in reading order."""
-        return [self.name, self.notes, self._cancel, self._save]
+        return [self.name, self.notes, self.licence, self._cancel, self._save]
 
     def _texts(self) -> dict[str, str]:
-        return {NAME: self.name.text(), NOTES: self.notes.toPlainText()}
+        return {NAME: self.name.text(), NOTES: self.notes.toPlainText(), LICENCE: self.licence.text()}
 
     def _changes(self) -> dict[str, str]:
         return {key: text for key, text in self._texts().items() if text != self._before[key]}
@@ -98,8 +103,7 @@ class ModelForm(QWidget):
     @Slot()
     def _check(self) -> None:
         changes = self._changes()
-        wrong = [name_obstacle(changes[NAME])] if NAME in changes else []
-        wrong += [notes_obstacle(changes[NOTES])] if NOTES in changes else []
+        wrong = [OBSTACLES[key](text) for key, text in changes.items()]
         problem = next(filter(None, (*wrong, self._obstacle)), "")
         self._problem.setText(problem)
         self._problem.setVisible(bool(problem))

@@ -73,7 +73,7 @@ class ModelHead(QWidget):
     def begin_editing(self) -> None:
         """Show the form with the present texts, and put the cursor into the name."""
         if self._summary is not None and self.form.isHidden():
-            self.form.show_texts(self._summary.name, self._summary.notes)
+            self.form.show_texts(self._summary.name, self._summary.notes, self._summary.licence)
             self._show_form(True)
         self.form.name.setFocus()
 

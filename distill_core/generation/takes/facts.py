@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from distill_core.errors import ConfigError
+from distill_core.generation.origin import Origin
 from distill_core.generation.request import GenerateRequest, PromptMode, Sample
 from distill_core.generation.settings import is_whole
 from distill_core.generation.takes.verdict import read_verdict
+from distill_core.models.sounds_list import SoundsTotal
 from distill_core.text import LONGEST_NAME, file_name, printable
 
 VERSION = 1
 COPYING = "copying"  # the key of the verdict whether a take is a copy; a new take has none
 LARGEST_FACTS = 1 << 20  # bytes
 _MOST_NOTES, _MOST_ENDS, _LONGEST_NOTE, _LONGEST_PATH = 20, 50_000, 500, 32_768
-_LONGEST_S, _LARGEST_PERPLEXITY, _LARGEST_EPOCH = 86_400.0, 1e9, 1e9
+_LONGEST_S, _LARGEST_SUM, _LARGEST_PERPLEXITY, _LARGEST_EPOCH = 86_400.0, 1e12, 1e9, 1e9
 _TEXTS = ("model", "made_at", "prior_date", "codec_digest")
 _SETTINGS = ("seconds", "until_end", "temperature", "top_k", "top_p", "levels", "seed", "loop")
 
@@ -54,6 +56,22 @@ def _reached(epoch: object, perplexity: object) -> dict[str, Any]:
     return {"prior_epoch": known_epoch, "prior_perplexity": known}
 
 
+def _origin_facts(origin: Origin) -> dict[str, Any]:
+    sounds = {"count": origin.sounds.count, "seconds": origin.sounds.seconds, "held_out": origin.sounds.held_out}
+    return {"model_id": origin.model_id, "prior": origin.prior, "anonymous": origin.is_anonymous, "sounds": sounds}
+
+
+def origin_in(facts: Mapping[str, Any]) -> Origin:
+    """Return the origin in a take's facts; takes of an older Distill tell nothing of it."""
+    sounds = facts.get("sounds")
+    told = sounds if isinstance(sounds, dict) else {}
+    are_counts = all(is_whole(told.get(name), 0) for name in ("count", "held_out"))
+    is_known = are_counts and _within(told.get("seconds"), 0, _LARGEST_SUM)
+    total = SoundsTotal(told["count"], told["seconds"], told["held_out"]) if is_known else SoundsTotal()
+    is_anonymous = facts.get("anonymous") is True
+    return Origin(_text_of(facts, "model_id"), _text_of(facts, "prior"), is_anonymous, total)
+
+
 def facts_of(sample: Sample, gain: float, model: Path, prior_metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Return the facts of a new take; `gain` is the one in its file, `prior_metadata` that of the prior it is from."""
     prior_date, codec_digest = marks_of_prior(prior_metadata)
@@ -70,6 +88,7 @@ def facts_of(sample: Sample, gain: float, model: Path, prior_metadata: Mapping[s
         "prior_date": prior_date,
         "codec_digest": codec_digest,
         **_reached(prior_metadata.get("kept_epoch"), prior_metadata.get("final_perplexity")),
+        **_origin_facts(sample.origin),
     }
 
 
@@ -129,5 +148,6 @@ def read_facts(text: bytes) -> tuple[dict[str, Any], GenerateRequest] | None:
     known |= _reached(facts.get("prior_epoch"), facts.get("prior_perplexity"))
     verdict = read_verdict(facts.get(COPYING))
     known |= {} if verdict is None else {COPYING: verdict.as_facts()}
+    known |= _origin_facts(origin_in(facts))
     notes = [printable(note, _LONGEST_NOTE) for note in facts["notes"]]
     return known | {"settings": _settings_of(request), "notes": notes}, request

@@ -17,8 +17,9 @@ from numpy.lib.format import open_memmap
 
 from distill_core.errors import DistillError
 from distill_core.files.replacing import flush_file, flush_folder, replace_file
+from distill_core.generation.origin import Origin
 from distill_core.generation.request import GenerateRequest
-from distill_core.generation.takes.facts import COPYING, LARGEST_FACTS, marks_of_prior, read_facts
+from distill_core.generation.takes.facts import COPYING, LARGEST_FACTS, marks_of_prior, origin_in, read_facts
 from distill_core.generation.takes.verdict import TakeVerdict, read_verdict
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Take:
 
     `facts` has `settings`, `duration_s`, `gain` (of the file), `ends`, `prompt_steps`, `notes`, `made_at`, `model` (its
     file's name), `prior_date` and `codec_digest` ("" if unknown), `prior_epoch` and `prior_perplexity` (0 if unknown),
-    each of its proper type. `request` makes it again.
+    and those of its `origin`, each of its proper type. `request` makes it again.
     """
 
     number: int
@@ -50,6 +51,16 @@ class Take:
     def verdict(self) -> TakeVerdict | None:
         """The verdict whether it is a copy, None before it was compared."""
         return read_verdict(self.facts.get(COPYING))
+
+    @property
+    def verdict_word(self) -> str:
+        """The verdict in one word, for tags; "" before it was compared."""
+        return "" if self.verdict is None else self.verdict.verdict.value
+
+    @property
+    def origin(self) -> Origin:
+        """The model and the prior that made it, as far as they are known."""
+        return origin_in(self.facts)
 
     def is_by(self, prior_metadata: Mapping[str, Any]) -> bool:
         """Tell whether it was made by this very prior; one without a date is known to have made none."""

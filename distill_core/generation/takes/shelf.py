@@ -15,12 +15,13 @@ from uuid import uuid4
 
 from distill_core.audio.decoding.kinds import UnreadableSoundError
 from distill_core.audio.export import recode_sound
-from distill_core.audio.sound_format import Container
+from distill_core.audio.sound_format import Container, SoundFormat
 from distill_core.errors import DistillError
 from distill_core.files.new_file import write_new_file
 from distill_core.files.save_errors import save_error
 from distill_core.files.temporaries import saving_lock
 from distill_core.folders import takes_folder
+from distill_core.generation.origin import codes_digest
 from distill_core.generation.request import Sample
 from distill_core.generation.takes.facts import COPYING, VERSION, facts_of, facts_text
 from distill_core.generation.takes.file import encode_take, tags_for
@@ -49,6 +50,7 @@ from distill_core.generation.takes.shelf_file import (
     shelf_folders,
     write_shelf_file,
 )
+from distill_core.generation.takes.sidecar import check_sidecar, sidecar_of, write_sidecar
 from distill_core.generation.takes.verdict import TakeVerdict
 
 KEPT_WITHOUT_STAR = 50
@@ -71,6 +73,13 @@ def _locked(name: Path) -> Iterator[None]:
 
 def _gone(number: int) -> DistillError:
     return DistillError(f"Take {number} is gone; the others are unchanged.", "Make it again with its seed.")
+
+
+def _codes_digest(take: Take) -> str:
+    """Return the digest of a take's codes, "" if they are damaged: its sound can be exported all the same."""
+    with suppress(DistillError):
+        return codes_digest(take.codes())
+    return ""
 
 
 @contextmanager
@@ -215,20 +224,41 @@ class TakeShelf:
         *,
         anonymous: bool = False,
         replace: bool = False,
+        sidecar: bool = False,
     ) -> Path:
         """Write a take's sound into a file, sample by sample as it is on the shelf, and return the real path.
 
+        With `sidecar`, a JSON beside it tells how it was made.
+
         Raises:
             DistillError: the sound on the shelf is damaged, or gone.
-            SaveError: the file could not be written, or is there and not `replace`.
+            SaveError: the file could not be written, or is there and not `replace`; or its sidecar.
         """
-        tags = tags_for(take.request, self.model, anonymous)
+        codes, verdict = _codes_digest(take), take.verdict_word
+        if sidecar:
+            check_sidecar(path, replace=replace)
+        tags = tags_for(take.request, self.model, anonymous, origin=take.origin, codes=codes, verdict=verdict)
         try:
             data = recode_sound(take.wav, container, tags, is_loop=take.request.loop)
         except UnreadableSoundError as error:
             text = f"The sound of take {take.number} can't be read: {error}."
             raise DistillError(text, "Make the take again with its seed.") from error
-        return write_new_file(path, data, replace=replace)
+        written = write_new_file(path, data, replace=replace)
+        if sidecar:
+            told = sidecar_of(
+                path,
+                take.request,
+                self.model,
+                SoundFormat(container),
+                take.duration_s,
+                take.facts["gain"],
+                origin=take.origin,
+                codes=codes,
+                verdict=verdict,
+                anonymous=anonymous,
+            )
+            write_sidecar(path, told, replace=replace)
+        return written
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Any
 from distill_core.audio.dataset import AudioDataset
 from distill_core.device import describe_device, training_threads
 from distill_core.models.persistence import now_utc
+from distill_core.models.sounds_list import SOUNDS, sounds_list
 from distill_core.training.codec.events import CodecEpochMetrics, CodecTrainingCompleteEvent, CodecTrainingStartEvent
 from distill_core.training.codec.run import CodecRun
 from distill_core.training.events import Ended
@@ -29,17 +30,19 @@ def start_event(run: CodecRun) -> CodecTrainingStartEvent:
     )
 
 
-def training_config(run: CodecRun) -> dict[str, Any]:
-    """Return the settings and the figures of the best epoch as the file holds them."""
-    facts = {
+def training_config(run: CodecRun, dataset: AudioDataset) -> dict[str, Any]:
+    """Return the settings, the figures of the best epoch and the list of sounds as the file holds them."""
+    config, sounds = run.learner.config, run.learner.sounds
+    facts: dict[str, Any] = {
         "threads": training_threads(),
         "device_name": describe_device(run.learner.device),
         "best_epoch": run.best.epoch,
         "best_val_l1": run.best_metrics.val_l1,
         "mean_frame_l1": run.learner.mean_frame_l1,
+        SOUNDS: sounds_list(dataset.files, sounds.train_files, sounds.val_files, anonymous=config.anonymous),
     }
-    if not run.learner.config.anonymous:
-        facts["validation_files"] = [file.name for file in run.learner.sounds.val_files]
+    if not config.anonymous:
+        facts["validation_files"] = [file.name for file in sounds.val_files]
     return run.learner.vqvae_config | facts
 
 

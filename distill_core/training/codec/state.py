@@ -72,7 +72,7 @@ def state_of(
         "current_state_dict": written_once(current, (run.best.state,)),
         "vqvae_config": run.learner.vqvae_config,
         "spectrogram_config": asdict(run.learner.spectrogram.config),
-        "training_config": training_config(run),
+        "training_config": training_config(run, dataset),
         "metadata": codec_metadata(run, dataset),
         "codebook_health_snapshot": None,
         "loss_curve_history": loss_curves(run.history),

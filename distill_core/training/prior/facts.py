@@ -10,6 +10,7 @@ from typing import Any
 from distill_core.audio.dataset import AudioDataset
 from distill_core.device import describe_device, training_threads
 from distill_core.models.persistence import now_utc
+from distill_core.models.sounds_list import SOUNDS, sounds_list
 from distill_core.models.summary import MEASURE
 from distill_core.training.data.codes import SplitCodes
 from distill_core.training.events import Ended
@@ -102,6 +103,7 @@ def prior_metadata(run: PriorRun, dataset: AudioDataset) -> dict[str, Any]:
         "run_verdict": run_verdict(run.history).value,
         "dataset_file_count": len(dataset.files),
         "dataset_total_duration_s": dataset.total_duration_s,
+        SOUNDS: sounds_list(dataset.files, run.codes.train_files, run.codes.val_files, anonymous=run.config.anonymous),
     }
     if run.codes.near_copies is not None:
         metadata["near_copies"] = _near_copies(run.codes)

@@ -1,0 +1,1 @@
+"""A model's papers: its card, for people and for Hugging Face's hub."""
