@@ -122,24 +122,47 @@ class SoundEncoder:
             DatasetError: nothing usable is left, or a single sound is too short.
             Stopped: `should_stop()` turned true.
         """
-        progress = ProgressReporter(Phase.ENCODE, len(dataset.files), on_event)
-
-        def encode(files: Sequence[AudioFile], already_done: int) -> list[tuple[AudioFile, SoundCodes]]:
-            def read(file: AudioFile) -> Iterator[tuple[AudioFile, SoundCodes]]:
-                yield file, self.codes_of(file, ORIGINAL, should_stop)
-
-            return [*read_each(files, read, progress, already_done, on_event, should_stop)]
-
+        if len(dataset.files) > 1:
+            return self.encode(*split_files(dataset.files, val_fraction, seed), on_event, should_stop)
+        progress = ProgressReporter(Phase.ENCODE, 1, on_event)
         with self._trimming():
-            if len(dataset.files) == 1:
-                ((_, sound),) = encode(dataset.files, 0)
-                begin, end = self._split_one(sound, val_fraction)
-                return SplitCodes(((begin,),), (end,), dataset.files, dataset.files)
-            train_files, val_files = split_files(dataset.files, val_fraction, seed)
-            train, val = encode(train_files, 0), encode(val_files, len(train_files))
-            versions = tuple((sound,) for _, sound in train)
-            readable, held_out = (tuple(file for file, _ in part) for part in (train, val))
-            return SplitCodes(versions, tuple(sound for _, sound in val), readable, held_out)
+            ((_, sound),) = self._each(dataset.files, progress, 0, on_event, should_stop)
+        begin, end = self._split_one(sound, val_fraction)
+        return SplitCodes(((begin,),), (end,), dataset.files, dataset.files)
+
+    def encode(
+        self,
+        train_files: Sequence[AudioFile],
+        val_files: Sequence[AudioFile],
+        on_event: OnEvent = ignore,
+        should_stop: ShouldStop = never,
+    ) -> SplitCodes:
+        """Encode the sounds of a split as they are.
+
+        Raises:
+            DatasetError: nothing usable is left of either part.
+            Stopped: `should_stop()` turned true.
+        """
+        progress = ProgressReporter(Phase.ENCODE, len(train_files) + len(val_files), on_event)
+        with self._trimming():
+            train = self._each(train_files, progress, 0, on_event, should_stop)
+            val = self._each(val_files, progress, len(train_files), on_event, should_stop)
+        versions = tuple((sound,) for _, sound in train)
+        readable, held_out = (tuple(file for file, _ in part) for part in (train, val))
+        return SplitCodes(versions, tuple(sound for _, sound in val), readable, held_out)
+
+    def _each(
+        self,
+        files: Sequence[AudioFile],
+        progress: ProgressReporter,
+        already_done: int,
+        on_event: OnEvent,
+        should_stop: ShouldStop,
+    ) -> list[tuple[AudioFile, SoundCodes]]:
+        def read(file: AudioFile) -> Iterator[tuple[AudioFile, SoundCodes]]:
+            yield file, self.codes_of(file, ORIGINAL, should_stop)
+
+        return [*read_each(files, read, progress, already_done, on_event, should_stop)]
 
     def join_variant(
         self, split: SplitCodes, on_event: OnEvent = ignore, should_stop: ShouldStop = never, *, of: int = len(VARIANTS)

@@ -74,6 +74,13 @@ class _Window:
         return self.row.has_end and self.start < self.row.counted <= self.stop
 
 
+class Pace(NamedTuple):
+    """How often an epoch goes through each sound, and its number of batches."""
+
+    passes: int
+    batches: int
+
+
 def _length(version: Version) -> int:
     return sum(row.length for row in version)
 
@@ -92,7 +99,8 @@ class CodeWindows:
         self._total = sum(_length(versions[0]) for versions in sounds)
         longest = max(1, max((self._longest_window(row) for versions in sounds for row in versions[0]), default=1))
         # No more batches than windows of the longest kind, so that none is empty: the schedule counts on all.
-        self._batches = max(1, min(-(-self._total // codes_per_batch), self._total // longest))
+        self._most_batches = max(1, self._total // longest)
+        self._batches = min(-(-self._total // codes_per_batch), self._most_batches) or 1
 
     def __len__(self) -> int:
         return self._batches
@@ -114,6 +122,12 @@ class CodeWindows:
     def repeated(self, times: int) -> CodeWindows:
         """Return the same sounds `times` times, for a set that is too small for an epoch."""
         return CodeWindows([*self._sounds] * times, self._context, -(-self._total // self._batches))
+
+    def paced(self, pace: Pace) -> CodeWindows:
+        """Return the same sounds at the pace of others, in fewer batches only if some of those would be empty."""
+        windows = self.repeated(pace.passes)
+        windows._batches = min(pace.batches, windows._most_batches)
+        return windows
 
     def fixed(self) -> Iterator[Batch]:
         """Yield the windows of the sounds as they are, cut from the beginning on."""
