@@ -1,0 +1,328 @@
+"""The counterfactual proof that a take depends on a sound: its prior trained again without it, and without another."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from time import monotonic, perf_counter
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from distill_core.audio.dataset import AudioDataset, AudioFile, split_files
+from distill_core.device import resolve_device
+from distill_core.errors import DatasetError
+from distill_core.events import OnEvent, ShouldStop, ignore, never
+from distill_core.generation.plan import require_prior
+from distill_core.models.persistence import LoadedVQModel, load_model_v2
+from distill_core.models.prior import Prior
+from distill_core.text import LONGEST_NAME, file_name, printable
+from distill_core.training.data.sound_codes import SoundCodes
+from distill_core.training.events import StepMetrics
+from distill_core.training.prior.epoch import as_windows, validate
+from distill_core.training.prior.retraining import Retraining, prepare_retraining
+
+SEEDS, LEAST_FILES = 3, 3
+_TIMES_SPREAD = 2.0
+_BATCH_SECONDS = 32
+_PROGRESS_INTERVAL_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class ProofProgress:
+    """The progress of a proof in optimizer steps; training k of `trainings` is under way, without the sound `without`.
+
+    `without` is "" while all sounds are learned from.
+    """
+
+    done: int
+    total: int
+    training: int
+    trainings: int
+    without: str
+
+
+def _deviations(values: Sequence[float]) -> list[float]:
+    return [value - fmean(values) for value in values]
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """How likely a take is to priors that learned from all sounds, and to those that did without one.
+
+    `whole`, `without` and `without_control` are log-likelihoods in nats a second, one for each seed: of the prior that
+    learned from all sounds, without the suspect, and without another sound, chosen at random. `copies` are the names of
+    sounds that were left out with the suspect, as they hold the same sound. `seconds` is the time that it took.
+    """
+
+    suspect: AudioFile
+    control: AudioFile
+    whole: tuple[float, ...]
+    without: tuple[float, ...]
+    without_control: tuple[float, ...]
+    copies: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def drops(self) -> tuple[float, ...]:
+        """Each seed's loss of likelihood without the suspect, in nats a second."""
+        return tuple(whole - without for whole, without in zip(self.whole, self.without, strict=True))
+
+    @property
+    def control_drops(self) -> tuple[float, ...]:
+        """Each seed's loss of likelihood without the control, in nats a second."""
+        return tuple(whole - without for whole, without in zip(self.whole, self.without_control, strict=True))
+
+    @property
+    def drop(self) -> float:
+        """The mean loss of likelihood without the suspect."""
+        return fmean(self.drops)
+
+    @property
+    def control_drop(self) -> float:
+        """The mean loss of likelihood without the control."""
+        return fmean(self.control_drops)
+
+    @property
+    def spread(self) -> float:
+        """The standard deviation of a drop from seed to seed, in nats a second, NaN for a single seed.
+
+        It is pooled over both drops: that of three numbers alone is now and then far too small by chance.
+        """
+        degrees = 2 * (len(self.whole) - 1)
+        squares = sum(value**2 for drops in (self.drops, self.control_drops) for value in _deviations(drops))
+        return math.sqrt(squares / degrees) if degrees else math.nan
+
+    @property
+    def depends(self) -> bool:
+        """Whether the take depends on the suspect: its drop exceeds the control's by more than twice the spread."""
+        return self.drop - self.control_drop > _TIMES_SPREAD * self.spread
+
+    @property
+    def sentence(self) -> str:
+        """The finding and its numbers, in a sentence."""
+        name = printable(self.suspect.name, LONGEST_NAME)
+        lead = "This take depends on" if self.depends else "There is no proof that this take depends on"
+        control = printable(self.control.name, LONGEST_NAME)
+        return (
+            f"{lead} {name}: without it, it is {_nats(self.drop)} nats a second {_less(self.drop)} likely; without "
+            f"{control}, {_nats(self.control_drop)} {_less(self.control_drop)} (spread {_nats(self.spread)})."
+        )
+
+
+def _nats(value: float) -> str:
+    return f"{abs(value):.1f}"
+
+
+def _less(drop: float) -> str:
+    return "less" if drop >= 0 else "more"
+
+
+def sounds_of_take(codes_WHQ: Tensor, ends: Sequence[int]) -> list[SoundCodes]:
+    """Return a take's sounds, which end after the steps `ends`; the last one need not have ended."""
+    steps = len(codes_WHQ)
+    cuts = sorted({end for end in ends if 0 < end < steps})
+    parts = codes_WHQ.cpu().long().tensor_split(cuts)
+    return [
+        SoundCodes.whole(part_WHQ, has_end=cut in ends) for part_WHQ, cut in zip(parts, [*cuts, steps], strict=True)
+    ]
+
+
+def _check_take(loaded: LoadedVQModel, sounds: Sequence[SoundCodes]) -> None:
+    """Check that a take can be judged by a model.
+
+    Raises:
+        DatasetError: it is too short, or another model's.
+    """
+    geometry, codes_PHQ = loaded.geometry, torch.cat([sound.codes_WHQ for sound in sounds])
+    of_this_codec = codes_PHQ.shape[1:] == (geometry.bands, geometry.levels)
+    if not of_this_codec or not bool(((codes_PHQ >= 0) & (codes_PHQ < loaded.model.codebook_size)).all()):
+        raise DatasetError("The take is of another model, so this one can't judge it.", "Name the model that made it.")
+    if codes_PHQ.numel() < 2:
+        raise DatasetError("The take is too short to judge.", "Make a longer one.")
+
+
+def training_split(
+    dataset: AudioDataset, config: Mapping[str, Any], metadata: Mapping[str, Any]
+) -> tuple[tuple[AudioFile, ...], tuple[AudioFile, ...], int]:
+    """Return the training's files, the held-out ones, and the number of sounds that are missing."""
+    names = metadata.get("validation_files")
+    if isinstance(names, list) and len(dataset.files) > 1:
+        held_out = tuple(file for file in dataset.files if file.name in names)
+        return tuple(file for file in dataset.files if file.name not in names), held_out, len(names) - len(held_out)
+    if len(dataset.files) < 2:
+        return dataset.files, (), 0
+    return *split_files(dataset.files, float(config.get("val_fraction", 0.2)), int(config.get("seed", 0))), 0
+
+
+def _not_those(name: str, missing: int) -> DatasetError:
+    counted = "1 of those is" if missing == 1 else f"{missing} of those are"
+    return DatasetError(
+        f"These are not the sounds that “{name}” learned from: {counted} missing.",
+        "Name the folders and files of its training.",
+    )
+
+
+def _checked_split(loaded: LoadedVQModel, dataset: AudioDataset) -> tuple[tuple[AudioFile, ...], tuple[AudioFile, ...]]:
+    """Return the files that a model's prior learned from, and those held out; other ones are left out.
+
+    Raises:
+        DatasetError: some are missing, or there are too few for a proof.
+    """
+    train_files, val_files, missing = training_split(dataset, loaded.prior_config or {}, loaded.prior_metadata or {})
+    count = (loaded.prior_metadata or {}).get("dataset_file_count")
+    if missing or (type(count) is int and count > len(train_files) + len(val_files)):
+        raise _not_those(file_name(loaded.path), missing or count - len(train_files) - len(val_files))
+    if len({file.digest for file in train_files}) < LEAST_FILES:
+        raise DatasetError(
+            f"A proof takes {LEAST_FILES} different sounds or more that the model learned from, and here "
+            f"{'is 1' if len(train_files) == 1 else f'are {len(train_files)}'}.",
+            "Add sounds, and train again.",
+        )
+    return train_files, val_files
+
+
+def _suspect(files: Sequence[AudioFile], wanted: AudioFile | str) -> AudioFile:
+    """Return the training file that is meant, by its sound, or by its name with or without folders.
+
+    Raises:
+        DatasetError: the model did not learn from it.
+    """
+    if isinstance(wanted, AudioFile):
+        found = [file for file in files if file.digest == wanted.digest]
+    else:
+        found = [file for file in files if file.name == wanted] or [
+            file for file in files if Path(file.name).name == wanted
+        ]
+    if not found:
+        name = printable(wanted if isinstance(wanted, str) else wanted.name, LONGEST_NAME)
+        raise DatasetError(
+            f"The model did not learn from “{name}”: there is no such sound, or it was kept aside.",
+            "Name one of the sounds that it learned from.",
+        )
+    return found[0]
+
+
+def _control(files: Sequence[AudioFile], suspect: AudioFile, left_out: Collection[str], seed: int) -> AudioFile:
+    """Return a random one among the sounds nearest in length to the suspect, never one of those left out with it.
+
+    Raises:
+        DatasetError: all others hold the same sound.
+    """
+    others = [file for file in files if file.digest not in left_out]
+    if len({file.digest for file in others}) < LEAST_FILES - 1:
+        raise DatasetError("Nearly all of these sounds are one sound, so there is none to compare it with.")
+    others.sort(key=lambda file: abs(math.log(file.duration_s / suspect.duration_s)))
+    return random.Random(seed).choice(others[: max(2, len(others) // 2)])
+
+
+class _Progress:
+    """A sender of `ProofProgress`, ten times a second at most."""
+
+    def __init__(self, trainings: int, each: int, on_event: OnEvent) -> None:
+        self._trainings, self._each, self._on_event = trainings, each, on_event
+        self._next_at = 0.0
+
+    def update(self, training: int, done: int, without: str) -> None:
+        """Report the optimizer steps of the training under way, counted from 1."""
+        if (now := monotonic()) >= self._next_at or done == self._each:
+            total, before = self._trainings * self._each, (training - 1) * self._each
+            self._on_event(ProofProgress(before + done, total, training, self._trainings, without))
+            self._next_at = now + _PROGRESS_INTERVAL_S
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """The trainings of a proof, each of which judges the take."""
+
+    retraining: Retraining
+    sounds: Sequence[SoundCodes]
+    progress: _Progress
+    should_stop: ShouldStop
+
+    def log_likelihood(self, training: int, seed: int, digests: Collection[str] = (), name: str = "") -> float:
+        """Return the take's log-likelihood in nats a second after a training without some sounds.
+
+        Raises:
+            Stopped: `should_stop()` turned true.
+        """
+
+        def on_event(event: object) -> None:
+            if isinstance(event, StepMetrics):
+                self.progress.update(training, (event.epoch - 1) * event.total_steps + event.step, name)
+
+        prior = self.retraining.prior_without(digests, seed, on_event=on_event, should_stop=self.should_stop)
+        return log_likelihood(self.retraining, prior, self.sounds, self.should_stop)
+
+
+def log_likelihood(
+    retraining: Retraining, prior: Prior, sounds: Sequence[SoundCodes], should_stop: ShouldStop = never
+) -> float:
+    """Return a take's log-likelihood in nats a second; steps of silence, and each window's first code, don't count.
+
+    Raises:
+        Stopped: `should_stop()` turned true.
+    """
+    codes_per_second = retraining.loaded.geometry.codes_per_second
+    windows = as_windows(prior, [(sound,) for sound in sounds], _BATCH_SECONDS * codes_per_second)
+    losses = validate(prior, windows, should_stop).of_heard(sounds, retraining.silence_WHQ)
+    return -losses.mean * codes_per_second
+
+
+def prove(
+    model_path: str | Path,
+    dataset: AudioDataset,
+    take_codes_WHQ: Tensor,
+    suspect: AudioFile | str,
+    *,
+    ends: Sequence[int] = (),
+    seeds: int = SEEDS,
+    on_event: OnEvent = ignore,
+    should_stop: ShouldStop = never,
+    use_cache: bool = True,
+) -> Proof:
+    """Train a model's prior again with all of its sounds, without the suspect and without a random one, and compare.
+
+    The take's sounds end after the steps `ends`. Each is trained with `seeds` seeds, which are not the prior's own: that
+    one would give the very prior that drew the take, to which it is likelier than to any other. Settings, epochs,
+    optimizer steps and the sounds that are held out are the same in all. Nothing is written but the codes of sounds,
+    with `use_cache`.
+
+    Raises:
+        ConfigError: the file names a setting that cannot be.
+        DatasetError: the sounds are not those of the training, too few, or do not have the suspect; or the take is of
+            another model.
+        ModelFileError: the model has no prior, or cannot be opened.
+        TrainingError: a training diverged, or ran out of memory.
+        Stopped: `should_stop()` turned true.
+    """
+    started, loaded = perf_counter(), load_model_v2(model_path, resolve_device("auto"))
+    prior, sounds = require_prior(loaded), sounds_of_take(take_codes_WHQ, ends)
+    _check_take(loaded, sounds)
+    train_files, val_files = _checked_split(loaded, dataset)
+    suspect = _suspect(train_files, suspect)
+    left_out = {suspect.digest}
+    retraining = prepare_retraining(
+        loaded, prior, train_files, val_files, on_event=on_event, should_stop=should_stop, use_cache=use_cache
+    )
+    control = _control(train_files, suspect, left_out, retraining.config.seed)
+    progress = _Progress(3 * seeds, retraining.optimizer_steps, on_event)
+    trial = _Trial(retraining, sounds, progress, should_stop)
+    found: list[tuple[float, float, float]] = []
+    for index in range(seeds):
+        seed, before = retraining.config.seed + 1 + index, 3 * index
+        found.append(
+            (
+                trial.log_likelihood(before + 1, seed),
+                trial.log_likelihood(before + 2, seed, left_out, suspect.name),
+                trial.log_likelihood(before + 3, seed, {control.digest}, control.name),
+            )
+        )
+    whole, without, without_control = zip(*found, strict=True)
+    copies = tuple(file.name for file in train_files if file.digest in left_out and file is not suspect)
+    return Proof(suspect, control, whole, without, without_control, copies, perf_counter() - started)
