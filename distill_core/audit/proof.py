@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from time import monotonic, perf_counter
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from distill_core.audio.dataset import AudioDataset, AudioFile, split_files
+from distill_core.audio.dataset import AudioDataset, AudioFile
+from distill_core.audit.events import ProofProgress
+from distill_core.audit.excerpts import LONGEST_EXCERPT_S, parts_of
+from distill_core.audit.judge import NEAR_COPIES, Judge
+from distill_core.audit.learned import LearnedSounds, read_learned, training_split
+from distill_core.audit.similarity import KnownSound, KnownSounds
 from distill_core.device import resolve_device
 from distill_core.errors import DatasetError
-from distill_core.events import OnEvent, ShouldStop, ignore, never
+from distill_core.events import OnEvent, ShouldStop, ignore, never, unless_stopped
 from distill_core.generation.plan import require_prior
 from distill_core.models.persistence import LoadedVQModel, load_model_v2
 from distill_core.models.prior import Prior
@@ -29,22 +34,9 @@ from distill_core.training.prior.retraining import Retraining, prepare_retrainin
 
 SEEDS, LEAST_FILES = 3, 3
 _TIMES_SPREAD = 2.0
+_ARMS = 3  # trainings of a seed: with all sounds, without the suspect, without the control
 _BATCH_SECONDS = 32
 _PROGRESS_INTERVAL_S = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class ProofProgress:
-    """The progress of a proof in optimizer steps; training k of `trainings` is under way, without the sound `without`.
-
-    `without` is "" while all sounds are learned from.
-    """
-
-    done: int
-    total: int
-    training: int
-    trainings: int
-    without: str
 
 
 def _deviations(values: Sequence[float]) -> list[float]:
@@ -147,42 +139,25 @@ def _check_take(loaded: LoadedVQModel, sounds: Sequence[SoundCodes]) -> None:
         raise DatasetError("The take is too short to judge.", "Make a longer one.")
 
 
-def training_split(
-    dataset: AudioDataset, config: Mapping[str, Any], metadata: Mapping[str, Any]
-) -> tuple[tuple[AudioFile, ...], tuple[AudioFile, ...], int]:
-    """Return the training's files, the held-out ones, and the number of sounds that are missing."""
-    names = metadata.get("validation_files")
-    if isinstance(names, list) and len(dataset.files) > 1:
-        held_out = tuple(file for file in dataset.files if file.name in names)
-        return tuple(file for file in dataset.files if file.name not in names), held_out, len(names) - len(held_out)
-    if len(dataset.files) < 2:
-        return dataset.files, (), 0
-    return *split_files(dataset.files, float(config.get("val_fraction", 0.2)), int(config.get("seed", 0))), 0
-
-
-def _not_those(name: str, missing: int) -> DatasetError:
-    counted = "1 of those is" if missing == 1 else f"{missing} of those are"
-    return DatasetError(
-        f"These are not the sounds that “{name}” learned from: {counted} missing.",
-        "Name the folders and files of its training.",
-    )
-
-
 def _checked_split(loaded: LoadedVQModel, dataset: AudioDataset) -> tuple[tuple[AudioFile, ...], tuple[AudioFile, ...]]:
     """Return the files that a model's prior learned from, and those held out; other ones are left out.
 
     Raises:
         DatasetError: some are missing, or there are too few for a proof.
     """
-    train_files, val_files, missing = training_split(dataset, loaded.prior_config or {}, loaded.prior_metadata or {})
-    count = (loaded.prior_metadata or {}).get("dataset_file_count")
+    metadata = loaded.prior_metadata or {}
+    train_files, val_files, missing = training_split(dataset, loaded.prior_config or {}, metadata)
+    count = metadata.get("dataset_file_count")
     if missing or (type(count) is int and count > len(train_files) + len(val_files)):
-        raise _not_those(file_name(loaded.path), missing or count - len(train_files) - len(val_files))
-    if len({file.digest for file in train_files}) < LEAST_FILES:
         raise DatasetError(
-            f"A proof takes {LEAST_FILES} different sounds or more that the model learned from, and here "
-            f"{'is 1' if len(train_files) == 1 else f'are {len(train_files)}'}.",
-            "Add sounds, and train again.",
+            f"These are not the sounds that “{file_name(loaded.path)}” learned from: some of those are missing.",
+            "Name the folders and files of its training.",
+        )
+    if len({file.digest for file in train_files}) < LEAST_FILES:
+        counted = "is 1" if len(train_files) == 1 else f"are {len(train_files)}"
+        raise DatasetError(
+            f"A proof takes {LEAST_FILES} different sounds or more that the model learned from, and there {counted}.",
+            "Train it on more sounds.",
         )
     return train_files, val_files
 
@@ -219,6 +194,52 @@ def _control(files: Sequence[AudioFile], suspect: AudioFile, left_out: Collectio
         raise DatasetError("Nearly all of these sounds are one sound, so there is none to compare it with.")
     others.sort(key=lambda file: abs(math.log(file.duration_s / suspect.duration_s)))
     return random.Random(seed).choice(others[: max(2, len(others) // 2)])
+
+
+def _same_sound(retraining: Retraining, suspect: AudioFile) -> set[str]:
+    """Return the digests of training sounds that are the suspect under other names, or nearly so, and its own."""
+    loaded, codes = retraining.loaded, retraining.codes
+    most_steps = loaded.geometry.steps_within(LONGEST_EXCERPT_S)
+    known = KnownSounds([KnownSound(sound.sound_WHQ, number) for number, sound in enumerate(codes.train)], most_steps)
+    own = next(number for number, file in enumerate(codes.train_files) if file.digest == suspect.digest)
+    parts = [*parts_of(loaded.model, codes.train[own].sound_WHQ, most_steps)]
+    alike = [known.near_copies(part.excerpt, NEAR_COPIES) for part in parts]
+    found = set[int].intersection(*alike) if alike else set[int]()
+    return {suspect.digest, *(codes.train_files[number].digest for number in found)}
+
+
+def _most_agreeing(
+    loaded: LoadedVQModel, learned: LearnedSounds, sounds: Sequence[SoundCodes], should_stop: ShouldStop
+) -> AudioFile | None:
+    judge, agreeing = Judge(loaded.model, loaded.geometry.step_s, learned), Counter[AudioFile]()
+    for sound in unless_stopped(sounds, should_stop):
+        for compared in judge.compare(sound.codes_WHQ):
+            agreeing[compared.file] += round(compared.common.agreement * compared.common.active)
+    return agreeing.most_common(1)[0][0] if agreeing else None
+
+
+def leaned_on(
+    loaded: LoadedVQModel,
+    dataset: AudioDataset,
+    take_codes_WHQ: Tensor,
+    ends: Sequence[int] = (),
+    on_event: OnEvent = ignore,
+    should_stop: ShouldStop = never,
+    *,
+    use_cache: bool = True,
+) -> AudioFile | None:
+    """Return the training file that a take agrees with most, all of its sounds together; None if hardly any is heard.
+
+    Raises:
+        DatasetError: the sounds are not those of the training, or too few; or the take is of another model.
+        ModelFileError: the model has no prior.
+        Stopped: `should_stop()` turned true.
+    """
+    sounds = sounds_of_take(take_codes_WHQ, ends)
+    _check_take(loaded, sounds)
+    _checked_split(loaded, dataset)
+    learned = read_learned(loaded, require_prior(loaded), dataset, on_event, should_stop, use_cache=use_cache)
+    return None if learned is None else _most_agreeing(loaded, learned, sounds, should_stop)
 
 
 class _Progress:
@@ -259,6 +280,21 @@ class _Trial:
         prior = self.retraining.prior_without(digests, seed, on_event=on_event, should_stop=self.should_stop)
         return log_likelihood(self.retraining, prior, self.sounds, self.should_stop)
 
+    def of_seed(
+        self, number: int, suspect: AudioFile, left_out: Collection[str], control: AudioFile
+    ) -> tuple[float, float, float]:
+        """Return the log-likelihood with all sounds, without the suspect's, and without the control.
+
+        Raises:
+            Stopped: `should_stop()` turned true.
+        """
+        seed, before = self.retraining.config.seed + 1 + number, _ARMS * number
+        return (
+            self.log_likelihood(before + 1, seed),
+            self.log_likelihood(before + 2, seed, left_out, suspect.name),
+            self.log_likelihood(before + 3, seed, {control.digest}, control.name),
+        )
+
 
 def log_likelihood(
     retraining: Retraining, prior: Prior, sounds: Sequence[SoundCodes], should_stop: ShouldStop = never
@@ -288,10 +324,9 @@ def prove(
 ) -> Proof:
     """Train a model's prior again with all of its sounds, without the suspect and without a random one, and compare.
 
-    The take's sounds end after the steps `ends`. Each is trained with `seeds` seeds, which are not the prior's own: that
-    one would give the very prior that drew the take, to which it is likelier than to any other. Settings, epochs,
-    optimizer steps and the sounds that are held out are the same in all. Nothing is written but the codes of sounds,
-    with `use_cache`.
+    The take's sounds end after the steps `ends`. The `seeds` seeds are not the prior's own: with that one all sounds
+    give the very prior that drew the take, to which it is likelier than to any other. Settings, epochs, optimizer steps
+    and the sounds held out are the same in all trainings. Nothing is written but sounds' codes, with `use_cache`.
 
     Raises:
         ConfigError: the file names a setting that cannot be.
@@ -306,23 +341,13 @@ def prove(
     _check_take(loaded, sounds)
     train_files, val_files = _checked_split(loaded, dataset)
     suspect = _suspect(train_files, suspect)
-    left_out = {suspect.digest}
     retraining = prepare_retraining(
         loaded, prior, train_files, val_files, on_event=on_event, should_stop=should_stop, use_cache=use_cache
     )
+    left_out = _same_sound(retraining, suspect)
     control = _control(train_files, suspect, left_out, retraining.config.seed)
-    progress = _Progress(3 * seeds, retraining.optimizer_steps, on_event)
-    trial = _Trial(retraining, sounds, progress, should_stop)
-    found: list[tuple[float, float, float]] = []
-    for index in range(seeds):
-        seed, before = retraining.config.seed + 1 + index, 3 * index
-        found.append(
-            (
-                trial.log_likelihood(before + 1, seed),
-                trial.log_likelihood(before + 2, seed, left_out, suspect.name),
-                trial.log_likelihood(before + 3, seed, {control.digest}, control.name),
-            )
-        )
+    trial = _Trial(retraining, sounds, _Progress(_ARMS * seeds, retraining.optimizer_steps, on_event), should_stop)
+    found = [trial.of_seed(number, suspect, left_out, control) for number in range(seeds)]
     whole, without, without_control = zip(*found, strict=True)
-    copies = tuple(file.name for file in train_files if file.digest in left_out and file is not suspect)
+    copies = tuple(file.name for file in train_files if file.digest in left_out and file != suspect)
     return Proof(suspect, control, whole, without, without_control, copies, perf_counter() - started)

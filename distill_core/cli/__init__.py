@@ -7,6 +7,7 @@ import typer
 from distill_core.cli.audit import audit
 from distill_core.cli.generate import generate
 from distill_core.cli.inspect import inspect
+from distill_core.cli.prove import prove
 from distill_core.cli.restore import restore
 from distill_core.cli.runs import runs
 from distill_core.cli.terminal import ignore_stop_signals
@@ -27,6 +28,7 @@ app.command("generate")(generate)
 app.command("audit")(audit)
 app.command("inspect")(inspect)
 app.command("restore")(restore)
+app.command("prove")(prove)
 app.command("runs")(runs)
 
 
