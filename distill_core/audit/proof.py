@@ -20,6 +20,7 @@ from distill_core.audit.excerpts import LONGEST_EXCERPT_S, parts_of
 from distill_core.audit.judge import NEAR_COPIES, Judge
 from distill_core.audit.learned import LearnedSounds, read_learned, training_split
 from distill_core.audit.similarity import KnownSound, KnownSounds
+from distill_core.audit.take import sounds_of
 from distill_core.device import resolve_device
 from distill_core.errors import DatasetError
 from distill_core.events import OnEvent, ShouldStop, ignore, never, unless_stopped
@@ -37,10 +38,6 @@ _TIMES_SPREAD = 2.0
 _ARMS = 3  # trainings of a seed: with all sounds, without the suspect, without the control
 _BATCH_SECONDS = 32
 _PROGRESS_INTERVAL_S = 0.1
-
-
-def _deviations(values: Sequence[float]) -> list[float]:
-    return [value - fmean(values) for value in values]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +78,28 @@ class Proof:
         return fmean(self.control_drops)
 
     @property
-    def spread(self) -> float:
-        """The standard deviation of a drop from seed to seed, in nats a second, NaN for a single seed.
+    def excess(self) -> float:
+        """The drop without the suspect over that without the control, in nats a second."""
+        return self.drop - self.control_drop
 
-        It is pooled over both drops: that of three numbers alone is now and then far too small by chance.
+    @property
+    def spread(self) -> float:
+        """The standard deviation of the difference of two trainings of one seed, NaN for a single seed.
+
+        It comes from what all trainings leave unexplained by their sounds and their seeds: that of three differences
+        alone is now and then far too small by chance.
         """
-        degrees = 2 * (len(self.whole) - 1)
-        squares = sum(value**2 for drops in (self.drops, self.control_drops) for value in _deviations(drops))
-        return math.sqrt(squares / degrees) if degrees else math.nan
+        arms = (self.whole, self.without, self.without_control)
+        by_seed = [fmean(values) for values in zip(*arms, strict=True)]
+        degrees = (len(arms) - 1) * (len(by_seed) - 1)
+        left = [value - fmean(arm) - seed for arm in arms for value, seed in zip(arm, by_seed, strict=True)]
+        mean = fmean(by_seed)
+        return math.sqrt(2 * sum((value + mean) ** 2 for value in left) / degrees) if degrees else math.nan
 
     @property
     def depends(self) -> bool:
-        """Whether the take depends on the suspect: its drop exceeds the control's by more than twice the spread."""
-        return self.drop - self.control_drop > _TIMES_SPREAD * self.spread
+        """Whether the take depends on the suspect: the drop exceeds the control's by more than twice the spread."""
+        return self.excess > _TIMES_SPREAD * self.spread
 
     @property
     def sentence(self) -> str:
@@ -115,14 +121,8 @@ def _less(drop: float) -> str:
     return "less" if drop >= 0 else "more"
 
 
-def sounds_of_take(codes_WHQ: Tensor, ends: Sequence[int]) -> list[SoundCodes]:
-    """Return a take's sounds, which end after the steps `ends`; the last one need not have ended."""
-    steps = len(codes_WHQ)
-    cuts = sorted({end for end in ends if 0 < end < steps})
-    parts = codes_WHQ.cpu().long().tensor_split(cuts)
-    return [
-        SoundCodes.whole(part_WHQ, has_end=cut in ends) for part_WHQ, cut in zip(parts, [*cuts, steps], strict=True)
-    ]
+def _sounds_of_take(codes_WHQ: Tensor, ends: Sequence[int], prompt_steps: int) -> list[SoundCodes]:
+    return [SoundCodes.whole(sound_WHQ.cpu().long()) for _, sound_WHQ in sounds_of(codes_WHQ, ends, prompt_steps)]
 
 
 def _check_take(loaded: LoadedVQModel, sounds: Sequence[SoundCodes]) -> None:
@@ -131,12 +131,12 @@ def _check_take(loaded: LoadedVQModel, sounds: Sequence[SoundCodes]) -> None:
     Raises:
         DatasetError: it is too short, or another model's.
     """
+    if sum(sound.count for sound in sounds) < 2:
+        raise DatasetError("The take is too short to judge.", "Make a longer one.")
     geometry, codes_PHQ = loaded.geometry, torch.cat([sound.codes_WHQ for sound in sounds])
     of_this_codec = codes_PHQ.shape[1:] == (geometry.bands, geometry.levels)
     if not of_this_codec or not bool(((codes_PHQ >= 0) & (codes_PHQ < loaded.model.codebook_size)).all()):
         raise DatasetError("The take is of another model, so this one can't judge it.", "Name the model that made it.")
-    if codes_PHQ.numel() < 2:
-        raise DatasetError("The take is too short to judge.", "Make a longer one.")
 
 
 def _checked_split(loaded: LoadedVQModel, dataset: AudioDataset) -> tuple[tuple[AudioFile, ...], tuple[AudioFile, ...]]:
@@ -222,10 +222,11 @@ def leaned_on(
     loaded: LoadedVQModel,
     dataset: AudioDataset,
     take_codes_WHQ: Tensor,
+    *,
     ends: Sequence[int] = (),
+    prompt_steps: int = 0,
     on_event: OnEvent = ignore,
     should_stop: ShouldStop = never,
-    *,
     use_cache: bool = True,
 ) -> AudioFile | None:
     """Return the training file that a take agrees with most, all of its sounds together; None if hardly any is heard.
@@ -235,7 +236,7 @@ def leaned_on(
         ModelFileError: the model has no prior.
         Stopped: `should_stop()` turned true.
     """
-    sounds = sounds_of_take(take_codes_WHQ, ends)
+    sounds = _sounds_of_take(take_codes_WHQ, ends, prompt_steps)
     _check_take(loaded, sounds)
     _checked_split(loaded, dataset)
     learned = read_learned(loaded, require_prior(loaded), dataset, on_event, should_stop, use_cache=use_cache)
@@ -243,16 +244,18 @@ def leaned_on(
 
 
 class _Progress:
-    """A sender of `ProofProgress`, ten times a second at most."""
+    """A sender of `ProofProgress`, ten times a second at most, and at the end of each training."""
 
-    def __init__(self, trainings: int, each: int, on_event: OnEvent) -> None:
-        self._trainings, self._each, self._on_event = trainings, each, on_event
+    def __init__(self, trainings: int, epochs: int, on_event: OnEvent) -> None:
+        self._trainings, self._epochs, self._on_event = trainings, epochs, on_event
         self._next_at = 0.0
 
-    def update(self, training: int, done: int, without: str) -> None:
-        """Report the optimizer steps of the training under way, counted from 1."""
-        if (now := monotonic()) >= self._next_at or done == self._each:
-            total, before = self._trainings * self._each, (training - 1) * self._each
+    def update(self, training: int, without: str, step: StepMetrics) -> None:
+        """Report an optimizer step of a training, which counts from 1."""
+        each = self._epochs * step.total_steps
+        done = (step.epoch - 1) * step.total_steps + step.step
+        if (now := monotonic()) >= self._next_at or done == each:
+            total, before = self._trainings * each, (training - 1) * each
             self._on_event(ProofProgress(before + done, total, training, self._trainings, without))
             self._next_at = now + _PROGRESS_INTERVAL_S
 
@@ -275,7 +278,7 @@ class _Trial:
 
         def on_event(event: object) -> None:
             if isinstance(event, StepMetrics):
-                self.progress.update(training, (event.epoch - 1) * event.total_steps + event.step, name)
+                self.progress.update(training, name, event)
 
         prior = self.retraining.prior_without(digests, seed, on_event=on_event, should_stop=self.should_stop)
         return log_likelihood(self.retraining, prior, self.sounds, self.should_stop)
@@ -317,6 +320,7 @@ def prove(
     suspect: AudioFile | str,
     *,
     ends: Sequence[int] = (),
+    prompt_steps: int = 0,
     seeds: int = SEEDS,
     on_event: OnEvent = ignore,
     should_stop: ShouldStop = never,
@@ -324,9 +328,10 @@ def prove(
 ) -> Proof:
     """Train a model's prior again with all of its sounds, without the suspect and without a random one, and compare.
 
-    The take's sounds end after the steps `ends`. The `seeds` seeds are not the prior's own: with that one all sounds
-    give the very prior that drew the take, to which it is likelier than to any other. Settings, epochs, optimizer steps
-    and the sounds held out are the same in all trainings. Nothing is written but sounds' codes, with `use_cache`.
+    The take's sounds end after the steps `ends`; the steps of its prompt are not judged. The `seeds` seeds are not the
+    prior's own: with that one all sounds give the very prior that drew the take, to which it is likelier than to any
+    other. Settings, epochs, optimizer steps and the sounds held out are the same in all trainings. Nothing is written
+    but sounds' codes, with `use_cache`.
 
     Raises:
         ConfigError: the file names a setting that cannot be.
@@ -337,7 +342,7 @@ def prove(
         Stopped: `should_stop()` turned true.
     """
     started, loaded = perf_counter(), load_model_v2(model_path, resolve_device("auto"))
-    prior, sounds = require_prior(loaded), sounds_of_take(take_codes_WHQ, ends)
+    prior, sounds = require_prior(loaded), _sounds_of_take(take_codes_WHQ, ends, prompt_steps)
     _check_take(loaded, sounds)
     train_files, val_files = _checked_split(loaded, dataset)
     suspect = _suspect(train_files, suspect)
@@ -346,7 +351,7 @@ def prove(
     )
     left_out = _same_sound(retraining, suspect)
     control = _control(train_files, suspect, left_out, retraining.config.seed)
-    trial = _Trial(retraining, sounds, _Progress(_ARMS * seeds, retraining.optimizer_steps, on_event), should_stop)
+    trial = _Trial(retraining, sounds, _Progress(_ARMS * seeds, retraining.epochs, on_event), should_stop)
     found = [trial.of_seed(number, suspect, left_out, control) for number in range(seeds)]
     whole, without, without_control = zip(*found, strict=True)
     copies = tuple(file.name for file in train_files if file.digest in left_out and file != suspect)

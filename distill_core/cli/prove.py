@@ -123,7 +123,13 @@ def _nearest(
     from distill_core.audit.proof import leaned_on
 
     found = leaned_on(
-        loaded, dataset, take.codes_WHQ, take.ends, progress.on_event, should_stop, use_cache=command.use_cache
+        loaded,
+        dataset,
+        take.codes_WHQ,
+        ends=take.ends,
+        on_event=progress.on_event,
+        should_stop=should_stop,
+        use_cache=command.use_cache,
     )
     if found is None:
         raise DatasetError("Hardly anything of this take is heard, so it is near to no sound.", "Name one with --file.")

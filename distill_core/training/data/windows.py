@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import copy
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple, TypeAlias
@@ -74,15 +75,12 @@ class _Window:
         return self.row.has_end and self.start < self.row.counted <= self.stop
 
 
-class Pace(NamedTuple):
-    """How often an epoch goes through each sound, and its number of batches."""
-
-    passes: int
-    batches: int
-
-
 def _length(version: Version) -> int:
     return sum(row.length for row in version)
+
+
+def _uncounted(version: Version) -> Version:
+    return [row._replace(counted=0) for row in version]
 
 
 class CodeWindows:
@@ -99,8 +97,7 @@ class CodeWindows:
         self._total = sum(_length(versions[0]) for versions in sounds)
         longest = max(1, max((self._longest_window(row) for versions in sounds for row in versions[0]), default=1))
         # No more batches than windows of the longest kind, so that none is empty: the schedule counts on all.
-        self._most_batches = max(1, self._total // longest)
-        self._batches = min(-(-self._total // codes_per_batch), self._most_batches) or 1
+        self._batches = max(1, min(-(-self._total // codes_per_batch), self._total // longest))
 
     def __len__(self) -> int:
         return self._batches
@@ -123,10 +120,16 @@ class CodeWindows:
         """Return the same sounds `times` times, for a set that is too small for an epoch."""
         return CodeWindows([*self._sounds] * times, self._context, -(-self._total // self._batches))
 
-    def paced(self, pace: Pace) -> CodeWindows:
-        """Return the same sounds at the pace of others, in fewer batches only if some of those would be empty."""
-        windows = self.repeated(pace.passes)
-        windows._batches = min(pace.batches, windows._most_batches)
+    def without(self, sounds: Collection[int]) -> CodeWindows:
+        """Return the same windows, of which those of some sounds, by number, don't count: nothing is learned from them.
+
+        So all else stays as it is: the batches, their order, and the random numbers that are drawn for them.
+        """
+        windows = copy.copy(self)
+        windows._sounds = [
+            [_uncounted(version) for version in versions] if number in sounds else versions
+            for number, versions in enumerate(self._sounds)
+        ]
         return windows
 
     def fixed(self) -> Iterator[Batch]:

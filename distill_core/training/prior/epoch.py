@@ -148,12 +148,15 @@ def train_prior_epoch(
             started = perf_counter()
             try:
                 stop_point(should_stop)
-                loss, has_moved = _train_on(prior, batch.windows, optimizer, config, should_stop)
+                is_empty = not batch.windows.count  # of nothing but sounds that are left out
+                loss, has_moved = (
+                    (math.nan, False) if is_empty else _train_on(prior, batch.windows, optimizer, config, should_stop)
+                )
             except Stopped:
                 break
             if has_moved:
                 total_loss, seen, bad_in_a_row = total_loss + loss * batch.windows.count, seen + batch.windows.count, 0
-            elif (bad_in_a_row := bad_in_a_row + 1) == BAD_STEPS_IN_A_ROW:
+            elif not is_empty and (bad_in_a_row := bad_in_a_row + 1) == BAD_STEPS_IN_A_ROW:
                 raise diverged()
             learning_rate = optimizer.param_groups[0]["lr"]
             if scheduler is not None:

@@ -1,4 +1,4 @@
-"""A prior's training once more, without some of its sounds: at the same pace, for as many epochs, otherwise alike."""
+"""A prior's training once more, without some of its sounds, and otherwise the same."""
 
 from __future__ import annotations
 
@@ -21,12 +21,10 @@ from distill_core.models.prior import Prior
 from distill_core.training.data.code_cache import open_code_cache
 from distill_core.training.data.codes import SoundEncoder, SplitCodes
 from distill_core.training.data.encoding import codes_of_silence
-from distill_core.training.data.windows import Pace
 from distill_core.training.events import Ended
 from distill_core.training.loop import diverged, train_epochs
 from distill_core.training.prior.config import PriorConfig, config_for_sounds
-from distill_core.training.prior.epoch import as_windows
-from distill_core.training.prior.run import PriorRun, pace_for, refuse_too_little
+from distill_core.training.prior.run import PriorRun, refuse_too_little
 
 MOST_EPOCHS = 40  # as many as a training has unless asked for more
 
@@ -49,13 +47,6 @@ def _epochs_of(prior_metadata: Mapping[str, Any], config: PriorConfig) -> int:
     return min([*counts, config.max_epochs][0], MOST_EPOCHS)
 
 
-def _without(codes: SplitCodes, digests: Collection[str]) -> SplitCodes:
-    """Return the codes without the training sounds of these digests, and without their variants."""
-    kept = [index for index, file in enumerate(codes.train_files) if file.digest not in digests]
-    versions = tuple(codes.versions[index] for index in kept)
-    return replace(codes, versions=versions, train_files=tuple(codes.train_files[index] for index in kept))
-
-
 def _joining(of: SplitCodes, so_far: SplitCodes, on_event: OnEvent, should_stop: ShouldStop) -> SplitCodes:
     """Return codes with the next variant of each sound, from the codes `of` that have all."""
     joined = so_far.joined + 1
@@ -68,11 +59,11 @@ def _as_they_are(codes: SplitCodes) -> SplitCodes:
 
 @dataclass(frozen=True, slots=True)
 class Retraining:
-    """A training that can be repeated: the codes of its sounds with their variants, its settings and its pace.
+    """A training that can be repeated: the codes of its sounds with their variants, and its settings.
 
-    `config` has the device of the model that is loaded. A repetition takes `epochs` epochs, each with as many optimizer
-    steps and passes through each sound as one of the whole set has, and keeps the last: with the seed and the sounds of
-    the prior in the file it gives that prior again, bit for bit on the same machine.
+    A repetition takes `epochs` epochs, which keep their batches and their order whatever is left out, and keeps the
+    last: with the seed and the sounds of the prior in the file it gives that prior again, bit for bit on the same
+    machine.
     """
 
     loaded: LoadedVQModel
@@ -81,15 +72,9 @@ class Retraining:
     codes: SplitCodes
     silence_WHQ: Tensor
     epochs: int
-    pace: Pace
 
-    @property
-    def optimizer_steps(self) -> int:
-        """The optimizer steps of a repetition."""
-        return self.epochs * self.pace.batches
-
-    def _run(self, codes: SplitCodes, seed: int, should_stop: ShouldStop) -> PriorRun:
-        loaded, config = self.loaded, replace(self.config, seed=seed)
+    def _run(self, left_out: frozenset[int], seed: int, should_stop: ShouldStop) -> PriorRun:
+        codes, loaded, config = self.codes, self.loaded, replace(self.config, seed=seed)
         torch.manual_seed(seed)
         return PriorRun(
             _begin(loaded, self.prior, config),
@@ -102,7 +87,7 @@ class Retraining:
             "",
             join_variant=partial(_joining, codes),
             variants=codes.joined,
-            pace=self.pace,
+            left_out=left_out,
             should_stop=should_stop,
         )
 
@@ -114,18 +99,16 @@ class Retraining:
         The global random state is as before afterwards.
 
         Raises:
-            DatasetError: too little is left to learn from.
             TrainingError: it diverged.
             NotEnoughMemoryError: it ran out of memory.
             Stopped: `should_stop()` turned true.
         """
-        codes = _without(self.codes, digests)
-        refuse_too_little(codes)
+        left_out = frozenset(number for number, file in enumerate(self.codes.train_files) if file.digest in digests)
         with ExitStack() as stack:
             stack.enter_context(using_training_threads())
             stack.enter_context(torch.random.fork_rng())
             stack.enter_context(memory_in_words("train the prior again"))
-            run = self._run(codes, seed, should_stop)
+            run = self._run(left_out, seed, should_stop)
             ended = train_epochs(run, range(1, self.epochs + 1), on_event, should_stop)
         if ended is Ended.STOPPED:
             raise Stopped
@@ -156,7 +139,7 @@ def prepare_retraining(
 
     Raises:
         ConfigError: the file names a setting that cannot be.
-        DatasetError: no sound is left that can be read.
+        DatasetError: no sound is left that can be read, or too little of all.
         NotEnoughMemoryError: it ran out of memory.
         Stopped: `should_stop()` turned true.
     """
@@ -172,5 +155,5 @@ def prepare_retraining(
         epochs = _epochs_of(metadata, config)
         variants = 0 if prior.layout == "chunks" else min(config.variants, epochs - 1)
         codes = encoder.join_variants(codes, variants, on_event, should_stop)
-    windows = as_windows(prior, codes.versions, config.batch_size * loaded.geometry.codes_per_second)
-    return Retraining(loaded, prior, config, codes, silence_WHQ, epochs, pace_for(windows))
+    refuse_too_little(codes)
+    return Retraining(loaded, prior, config, codes, silence_WHQ, epochs)

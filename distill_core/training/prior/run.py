@@ -19,7 +19,7 @@ from distill_core.events import OnEvent, ShouldStop, never, stop_point
 from distill_core.models.prior import Prior
 from distill_core.training.data.codes import SplitCodes
 from distill_core.training.data.sound_codes import SoundCodes, first_codes, without_silence
-from distill_core.training.data.windows import CodeWindows, Pace
+from distill_core.training.data.windows import CodeWindows
 from distill_core.training.loop import MAX_ROLL_BACKS, Diverged, KeptWeights, copy_of, diverged
 from distill_core.training.prior.baselines import sibling_agreement, unigram_perplexities
 from distill_core.training.prior.config import LEAST_EPOCH_STEPS, PriorConfig
@@ -42,13 +42,12 @@ _WORSE_THAN_GUESSING_NATS, _STEPS_BEFORE_JUDGING = 1.0, 20
 JoinVariant: TypeAlias = Callable[[SplitCodes, OnEvent, ShouldStop], SplitCodes]
 
 
-def pace_for(windows: CodeWindows) -> Pace:
-    """Return the pace at which an epoch has several optimizer steps: one step on few sounds is too little.
+def _enough_for_an_epoch(windows: CodeWindows) -> CodeWindows:
+    """Return the windows, repeated until an epoch has several optimizer steps: one step on few sounds is too little.
 
     With 15 drum sounds 50 epochs of one step each ended at perplexity 14.0, of five steps at 8.3.
     """
-    passes = math.ceil(LEAST_EPOCH_STEPS / len(windows))
-    return Pace(passes, len(windows.repeated(passes)))
+    return windows.repeated(math.ceil(LEAST_EPOCH_STEPS / len(windows)))
 
 
 @dataclass
@@ -59,8 +58,8 @@ class PriorRun:
     `geometry` is the codec's; `join_variant` encodes one more variant of each training sound, up to `variants`;
     `format` is the number format; `file_prior` is the prior that a save replaces. `last` has the weights of the last
     epoch, `before_memorizing` the best ones before the first epoch with the verdict that it memorizes. `temperatures`
-    are those of epochs, by number. Patience counts from the best epoch, or from `patient_from` if that is later. `pace`
-    is that of an epoch, by the sounds unless it is given.
+    are those of epochs, by number. Patience counts from the best epoch, or from `patient_from` if that is later.
+    From the training sounds `left_out`, by number, nothing is learned.
 
     Raises:
         Stopped: `should_stop()` turned true while the sounds were compared.
@@ -78,7 +77,7 @@ class PriorRun:
     variants: int = 0
     format: str = ""
     file_prior: FilePrior | None = None
-    pace: Pace | None = None
+    left_out: frozenset[int] = frozenset()
     best: KeptWeights = field(default_factory=KeptWeights)
     last: KeptWeights = field(default_factory=KeptWeights)
     before_memorizing: KeptWeights = field(default_factory=KeptWeights)
@@ -125,9 +124,7 @@ class PriorRun:
 
     def _take(self, codes: SplitCodes) -> None:
         self.codes = codes
-        windows = self._windows(codes.versions)
-        self.pace = self.pace or pace_for(windows)
-        self.train_windows = windows.paced(self.pace)
+        self.train_windows = _enough_for_an_epoch(self._windows(codes.versions).without(self.left_out))
 
     def _known_sounds(self) -> list[SoundCodes]:
         """Return random training sounds, as they are, with as many codes as are held out."""
