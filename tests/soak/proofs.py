@@ -1,8 +1,8 @@
 """Counterfactual proofs on real trainings: a planted copy of a sound depends on that sound, and never on another.
 
-The sounds are the demo's, with the demo's codec and a prior that is trained on them with automatic settings. An innocent
-suspect is of another instrument: a sound truly helps to learn its siblings. The control takes away the spread: then a
-take that is less likely without the suspect than without another sound is a finding.
+The sounds are the demo's, with the demo's codec and a prior that is trained on them with automatic settings. An
+innocent suspect is of another instrument: a sound truly helps to learn its siblings. The control takes away the spread:
+then a take that is less likely without the suspect than without another sound is a finding.
 """
 
 from __future__ import annotations
