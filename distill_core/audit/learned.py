@@ -58,7 +58,7 @@ def _joined_variants(prior: Prior, config: Mapping[str, Any], metadata: Mapping[
     return max(0, min(variants, epoch - 1, len(VARIANTS)))
 
 
-def _split(
+def training_split(
     dataset: AudioDataset, config: Mapping[str, Any], metadata: Mapping[str, Any]
 ) -> tuple[tuple[AudioFile, ...], tuple[AudioFile, ...], int]:
     """Return the training's files, the held-out ones, and the number of sounds that are missing.
@@ -140,7 +140,7 @@ def read_learned(
         Stopped: `should_stop()` turned true.
     """
     config, metadata = loaded.prior_config or {}, loaded.prior_metadata or {}
-    train_files, held_out_files, missing = _split(dataset, config, metadata)
+    train_files, held_out_files, missing = training_split(dataset, config, metadata)
     if not train_files:
         return None
     cache = open_code_cache(loaded, prior.layout) if use_cache else None

@@ -8,6 +8,7 @@ from distill_core.cli.audit import audit
 from distill_core.cli.card import card
 from distill_core.cli.generate import generate
 from distill_core.cli.inspect import inspect
+from distill_core.cli.prove import prove
 from distill_core.cli.restore import restore
 from distill_core.cli.runs import runs
 from distill_core.cli.terminal import ignore_stop_signals
@@ -31,6 +32,7 @@ app.command("inspect")(inspect)
 app.command("verify")(verify)
 app.command("card")(card)
 app.command("restore")(restore)
+app.command("prove")(prove)
 app.command("runs")(runs)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
+from distill_core.audit.events import ProofProgress
 from distill_core.cli.bar import Bar
 from distill_core.cli.terminal import Terminal, say_settings
 from distill_core.events import JobProgress, SkippedFile
@@ -23,6 +24,11 @@ from distill_core.training.prior.events import (
 )
 from distill_core.training.prior.words import agreement_words, file_prior_words, near_copies_words
 from distill_core.training.words import phase_words
+
+
+def _proof_words(event: ProofProgress) -> str:
+    what = f"without {event.without}" if event.without else "with all sounds"
+    return f"Training {event.training} of {event.trainings}, {what}"
 
 
 class TrainingProgress:
@@ -65,6 +71,8 @@ class TrainingProgress:
             case StepMetrics():
                 done = (event.epoch - 1) * event.total_steps + event.step
                 self._bar.show(f"Epoch {event.epoch}", done, event.total_steps * self._total_epochs, "training")
+            case ProofProgress():
+                self._bar.show(_proof_words(event), event.done, event.total, "proof")
             case PriorEpochMetrics():
                 self._show_epoch(event)
             case CodecTrainingStartEvent():

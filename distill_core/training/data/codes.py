@@ -99,6 +99,21 @@ def extract_code_sequences(
     return torch.cat(found)
 
 
+def _in_parts(
+    codes_of: Mapping[AudioFile, SoundCodes], train_files: Sequence[AudioFile], val_files: Sequence[AudioFile]
+) -> SplitCodes:
+    """Return the codes of a split, without the files that could not be read.
+
+    Raises:
+        DatasetError: nothing is left of either part.
+    """
+    train_files, val_files = (tuple(file for file in part if file in codes_of) for part in (train_files, val_files))
+    if not train_files or not val_files:
+        raise none_left()
+    versions, val = tuple((codes_of[file],) for file in train_files), tuple(codes_of[file] for file in val_files)
+    return SplitCodes(versions, val, train_files, val_files)
+
+
 @dataclass(frozen=True, slots=True)
 class SoundEncoder:
     """An encoder of sounds for one layout; a sound whose codes are in the cache is neither read nor encoded.
@@ -129,23 +144,39 @@ class SoundEncoder:
             DatasetError: nothing usable is left, or a single sound is too short.
             Stopped: `should_stop()` turned true.
         """
-        progress = ProgressReporter(Phase.ENCODE, len(dataset.files), on_event)
+        codes_of = self._all(dataset.files, on_event, should_stop)
+        if len(dataset.files) == 1:
+            begin, end = self._split_one(codes_of[dataset.files[0]], val_fraction)
+            return SplitCodes(((begin,),), (end,), dataset.files, dataset.files, near_copies=())
+        copies = self._copies(codes_of, should_stop) if looks_for_copies else None
+        return replace(_in_parts(codes_of, *split_files(dataset.files, val_fraction, seed, copies)), near_copies=copies)
+
+    def encode(
+        self,
+        train_files: Sequence[AudioFile],
+        val_files: Sequence[AudioFile],
+        on_event: OnEvent = ignore,
+        should_stop: ShouldStop = never,
+    ) -> SplitCodes:
+        """Encode the sounds of a split as they are.
+
+        Raises:
+            DatasetError: nothing usable is left of either part.
+            Stopped: `should_stop()` turned true.
+        """
+        return _in_parts(self._all((*train_files, *val_files), on_event, should_stop), train_files, val_files)
+
+    def _all(
+        self, files: Sequence[AudioFile], on_event: OnEvent, should_stop: ShouldStop
+    ) -> dict[AudioFile, SoundCodes]:
+        """Return the codes of the files that can be read."""
+        progress = ProgressReporter(Phase.ENCODE, len(files), on_event)
 
         def read(file: AudioFile) -> Iterator[tuple[AudioFile, SoundCodes]]:
             yield file, self.codes_of(file, ORIGINAL, should_stop)
 
         with self._trimming():
-            codes_of = dict(read_each(dataset.files, read, progress, 0, on_event, should_stop))
-        if len(dataset.files) == 1:
-            begin, end = self._split_one(codes_of[dataset.files[0]], val_fraction)
-            return SplitCodes(((begin,),), (end,), dataset.files, dataset.files, near_copies=())
-        copies = self._copies(codes_of, should_stop) if looks_for_copies else None
-        parts = split_files(dataset.files, val_fraction, seed, copies)
-        train_files, val_files = (tuple(file for file in part if file in codes_of) for part in parts)
-        if not train_files or not val_files:
-            raise none_left()
-        versions, val = tuple((codes_of[file],) for file in train_files), tuple(codes_of[file] for file in val_files)
-        return SplitCodes(versions, val, train_files, val_files, near_copies=copies)
+            return dict(read_each(files, read, progress, 0, on_event, should_stop))
 
     def _copies(
         self, codes_of: Mapping[AudioFile, SoundCodes], should_stop: ShouldStop

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import copy
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple, TypeAlias
@@ -78,6 +79,10 @@ def _length(version: Version) -> int:
     return sum(row.length for row in version)
 
 
+def _uncounted(version: Version) -> Version:
+    return [row._replace(counted=0) for row in version]
+
+
 class CodeWindows:
     """Windows of sounds in one version or more each, cut at random for training and at fixed steps for validation.
 
@@ -114,6 +119,18 @@ class CodeWindows:
     def repeated(self, times: int) -> CodeWindows:
         """Return the same sounds `times` times, for a set that is too small for an epoch."""
         return CodeWindows([*self._sounds] * times, self._context, -(-self._total // self._batches))
+
+    def without(self, sounds: Collection[int]) -> CodeWindows:
+        """Return the same windows, of which those of some sounds, by number, don't count: nothing is learned from them.
+
+        So all else stays as it is: the batches, their order, and the random numbers that are drawn for them.
+        """
+        windows = copy.copy(self)
+        windows._sounds = [
+            [_uncounted(version) for version in versions] if number in sounds else versions
+            for number, versions in enumerate(self._sounds)
+        ]
+        return windows
 
     def fixed(self) -> Iterator[Batch]:
         """Yield the windows of the sounds as they are, cut from the beginning on."""

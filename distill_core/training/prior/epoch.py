@@ -94,8 +94,12 @@ def _take_step(prior: Prior, loss: Tensor, optimizer: Optimizer, clip_norm: floa
 def _train_on(
     prior: Prior, windows: Windows, optimizer: Optimizer, config: PriorConfig, should_stop: ShouldStop
 ) -> tuple[float, bool]:
-    """Take an optimizer step of a prior that has its stop points already."""
+    """Take an optimizer step of a prior that has its stop points already; nothing is learned where no code counts."""
     device = next(prior.parameters()).device
+    if not windows.count:
+        optimizer.zero_grad(set_to_none=True)
+        _move_weights(optimizer, should_stop)  # by nothing, without a gradient; the schedule counts on it
+        return math.nan, False
     with all_or_nothing(optimizer, device):
         with _arithmetic(config, device):
             windows = windows.to(device)
@@ -153,7 +157,7 @@ def train_prior_epoch(
                 break
             if has_moved:
                 total_loss, seen, bad_in_a_row = total_loss + loss * batch.windows.count, seen + batch.windows.count, 0
-            elif (bad_in_a_row := bad_in_a_row + 1) == BAD_STEPS_IN_A_ROW:
+            elif batch.windows.count and (bad_in_a_row := bad_in_a_row + 1) == BAD_STEPS_IN_A_ROW:
                 raise diverged()
             learning_rate = optimizer.param_groups[0]["lr"]
             if scheduler is not None:

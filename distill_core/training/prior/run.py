@@ -59,6 +59,7 @@ class PriorRun:
     `format` is the number format; `file_prior` is the prior that a save replaces. `last` has the weights of the last
     epoch, `before_memorizing` the best ones before the first epoch with the verdict that it memorizes. `temperatures`
     are those of epochs, by number. Patience counts from the best epoch, or from `patient_from` if that is later.
+    From the training sounds `left_out`, by number, nothing is learned.
 
     Raises:
         Stopped: `should_stop()` turned true while the sounds were compared.
@@ -76,6 +77,7 @@ class PriorRun:
     variants: int = 0
     format: str = ""
     file_prior: FilePrior | None = None
+    left_out: frozenset[int] = frozenset()
     best: KeptWeights = field(default_factory=KeptWeights)
     last: KeptWeights = field(default_factory=KeptWeights)
     before_memorizing: KeptWeights = field(default_factory=KeptWeights)
@@ -122,7 +124,7 @@ class PriorRun:
 
     def _take(self, codes: SplitCodes) -> None:
         self.codes = codes
-        self.train_windows = _enough_for_an_epoch(self._windows(codes.versions))
+        self.train_windows = _enough_for_an_epoch(self._windows(codes.versions).without(self.left_out))
 
     def _known_sounds(self) -> list[SoundCodes]:
         """Return random training sounds, as they are, with as many codes as are held out."""
