@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.session.activity import TRAINING_ACTIVITIES, Activity, Runner, Subject
+from app.session.copying import CopyingState
 from app.session.making import MakingState
 from app.session.options import Options
 from app.session.takes import TakesState
@@ -99,7 +100,8 @@ class OpenFiles:
 class State:
     """The whole state; the contents of the window follow from it.
 
-    `training` is that of a prior, `making` that of a model. `work` and `listen` are the activities of two runners;
+    `training` is that of a prior, `making` that of a model, `copying` what is known of copies among the takes. `work`,
+    `listen` and `check` are the activities of three runners;
     `problem` is the last failure, unless it is shown elsewhere. `page` is the page on the stage.
     """
 
@@ -108,8 +110,10 @@ class State:
     making: MakingState = field(default_factory=MakingState)
     options: Options = field(default_factory=Options)
     takes: TakesState = field(default_factory=TakesState)
+    copying: CopyingState = field(default_factory=CopyingState)
     work: Activity = Activity.NONE
     listen: Activity = Activity.NONE
+    check: Activity = Activity.NONE
     problem: Problem | None = None
     page: Page = Page.SOUNDS
 
@@ -147,6 +151,10 @@ class State:
     def with_takes(self, **changes: Any) -> State:
         """Return the state with changes in `takes`."""
         return replace(self, takes=replace(self.takes, **changes))
+
+    def with_copying(self, **changes: Any) -> State:
+        """Return the state with changes in `copying`."""
+        return replace(self, copying=replace(self.copying, **changes))
 
     def with_takes_state(self, takes: TakesState) -> State:
         """Return the state with other takes."""
@@ -207,9 +215,15 @@ class State:
 
     def doing(self, runner: Runner, activity: Activity) -> State:
         """Return the state with a runner at an activity; a new try forgets the last problem, and what was refused."""
-        if runner is Runner.SHELF:
-            return self
-        state = replace(self, work=activity) if runner is Runner.WORK else replace(self, listen=activity)
+        match runner:
+            case Runner.WORK:
+                state = replace(self, work=activity)
+            case Runner.LISTEN:
+                state = replace(self, listen=activity)
+            case Runner.CHECK:
+                return replace(self, check=activity)
+            case Runner.SHELF:
+                return self
         is_new_try = activity in (Activity.PREPARING, Activity.SAVING)
         return replace(state.without_refusals(), problem=None) if is_new_try else state
 
@@ -228,6 +242,8 @@ class State:
                 return self.with_training(is_choosing=False)
             case Subject.TAKE:
                 return self.with_takes(making=None)
+            case Subject.AUDIT:
+                return self.with_copying(is_auditing=False, done=0, total=0)
         return self
 
     def with_problem(self, subject: Subject, problem: Problem) -> State:
@@ -247,6 +263,8 @@ class State:
                 return replace(self, problem=replace(problem, may_replace=False, may_rename=problem.may_replace))
             case Subject.TAKE | Subject.SHELF:
                 return self.with_takes(problem=problem.sentence)
+            case Subject.AUDIT | Subject.JUDGING:
+                return self.with_copying(problem=problem.sentence)
         return replace(self, problem=problem)
 
     @property

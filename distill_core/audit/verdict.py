@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-import numpy as np
-
 
 class AuditVerdict(StrEnum):
     """The judgement of what a prior makes."""
@@ -56,6 +54,8 @@ class Baseline:
         """Return the baseline of what known sounds have in common with all other files."""
         if not points:
             return cls(0, 1.0, math.inf, 1.0)
+        import numpy as np  # late: the window has these values before it has numpy
+
         columns = ([point.agreement for point in points], [point.run for point in points])
         likenesses = [point.likeness for point in points]
         return cls(len(points), *(float(np.quantile(values, _QUANTILE)) for values in (*columns, likenesses)))
@@ -87,6 +87,8 @@ def data_copying_z(samples: Sequence[float], baseline: Sequence[float]) -> float
     It is the Mann–Whitney U of how far samples and sounds that are no copies lie from the sounds that were learned, in
     standard deviations, ties counted. All of the space is one cell; the baseline stands for their held-out sample.
     """
+    import numpy as np
+
     ours, theirs = np.asarray(samples), np.asarray(baseline)
     m, n = len(ours), len(theirs)
     if not m or not n:
