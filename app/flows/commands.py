@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 _LOCKED_TEXT = "Stop training to change the model or the sounds."
 _SAVING_TEXT = "The model is being saved. After that the model and the sounds can be changed."
 _SAVING_MODEL_TEXT = "The new model is being saved. After that the model and the sounds can be changed."
+_TOLD_BESIDE_TAKES = (Subject.TAKE, Subject.SHELF, Subject.AUDIT, Subject.NOTING, Subject.JUDGING)  # in a sentence
 
 
 class Commands(QObject):
@@ -289,7 +290,7 @@ class Commands(QObject):
 
     @Slot(object, object)
     def _on_failed(self, subject: Subject, problem: Problem) -> None:
-        if problem.details and subject not in (Subject.TAKE, Subject.SHELF):  # a sentence beside the takes
+        if problem.details and subject not in _TOLD_BESIDE_TAKES:
             self.report_bug(problem)
 
     @Slot(object)

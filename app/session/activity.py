@@ -39,9 +39,9 @@ class Subject(Enum):
     """The subject of a task; it decides who shows its problem, and who waits for its end.
 
     SAVING is that of a prior, NAMING of a model's name and notes, SAVING_MODEL of a new model.
-    AUDIT is that of a prior's audit, JUDGING of the verdicts on single takes: their problems are shown with these. That
-    of OTHER is shown like that of a training, above the curve, and nobody waits for it. That of HEARING is shown in the
-    player, those of TAKE and SHELF beside the takes.
+    AUDIT is that of a prior's audit, NOTING of writing that down, JUDGING of the verdicts on single takes: their
+    problems are shown with these. That of OTHER is shown like that of a training, above the curve, and nobody waits
+    for it. That of HEARING is shown in the player, those of TAKE and SHELF beside the takes.
     """
 
     ENGINE = "engine"
@@ -60,5 +60,6 @@ class Subject(Enum):
     SHELF = "shelf"
     HEARING = "hearing"
     AUDIT = "audit"
+    NOTING = "noting"
     JUDGING = "judging"
     OTHER = "other"

@@ -47,6 +47,7 @@ SignalName: TypeAlias = Literal[
     "sounds_outlined",
     "takes_written",
     "shelves_listed",
+    "audited",
     "said",
 ]
 News: TypeAlias = tuple[SignalName, object]  # a signal to send, and its value
@@ -95,4 +96,5 @@ class SessionSignals(QObject):
     sounds_outlined = Signal(object)  # tuple of AudioFile whose outlines were asked for; some may not have come
     takes_written = Signal(object)  # WrittenTakes
     shelves_listed = Signal(object)  # AllShelves
+    audited = Signal(object)  # AuditRecord
     said = Signal(str)  # an event in a sentence

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +14,7 @@ from app.session.making import MakingState
 from app.session.options import Options
 from app.session.takes import TakesState
 from app.session.training import TrainingState
+from distill_core.models.sounds_list import learned_sounds
 from distill_core.training.prior.events import Verdict
 
 if TYPE_CHECKING:
@@ -184,7 +186,7 @@ class State:
     def following(self, before: State) -> State:
         """Return the state with the options and the page that follow from its files and its training."""
         state = self.without_refusals() if before._locks_files and not self._locks_files else self
-        return replace(state, page=self._page_after(before))._with_options_after(before)
+        return replace(state, page=self._page_after(before))._with_options_after(before)._with_copying_after(before)
 
     @property
     def _locks_files(self) -> bool:
@@ -212,6 +214,39 @@ class State:
         if now.model is then.model and now.dataset is then.dataset and self.options is before.options:
             return self
         return replace(self, options=self.options.following(now.model, now.dataset))
+
+    @property
+    def prior_facts(self) -> Mapping[str, Any] | None:
+        """The facts of the prior that sounds, as a file holds them: of the unsaved one, else of the model's.
+
+        None without one that can be read.
+        """
+        trained, model = self.training.trained, self.open.model
+        if model is None:
+            return None
+        if self.training.unsaved and trained is not None and trained.prior is not None:
+            return trained.metadata
+        return model.prior_metadata or {} if model.has_prior and model.prior_is_readable else None
+
+    @property
+    def sounds_learned_from(self) -> AudioDataset | None:
+        """The open sounds among which are those that the prior learned from: also those which the next one won't.
+
+        An older file does not list them; what was left out is taken for what it had not.
+        """
+        are_listed = self.open.scanned is not None and bool(learned_sounds(self.prior_facts or {}))
+        return self.open.scanned if are_listed else self.open.dataset
+
+    def _with_copying_after(self, before: State) -> State:
+        """Return the state with what is known of copies; that of another prior, or beside other sounds, goes."""
+        now, then = (
+            (each.open.model, each.open.dataset, each.open.scanned, each.training.trained, each.training.unsaved)
+            for each in (self, before)
+        )
+        if all(one is other for one, other in zip(now, then, strict=True)):
+            return self
+        path = None if self.open.model is None else self.open.model.path
+        return replace(self, copying=self.copying.beside(path, self.prior_facts, self.sounds_learned_from))
 
     def doing(self, runner: Runner, activity: Activity) -> State:
         """Return the state with a runner at an activity; a new try forgets the last problem, and what was refused."""
@@ -263,7 +298,7 @@ class State:
                 return replace(self, problem=replace(problem, may_replace=False, may_rename=problem.may_replace))
             case Subject.TAKE | Subject.SHELF:
                 return self.with_takes(problem=problem.sentence)
-            case Subject.AUDIT | Subject.JUDGING:
+            case Subject.AUDIT | Subject.NOTING | Subject.JUDGING:
                 return self.with_copying(problem=problem.sentence)
         return replace(self, problem=problem)
 

@@ -18,7 +18,7 @@ class AuditVerdict(StrEnum):
 
 
 LEAST_FILES, LEAST_POINTS = 3, 20
-_LEAST_AGREEMENT, _LEAST_RUN_SHARE = 0.90, 0.5
+LEAST_AGREEMENT, _LEAST_RUN_SHARE = 0.90, 0.5
 _QUANTILE = 0.99
 _COPIES_FROM, _NEW_BELOW = 0.10, 0.05  # shares of samples
 _LEAST_Z, _MOST_CONFIDENT_EXCESS = -2.0, 0.25
@@ -62,7 +62,7 @@ class Baseline:
 
     def finds_copy(self, common: Common) -> bool:
         """Tell whether a sound is a copy: its codes agree, or run on, far above the baseline, and it sounds alike."""
-        agrees = common.agreement >= max(self.agreement, _LEAST_AGREEMENT)
+        agrees = common.agreement >= max(self.agreement, LEAST_AGREEMENT)
         runs_on = common.run >= max(self.run, _LEAST_RUN_SHARE * common.active)
         return (agrees or runs_on) and common.likeness >= self.likeness
 

@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.session.activity import Activity, Runner, Subject
+from app.session.copying import SoundingPrior
 from app.session.state import State
 from app.session.task import Taken, Task
+from app.session.tasks.models import OpenedModel, look_at
+from app.session.tasks.saving import take_same_prior
 from app.session.tasks.shelving import Shelf, take_shelf
 from app.session.tasks.voices import Voice, Voices
-from distill_core.audit.record import AuditSettings
+from distill_core.audit.record import AUDIT, AuditSettings
+from distill_core.errors import DistillError
 from distill_core.events import JobProgress, OnEvent, Phase, ShouldStop, never, stop_point
 
 if TYPE_CHECKING:
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     from distill_core.audit.take import TakeJudge
     from distill_core.generation.takes.folder import Take
     from distill_core.models.persistence import LoadedVQModel
+    from distill_core.models.summary import ModelSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,28 +47,54 @@ def _telling(on_event: OnEvent, is_given_up: Callable[[], bool]) -> OnEvent:
     return pass_on
 
 
+def _take_record(state: State, record: AuditRecord) -> Taken:
+    """Take a record; it becomes part of a prior that is not saved, so that a save writes it."""
+    state = replace(state, copying=state.copying.with_record(record))
+    trained = state.training.trained
+    if trained is not None and state.training.unsaved:
+        audited = replace(trained, metadata=trained.metadata | {AUDIT: record.as_facts()})
+        state = state.with_training(trained=audited)
+    return state, [("audited", record)]
+
+
 def auditing(
-    model: Path,
-    voice: Voice,
-    dataset: AudioDataset,
-    settings: AuditSettings,
-    take: Callable[[State, AuditRecord], Taken],
-    is_given_up: Callable[[], bool] = never,
+    model: Path, voice: Voice, sounds: AudioDataset, settings: AuditSettings, is_given_up: Callable[[], bool] = never
 ) -> Task[AuditRecord]:
-    """Audit a prior of a model; `take` is done with the record unless `is_given_up()` is true at the end."""
+    """Audit a prior of a model; if `is_given_up()` is true at the end, all stays as it is."""
 
     def run(on_event: OnEvent, should_stop: ShouldStop) -> AuditRecord:
         from distill_core.audit.audit import audit
 
         stop_point(should_stop)
-        loaded = voice(Voices(), model)
+        loaded = voice(Voices(), model)  # of its own: the others are the listen runner's
         told = _telling(on_event, is_given_up)
-        return audit(loaded, dataset, settings, on_event=told, should_stop=should_stop).record
+        return audit(loaded, sounds, settings, on_event=told, should_stop=should_stop).record
 
-    def take_record(state: State, record: AuditRecord) -> Taken:
-        return (state, []) if is_given_up() else take(state, record)
+    def take(state: State, record: AuditRecord) -> Taken:
+        return (state, []) if is_given_up() else _take_record(state, record)
 
-    return Task(Activity.WORKING, Subject.AUDIT, run, take_record, Runner.CHECK)
+    return Task(Activity.WORKING, Subject.AUDIT, run, take, Runner.CHECK)
+
+
+_NOT_NOTED = "The check for copies is not noted in the model. {0}"
+
+
+def noting(model: ModelSummary, record: AuditRecord) -> Task[OpenedModel | str]:
+    """Write the record of an audit into the model's file; what hinders that is a sentence, and no failure."""
+
+    def run(on_event: OnEvent, should_stop: ShouldStop) -> OpenedModel | str:
+        from distill_core.models.persistence import save_prior_facts
+
+        try:
+            save_prior_facts(model.path, {AUDIT: record.as_facts()}, expected=model.stamp)
+        except DistillError as error:
+            return _NOT_NOTED.format(error.message)
+        return look_at(model.path)
+
+    def take(state: State, noted: OpenedModel | str) -> Taken:
+        return (state, [("said", noted)]) if isinstance(noted, str) else take_same_prior(state, noted)
+
+    return Task(Activity.WORKING, Subject.NOTING, run, take)
 
 
 class Judges:
@@ -92,16 +123,16 @@ class Judges:
 
 
 def preparing_judge(
-    model: Path, voice: Voice, dataset: AudioDataset, judges: Judges, voices: Voices, is_given_up: ShouldStop = never
+    model: Path, voice: Voice, sounds: AudioDataset, prior: SoundingPrior, judges: Judges, voices: Voices
 ) -> Task[bool]:
-    """Make the judge of a prior's takes ready, and return whether sounds are there to judge by."""
+    """Make the judge of the takes of the prior that sounds ready, and return whether there is one."""
 
     def run(on_event: OnEvent, should_stop: ShouldStop) -> bool:
         stop_point(should_stop)
-        return judges.of(voice(voices, model), dataset, should_stop) is not None
+        return judges.of(voice(voices, model), sounds, should_stop) is not None
 
-    def take(state: State, is_there: bool) -> Taken:
-        return (state if is_given_up() else state.with_copying(is_ready=is_there)), []
+    def take(state: State, is_ready: bool) -> Taken:
+        return (state.with_copying(is_ready=is_ready) if state.copying.prior == prior else state), []
 
     return Task(Activity.WORKING, Subject.JUDGING, run, take, Runner.LISTEN)
 
@@ -115,9 +146,12 @@ def of_take(loaded: LoadedVQModel, take: Take) -> LoadedVQModel:
 
 
 def judging(
-    model: Path, number: int, voice: Voice, dataset: AudioDataset, judges: Judges, voices: Voices
+    model: Path, number: int, voice: Voice, sounds: AudioDataset, judges: Judges, voices: Voices
 ) -> Task[Shelf | None]:
-    """Judge a take on the shelf and note the verdict; return what is on the shelf then, None if nothing was noted."""
+    """Judge a take on the shelf and note the verdict; return what is on the shelf then, None if nothing was noted.
+
+    `voice` is that of the training which made it, at whatever epoch.
+    """
 
     def run(on_event: OnEvent, should_stop: ShouldStop) -> Shelf | None:
         from distill_core.generation.takes.shelf import TakeShelf
@@ -127,7 +161,7 @@ def judging(
         take = next((take for take in shelf.takes() if take.number == number), None)
         if take is None:
             return None
-        judge = judges.of(of_take(voice(voices, model), take), dataset, should_stop)
+        judge = judges.of(of_take(voice(voices, model), take), sounds, should_stop)
         if judge is None:
             return None
         shelf.note_verdict(number, judge.verdict_on(take.codes(), take.facts["ends"], take.facts["prompt_steps"]))
