@@ -62,4 +62,5 @@ class Subject(Enum):
     AUDIT = "audit"
     NOTING = "noting"
     JUDGING = "judging"
+    PROVING = "proving"
     OTHER = "other"

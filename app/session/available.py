@@ -51,6 +51,7 @@ class ActionId(StrEnum):
     SHOW_TAKES = "showTakesAction"
     OPTIONS = "optionsAction"
     INSPECT = "inspectAction"
+    COPIES = "copiesAction"
     CLOSE = "closeAction"
     QUIT = "quitAction"
     PLAY = "playAction"
@@ -75,6 +76,7 @@ ALWAYS = frozenset(
         ActionId.SHOW_TAKES,
         ActionId.OPTIONS,
         ActionId.INSPECT,
+        ActionId.COPIES,
         ActionId.PLAY,
         ActionId.LOOP,
         ActionId.FLIP,

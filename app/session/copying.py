@@ -32,18 +32,6 @@ class ShownEvidence:
 
 
 @dataclass(frozen=True, slots=True)
-class ProofState:
-    """The proof that a take depends on a sound, under way or done: `depends` is None until that is known."""
-
-    number: int
-    is_running: bool = False
-    done: int = 0
-    total: int = 0
-    sentence: str = ""
-    depends: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class SoundingPrior:
     """What tells a prior that sounds, and the sounds that are open beside it, from others: its marks and its epoch."""
 
@@ -90,7 +78,7 @@ class CopyingState:
     which `is_new` if it was made here; `hides_notice` says that a person has put the message on it away. `done` of
     `total` samples are checked while `is_auditing`; `total` is 0 while that is unknown. `is_ready` says that a judge of
     single takes stands by, `needs_sounds` that there is a prior, but none of the sounds that it learned from.
-    `evidence` and `proof` are those of the chosen take. `problem` says in a sentence what failed last.
+    `evidence` is that of the take that is looked at. `problem` says in a sentence what failed last.
     """
 
     prior: SoundingPrior | None = None
@@ -103,7 +91,6 @@ class CopyingState:
     is_ready: bool = False
     needs_sounds: bool = False
     evidence: ShownEvidence | None = None
-    proof: ProofState | None = None
     problem: str = ""
 
     def beside(self, model: Path | None, facts: Mapping[str, Any] | None, sounds: AudioDataset | None) -> CopyingState:

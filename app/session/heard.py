@@ -12,6 +12,7 @@ from app.session.state import State
 from app.session.takes import TakeEvent
 from app.session.task import Taken
 from app.session.tasks.copying import AuditProgress
+from app.session.tasks.evidence import ProvingProgress
 from app.session.tasks.making import ModelPlace
 from app.session.tasks.shelving import TakeOutline
 from app.session.tasks.sounds import SoundOutline
@@ -95,6 +96,8 @@ def _hear_check(state: State, event: object) -> State:
     match event:
         case AuditProgress() if state.copying.is_auditing:
             return state.with_copying(done=event.done, total=event.total)
+        case ProvingProgress():
+            return state.with_proofs(state.proofs.at(event.number, event.done, event.total))
     return state
 
 

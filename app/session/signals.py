@@ -35,6 +35,7 @@ SignalName: TypeAlias = Literal[
     "sessions_seen",
     "registered",
     "sound_heard",
+    "evidence_heard",
     "device_known",
     "sound_block",
     "take_progress",
@@ -84,6 +85,7 @@ class SessionSignals(QObject):
     sessions_seen = Signal(object)  # frozenset of Path: the files of remembered sessions that have moved
     registered = Signal(str)  # how adding Distill to the applications menu ended, in sentences
     sound_heard = Signal(object)  # Playable of a source sound, or of its round trip
+    evidence_heard = Signal(object)  # HeardEvidence: a take's part and its nearest moment
     device_known = Signal(str)
     sound_block = Signal(object)  # SoundBlock of the take under way
     take_progress = Signal(object)  # JobProgress of the take under way

@@ -12,6 +12,7 @@ from app.session.activity import TRAINING_ACTIVITIES, Activity, Runner, Subject
 from app.session.copying import CopyingState
 from app.session.making import MakingState
 from app.session.options import Options
+from app.session.proving import ProofsState
 from app.session.takes import TakesState
 from app.session.training import TrainingState
 from distill_core.models.sounds_list import learned_sounds
@@ -102,8 +103,8 @@ class OpenFiles:
 class State:
     """The whole state; the contents of the window follow from it.
 
-    `training` is that of a prior, `making` that of a model, `copying` what is known of copies among the takes. `work`,
-    `listen` and `check` are the activities of three runners;
+    `training` is that of a prior, `making` that of a model, `copying` what is known of copies among the takes,
+    `proofs` what they are proven to depend on. `work`, `listen` and `check` are the activities of three runners;
     `problem` is the last failure, unless it is shown elsewhere. `page` is the page on the stage.
     """
 
@@ -113,6 +114,7 @@ class State:
     options: Options = field(default_factory=Options)
     takes: TakesState = field(default_factory=TakesState)
     copying: CopyingState = field(default_factory=CopyingState)
+    proofs: ProofsState = field(default_factory=ProofsState)
     work: Activity = Activity.NONE
     listen: Activity = Activity.NONE
     check: Activity = Activity.NONE
@@ -157,6 +159,10 @@ class State:
     def with_copying(self, **changes: Any) -> State:
         """Return the state with changes in `copying`."""
         return replace(self, copying=replace(self.copying, **changes))
+
+    def with_proofs(self, proofs: ProofsState) -> State:
+        """Return the state with other proofs."""
+        return replace(self, proofs=proofs)
 
     def with_takes_state(self, takes: TakesState) -> State:
         """Return the state with other takes."""
@@ -246,7 +252,8 @@ class State:
         if all(one is other for one, other in zip(now, then, strict=True)):
             return self
         path = None if self.open.model is None else self.open.model.path
-        return replace(self, copying=self.copying.beside(path, self.prior_facts, self.sounds_learned_from))
+        known = self.copying.beside(path, self.prior_facts, self.sounds_learned_from)
+        return replace(self, copying=known, proofs=self.proofs.of_model(path))
 
     def doing(self, runner: Runner, activity: Activity) -> State:
         """Return the state with a runner at an activity; a new try forgets the last problem, and what was refused."""
@@ -298,6 +305,8 @@ class State:
                 return replace(self, problem=replace(problem, may_replace=False, may_rename=problem.may_replace))
             case Subject.TAKE | Subject.SHELF:
                 return self.with_takes(problem=problem.sentence)
+            case Subject.PROVING:
+                return self.with_proofs(self.proofs.without_running(problem.sentence))
             case Subject.AUDIT | Subject.NOTING | Subject.JUDGING:
                 return self.with_copying(problem=problem.sentence)
         return replace(self, problem=problem)
