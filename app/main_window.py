@@ -24,6 +24,7 @@ from app.flows.commands import Commands
 from app.flows.menu_bar import Actions
 from app.flows.prompts import Prompts, QtPrompts
 from app.panels.chips_panel import ChipsPanel
+from app.panels.copies_panel import CopiesPanel
 from app.panels.drawer_panel import DrawerPanel
 from app.panels.generate_panel import GeneratePanel
 from app.panels.inspect_panel import InspectPanel
@@ -88,7 +89,8 @@ class MainWindow(QMainWindow):
         self.notices = NoticePanel(session, self.commands)
         self.inspect = InspectPanel(session, self.commands)
         self.options = OptionsPanel(session)
-        self.drawer = DrawerPanel(session, self.commands, self.inspect, self.options)
+        self.copies = CopiesPanel(session, self.commands)
+        self.drawer = DrawerPanel(session, self.commands, self.inspect, self.options, self.copies)
         self.learning = LearningPage(session, self.commands)
         self.sounds_page = SoundsPage(session, self.commands)
         self.takes_page = TakesPage(session, self.commands)

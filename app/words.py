@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.times import duration, rough_duration
+from distill_core.audit.record import audit_in
+from distill_core.audit.verdict import AuditVerdict
 from distill_core.text import file_name, printable
 from distill_core.training.prior.knowledge import Knowledge, Measured, measured_in
 from distill_core.training.settings import Effort
@@ -104,6 +106,7 @@ _KNOWS_IN_SHORT = {
     Knowledge.VERY_WELL: "Knows very well",
     Knowledge.BY_HEART: "Knows by heart",
 }
+_COPIES, _COPIES_IN_SHORT = "Copies your sounds ({0})", "Copies them"
 KNOWS_NOTHING_YET_IN_SHORT = "Not trained yet"
 _NEEDS_A_NEWER_ONE_IN_SHORT = "Too new to read"
 LEARNING, LEARNING_IN_SHORT = "Is learning your sounds…", "Learning…"
@@ -137,13 +140,23 @@ def knows_in_short(summary: ModelSummary) -> str:
     return knows_of_in_short(summary.prior_metadata or {})
 
 
+def makes_copies(facts: Mapping[str, Any]) -> bool:
+    """Tell whether an audit found that what a prior makes copies its sounds."""
+    record = audit_in(facts)
+    return record is not None and record.verdict is AuditVerdict.COPIES
+
+
 def knows_of_in_short(facts: Mapping[str, Any]) -> str:
     """Return how well a prior knows its sounds, by its facts, where there is hardly any room."""
+    if makes_copies(facts):
+        return _COPIES_IN_SHORT
     return _KNOWS_IN_SHORT[measured_in(facts).level]
 
 
 def knows_of(facts: Mapping[str, Any], codes: int) -> str:
     """Return how well a prior knows its sounds, by its facts as a file holds them; `codes` are those of a level."""
+    if makes_copies(facts) and (measured := measured_in(facts)).perplexity is not None:
+        return _COPIES.format(out_of(measured.perplexity, codes))
     return knows_words(measured_in(facts), codes)
 
 

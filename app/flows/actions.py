@@ -16,6 +16,7 @@ from app.flows.takes_list import TakesList
 from app.flows.view_actions import view_actions
 from app.presentation import making
 from app.presentation.controls import BEST_TIP, CANCEL_TIP, FURTHER_TIP
+from app.presentation.copying import CHECK_TIP
 from app.session import Session
 from app.session.available import ActionId
 
@@ -236,6 +237,15 @@ def _take_actions(commands: Commands) -> list[ActionSpec]:
             QKeySequence.StandardKey.Undo,
             takes.bring_back,
             "Bring the take back that was deleted last",
+        ),
+        ActionSpec(ActionId.CHECK_COPIES, _GENERATE, "&Check for Copies", None, takes.check_for_copies, CHECK_TIP),
+        ActionSpec(
+            ActionId.STOP_CHECKING,
+            _GENERATE,
+            "Stop Chec&king",
+            None,
+            takes.stop_checking,
+            "End the check for copies; what was known before stays",
         ),
     ]
 

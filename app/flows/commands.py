@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QWidget
 
 from app.flows import questions
 from app.flows.cancelling import Cancelling
+from app.flows.copies import Copies
 from app.flows.demo_files import DemoFiles, copying
 from app.flows.drops import MOST_AT_ONCE, ONLY_FILES, Drop, LastDrag, Target, route, sorting
 from app.flows.hearing import Hearing
@@ -38,18 +39,27 @@ if TYPE_CHECKING:
 _LOCKED_TEXT = "Stop training to change the model or the sounds."
 _SAVING_TEXT = "The model is being saved. After that the model and the sounds can be changed."
 _SAVING_MODEL_TEXT = "The new model is being saved. After that the model and the sounds can be changed."
+_TOLD_BESIDE_TAKES = (
+    Subject.TAKE,
+    Subject.SHELF,
+    Subject.AUDIT,
+    Subject.NOTING,
+    Subject.JUDGING,
+    Subject.PROVING,
+)  # in a sentence
 
 
 class Commands(QObject):
     """The flows between a click and the Session.
 
-    Signals: `options_wanted()`, `inspect_wanted()` open or close that side of the drawer; `edit_wanted()` asks for the
-    form with the model's name and notes; `triggered(ActionId)` asks for an action of the menus; `said(str)` is an event
-    for the status bar.
+    Signals: `options_wanted()`, `inspect_wanted()`, `copies_wanted()` open or close that side of the drawer;
+    `edit_wanted()` asks for the form with the model's name and notes; `triggered(ActionId)` asks for an action of the
+    menus; `said(str)` is an event for the status bar.
     """
 
     options_wanted = Signal()
     inspect_wanted = Signal()
+    copies_wanted = Signal()
     edit_wanted = Signal()
     triggered = Signal(object)
     said = Signal(str)
@@ -70,6 +80,7 @@ class Commands(QObject):
         self.takes = Takes(session, prompts, window, self)
         self.takes.said.connect(self.said)
         self.hearing = Hearing(session, self)
+        self.copies = Copies(session, self.hearing, self)
         self.sounds = Sounds(session, self)
         self.sounds.said.connect(self.said)
         self.papers = Papers(session, prompts, window, self)
@@ -235,6 +246,10 @@ class Commands(QObject):
         """Show the facts of the model."""
         self.inspect_wanted.emit()
 
+    def show_copies(self) -> None:
+        """Show whether what the model makes are copies."""
+        self.copies_wanted.emit()
+
     def edit_model(self) -> None:
         """Show the form with the model's name and notes."""
         if self.can(ActionId.EDIT_MODEL):
@@ -292,7 +307,7 @@ class Commands(QObject):
 
     @Slot(object, object)
     def _on_failed(self, subject: Subject, problem: Problem) -> None:
-        if problem.details and subject not in (Subject.TAKE, Subject.SHELF):  # a sentence beside the takes
+        if problem.details and subject not in _TOLD_BESIDE_TAKES:
             self.report_bug(problem)
 
     @Slot(object)

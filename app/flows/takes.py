@@ -72,6 +72,18 @@ class Takes(QObject):
         if take is not None and self._can(ActionId.GENERATE):
             self._session.make_again(take.request)
 
+    # Copies
+
+    def check_for_copies(self) -> None:
+        """Check whether what the model makes copies the sounds that it learned from."""
+        if self._can(ActionId.CHECK_COPIES):
+            self._session.audit()
+
+    def stop_checking(self) -> None:
+        """End the check for copies."""
+        if self._can(ActionId.STOP_CHECKING):
+            self._session.stop_audit()
+
     # The sound to start from
 
     def can_start_from(self, urls: Sequence[QUrl]) -> bool:

@@ -28,6 +28,14 @@ def view_actions(commands: Commands, session: Session) -> list[ActionSpec]:
             ActionId.INSPECT, "&View", "&Inspect", "F9", commands.show_inspect, "Show what is known about the model"
         ),
         ActionSpec(ActionId.OPTIONS, "&View", "&Options", "Ctrl+,", commands.show_options, "Show how it is trained"),
+        ActionSpec(
+            ActionId.COPIES,
+            "&View",
+            "&Copies",
+            "F8",
+            commands.show_copies,
+            "Show whether what the model makes are copies of your sounds",
+        ),
         *_appearances(commands),
     ]
 

@@ -106,7 +106,7 @@ class ChipsPanel(QWidget):
 
     @Slot(str)
     def show_drawer(self, shown: str) -> None:
-        """Press the button of the side that the drawer shows: "inspect", "options" or "closed"."""
+        """Press the button of the side that the drawer shows: "inspect" or "options"; the others have none."""
         self.inspect_button.setChecked(shown == "inspect")
         self.options_button.setChecked(shown == "options")
 

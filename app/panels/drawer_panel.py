@@ -1,4 +1,4 @@
-"""The drawer: the facts of the model and the options of the next training, at the right edge of the window."""
+"""The drawer at the right edge: the facts of the model, the options of the next training, and what is a copy."""
 
 from __future__ import annotations
 
@@ -9,33 +9,37 @@ from app.flows.commands import Commands
 from app.session import Session
 from app.widgets.drawer import ROOMY, Drawer
 
-INSPECT, OPTIONS, CLOSED = "inspect", "options", "closed"
+INSPECT, OPTIONS, COPIES, CLOSED = "inspect", "options", "copies", "closed"
 _OPENS_ITSELF_FROM = 1200  # px of the window's width
 
 
 class DrawerPanel(Drawer):
-    """Opens at Inspect or Options, and remembers the side; one that was closed on purpose opens no more by itself.
+    """Opens at one of its sides, and remembers which; one that was closed on purpose opens no more by itself.
 
     `turned_to(str)`: it shows another side, or is closed.
     """
 
     turned_to = Signal(str)
 
-    def __init__(self, session: Session, commands: Commands, inspect: QWidget, options: QWidget) -> None:
+    def __init__(
+        self, session: Session, commands: Commands, inspect: QWidget, options: QWidget, copies: QWidget
+    ) -> None:
         super().__init__()
-        self._settings, self._sides = session.settings, {INSPECT: inspect, OPTIONS: options}
+        self._settings, self._sides = session.settings, {INSPECT: inspect, OPTIONS: options, COPIES: copies}
         self._opened_itself, self._room = False, 0
         self.tabs.addTab(inspect, "Inspect")
         self.tabs.addTab(options, "Options")
+        self.tabs.addTab(copies, "Copies")
         commands.inspect_wanted.connect(self._on_inspect_wanted)
         commands.options_wanted.connect(self._on_options_wanted)
+        commands.copies_wanted.connect(self._on_copies_wanted)
         commands.edit_wanted.connect(self._on_edit_wanted)
         session.model_opened.connect(self._on_model_opened)
         self.tabs.currentChanged.connect(self._on_tab_chosen)
         self.closed.connect(self._on_closed)
 
     def turn_to(self, side: str) -> None:
-        """Show a side, or close: "inspect", "options" or "closed"."""
+        """Show a side, or close: "inspect", "options", "copies" or "closed"."""
         if side != CLOSED:
             with QSignalBlocker(self.tabs):
                 self.tabs.setCurrentWidget(self._sides[side])
@@ -66,6 +70,10 @@ class DrawerPanel(Drawer):
         self._toggle(OPTIONS)
 
     @Slot()
+    def _on_copies_wanted(self) -> None:
+        self._toggle(COPIES)
+
+    @Slot()
     def _on_edit_wanted(self) -> None:
         self._choose(INSPECT)
 
@@ -75,11 +83,11 @@ class DrawerPanel(Drawer):
 
     @Slot(int)
     def _on_tab_chosen(self, place: int) -> None:
-        self._choose(OPTIONS if self.tabs.currentWidget() is self._sides[OPTIONS] else INSPECT)
+        self._choose(next(side for side, widget in self._sides.items() if widget is self.tabs.widget(place)))
 
     @Slot(object)
     def _on_model_opened(self, summary: object) -> None:
         remembered = self._settings.drawer()
         if self._room >= _OPENS_ITSELF_FROM and remembered != CLOSED:
-            self.turn_to(remembered or INSPECT)
+            self.turn_to(remembered if remembered in self._sides else INSPECT)
             self._opened_itself = True

@@ -8,21 +8,33 @@ from PySide6.QtCore import QPoint, Slot
 from PySide6.QtWidgets import QMenu, QVBoxLayout
 
 from app.flows.commands import Commands
-from app.presentation import generating, learning
+from app.presentation import copying, generating, learning
 from app.session import Session
 from app.session.state import State
 from app.widgets.facts import model_facts
 from app.widgets.page import PageWidget
 from app.widgets.plot.curve import CurveLines
 from app.widgets.plot.plot import PerplexityPlot
+from app.widgets.sentence import Sentence
 
 if TYPE_CHECKING:
     from distill_core.models.summary import ModelSummary
     from distill_core.training.events import StepMetrics
 
 
+def _line(name: str) -> Sentence:
+    """Return a line of words, which takes its room also without any: the curve must not move."""
+    line = Sentence()
+    line.setObjectName(name)
+    line.setFixedHeight(line.fontMetrics().height())
+    return line
+
+
 class LearningPage(PageWidget):
-    """Shows the curve of a training, or the one in the model's file; a click on an epoch offers to hear and keep it."""
+    """Shows the curve of a training, or the one in the model's file; a click on an epoch offers to hear and keep it.
+
+    Below it stand two verdicts: on how the prior learned, and on whether what it makes are copies.
+    """
 
     def __init__(self, session: Session, commands: Commands) -> None:
         super().__init__()
@@ -32,7 +44,11 @@ class LearningPage(PageWidget):
         self.plot = PerplexityPlot()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.plot)
+        column.setSpacing(0)
+        column.addWidget(self.plot, 1)
+        self.learning_line, self.takes_line = _line("learningLine"), _line("takesLine")
+        column.addWidget(self.learning_line)
+        column.addWidget(self.takes_line)
         self.begins_at = self.plot
         session.state_changed.connect(self._on_state)
         session.step_finished.connect(self._on_step)
@@ -50,6 +66,8 @@ class LearningPage(PageWidget):
         self._saved = shown.saved
         if not state.is_training:
             self.plot.catch_up()
+        self.learning_line.setText(copying.learning_line(state))
+        self.takes_line.setText(copying.takes_line(state))
 
     def _show_saved(self, model: ModelSummary) -> None:
         curve = model_facts.saved_curve(model)

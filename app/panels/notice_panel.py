@@ -14,7 +14,7 @@ from app.presentation import notices
 from app.presentation.notices import Notice
 from app.session import Session
 from app.session.available import KEEPING
-from app.session.state import State
+from app.session.state import Page, State
 from app.theme import TARGET, height_for
 from app.widgets.banner import HEIGHT, Banner
 
@@ -43,6 +43,7 @@ class NoticePanel(QWidget):
             notices.SAVE_TEXTS: commands.texts.save_though_changed,
             notices.SAVE_MODEL: commands.making.save_again,
             notices.MOVE_MODELS: commands.making.choose_folder,
+            notices.SHOW_TAKES: partial(session.show_page, Page.TAKES),
             **{action: partial(commands.keep, action) for action in KEEPING},
         }
         self.memorization_banner = self._banner("memorizationBanner")
@@ -72,7 +73,7 @@ class NoticePanel(QWidget):
         banner.setObjectName(name)
         banner.action_triggered.connect(self._on_action)
         banner.read_all_wanted.connect(partial(self._read_all, banner))
-        banner.closed.connect(self._session.dismiss_refusals)
+        banner.closed.connect(partial(self._put_away, banner))
         return banner
 
     @Slot(object)
@@ -107,6 +108,13 @@ class NoticePanel(QWidget):
         count = len(self._messages)
         self.next_button.setVisible(count > 1)
         self.next_button.setText(f"{self._place + 1} of {count}")
+
+    def _put_away(self, banner: Banner) -> None:
+        """Show a message no more: a warning that can be put away is that of copies."""
+        if banner is self.memorization_banner:
+            self._session.hide_copies()
+        else:
+            self._session.dismiss_refusals()
 
     @Slot()
     def _on_next(self) -> None:

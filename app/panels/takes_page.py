@@ -6,19 +6,22 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, Qt, Slot
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QMenu, QStackedWidget, QVBoxLayout
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QMenu, QPushButton, QStackedWidget, QVBoxLayout, QWidget
 
 from app.flows.commands import Commands
 from app.flows.take_menu import take_menu
+from app.presentation import copying
 from app.presentation import take_rows as words
 from app.presentation.takes import shelf_text
 from app.session import Session
+from app.session.available import ActionId, available
 from app.session.state import State
 from app.session.tasks.shelving import take_key
 from app.widgets.card.body import ElidedLabel
 from app.widgets.page import PageWidget
 from app.widgets.rows.invitation import Invitation
 from app.widgets.rows.table import RowsTable
+from app.widgets.sentence import Sentence
 
 if TYPE_CHECKING:
     from app.session.tasks.shelving import TakeOutline
@@ -43,6 +46,13 @@ class TakesPage(PageWidget):
         self.table.setSelectionMode(RowsTable.SelectionMode.SingleSelection)
         self.table.setDragEnabled(True)
         self.invitation = Invitation("takesInvitation")
+        self.need = Sentence()
+        self.need.setObjectName("needsSoundsSentence")
+        self.choose_button = QPushButton(copying.CHOOSE_SOUNDS)
+        self.choose_button.setObjectName("chooseLearnedSoundsButton")
+        self.choose_button.setMinimumHeight(_BOX_HEIGHT)
+        self.choose_button.setAutoDefault(True)  # Enter clicks it
+        self.choose_button.clicked.connect(commands.browse_sounds)
         self.begins_at = self.table
         self._lay_out()
         self._connect()
@@ -52,6 +62,11 @@ class TakesPage(PageWidget):
         top = QHBoxLayout()
         top.addWidget(self.heading, 1)
         top.addWidget(self.starred_box)
+        self._need_row = QWidget()
+        below = QHBoxLayout(self._need_row)
+        below.setContentsMargins(0, 0, 0, 0)
+        below.addWidget(self.need, 1)
+        below.addWidget(self.choose_button)
         self._stack = QStackedWidget()
         self._stack.addWidget(self.invitation)
         self._stack.addWidget(self.table)
@@ -59,6 +74,7 @@ class TakesPage(PageWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.addLayout(top)
         column.addWidget(self._stack, 1)
+        column.addWidget(self._need_row)
 
     def _connect(self) -> None:
         session, table = self._session, self.table
@@ -80,7 +96,8 @@ class TakesPage(PageWidget):
     @Slot(object)
     def _on_state(self, state: State) -> None:
         trained = state.training.trained if state.training.unsaved else None
-        shows = (state.takes.takes, state.open.model, trained)
+        known = state.copying
+        shows = (state.takes.takes, state.open.model, trained, known.prior, known.needs_sounds, known.problem)
         if not self._shown or any(one is not other for one, other in zip(shows, self._shown, strict=True)):
             self._shown = shows
             rows = words.rows(state, datetime.now().astimezone())
@@ -88,7 +105,15 @@ class TakesPage(PageWidget):
             self.heading.setText(words.heading(rows))
             self.starred_box.setVisible(bool(rows))
         self._show_table(state)
+        self._show_need(state)
         self.table.go_to(state.takes.chosen)
+
+    def _show_need(self, state: State) -> None:
+        """Say that without the sounds nobody can tell what is a copy, and offer to choose them."""
+        need = copying.needs_sounds_line(state)
+        self.need.setText(need)
+        self._need_row.setVisible(bool(need))
+        self.choose_button.setEnabled(ActionId.CHOOSE_SOUNDS in available(state))
 
     def _show_table(self, state: State) -> None:
         has_rows = bool(self.table.rows.rowCount())

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app import words
-from app.presentation import making
+from app.presentation import copying, making
 from app.presentation.outcome import kept_when_stopped, unsaved_detail, warning_text
 from app.session.available import ActionId, available
 from app.session.problems import Problem
@@ -29,6 +29,7 @@ CONTINUE, BEST, DISCARD, REOPEN = "continue", "useBest", "discard", "reopen"
 LOOK_AGAIN = "lookAgain"
 SAVE_MODEL, MOVE_MODELS = "saveModel", "moveModels"
 SAVE_TEXTS = "saveTexts"
+SHOW_TAKES = "showTakes"
 _ONLY_TEXTS = "Your name and notes can go into it as it is now; all else in it stays, and a backup is kept."
 _MEMORIZING, _MEMORIZING_SINCE = "Memorizing.", "Memorizing since epoch {0}."
 _KEEP_EPOCH, _KEEP_BEFORE_IT = "Stop, Keep Epoch {0}", "Stop, Keep Epoch {0} (Before It)"
@@ -58,12 +59,20 @@ def warning(state: State) -> Notice | None:
     """Return the warning about the running training, or about a codec before one; None without either."""
     kept, last = state.training.kept_epoch, state.training.last
     if last is None or not state.warning:
-        return _of_poor_codec(state.open.model) if _may_train_first(state) else None
+        return _of_copies(state) or (_of_poor_codec(state.open.model) if _may_train_first(state) else None)
     if state.training.hides_warning:
         return None
     if state.is_memorizing and kept is not None:
         return _of_memorizing(last, kept)
     return Notice("warning", "These sounds are easy to predict.", warning_text(last), ((EXPLAIN, "Explain"),))
+
+
+def _of_copies(state: State) -> Notice | None:
+    """Return the message of an audit that found copies, None without one."""
+    record = copying.copies(state)
+    if record is None:
+        return None
+    return Notice("warning", copying.copies_title(record), "", ((SHOW_TAKES, "Show"),), can_be_closed=True)
 
 
 def _of_memorizing(last: PriorEpochMetrics, kept: PriorEpochMetrics) -> Notice:

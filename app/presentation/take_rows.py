@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from app.presentation.copying import CopyWords, take_words
 from app.presentation.generating import START_WORDS
 from app.session.state import State
 from app.times import length, local_moment, time_words
@@ -23,6 +24,9 @@ STARRED_ONLY = "Starred &Only"
 NONE_STARRED = "No take has a star yet. A star keeps a take for good."
 
 
+_NOTHING_TOLD = CopyWords("", "", 0.0)
+
+
 @dataclass(frozen=True, slots=True)
 class TakeRow(Row):
     """A row of the Takes page; `made` is when it was made, in local time, `by` says which training it is from."""
@@ -37,6 +41,7 @@ class TakeRow(Row):
     by: str = ""
     by_tip: str = ""
     reached: float = 0.0
+    copying: CopyWords = _NOTHING_TOLD
 
 
 def _length(row: TakeRow) -> str:
@@ -59,6 +64,14 @@ COLUMNS = (
     Column("Variety", "1.00", is_number=True, text=lambda row: f"{row.variety:.2f}", order=lambda row: row.variety),
     Column("Starts From", "Vary: a", stretch=2, text=lambda row: row.start, order=lambda row: natural(row.start)),
     Column("Made", "26 Nov 14:05", stretch=1, text=lambda row: row.made_words, order=_order_of_time),
+    Column(
+        "Copy?",
+        "close to kick_07",
+        stretch=2,
+        text=lambda row: row.copying.text,
+        order=lambda row: -row.copying.order,
+        tip=lambda row: row.copying.tip,
+    ),
     Column(
         "By",
         "epoch 12 (9.9)",
@@ -101,7 +114,7 @@ def _by_words(is_now: bool, epoch: int, perplexity: float) -> tuple[str, str]:
     return shorts[known].format(epoch, perplexity), sentences[known].format(epoch, perplexity)
 
 
-def _row(take: Take, known: Sequence[Mapping[str, Any]], now: datetime) -> TakeRow:
+def _row(take: Take, state: State, known: Sequence[Mapping[str, Any]], now: datetime) -> TakeRow:
     is_now, epoch, perplexity = _facts_of_prior(take, known)
     by, by_tip = _by_words(is_now, epoch, perplexity)
     made = local_moment(take.facts.get("made_at", ""))
@@ -119,6 +132,7 @@ def _row(take: Take, known: Sequence[Mapping[str, Any]], now: datetime) -> TakeR
         by=by,
         by_tip=by_tip,
         reached=perplexity,
+        copying=take_words(take, state),
     )
 
 
@@ -127,7 +141,7 @@ def rows(state: State, now: datetime) -> tuple[TakeRow, ...]:
     model, trained = state.open.model, state.training.trained
     known = [] if model is None else [model.prior_metadata or {}]
     known += [trained.metadata] if trained is not None and state.training.unsaved else []
-    return tuple(_row(take, known, now) for take in state.takes.takes)
+    return tuple(_row(take, state, known, now) for take in state.takes.takes)
 
 
 def heading(rows: Sequence[TakeRow]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.presentation.copying import copy_of
 from app.presentation.generating import reason
 from app.session.state import State
 from app.times import length
@@ -25,8 +26,9 @@ def clip_look(
     take: Take, peaks: tuple[float, ...] = (), *, is_loaded: bool = False, is_playing: bool = False
 ) -> ClipLook:
     """Return the look of a take on the shelf."""
-    tip = f"Take {take.number} · {caption(take)}. {_TIP}"  # a small clip shows no caption
-    return ClipLook(take.number, caption(take), take.is_starred, tip, peaks, is_loaded, is_loaded and is_playing)
+    mark = copy_of(take)
+    tip = f"Take {take.number} · {caption(take)}{mark and f' · {mark}'}. {_TIP}"  # a small clip shows no caption
+    return ClipLook(take.number, caption(take), take.is_starred, tip, peaks, is_loaded, is_loaded and is_playing, mark)
 
 
 def shelf_text(state: State) -> str:

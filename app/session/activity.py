@@ -24,19 +24,24 @@ TRAINING_ACTIVITIES = frozenset({Activity.PREPARING, Activity.TRAINING, Activity
 
 
 class Runner(Enum):
-    """A thread for tasks: long work, what is made to be heard, and beside both the reading and keeping of sounds."""
+    """A thread for tasks: long work, what is made to be heard, the reading and keeping of sounds, and checks.
+
+    A check, such as an audit, takes long and hinders no other: nobody waits for it.
+    """
 
     WORK = "work"
     LISTEN = "listen"
     SHELF = "shelf"
+    CHECK = "check"
 
 
 class Subject(Enum):
     """The subject of a task; it decides who shows its problem, and who waits for its end.
 
     SAVING is that of a prior, NAMING of a model's name and notes, SAVING_MODEL of a new model.
-    The problem of OTHER is shown like that of a training, above the curve, and nobody waits for it. That of HEARING is
-    shown in the player, those of TAKE and SHELF beside the takes.
+    AUDIT is that of a prior's audit, NOTING of writing that down, JUDGING of the verdicts on single takes: their
+    problems are shown with these. That of OTHER is shown like that of a training, above the curve, and nobody waits
+    for it. That of HEARING is shown in the player, those of TAKE and SHELF beside the takes.
     """
 
     ENGINE = "engine"
@@ -54,4 +59,8 @@ class Subject(Enum):
     TAKE = "take"
     SHELF = "shelf"
     HEARING = "hearing"
+    AUDIT = "audit"
+    NOTING = "noting"
+    JUDGING = "judging"
+    PROVING = "proving"
     OTHER = "other"

@@ -44,12 +44,15 @@ class ActionId(StrEnum):
     WITH_SIDECAR = "withSidecarAction"
     DELETE_TAKE = "deleteTakeAction"
     BRING_TAKE_BACK = "bringTakeBackAction"
+    CHECK_COPIES = "checkCopiesAction"
+    STOP_CHECKING = "stopCheckingAction"
     ALL_TAKES = "allTakesAction"
     SHOW_SOUNDS = "showSoundsAction"
     SHOW_LEARNING = "showLearningAction"
     SHOW_TAKES = "showTakesAction"
     OPTIONS = "optionsAction"
     INSPECT = "inspectAction"
+    COPIES = "copiesAction"
     CLOSE = "closeAction"
     QUIT = "quitAction"
     PLAY = "playAction"
@@ -75,6 +78,7 @@ ALWAYS = frozenset(
         ActionId.SHOW_TAKES,
         ActionId.OPTIONS,
         ActionId.INSPECT,
+        ActionId.COPIES,
         ActionId.PLAY,
         ActionId.LOOP,
         ActionId.FLIP,
@@ -151,7 +155,15 @@ def _with_takes(state: State) -> set[ActionId]:
         actions |= {ActionId.SAVE_TAKE, ActionId.DELETE_TAKE}
     if state.takes.deleted:
         actions.add(ActionId.BRING_TAKE_BACK)
-    return actions
+    return actions | _checking(state)
+
+
+def _checking(state: State) -> set[ActionId]:
+    """Return the action that checks the prior for copies, or the one that ends that."""
+    if state.copying.is_auditing:
+        return {ActionId.STOP_CHECKING}
+    has_all = state.copying.prior is not None and not state.copying.needs_sounds
+    return {ActionId.CHECK_COPIES} if has_all and not state.is_training else set()
 
 
 def available(state: State) -> frozenset[ActionId]:

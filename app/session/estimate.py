@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from distill_core.errors import ConfigError
 from distill_core.training.codec.settings import SoundAmount
 from distill_core.training.codec.trainings import DEFAULT_CODEC, training_of
 from distill_core.training.prior.config import PriorConfig, config_for_sounds
@@ -100,6 +102,26 @@ def time_left(epochs: Sequence[PriorEpochMetrics], started: PriorTrainingStartEv
     pace, until_limit = seconds_of(recent) / len(recent), limit - seconds_of(new) if limit else math.inf
     least, most = (min(pace * count, max(0.0, until_limit)) for count in _epochs_left(new[-1], started))
     return least, most
+
+
+_PROOF_TRAININGS = 9  # three seeds, each with all sounds, without the suspect and without another one
+_MOST_PROOF_EPOCHS = 40
+
+
+def proof_seconds(model: ModelSummary, dataset: AudioDataset, speed: float) -> float | None:
+    """Return the duration of a proof in seconds, at a speed in work per second; None for settings that cannot be.
+
+    It trains as often as `distill_core.audit.proof` does, each time for as many epochs as the model's prior had.
+    """
+    facts, known = model.prior_metadata or {}, {each.name for each in fields(PriorConfig)}
+    settings = {name: value for name, value in (model.prior_config or {}).items() if name in known}
+    try:
+        config = likely_config(model, dataset, settings)
+    except ConfigError:
+        return None
+    counts = [facts.get(key) for key in ("kept_epoch", "best_epoch", "epochs_trained")]
+    epochs = next((count for count in counts if type(count) is int and count > 0), config.max_epochs)
+    return _PROOF_TRAININGS * min(epochs, _MOST_PROOF_EPOCHS) * epoch_work(model, dataset, config) / speed
 
 
 # Making a model

@@ -11,6 +11,8 @@ from app.session.signals import News
 from app.session.state import State
 from app.session.takes import TakeEvent
 from app.session.task import Taken
+from app.session.tasks.copying import AuditProgress
+from app.session.tasks.evidence import ProvingProgress
 from app.session.tasks.making import ModelPlace
 from app.session.tasks.shelving import TakeOutline
 from app.session.tasks.sounds import SoundOutline
@@ -90,16 +92,28 @@ def _outlined(event: object) -> list[News]:
     return []
 
 
+def _hear_check(state: State, event: object) -> State:
+    """Return the state after an event from inside a check; an audit that was stopped tells nothing any more."""
+    match event:
+        case AuditProgress() if state.copying.is_auditing:
+            return state.with_copying(done=event.done, total=event.total)
+        case ProvingProgress():
+            return state.with_proofs(state.proofs.at(event.number, event.done, event.total))
+    return state
+
+
 def hear(state: State, event: object, runner: Runner) -> Taken:
     """Return the state after an event from inside a task, and the signals to send once it is set.
 
-    The work runner's are of the training and its preparation. The listen runner's are of takes: the same events, such
-    as progress, mean something else there.
+    The work runner's are of the training and its preparation. The listen runner's are of takes, the check runner's of
+    audits: the same events, such as progress, mean something else there.
     """
     if runner is Runner.LISTEN:
         return _hear_take(state, event) if isinstance(event, TakeEvent) else (state, [])
     if runner is Runner.SHELF:
         return state, _outlined(event)
+    if runner is Runner.CHECK:
+        return _hear_check(state, event), []
     match event:
         case JobProgress():
             return state, [("progress", event)]

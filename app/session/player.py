@@ -102,6 +102,12 @@ class Player(QObject):
         self.slots.put(playable)
         self._load(playable)
 
+    def compare(self, first: Playable, second: Playable, slot: slots.Slot) -> None:
+        """Load two sounds into A and B, and be at the beginning of one of them; what played falls silent."""
+        self._silence()
+        self._start_s = 0.0
+        self._load(self.slots.fill(first, second, slot))
+
     def play(self) -> None:
         """Play from the chosen place; without a sound output, say so."""
         self._play_from(self._start_s)

@@ -79,7 +79,7 @@ class Settings:
         self._store.setValue("geometry", geometry)
 
     def drawer(self) -> str:
-        """Return the side of the drawer that was open last: "inspect", "options", "closed", "" if nobody chose yet."""
+        """Return the side of the drawer that was open last, or "closed"; "" if nobody chose yet."""
         return self._text("drawer")
 
     def set_drawer(self, side: str) -> None:

@@ -35,6 +35,7 @@ SignalName: TypeAlias = Literal[
     "sessions_seen",
     "registered",
     "sound_heard",
+    "evidence_heard",
     "device_known",
     "sound_block",
     "take_progress",
@@ -47,6 +48,7 @@ SignalName: TypeAlias = Literal[
     "sounds_outlined",
     "takes_written",
     "shelves_listed",
+    "audited",
     "said",
 ]
 News: TypeAlias = tuple[SignalName, object]  # a signal to send, and its value
@@ -83,6 +85,7 @@ class SessionSignals(QObject):
     sessions_seen = Signal(object)  # frozenset of Path: the files of remembered sessions that have moved
     registered = Signal(str)  # how adding Distill to the applications menu ended, in sentences
     sound_heard = Signal(object)  # Playable of a source sound, or of its round trip
+    evidence_heard = Signal(object)  # HeardEvidence: a take's part and its nearest moment
     device_known = Signal(str)
     sound_block = Signal(object)  # SoundBlock of the take under way
     take_progress = Signal(object)  # JobProgress of the take under way
@@ -95,4 +98,5 @@ class SessionSignals(QObject):
     sounds_outlined = Signal(object)  # tuple of AudioFile whose outlines were asked for; some may not have come
     takes_written = Signal(object)  # WrittenTakes
     shelves_listed = Signal(object)  # AllShelves
+    audited = Signal(object)  # AuditRecord
     said = Signal(str)  # an event in a sentence

@@ -56,6 +56,11 @@ class Slots:
             self.active = self.other
         self._held[self.active] = playable
 
+    def fill(self, first: Playable, second: Playable, active: Slot) -> Playable:
+        """Put two sounds in A and B, listen to one of them, and return that."""
+        self._held, self.active = {"A": first, "B": second}, active
+        return self._held[active]
+
     def replace(self, playable: Playable) -> None:
         """Put a sound in the place that is listened to."""
         self._held[self.active] = playable

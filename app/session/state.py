@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.session.activity import TRAINING_ACTIVITIES, Activity, Runner, Subject
+from app.session.copying import CopyingState
 from app.session.making import MakingState
 from app.session.options import Options
+from app.session.proving import ProofsState
 from app.session.takes import TakesState
 from app.session.training import TrainingState
+from distill_core.models.sounds_list import learned_sounds
 from distill_core.training.prior.events import Verdict
 
 if TYPE_CHECKING:
@@ -99,7 +103,8 @@ class OpenFiles:
 class State:
     """The whole state; the contents of the window follow from it.
 
-    `training` is that of a prior, `making` that of a model. `work` and `listen` are the activities of two runners;
+    `training` is that of a prior, `making` that of a model, `copying` what is known of copies among the takes,
+    `proofs` what they are proven to depend on. `work`, `listen` and `check` are the activities of three runners;
     `problem` is the last failure, unless it is shown elsewhere. `page` is the page on the stage.
     """
 
@@ -108,8 +113,11 @@ class State:
     making: MakingState = field(default_factory=MakingState)
     options: Options = field(default_factory=Options)
     takes: TakesState = field(default_factory=TakesState)
+    copying: CopyingState = field(default_factory=CopyingState)
+    proofs: ProofsState = field(default_factory=ProofsState)
     work: Activity = Activity.NONE
     listen: Activity = Activity.NONE
+    check: Activity = Activity.NONE
     problem: Problem | None = None
     page: Page = Page.SOUNDS
 
@@ -148,6 +156,14 @@ class State:
         """Return the state with changes in `takes`."""
         return replace(self, takes=replace(self.takes, **changes))
 
+    def with_copying(self, **changes: Any) -> State:
+        """Return the state with changes in `copying`."""
+        return replace(self, copying=replace(self.copying, **changes))
+
+    def with_proofs(self, proofs: ProofsState) -> State:
+        """Return the state with other proofs."""
+        return replace(self, proofs=proofs)
+
     def with_takes_state(self, takes: TakesState) -> State:
         """Return the state with other takes."""
         return replace(self, takes=takes)
@@ -176,7 +192,7 @@ class State:
     def following(self, before: State) -> State:
         """Return the state with the options and the page that follow from its files and its training."""
         state = self.without_refusals() if before._locks_files and not self._locks_files else self
-        return replace(state, page=self._page_after(before))._with_options_after(before)
+        return replace(state, page=self._page_after(before))._with_options_after(before)._with_copying_after(before)
 
     @property
     def _locks_files(self) -> bool:
@@ -205,11 +221,51 @@ class State:
             return self
         return replace(self, options=self.options.following(now.model, now.dataset))
 
+    @property
+    def prior_facts(self) -> Mapping[str, Any] | None:
+        """The facts of the prior that sounds, as a file holds them: of the unsaved one, else of the model's.
+
+        None without one that can be read.
+        """
+        trained, model = self.training.trained, self.open.model
+        if model is None:
+            return None
+        if self.training.unsaved and trained is not None and trained.prior is not None:
+            return trained.metadata
+        return model.prior_metadata or {} if model.has_prior and model.prior_is_readable else None
+
+    @property
+    def sounds_learned_from(self) -> AudioDataset | None:
+        """The open sounds among which are those that the prior learned from: also those which the next one won't.
+
+        An older file does not list them; what was left out is taken for what it had not.
+        """
+        are_listed = self.open.scanned is not None and bool(learned_sounds(self.prior_facts or {}))
+        return self.open.scanned if are_listed else self.open.dataset
+
+    def _with_copying_after(self, before: State) -> State:
+        """Return the state with what is known of copies; that of another prior, or beside other sounds, goes."""
+        now, then = (
+            (each.open.model, each.open.dataset, each.open.scanned, each.training.trained, each.training.unsaved)
+            for each in (self, before)
+        )
+        if all(one is other for one, other in zip(now, then, strict=True)):
+            return self
+        path = None if self.open.model is None else self.open.model.path
+        known = self.copying.beside(path, self.prior_facts, self.sounds_learned_from)
+        return replace(self, copying=known, proofs=self.proofs.of_model(path))
+
     def doing(self, runner: Runner, activity: Activity) -> State:
         """Return the state with a runner at an activity; a new try forgets the last problem, and what was refused."""
-        if runner is Runner.SHELF:
-            return self
-        state = replace(self, work=activity) if runner is Runner.WORK else replace(self, listen=activity)
+        match runner:
+            case Runner.WORK:
+                state = replace(self, work=activity)
+            case Runner.LISTEN:
+                state = replace(self, listen=activity)
+            case Runner.CHECK:
+                return replace(self, check=activity)
+            case Runner.SHELF:
+                return self
         is_new_try = activity in (Activity.PREPARING, Activity.SAVING)
         return replace(state.without_refusals(), problem=None) if is_new_try else state
 
@@ -228,6 +284,8 @@ class State:
                 return self.with_training(is_choosing=False)
             case Subject.TAKE:
                 return self.with_takes(making=None)
+            case Subject.AUDIT:
+                return self.with_copying(is_auditing=False, done=0, total=0)
         return self
 
     def with_problem(self, subject: Subject, problem: Problem) -> State:
@@ -247,6 +305,10 @@ class State:
                 return replace(self, problem=replace(problem, may_replace=False, may_rename=problem.may_replace))
             case Subject.TAKE | Subject.SHELF:
                 return self.with_takes(problem=problem.sentence)
+            case Subject.PROVING:
+                return self.with_proofs(self.proofs.without_running(problem.sentence))
+            case Subject.AUDIT | Subject.NOTING | Subject.JUDGING:
+                return self.with_copying(problem=problem.sentence)
         return replace(self, problem=problem)
 
     @property

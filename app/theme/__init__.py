@@ -14,6 +14,7 @@ from app.theme.colors import (
     raised_color,
     tabular,
     tokens,
+    warning_color,
 )
 from app.theme.icons import icon, resource_path
 from app.theme.sizes import height_for
@@ -77,4 +78,5 @@ __all__ = [
     "tabular",
     "tokens",
     "use_fusion",
+    "warning_color",
 ]

@@ -63,6 +63,11 @@ def error_color(palette: QPalette) -> QColor:
     return QColor(tokens(palette).error)
 
 
+def warning_color(palette: QPalette) -> QColor:
+    """Return the colour of what warns on the window's own ground."""
+    return QColor(tokens(palette).warning)
+
+
 def link_color(palette: QPalette) -> QColor:
     """Return the colour of text that can be clicked."""
     return QColor(tokens(palette).link)

@@ -50,7 +50,7 @@ def is_anonymous(loaded: LoadedVQModel) -> bool:
     return bool((loaded.prior_config or {}).get("anonymous"))
 
 
-def _joined_variants(prior: Prior, config: Mapping[str, Any], metadata: Mapping[str, Any]) -> int:
+def joined_variants(prior: Prior, config: Mapping[str, Any], metadata: Mapping[str, Any]) -> int:
     """Return how many variants of each sound the prior learned from: one more joins in each epoch after the first."""
     variants, epoch = config.get("variants", 0), metadata.get("kept_epoch", 1)
     if prior.layout == "chunks" or not isinstance(variants, int) or not isinstance(epoch, int):
@@ -79,6 +79,18 @@ def training_split(
         return dataset.files, (), 0
     fraction, seed = config.get("val_fraction", 0.2), config.get("seed", 0)
     return *split_files(dataset.files, float(fraction), int(seed)), 0
+
+
+def identity_of(loaded: LoadedVQModel, prior: Prior, dataset: AudioDataset) -> tuple[object, ...]:
+    """Return what the result of `read_learned` depends on, without reading a sound.
+
+    It is the same for all epochs of a training after the one in which the last variant joins.
+    """
+    config, metadata = loaded.prior_config or {}, loaded.prior_metadata or {}
+    train, held_out, _ = _split(dataset, config, metadata)
+    sounds = tuple(tuple(file.digest for file in files) for files in (train, held_out))
+    codec = metadata.get("codec_digest")
+    return codec, prior.layout, is_anonymous(loaded), joined_variants(prior, config, metadata), *sounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +158,7 @@ def read_learned(
     cache = open_code_cache(loaded, prior.layout) if use_cache else None
     silence_WHQ = codes_of_silence(loaded, prior.layout, should_stop)
     encoder = SoundEncoder(loaded, prior.layout, cache, silence_WHQ)
-    variants = _joined_variants(prior, config, metadata)
+    variants = joined_variants(prior, config, metadata)
     total = len(train_files) * (1 + variants) + len(held_out_files)
     reader = _Reader(encoder, ProgressReporter(Phase.ENCODE, total, on_event), on_event, should_stop)
     train = reader.read(train_files, 0)

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-import numpy as np
-
 
 class AuditVerdict(StrEnum):
     """The judgement of what a prior makes."""
@@ -20,7 +18,7 @@ class AuditVerdict(StrEnum):
 
 
 LEAST_FILES, LEAST_POINTS = 3, 20
-_LEAST_AGREEMENT, _LEAST_RUN_SHARE = 0.90, 0.5
+LEAST_AGREEMENT, _LEAST_RUN_SHARE = 0.90, 0.5
 _QUANTILE = 0.99
 _COPIES_FROM, _NEW_BELOW = 0.10, 0.05  # shares of samples
 _LEAST_Z, _MOST_CONFIDENT_EXCESS = -2.0, 0.25
@@ -56,13 +54,15 @@ class Baseline:
         """Return the baseline of what known sounds have in common with all other files."""
         if not points:
             return cls(0, 1.0, math.inf, 1.0)
+        import numpy as np  # late: the window has these values before it has numpy
+
         columns = ([point.agreement for point in points], [point.run for point in points])
         likenesses = [point.likeness for point in points]
         return cls(len(points), *(float(np.quantile(values, _QUANTILE)) for values in (*columns, likenesses)))
 
     def finds_copy(self, common: Common) -> bool:
         """Tell whether a sound is a copy: its codes agree, or run on, far above the baseline, and it sounds alike."""
-        agrees = common.agreement >= max(self.agreement, _LEAST_AGREEMENT)
+        agrees = common.agreement >= max(self.agreement, LEAST_AGREEMENT)
         runs_on = common.run >= max(self.run, _LEAST_RUN_SHARE * common.active)
         return (agrees or runs_on) and common.likeness >= self.likeness
 
@@ -87,6 +87,8 @@ def data_copying_z(samples: Sequence[float], baseline: Sequence[float]) -> float
     It is the Mann–Whitney U of how far samples and sounds that are no copies lie from the sounds that were learned, in
     standard deviations, ties counted. All of the space is one cell; the baseline stands for their held-out sample.
     """
+    import numpy as np
+
     ours, theirs = np.asarray(samples), np.asarray(baseline)
     m, n = len(ours), len(theirs)
     if not m or not n:

@@ -49,15 +49,20 @@ def saving(model: ModelSummary, trained: TrainedPrior, output: Path | None, *, t
     return Task(Activity.SAVING, Subject.SAVING, run, _take)
 
 
-def _take_named(state: State, opened: OpenedModel) -> Taken:
-    """Take the model with its new texts; the rest of the file, and so what was measured in it, is the same."""
+def take_same_prior(state: State, opened: OpenedModel) -> Taken:
+    """Take the model after a save of other facts: its prior, and so what was measured in it, is the same."""
     before, trained = state.open.model, state.training.trained
     if trained is not None and trained.file_prior is not None and before is not None:
         measured = trained.file_prior
         if measured.sha256 == before.stamp.sha256:
             measured = replace(measured, sha256=opened.summary.stamp.sha256)
         state = state.with_training(trained=replace(trained, file_prior=measured))
-    state, news = take_model(state, opened)
+    return take_model(state, opened)
+
+
+def _take_named(state: State, opened: OpenedModel) -> Taken:
+    """Take the model with its new texts; the rest of the file, and so what was measured in it, is the same."""
+    state, news = take_same_prior(state, opened)
     return state, [*news, ("named", opened.summary)]
 
 

@@ -12,6 +12,7 @@ from app.session.activity import Activity, Subject
 from app.session.state import SaveObstacle, State
 from app.session.task import Taken, Task
 from app.session.tasks.models import save_obstacle
+from distill_core.audit.record import AUDIT
 from distill_core.errors import DistillError
 from distill_core.events import OnEvent, ShouldStop, Stopped, never
 from distill_core.training.events import Ended, StepMetrics
@@ -139,6 +140,13 @@ def training(
     return Task(Activity.PREPARING, Subject.TRAINING, run, take)
 
 
+def _without_audit_of(former: TrainedPrior, kept: TrainedPrior) -> TrainedPrior:
+    """Return a result without the audit of other weights."""
+    if kept.metadata.get("kept_epoch") == former.metadata.get("kept_epoch"):
+        return kept
+    return replace(kept, metadata={name: fact for name, fact in kept.metadata.items() if name != AUDIT})
+
+
 def keeping(trained: TrainedPrior, which: Keep) -> Task[TrainedPrior]:
     """Put other weights of its training into a trained prior.
 
@@ -146,7 +154,7 @@ def keeping(trained: TrainedPrior, which: Keep) -> Task[TrainedPrior]:
     """
 
     def run(on_event: OnEvent, should_stop: ShouldStop) -> TrainedPrior:
-        return trained.keeping(which)
+        return _without_audit_of(trained, trained.keeping(which))
 
     def take(state: State, kept: TrainedPrior) -> Taken:
         was_given_up = state.training.trained is not trained

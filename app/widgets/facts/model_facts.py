@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from app.times import duration
 from app.widgets.facts import stranger_values as read
 from app.words import counted
+from distill_core.audit.record import AUDIT, VERDICT_WORDS, AuditSettings, audit_in
+from distill_core.audit.verdict import LEAST_AGREEMENT
 from distill_core.models.codec_health import CodecHealth, codec_health
 from distill_core.text import LONGEST_NAME, printable
 from distill_core.training.prior.events import verdict_words
@@ -199,6 +201,39 @@ def _verdict_rows(facts: Mapping[str, Any]) -> list[Row]:
     ]
 
 
+def _above(number: float, pattern: str) -> str:
+    """Return from which number on a sound is a copy, "" if it is unknown."""
+    return f"a copy from {number:{pattern}} on" if math.isfinite(number) else ""
+
+
+def _audit_rows(facts: Mapping[str, Any]) -> list[Row]:
+    """Return the numbers of an audit."""
+    record = audit_in(facts)
+    if record is None:
+        return []
+    (low, high), baseline, settings = record.copy_rate_interval, record.baseline, record.settings
+    return _known(
+        ("Takes", VERDICT_WORDS[record.verdict]),
+        ("Copies", f"{record.copy_rate:.1%} of {record.compared} samples, 95 %: {low:.1%} to {high:.1%}"),
+        ("Agreement (AGR)", _above(max(baseline.agreement, LEAST_AGREEMENT), ".0%")),
+        ("Longest run (LVM)", _above(baseline.run, ",.0f") and f"{_above(baseline.run, ',.0f')}, and half its codes"),
+        ("Likeness (MEL)", _above(baseline.likeness, ".2f")),
+        ("Baseline", counted(baseline.points, "passage")),
+        ("Data-copying (Z)", f"{record.z:.2f}" if math.isfinite(record.z) else ""),
+        ("Sure of what it learned (CH)", f"{record.confident_excess:+.3f}" if math.isfinite(record.z) else ""),
+        ("Samples", _samples(settings)),
+        ("Checked", read.date(facts[AUDIT], "date")),
+    )
+
+
+def _samples(settings: AuditSettings) -> str:
+    of_codes = f", top-k {settings.top_k}" if settings.top_k else ""
+    return (
+        f"{settings.samples} from seed {settings.seed} on, temperature {settings.temperature:g}{of_codes}, "
+        f"top-p {settings.top_p:g}"
+    )
+
+
 def _validation_files(facts: Mapping[str, Any]) -> str:
     names = facts.get("validation_files")
     names = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
@@ -224,7 +259,7 @@ def _prior_rows(summary: ModelSummary) -> list[Row]:
     if not summary.has_prior:
         return [("", NO_PRIOR)]
     facts = summary.prior_metadata or {}
-    rows = _network_rows(summary) + _result_rows(summary, facts) + _training_rows(facts)
+    rows = _network_rows(summary) + _result_rows(summary, facts) + _audit_rows(facts) + _training_rows(facts)
     if summary.prior_is_readable:
         return rows
     return [("", newer_prior_words(summary.prior_architecture)), *rows]

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from app.widgets.facts import stranger_values as read
 from app.words import counted, sound_count
+from distill_core.audit.record import AUDIT, audit_in, audit_words
+from distill_core.audit.verdict import AuditVerdict
 from distill_core.models.codec_health import CodecHealth, LevelHealth, codec_health, named_levels
 from distill_core.training.prior.events import Verdict
 from distill_core.training.prior.knowledge import Knowledge, measured_in
@@ -47,6 +49,12 @@ _BY_VERDICT: dict[Verdict | None, dict[Knowledge, str]] = {
     Verdict.LEARNING: _KNOWS_WITHOUT_COPYING,
     Verdict.FITTING: _KNOWS_ITS_OWN_BETTER,
 }
+_MEANS = {
+    AuditVerdict.NEW: "What it makes has no more in common with one of your sounds than these have with one another.",
+    AuditVerdict.CLOSE_RELATIVES: "Some of what it makes is nearer to one of your sounds than they are to each other.",
+    AuditVerdict.COPIES: "What it makes repeats your sounds, or passages of them.",
+    AuditVerdict.CANT_TELL: "",
+}
 _POOR = "It hears sound no better than by its average, so nothing it makes can sound good."
 
 
@@ -77,6 +85,16 @@ def _knows(summary: ModelSummary) -> str:
     return _UNTOLD.get(verdict, unknown)
 
 
+def _copies(summary: ModelSummary) -> str:
+    """Return what an audit found of copies among what the model makes, and what that means; "" without one."""
+    record = audit_in(summary.prior_metadata or {}) if summary.has_prior and summary.prior_is_readable else None
+    if record is None:
+        return ""
+    date = read.date(read.mapping(summary.prior_metadata or {}, AUDIT), "date")
+    checked = f" Checked on {date}." if date else ""
+    return f"{audit_words(record)} {_MEANS[record.verdict]}{checked}"
+
+
 def _dead(levels: Sequence[LevelHealth]) -> str:
     if not levels:
         return ""
@@ -97,7 +115,7 @@ def _health(health: CodecHealth) -> list[str]:
 
 def in_sentences(summary: ModelSummary) -> list[str]:
     """Return what a model is made of, how well it knows its sounds, and the faults of its levels."""
-    sentences = [_made_from(summary), _knows(summary), *_health(codec_health(summary))]
+    sentences = [_made_from(summary), _knows(summary), _copies(summary), *_health(codec_health(summary))]
     return [sentence for sentence in sentences if sentence]
 
 

@@ -18,18 +18,22 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QApplication, QSizePolicy, QWidget
 
-from app.theme import plot_colors
+from app.theme import plot_colors, warning_color
 
 WIDTH = 124  # px
 _SIZE, _COMPACT_SIZE = QSize(WIDTH, 58), QSize(WIDTH, 36)
 _STAR_SIDE = 28  # px, of the corner that can be clicked
 _MARGIN, _LINE = 5, 15
 _LOUDEST = 0.9  # of the height
+_MARK_SIDE, _MARK_OFFSET = 10, 3  # px, of the mark of a copy: two sheets
 
 
 @dataclass(frozen=True, slots=True)
 class ClipLook:
-    """The contents of a clip; `peaks` are the largest amplitudes of equal parts of the sound, empty if unknown yet."""
+    """The contents of a clip; `peaks` are the largest amplitudes of equal parts of the sound, empty if unknown yet.
+
+    `copy_of` says what the take is a copy of, "" for one that is none.
+    """
 
     number: int
     caption: str
@@ -38,6 +42,7 @@ class ClipLook:
     peaks: tuple[float, ...] = ()
     is_loaded: bool = False
     is_playing: bool = False
+    copy_of: str = ""
 
 
 class Clip(QWidget):
@@ -81,7 +86,8 @@ class Clip(QWidget):
         """Show other contents."""
         self._look = look
         star = ", with a star" if look.is_starred else ""
-        self.setAccessibleName(f"Take {look.number}, {look.caption}{star}")
+        copy = f", {look.copy_of}" if look.copy_of else ""
+        self.setAccessibleName(f"Take {look.number}, {look.caption}{star}{copy}")
         self.setToolTip(look.tip)
         self.update()
 
@@ -207,13 +213,27 @@ class Clip(QWidget):
         bold.setBold(True)
         painter.setFont(bold)
         top, bottom = Qt.AlignmentFlag.AlignTop, Qt.AlignmentFlag.AlignBottom
+        written = painter.boundingRect(rect, Qt.AlignmentFlag.AlignLeft | top, str(look.number))
         painter.drawText(rect, Qt.AlignmentFlag.AlignLeft | top, str(look.number))
+        if look.copy_of:
+            self._draw_mark(painter, written)
         painter.setPen(self._star_color())
         painter.drawText(rect, Qt.AlignmentFlag.AlignRight | top, "★" if look.is_starred else "☆")
         if not self._is_compact:
             painter.setPen(self.palette().color(QPalette.ColorRole.Text))
             painter.setFont(small)
             painter.drawText(rect, Qt.AlignmentFlag.AlignLeft | bottom, look.caption)
+
+    def _draw_mark(self, painter: QPainter, number: QRect) -> None:
+        """Draw a sheet on another one, right of the number or, where there is no room, below it."""
+        side = _MARK_SIDE - _MARK_OFFSET
+        left, top = (number.left(), number.bottom() + 1) if self._is_compact else (number.right() + _MARGIN, 0)
+        place = QRectF(left, top if self._is_compact else number.center().y() - _MARK_SIDE / 2, side, side)
+        painter.setPen(warning_color(self.palette()))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.drawRect(place.translated(_MARK_OFFSET, 0))
+        painter.setBrush(self.palette().color(QPalette.ColorRole.Base))
+        painter.drawRect(place.translated(0, _MARK_OFFSET))
 
     def _star_color(self) -> QColor:
         colors = plot_colors(self.palette())

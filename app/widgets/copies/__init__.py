@@ -1,0 +1,1 @@
+"""Pictures of what takes have in common with known sounds."""
