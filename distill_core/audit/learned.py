@@ -74,7 +74,8 @@ def training_split(
     names = metadata.get("validation_files")
     if isinstance(names, list) and len(dataset.files) > 1:
         held_out = tuple(file for file in dataset.files if file.name in names)
-        return tuple(file for file in dataset.files if file.name not in names), held_out, len(names) - len(held_out)
+        train = tuple(file for file in dataset.files if file.name not in names) if held_out else ()
+        return train, held_out, len(names) - len(held_out)
     if len(dataset.files) < 2:
         return dataset.files, (), 0
     fraction, seed = config.get("val_fraction", 0.2), config.get("seed", 0)
@@ -87,7 +88,7 @@ def identity_of(loaded: LoadedVQModel, prior: Prior, dataset: AudioDataset) -> t
     It is the same for all epochs of a training after the one in which the last variant joins.
     """
     config, metadata = loaded.prior_config or {}, loaded.prior_metadata or {}
-    train, held_out, _ = _split(dataset, config, metadata)
+    train, held_out, _ = training_split(dataset, config, metadata)
     sounds = tuple(tuple(file.digest for file in files) for files in (train, held_out))
     codec = metadata.get("codec_digest")
     return codec, prior.layout, is_anonymous(loaded), joined_variants(prior, config, metadata), *sounds

@@ -24,10 +24,10 @@ from distill_core.text import LONGEST_NAME, printable
 
 if TYPE_CHECKING:
     import numpy as np
-    from distill_core.audit.proof import Proof
     from torch import Tensor
 
     from distill_core.audio.dataset import AudioDataset, AudioFile
+    from distill_core.audit.proof import Proof
     from distill_core.generation.takes.folder import Take
     from distill_core.generation.takes.verdict import TakeVerdict
 
