@@ -118,7 +118,7 @@ def _request_of(settings: Any) -> GenerateRequest:
         **known,
         level_temperatures=tuple(settings["level_temperatures"]),
         mode=PromptMode(settings["mode"]),
-        prompt=None if prompt is None else Path(prompt),
+        prompt=None if prompt is None else Path(prompt).absolute(),  # as it is written
     )
 
 
