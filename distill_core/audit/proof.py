@@ -34,6 +34,8 @@ from distill_core.training.prior.retraining import Retraining, prepare_retrainin
 
 SEEDS, LEAST_FILES = 3, 3
 _TIMES_SPREAD = 2.0
+# Of the take's length in nats without the suspect: any sound helps a little to learn any other, and does so steadily.
+_LEAST_SHARE = 0.1
 _ARMS = 3  # trainings of a seed: with all sounds, without the suspect, without the control
 _BATCH_SECONDS = 32
 _PROGRESS_INTERVAL_S = 0.1
@@ -97,8 +99,12 @@ class Proof:
 
     @property
     def depends(self) -> bool:
-        """Whether the take depends on the suspect: the drop exceeds the control's by more than twice the spread."""
-        return self.excess > _TIMES_SPREAD * self.spread
+        """Whether the take depends on the suspect: its drop exceeds the control's by more than twice the spread.
+
+        The excess is at least a tenth of the nats that the take has without the suspect, too.
+        """
+        is_large = self.excess >= -_LEAST_SHARE * fmean(self.without)
+        return is_large and self.excess > _TIMES_SPREAD * self.spread
 
     @property
     def sentence(self) -> str:
