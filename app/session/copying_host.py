@@ -216,7 +216,9 @@ class CopyingHost(MakingHost):
     def _on_other_model(self, summary: object) -> None:
         """Forget what was known of another file; a judge under way keeps the former one, which goes with it."""
         self._judges = copying.Judges()
-        self._of_run.clear()
+        self._not_audited = self._not_judged_by = None
+        for numbers in (self._judged, self._of_run):
+            numbers.clear()
 
     @Slot(object, object)
     def _on_checked(self, task: Task[Any], problem: Problem | None) -> None:

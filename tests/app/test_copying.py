@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import torch
 from PySide6.QtCore import QSettings
 from pytestqt.qtbot import QtBot
 
@@ -24,7 +25,7 @@ from app.session.state import Page, State
 from app.session.takes import TakeOptions, TakesState
 from app.session.tasks.copying import AuditProgress
 from app.widgets.facts import model_facts, sentences
-from distill_core import load_model_v2, read_summary, save_prior_to_model, scan, train_prior
+from distill_core import load_model_v2, read_summary, save_metadata, save_prior_to_model, scan, train_prior
 from distill_core.audio.variants import ORIGINAL
 from distill_core.audit.record import AUDIT, AuditRecord, AuditSettings, LeanedOn, audit_in
 from distill_core.audit.verdict import AuditVerdict, Baseline
@@ -102,7 +103,8 @@ def _put_copy_on_shelf(model: Path, known: Path) -> str:
     file = next(file for file in scan(known).files if file.name not in kept_aside)
     encoder = SoundEncoder(loaded, "rows", None, codes_of_silence(loaded, "rows", never))
     codes_WHQ = encoder.codes_of(file, ORIGINAL, never).sound_WHQ
-    sample = Sample(loaded.model.audio_of(codes_WHQ), 48_000, codes_WHQ, GenerateRequest(seed=7))
+    waveform_T = torch.cat([*loaded.model.audio_of([codes_WHQ])])
+    sample = Sample(waveform_T, 48_000, codes_WHQ, GenerateRequest(seed=7))
     TakeShelf(model).add(sample, loaded.prior_metadata)
     return file.name
 
@@ -408,15 +410,15 @@ def test_a_file_that_cannot_be_written_is_a_line_and_no_failure(
     settle_session(qtbot, session)
     said: list[str] = []
     session.said.connect(said.append)
+    save_metadata(model, {"name": "Another program's"})
     content = model.read_bytes()
-    model.write_bytes(content + b"\0")  # another program's
     session.audit()
     settle_session(qtbot, session)
     assert len(said) == 1
     assert said[0].startswith("The check for copies is not noted in the model.")
     assert session.state.copying.record is not None
     assert session.state.problem is None
-    assert model.read_bytes() == content + b"\0"
+    assert model.read_bytes() == content
 
 
 def test_a_check_is_stopped_at_once_and_changes_nothing(
