@@ -128,6 +128,7 @@ STATES = (
     "in-use",
     "drag-folder",
     "drag-two-models",
+    "checking",
 )
 
 
@@ -681,8 +682,10 @@ class Story:
         seen = self.window.learning.plot.epoch_count
         wait_until(lambda: self.window.learning.plot.epoch_count >= seen + 4)
         self.camera.take("memorizing")
+        self.camera.when("checking", lambda state: state.copying.is_auditing and state.copying.done > 0)
         self.session.stop()
         self.wait()
+        self.session.hide_copies()  # whatever it has found
         self.camera.take("choose-what-is-kept")
         self.close_window()
 

@@ -109,7 +109,7 @@ def learning_line(state: State) -> str:
 
 
 def _learning(verdict: object) -> str:
-    words = verdict_words(verdict)
+    words, _, _ = verdict_words(verdict).partition(" – ")  # what follows says what it means
     return f"Learning: {words}" if words else ""
 
 

@@ -40,10 +40,6 @@ class SoundingPrior:
     epoch: int
     sounds: tuple[str, ...]
 
-    def has_marks_of(self, facts: Mapping[str, Any]) -> bool:
-        """Tell whether a prior with these facts is this one, which has a date then."""
-        return bool(self.marks[0]) and (marks_of_prior(facts), _epoch_of(facts)) == (self.marks, self.epoch)
-
 
 def _epoch_of(facts: Mapping[str, Any]) -> int:
     epoch = facts.get("kept_epoch")

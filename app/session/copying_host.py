@@ -198,8 +198,9 @@ class CopyingHost(MakingHost):
         self._judge_more(self._state)
 
     def _follow_audit(self, state: State) -> None:
-        """Give up the audit of a prior that sounds no more, or for a training; begin one that is due."""
-        if self._audit is not None and (state.is_training or not state.copying.is_auditing):
+        """Give up the audit of a prior that sounds no more, or soon won't; begin one that is due."""
+        is_given_up = state.is_training or state.training.is_choosing or not state.copying.is_auditing
+        if self._audit is not None and is_given_up:
             self._give_up_audit()
             if state.copying.is_auditing:
                 self._become(state.with_copying(is_auditing=False, done=0, total=0))
@@ -216,7 +217,9 @@ class CopyingHost(MakingHost):
     def _on_other_model(self, summary: object) -> None:
         """Forget what was known of another file; a judge under way keeps the former one, which goes with it."""
         self._judges = copying.Judges()
-        self._of_run.clear()
+        self._not_audited = self._not_judged_by = None
+        for numbers in (self._judged, self._of_run):
+            numbers.clear()
 
     @Slot(object, object)
     def _on_checked(self, task: Task[Any], problem: Problem | None) -> None:

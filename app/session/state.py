@@ -15,7 +15,7 @@ from app.session.options import Options
 from app.session.proving import ProofsState
 from app.session.takes import TakesState
 from app.session.training import TrainingState
-from distill_core.models.sounds_list import learned_sounds
+from distill_core.models.sounds_list import SOUNDS
 from distill_core.training.prior.events import Verdict
 
 if TYPE_CHECKING:
@@ -240,7 +240,8 @@ class State:
 
         An older file does not list them; what was left out is taken for what it had not.
         """
-        are_listed = self.open.scanned is not None and bool(learned_sounds(self.prior_facts or {}))
+        # The list itself is not read: this is asked for after every change, and there may be 100,000 sounds.
+        are_listed = self.open.scanned is not None and bool((self.prior_facts or {}).get(SOUNDS))
         return self.open.scanned if are_listed else self.open.dataset
 
     def _with_copying_after(self, before: State) -> State:

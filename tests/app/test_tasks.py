@@ -198,6 +198,9 @@ def test_a_failure_is_shown_where_it_belongs(ready: State) -> None:
         elsewhere = {Subject.MODEL: (said, "", "", None), Subject.SOUNDS: ("", said, "", None)}
         elsewhere[Subject.HEARING] = ("", "", "", None)
         elsewhere |= dict.fromkeys((Subject.TAKE, Subject.SHELF), ("", "", said, None))
+        of_copies = (Subject.AUDIT, Subject.NOTING, Subject.JUDGING)
+        elsewhere |= dict.fromkeys((*of_copies, Subject.PROVING), ("", "", "", None))
+        assert state.copying.problem == said * (subject in of_copies)
         assert shown == elsewhere.get(subject, ("", "", "", PROBLEM)), subject
     changed = replace(PROBLEM, may_replace=True)
     assert ready.with_problem(Subject.SAVING, changed).open.may_replace

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.session.activity import Activity, Subject
+from app.session.copying import CopyingState
 from app.session.making import MakingState
 from app.session.state import SaveObstacle, State
 from app.session.takes import TakesState
@@ -79,8 +80,9 @@ def take_model(state: State, opened: OpenedModel) -> Taken:
 
 
 def take_opened(state: State, opened: OpenedModel) -> Taken:
-    """Take the facts of a model in place of another, whose training and takes go."""
-    state = replace(state.without_training(), making=MakingState()).with_open(unfinished_model=None)
+    """Take the facts of a model in place of another, whose training and takes go, and what is known of copies."""
+    state = replace(state.without_training(), making=MakingState(), copying=CopyingState())
+    state = state.with_open(unfinished_model=None)
     state = state.with_takes_state(TakesState(options=replace(state.takes.options, start=None)))
     state, news = take_model(state, opened)
     return state, [("model_opened", opened.summary), *news]
