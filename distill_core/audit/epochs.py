@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from distill_core.audio.dataset import AudioDataset
-from distill_core.audit.learned import joined_variants
+from distill_core.audit.learned import identity_of
 from distill_core.audit.take import TakeJudge, take_judge
 from distill_core.audit.verdict import NOT_HERE
 from distill_core.device import using_training_threads
@@ -38,40 +38,31 @@ def with_epoch(loaded: LoadedVQModel, trained: TrainedPrior, which: Keep) -> Loa
 
 
 @dataclass
-class KeptJudges:
-    """The judges of takes of a training's epochs: those that had learned from the same variants share one.
-
-    Without `dataset`, or with none of the sounds of the training in it, nothing can be told.
-    """
+class _Judges:
+    """The judge of takes, kept for the next epoch if that had learned from the same variants: it reads all sounds."""
 
     dataset: AudioDataset | None
-    use_cache: bool = True
-    _judges: dict[int, TakeJudge | None] = field(default_factory=dict)
+    use_cache: bool
+    _key: object = None
+    _judge: TakeJudge | None = None
 
-    def verdict_on(
-        self, epoch: LoadedVQModel, take: Sample, on_event: OnEvent = ignore, should_stop: ShouldStop = never
-    ) -> TakeVerdict:
-        """Return the verdict on a take of an epoch, which `with_epoch` has put into its model.
-
-        Raises:
-            Stopped: `should_stop()` turned true.
-        """
-        stop_point(should_stop)
-        with using_training_threads():
-            judge = self._judge(epoch, on_event, should_stop)
-            if judge is None:
-                return TakeVerdict(Copying.CANT_TELL, reason=NOT_HERE)
-            return judge.verdict_on(take.codes_WHQ, take.ends, take.prompt_steps)
-
-    def _judge(self, epoch: LoadedVQModel, on_event: OnEvent, should_stop: ShouldStop) -> TakeJudge | None:
+    def of(self, epoch: LoadedVQModel, on_event: OnEvent, should_stop: ShouldStop) -> TakeJudge | None:
         if self.dataset is None:
             return None
-        variants = joined_variants(require_prior(epoch), epoch.prior_config or {}, epoch.prior_metadata or {})
-        if variants not in self._judges:
-            self._judges[variants] = take_judge(
+        key = identity_of(epoch, require_prior(epoch), self.dataset)
+        if key != self._key:
+            self._judge, self._key = None, key  # two at once may be too much for the memory
+            self._judge = take_judge(
                 epoch, self.dataset, on_event=on_event, should_stop=should_stop, use_cache=self.use_cache
             )
-        return self._judges[variants]
+        return self._judge
+
+
+def verdict_of(judge: TakeJudge | None, take: Sample) -> TakeVerdict:
+    """Return the verdict on a take; without a judge, for want of the sounds, nobody can tell."""
+    if judge is None:
+        return TakeVerdict(Copying.CANT_TELL, reason=NOT_HERE)
+    return judge.verdict_on(take.codes_WHQ, take.ends, take.prompt_steps)
 
 
 def compare_kept(
@@ -96,11 +87,15 @@ def compare_kept(
         ModelFileError: the model cannot be opened, or makes no sound.
         Stopped: `should_stop()` turned true.
     """
-    loaded, judges, compared = load_model_v2(model_path), KeptJudges(dataset, use_cache), list[KeptEpoch]()
+    loaded, judges, compared = load_model_v2(model_path), _Judges(dataset, use_cache), list[KeptEpoch]()
     for which, metrics in trained.looser_to_closer:
-        if not only or which in only:
-            epoch = with_epoch(loaded, trained, which)
-            take = generate(epoch, request, on_event=on_event, should_stop=should_stop)
-            compared.append(KeptEpoch(which, metrics, take, judges.verdict_on(epoch, take, on_event, should_stop)))
-            on_event(compared[-1])
+        if only and which not in only:
+            continue
+        epoch = with_epoch(loaded, trained, which)
+        take = generate(epoch, request, on_event=on_event, should_stop=should_stop)
+        stop_point(should_stop)
+        with using_training_threads():
+            verdict = verdict_of(judges.of(epoch, on_event, should_stop), take)
+        compared.append(KeptEpoch(which, metrics, take, verdict))
+        on_event(compared[-1])
     return tuple(compared)

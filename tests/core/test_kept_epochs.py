@@ -12,7 +12,7 @@ import torch
 
 from distill_core import GenerateRequest, TrainedPrior, load_model_v2, scan, train_prior
 from distill_core.audio.dataset import AudioDataset
-from distill_core.audit.epochs import KeptEpoch, KeptJudges, compare_kept, with_epoch
+from distill_core.audit.epochs import KeptEpoch, compare_kept
 from distill_core.audit.verdict import NOT_HERE
 from distill_core.events import JobProgress, Phase, Stopped
 from distill_core.generation.generate import generate
@@ -102,12 +102,10 @@ def test_epochs_that_learned_from_the_same_variants_share_a_judge(
     overfit: TrainedPrior, shared_tiny_model: Path, dataset: AudioDataset
 ) -> None:
     """A judge reads all sounds and compares them with one another: for a medium set that takes seconds."""
-    loaded, judges, told = load_model_v2(shared_tiny_model), KeptJudges(dataset), list[object]()
-    for which, _ in overfit.looser_to_closer:
-        epoch = with_epoch(loaded, overfit, which)
-        judges.verdict_on(epoch, generate(epoch, WANTED), told.append)
-    begun = [event for event in told if isinstance(event, JobProgress) and event.phase is Phase.ENCODE]
-    assert [event.done for event in begun].count(1) == 1
+    told = list[object]()
+    compare_kept(overfit, shared_tiny_model, dataset, WANTED, on_event=told.append)
+    read = [event.done for event in told if isinstance(event, JobProgress) and event.phase is Phase.ENCODE]
+    assert read.count(1) == 1
 
 
 def _three(overfit: TrainedPrior) -> TrainedPrior:
