@@ -15,6 +15,7 @@ from app.flows.cancelling import Cancelling
 from app.flows.copies import Copies
 from app.flows.demo_files import DemoFiles, copying
 from app.flows.drops import MOST_AT_ONCE, ONLY_FILES, Drop, LastDrag, Target, route, sorting
+from app.flows.epochs import Epochs
 from app.flows.hearing import Hearing
 from app.flows.making import ModelMaking
 from app.flows.papers import Papers
@@ -41,6 +42,7 @@ _SAVING_TEXT = "The model is being saved. After that the model and the sounds ca
 _SAVING_MODEL_TEXT = "The new model is being saved. After that the model and the sounds can be changed."
 _TOLD_BESIDE_TAKES = (
     Subject.TAKE,
+    Subject.EPOCHS,
     Subject.SHELF,
     Subject.AUDIT,
     Subject.NOTING,
@@ -81,6 +83,7 @@ class Commands(QObject):
         self.takes.said.connect(self.said)
         self.hearing = Hearing(session, self)
         self.copies = Copies(session, self.hearing, self)
+        self.epochs = Epochs(session, self)
         self.sounds = Sounds(session, self)
         self.sounds.said.connect(self.said)
         self.papers = Papers(session, prompts, window, self)

@@ -8,9 +8,12 @@ from PySide6.QtCore import QPoint, Slot
 from PySide6.QtWidgets import QMenu, QVBoxLayout
 
 from app.flows.commands import Commands
-from app.presentation import copying, generating, learning
+from app.presentation import copying, epochs, generating, learning
 from app.session import Session
+from app.session.available import KEEPING
 from app.session.state import State
+from app.theme import TIGHT
+from app.widgets.epochs.row import EpochsRow
 from app.widgets.facts import model_facts
 from app.widgets.page import PageWidget
 from app.widgets.plot.curve import CurveLines
@@ -20,6 +23,7 @@ from app.widgets.sentence import Sentence
 if TYPE_CHECKING:
     from distill_core.models.summary import ModelSummary
     from distill_core.training.events import StepMetrics
+    from distill_core.training.prior.events import Keep
 
 
 def _line(name: str) -> Sentence:
@@ -33,7 +37,8 @@ def _line(name: str) -> Sentence:
 class LearningPage(PageWidget):
     """Shows the curve of a training, or the one in the model's file; a click on an epoch offers to hear and keep it.
 
-    Below it stand two verdicts: on how the prior learned, and on whether what it makes are copies.
+    Below it stand two verdicts: on how the prior learned, and on whether what it makes are copies. Once a training has
+    ended, the epochs that it keeps stand there, too, side by side.
     """
 
     def __init__(self, session: Session, commands: Commands) -> None:
@@ -41,7 +46,7 @@ class LearningPage(PageWidget):
         self.setObjectName("learningPage")
         self._session, self._commands = session, commands
         self._saved: ModelSummary | None = None
-        self.plot = PerplexityPlot()
+        self.plot, self.epochs = PerplexityPlot(), EpochsRow()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
@@ -49,10 +54,15 @@ class LearningPage(PageWidget):
         self.learning_line, self.takes_line = _line("learningLine"), _line("takesLine")
         column.addWidget(self.learning_line)
         column.addWidget(self.takes_line)
+        column.addWidget(self.epochs)
         self.begins_at = self.plot
         session.state_changed.connect(self._on_state)
         session.step_finished.connect(self._on_step)
+        session.player.changed.connect(self._on_player)
         self.plot.epoch_chosen.connect(self._on_epoch_chosen)
+        self.epochs.compare_wanted.connect(commands.epochs.compare)
+        self.epochs.play_wanted.connect(commands.epochs.play)
+        self.epochs.keep_wanted.connect(self._on_keep)
         self._on_state(session.state)
 
     @Slot(object)
@@ -68,6 +78,23 @@ class LearningPage(PageWidget):
             self.plot.catch_up()
         self.learning_line.setText(copying.learning_line(state))
         self.takes_line.setText(copying.takes_line(state))
+        self._show_epochs(state)
+
+    def _show_epochs(self, state: State) -> None:
+        look, focused = epochs.look_of(state), self.window().focusWidget()
+        if look is None and focused is not None and self.epochs.isAncestorOf(focused):
+            self.begin()  # Qt would hand the focus on to some button
+        self.epochs.setVisible(look is not None)
+        if look is not None:
+            self.epochs.show_look(look, self._commands.epochs.playing)
+
+    @Slot()
+    def _on_player(self) -> None:
+        self._show_epochs(self._session.state)
+
+    @Slot(object)
+    def _on_keep(self, which: Keep) -> None:
+        self._commands.keep(next(action for action, keep in KEEPING.items() if keep is which))
 
     def _show_saved(self, model: ModelSummary) -> None:
         curve = model_facts.saved_curve(model)

@@ -41,7 +41,8 @@ class Subject(Enum):
     SAVING is that of a prior, NAMING of a model's name and notes, SAVING_MODEL of a new model.
     AUDIT is that of a prior's audit, NOTING of writing that down, JUDGING of the verdicts on single takes: their
     problems are shown with these. That of OTHER is shown like that of a training, above the curve, and nobody waits
-    for it. That of HEARING is shown in the player, those of TAKE and SHELF beside the takes.
+    for it. That of HEARING is shown in the player, those of TAKE, of EPOCHS, the takes of kept epochs, and of SHELF
+    beside the takes.
     """
 
     ENGINE = "engine"
@@ -63,4 +64,5 @@ class Subject(Enum):
     NOTING = "noting"
     JUDGING = "judging"
     PROVING = "proving"
+    EPOCHS = "epochs"
     OTHER = "other"

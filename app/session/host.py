@@ -18,7 +18,7 @@ from distill_core.events import Stopped
 
 _TRAININGS = (Subject.TRAINING, Subject.MAKING)
 _PRECIOUS = (*_TRAININGS, Subject.SAVING, Subject.SAVING_MODEL, Subject.NAMING)
-_GIVEN_UP_BY_STOP = (Subject.TAKE, Subject.HEARING)
+_GIVEN_UP_BY_STOP = (Subject.TAKE, Subject.EPOCHS, Subject.HEARING)
 
 
 def _problem_of(outcome: JobOutcome) -> Problem | None:

@@ -13,8 +13,8 @@ from PySide6.QtCore import QObject, QTimer, Slot
 
 from app.session.activity import Activity, Runner, Subject
 from app.session.available import ActionId, available
+from app.session.comparing_host import ComparingHost
 from app.session.estimate import speed_of, training_seconds
-from app.session.evidence_host import EvidenceHost
 from app.session.remembered import remembered
 from app.session.state import Page
 from app.session.tasks import models, papers, remembering, runs, saving, sounds, training, upkeep
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _LOOK_AGAIN_MS = 3000
 
 
-class Session(EvidenceHost):
+class Session(ComparingHost):
     """Opens, trains and saves; its `settings` are conveniences that outlive the window."""
 
     def __init__(self, parent: QObject | None = None) -> None:

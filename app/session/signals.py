@@ -41,6 +41,7 @@ SignalName: TypeAlias = Literal[
     "take_progress",
     "takes_found",
     "take_made",
+    "epoch_take_made",
     "take_read",
     "take_outlined",
     "takes_outlined",
@@ -91,6 +92,7 @@ class SessionSignals(QObject):
     take_progress = Signal(object)  # JobProgress of the take under way
     takes_found = Signal(object)  # FoundTakes, of a model that was opened
     take_made = Signal(object)  # MadeTake
+    epoch_take_made = Signal(object)  # MadeEpochTake
     take_read = Signal(object)  # Playable, a take of the shelf to be played
     take_outlined = Signal(object)  # TakeOutline
     takes_outlined = Signal(object)  # numbers of takes whose outlines were asked for; some may not have come

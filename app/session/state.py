@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.session.activity import TRAINING_ACTIVITIES, Activity, Runner, Subject
+from app.session.comparing import ComparingState
 from app.session.copying import CopyingState
 from app.session.making import MakingState
 from app.session.options import Options
@@ -104,8 +105,9 @@ class State:
     """The whole state; the contents of the window follow from it.
 
     `training` is that of a prior, `making` that of a model, `copying` what is known of copies among the takes,
-    `proofs` what they are proven to depend on. `work`, `listen` and `check` are the activities of three runners;
-    `problem` is the last failure, unless it is shown elsewhere. `page` is the page on the stage.
+    `proofs` what they are proven to depend on, `comparing` its kept epochs side by side. `work`, `listen` and `check`
+    are the activities of three runners; `problem` is the last failure, unless it is shown elsewhere. `page` is the page
+    on the stage.
     """
 
     open: OpenFiles = field(default_factory=OpenFiles)
@@ -115,6 +117,7 @@ class State:
     takes: TakesState = field(default_factory=TakesState)
     copying: CopyingState = field(default_factory=CopyingState)
     proofs: ProofsState = field(default_factory=ProofsState)
+    comparing: ComparingState = field(default_factory=ComparingState)
     work: Activity = Activity.NONE
     listen: Activity = Activity.NONE
     check: Activity = Activity.NONE
@@ -285,6 +288,8 @@ class State:
                 return self.with_training(is_choosing=False)
             case Subject.TAKE:
                 return self.with_takes(making=None)
+            case Subject.EPOCHS:
+                return replace(self, comparing=replace(self.comparing, making=frozenset()))
             case Subject.AUDIT:
                 return self.with_copying(is_auditing=False, done=0, total=0)
         return self
@@ -304,7 +309,7 @@ class State:
                 return replace(self.with_open(may_replace=problem.may_replace), problem=problem)
             case Subject.NAMING:  # the offer to replace the file is that of a prior
                 return replace(self, problem=replace(problem, may_replace=False, may_rename=problem.may_replace))
-            case Subject.TAKE | Subject.SHELF:
+            case Subject.TAKE | Subject.EPOCHS | Subject.SHELF:
                 return self.with_takes(problem=problem.sentence)
             case Subject.PROVING:
                 return self.with_proofs(self.proofs.without_running(problem.sentence))

@@ -23,6 +23,7 @@ from distill_core.audit.record import AuditRecord, AuditSettings, LeanedOn
 from distill_core.audit.verdict import (
     LEAST_FILES,
     LEAST_POINTS,
+    NOT_HERE,
     AuditVerdict,
     Baseline,
     Findings,
@@ -239,7 +240,7 @@ def audit(
     with using_training_threads():
         learned = read_learned(loaded, prior, dataset, on_event, should_stop, use_cache=use_cache)
         if learned is None:
-            return _cannot_tell(settings, "The sounds that the prior learned from are not here.")
+            return _cannot_tell(settings, NOT_HERE)
         if learned.count < LEAST_FILES:
             return _cannot_tell(settings, too_few_words(learned.count))
         longest_s = min(LONGEST_EXCERPT_S, max(file.duration_s for file in learned.files))

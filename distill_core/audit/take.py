@@ -114,6 +114,7 @@ def take_judge(
     *,
     on_event: OnEvent = ignore,
     should_stop: ShouldStop = never,
+    use_cache: bool = True,
 ) -> TakeJudge | None:
     """Return the judge of a model's takes, None if none of the sounds is one that its prior learned from.
 
@@ -123,7 +124,7 @@ def take_judge(
         ModelFileError: the model has no prior that can be read.
         Stopped: `should_stop()` turned true.
     """
-    learned = read_learned(loaded, require_prior(loaded), dataset, on_event, should_stop)
+    learned = read_learned(loaded, require_prior(loaded), dataset, on_event, should_stop, use_cache=use_cache)
     if learned is None:
         return None
     judge = Judge(loaded.model, loaded.geometry.step_s, learned)

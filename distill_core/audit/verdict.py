@@ -18,6 +18,7 @@ class AuditVerdict(StrEnum):
 
 
 LEAST_FILES, LEAST_POINTS = 3, 20
+NOT_HERE = "The sounds that the prior learned from are not here."
 LEAST_AGREEMENT, _LEAST_RUN_SHARE = 0.90, 0.5
 _QUANTILE = 0.99
 _COPIES_FROM, _NEW_BELOW = 0.10, 0.05  # shares of samples

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from distill_core.cli.comparing import Comparing, check_folder
 from distill_core.cli.findings import Sounds, say_sounds, say_stopped, scan_sounds
 from distill_core.cli.prior_saving import PriorSaving
 from distill_core.cli.progress import TrainingProgress
@@ -53,6 +54,16 @@ def train_prior(
             help="Which epoch to save; unasked it is the best, or the best before memorizing where that came first.",
         ),
     ] = None,
+    compare: Annotated[
+        bool,
+        typer.Option(
+            "--compare",
+            help="Tell the kept epochs apart by a take of each; with more than one, nothing is saved without --keep.",
+        ),
+    ] = False,
+    takes: Annotated[
+        Path | None, typer.Option("--takes", help="Compare, and write the takes into this folder as WAV.")
+    ] = None,
     save_worse: Annotated[
         bool,
         typer.Option("--save-worse", help="Replace the prior in MODEL also by a worse one, or one that only guesses."),
@@ -68,8 +79,21 @@ def train_prior(
     with terminal_session(json) as terminal, stop_on_signals(terminal) as stop:
         if output is not None:
             check_output(output, force)
+        if takes is not None:
+            check_folder(takes)
+        comparing = Comparing(terminal, model, takes, not no_cache) if compare or takes is not None else None
         command = _TrainPriorCommand(
-            terminal, model, sounds, output, replace_changed, resume, use_best, keep, save_worse, not no_cache
+            terminal,
+            model,
+            sounds,
+            output,
+            replace_changed,
+            resume,
+            use_best,
+            keep,
+            comparing,
+            save_worse,
+            not no_cache,
         )
         _run(command, given(settings), stop.is_set)
 
@@ -86,6 +110,7 @@ class _TrainPriorCommand:
     resume: bool
     use_best: bool
     keep: Keep | None
+    comparing: Comparing | None
     save_worse: bool
     use_cache: bool
 
@@ -94,7 +119,6 @@ def _run(command: _TrainPriorCommand, overrides: dict[str, Any], should_stop: Sh
     config_for_sounds(1, 1, overrides)  # refuses wrong settings before any work
     from distill_core.models.persistence import read_summary
     from distill_core.training.kinds import prior_runs
-    from distill_core.training.prior.train import load_best
 
     summary, run_folder = read_summary(command.model), prior_runs(command.model)
     look_for_unfinished(command.terminal, run_folder, Wanted(command.resume, command.use_best), overrides)
@@ -103,33 +127,51 @@ def _run(command: _TrainPriorCommand, overrides: dict[str, Any], should_stop: Sh
         command.terminal, summary, run_folder, command.output, command.replace_changed, command.save_worse
     )
     with TrainingProgress(command.terminal, overrides) as progress:
-        if command.use_best:
-            trained = load_best(run_folder, progress.on_event)
-        else:
-            trained = _train(command, saving, overrides, progress, should_stop)
+        trained, dataset = _trained(command, saving, overrides, progress, should_stop)
+        is_to_choose = trained.prior is not None and _compare(command, trained, dataset, progress, should_stop)
     if trained.prior is None:
         return say_stopped(command.terminal, trained.ended)
     if command.keep is not None:
         trained = trained.keeping(command.keep)
+    elif is_to_choose and trained.is_kept:
+        return _say_unsaved(command.terminal, trained, progress)
     saved_to = saving.save(trained)
     command.terminal.is_done = True
     _say_done(command.terminal, trained, saved_to, progress)
 
 
-def _train(
+def _trained(
     command: _TrainPriorCommand,
     saving: PriorSaving,
     overrides: dict[str, Any],
     progress: TrainingProgress,
     should_stop: ShouldStop,
-) -> TrainedPrior:
-    from distill_core.training.prior.train import train_prior as train
+) -> tuple[TrainedPrior, AudioDataset | None]:
+    """Return the result of a training, or of the unfinished one, with the sounds, if these were looked at."""
+    from distill_core.training.prior.train import load_best
     from distill_core.training.prior.trained import TrainedPrior
 
+    if command.use_best and command.comparing is None:
+        return load_best(saving.run_folder, progress.on_event), None
     try:
         dataset = scan_sounds(command.sounds, progress, should_stop)
     except Stopped:
-        return TrainedPrior.none(Ended.STOPPED)
+        return TrainedPrior.none(Ended.STOPPED), None
+    if command.use_best:
+        return load_best(saving.run_folder, progress.on_event), dataset
+    return _train(command, saving, dataset, overrides, progress, should_stop), dataset
+
+
+def _train(
+    command: _TrainPriorCommand,
+    saving: PriorSaving,
+    dataset: AudioDataset,
+    overrides: dict[str, Any],
+    progress: TrainingProgress,
+    should_stop: ShouldStop,
+) -> TrainedPrior:
+    from distill_core.training.prior.train import train_prior as train
+
     _say_found(command.terminal, saving.summary, dataset)
     _say_poor_codec(command.terminal, codec_health(saving.summary))
     saving.say_replacing()
@@ -143,6 +185,17 @@ def _train(
         run_folder=saving.run_folder,
         resume=command.resume,
     )
+
+
+def _compare(
+    command: _TrainPriorCommand,
+    trained: TrainedPrior,
+    dataset: AudioDataset | None,
+    progress: TrainingProgress,
+    should_stop: ShouldStop,
+) -> bool:
+    """Compare the kept epochs if that was asked for, and return whether there are several to choose from."""
+    return command.comparing is not None and command.comparing.compare(trained, dataset, progress, should_stop)
 
 
 def _say_found(terminal: Terminal, summary: ModelSummary, dataset: AudioDataset) -> None:
@@ -175,14 +228,26 @@ def _kept_line(trained: TrainedPrior) -> str:
     return f"{line} Verdict: {verdict}." if verdict else line
 
 
-def _say_done(terminal: Terminal, trained: TrainedPrior, saved_to: Path, progress: TrainingProgress) -> None:
+def _emit_done(terminal: Terminal, trained: TrainedPrior, saved_to: Path | None, progress: TrainingProgress) -> None:
     metadata = trained.metadata
     stopped, ended = trained.stopped_early, trained.ended
     # The event's own values are those of the last epoch, these are those of the epoch that was saved.
     kept = {name: metadata.get(name) for name in _DONE_FACTS}
     facts = {"saved_to": saved_to, "stopped_early": stopped, "ended": ended.value, **kept}
     terminal.emit("done", progress.completed, **facts)
-    terminal.say(f"Training ended {ENDED_WORDS[ended]}.")
+
+
+def _say_unsaved(terminal: Terminal, trained: TrainedPrior, progress: TrainingProgress) -> None:
+    """Print that the choice between the compared epochs is open: a save would take the others away."""
+    terminal.is_done = True
+    _emit_done(terminal, trained, None, progress)
+    choices = " or ".join(which.value for which, _ in trained.looser_to_closer)
+    terminal.say(f"Not saved yet, and kept: --use-best --keep {choices} saves that one into the model.", "yellow")
+
+
+def _say_done(terminal: Terminal, trained: TrainedPrior, saved_to: Path, progress: TrainingProgress) -> None:
+    _emit_done(terminal, trained, saved_to, progress)
+    terminal.say(f"Training ended {ENDED_WORDS[trained.ended]}.")
     terminal.say(_kept_line(trained))
     if note := trained.guessing_note():
         terminal.say(note, "yellow")

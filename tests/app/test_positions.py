@@ -59,6 +59,7 @@ def states(
     slow = [replace(an_epoch(number, 9.0, best=1), epoch_time_s=900.0) for number in (1, 2)]
     hours = training.with_training(started=start_event(), epochs=tuple(slow))
     trained = ready.with_training(trained=make_trained([an_epoch(3, 8.17)]), unsaved=True)
+    several = make_trained([an_epoch(1, 9.0), an_epoch(2, 9.2, "memorizing"), an_epoch(3, 8), an_epoch(4, 9.0)])
     lost = MakingState(trained=TrainedCodec.none(Ended.LAST_EPOCH))
     sounds_only = State().with_open(dataset=dataset)
     making = replace(sounds_only.with_making(is_under_way=True), work=Activity.TRAINING, page=Page.LEARNING)
@@ -86,6 +87,7 @@ def states(
         "stopping": replace(training, work=Activity.STOPPING),
         "unsaved": trained,
         "unsaved, and a model too": replace(trained, making=lost, problem=Problem(LONG, LONG)),
+        "epochs to choose from": replace(trained, page=Page.LEARNING).with_training(trained=several),
         "saving": replace(trained, work=Activity.SAVING),
         "failed": replace(trained, problem=Problem(LONG, LONG)),
         "saved": trained.with_training(unsaved=False, saved_to=Path("x.distill")),

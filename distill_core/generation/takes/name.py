@@ -39,6 +39,11 @@ def take_name(model: Path, number: int, seed: int, container: Container = Contai
     return f"{plain_stem(model_name(model))}_take{number}_seed{seed}.{container}"
 
 
+def epoch_take_name(model: Path, epoch: int, seed: int) -> str:
+    """Return the name of the file of an epoch's take: `MODEL_epoch31_seed41.wav`."""
+    return f"{plain_stem(model_name(model))}_epoch{epoch}_seed{seed}.{Container.WAV}"
+
+
 def _number(value: float) -> str:
     """Return a number that reads back as the same one, a whole one without its zero."""
     return repr(float(value)).removesuffix(".0")

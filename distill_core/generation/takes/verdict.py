@@ -5,14 +5,17 @@ This module imports no torch: the window's words need it at once.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from pathlib import PurePath
 from typing import Any
 
 from distill_core.generation.settings import is_whole
 from distill_core.text import LONGEST_NAME, printable
 
+_DIGEST, _SHOWN_DIGEST = re.compile("[0-9a-f]{32}"), 8
 _LONGEST_S, _MOST_CODES, _MOST_SEMITONES, _ROUNDING = 1e6, 1_000_000_000, 12, 1e-6
 
 
@@ -51,6 +54,23 @@ class TakeVerdict:
     def as_facts(self) -> dict[str, Any]:
         """Return plain values for a file."""
         return asdict(self) | {"verdict": self.verdict.value}
+
+
+def _sound_words(file: str) -> str:
+    """Return the short name of a sound, of an anonymous training by the beginning of its digest."""
+    return f"sound {file[:_SHOWN_DIGEST]}" if _DIGEST.fullmatch(file) else PurePath(file).stem
+
+
+def copying_words(verdict: TakeVerdict) -> str:
+    """Return a verdict in a few words: "new", "close to kick_07", "copy of kick_07", "can't tell"."""
+    match verdict.verdict:
+        case Copying.COPY:
+            return f"copy of {_sound_words(verdict.file)}"
+        case Copying.CLOSE_RELATIVE:
+            return f"close to {_sound_words(verdict.file)}"
+        case Copying.NEW:
+            return "new"
+    return "can't tell"
 
 
 def _is_number(value: object, least: float, most: float) -> bool:

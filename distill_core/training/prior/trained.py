@@ -55,6 +55,13 @@ class TrainedPrior:
         epoch = self.metadata.get("kept_epoch")
         return next((metrics for metrics in self.history if metrics.epoch == epoch), None)
 
+    @property
+    def looser_to_closer(self) -> tuple[tuple[Keep, PriorEpochMetrics], ...]:
+        """The epochs to choose from: the later one has learned longer, and comes closer to its sounds."""
+        by_epoch = {metrics.epoch: metrics for metrics in self.history}
+        found = [(which, by_epoch[kept.epoch]) for which, kept in self.weights.items()]
+        return tuple(sorted(found, key=lambda each: each[1].epoch))
+
     def keeping(self, which: Keep) -> TrainedPrior:
         """Return the same result with other weights kept; the best ones if there are no such weights."""
         if self.prior is None:

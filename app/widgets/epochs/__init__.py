@@ -1,0 +1,1 @@
+"""The kept epochs of a training side by side."""
