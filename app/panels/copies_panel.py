@@ -121,6 +121,7 @@ class ModelCheck(_Section):
         _show_progress(self.bar, look.progress)
         self.button.setText(look.button)
         self.button.setToolTip(look.tip)
+        self.button.setEnabled(look.is_enabled)
         self.button.setVisible(bool(look.button))
 
 
@@ -316,9 +317,9 @@ class CopiesPanel(QWidget):
     def _on_model_clicked(self, does: str) -> None:
         match does:
             case "audit":
-                self._session.audit()
+                self._commands.takes.check_for_copies()
             case "stop":
-                self._session.stop_audit()
+                self._commands.takes.stop_checking()
             case "sounds":
                 self._commands.browse_sounds()
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from app.presentation.copying import CHECK_TIP
 from app.session.evidence import sound_called
 from app.session.state import State
 from app.times import day_words, local_moment, rough_duration
@@ -32,7 +33,7 @@ CHECK, CHECK_AGAIN, STOP, CHOOSE = "Check Now", "Check Again", "Stop", "Choose S
 NO_MODEL = "Open a model that has learned sounds to see whether what it makes are copies of them."
 NO_PRIOR = "The model hasn't learned your sounds yet. Once it has, this tells whether what it makes are copies of them."
 NOT_CHECKED = "Takes: not checked yet."
-_CHECK_TIP = "Makes 96 short sounds with the model, and looks for each of them in what it learned from"
+_TRAINING_TIP = "It can be checked once the training has ended."
 _NOT_HERE = "Takes: can't tell. The sounds are not here."
 _AGAIN_NEEDS_SOUNDS = "To check again, its sounds have to be open."
 _CHECKING = "Checking…"
@@ -57,6 +58,7 @@ class CheckLook:
     button: str = ""
     tip: str = ""
     progress: tuple[int, int] | None = None
+    is_enabled: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,15 +135,18 @@ def check_look(state: State, now: datetime) -> CheckLook:
         return CheckLook(grounds=NO_MODEL)
     if state.prior_facts is None:
         return CheckLook(grounds=NO_PRIOR)
-    copying = state.copying
-    if copying.is_auditing:
-        return _checking(copying)
-    needs_sounds = copying.needs_sounds
-    if copying.record is None:
-        if needs_sounds:
-            return CheckLook(_NOT_HERE, does="sounds", button=CHOOSE)
-        return CheckLook(NOT_CHECKED, does="audit", button=CHECK, tip=_CHECK_TIP)
-    return _checked(copying.record, now, needs_sounds=needs_sounds)
+    if state.copying.is_auditing:
+        return _checking(state.copying)
+    look = _idle(state.copying, now)
+    return replace(look, is_enabled=False, tip=_TRAINING_TIP) if state.is_training else look
+
+
+def _idle(copying: CopyingState, now: datetime) -> CheckLook:
+    if copying.record is not None:
+        return _checked(copying.record, now, needs_sounds=copying.needs_sounds)
+    if copying.needs_sounds:
+        return CheckLook(_NOT_HERE, does="sounds", button=CHOOSE)
+    return CheckLook(NOT_CHECKED, does="audit", button=CHECK, tip=CHECK_TIP)
 
 
 def _checking(copying: CopyingState) -> CheckLook:
@@ -158,7 +163,7 @@ def _checked(record: AuditRecord, now: datetime, *, needs_sounds: bool) -> Check
     look = CheckLook(f"{verdict.rstrip('.')}.", grounds, " ".join(filter(None, sentences)))
     if needs_sounds:
         return replace(look, detail=f"{look.detail} {_AGAIN_NEEDS_SOUNDS}".strip(), does="sounds", button=CHOOSE)
-    return replace(look, does="audit", button=CHECK_AGAIN, tip=_CHECK_TIP)
+    return replace(look, does="audit", button=CHECK_AGAIN, tip=CHECK_TIP)
 
 
 def _missing_words(missing: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from app.session.activity import Activity, Runner, Subject
 from app.session.copying import ShownEvidence, SoundingPrior
@@ -167,8 +167,8 @@ def proving(model: Path, take: Take, file: AudioFile, sounds: AudioDataset) -> T
             if isinstance(event, ProofProgress):
                 on_event(ProvingProgress(take.number, event.done, event.total))
 
-        ends = take.facts["ends"]
-        return prove(model, sounds, take.codes(), file, ends=ends, on_event=tell, should_stop=should_stop)
+        parts = {name: take.facts[name] for name in ("ends", "prompt_steps")}
+        return prove(model, sounds, take.codes(), file, **parts, on_event=tell, should_stop=should_stop)
 
     def take_proof(state: State, proof: Proof) -> Taken:
         if not is_open(state, model):
@@ -176,4 +176,4 @@ def proving(model: Path, take: Take, file: AudioFile, sounds: AudioDataset) -> T
         proven = ProofState(take.number, sentence=proof.sentence, depends=proof.depends)
         return state.with_proofs(state.proofs.having(proven)), []
 
-    return Task[Any](Activity.WORKING, Subject.PROVING, run, take_proof, Runner.CHECK)
+    return Task(Activity.WORKING, Subject.PROVING, run, take_proof, Runner.CHECK)
