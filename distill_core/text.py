@@ -25,6 +25,8 @@ def printable(text: str, most: int = LONGEST_LINE) -> str:
     if len(text) > most:  # before the look at each character: a stranger's text may have megabytes
         end = most // 2
         text = f"{text[: most - end - 1]}…{text[len(text) - end :]}"
+    if text.isprintable() and _INVISIBLE_LETTERS.isdisjoint(text):  # as nearly every text is: no look at each character
+        return text
     return "".join("\ufffd" if _is_replaced(char) else char for char in text)
 
 

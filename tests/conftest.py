@@ -236,3 +236,24 @@ def shared_klt_model(shared_sounds_folder: Path, tmp_path_factory: pytest.TempPa
         device="cpu",
     )
     return train_codec(shared_sounds_folder, tiny).save(tmp_path_factory.mktemp("shared") / "klt.distill")
+
+
+@pytest.fixture(scope="session")
+def _shared_codes(_shared_caches: Path, shared_tiny_model: Path, shared_sounds_folder: Path) -> Path:
+    """The folder with the shared model's codes of the shared sounds, as a training of six epochs leaves it."""
+    from distill_core import train_prior
+
+    tiny = {"hidden_size": 32, "num_layers": 1, "num_heads": 2, "max_epochs": 6, "patience": 0, "device": "cpu"}
+    train_prior(shared_tiny_model, shared_sounds_folder, tiny)
+    return _shared_caches / "distill" / "codes"
+
+
+@pytest.fixture
+def known_codes(_shared_codes: Path, caches: Path) -> Path:
+    """The folder of cached codes, with those of the shared sounds: whoever trains need not encode, a third of its time.
+
+    It is for tests of what comes of a training, not of how it prepares.
+    """
+    import shutil
+
+    return Path(shutil.copytree(_shared_codes, caches / "distill" / "codes"))

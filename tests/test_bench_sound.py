@@ -251,7 +251,7 @@ def test_a_set_is_measured_and_each_contender_shown_as_soon_as_it_is_there(
 ) -> None:
     monkeypatch.setattr(sound_worth, "TAKES", 1)
     monkeypatch.setattr(sound_worth, "TAKE_S", 0.5)
-    options = Namespace(cpu_seconds=5.0, architecture=None, seed=0, folds=1, listen=tmp_path / "listen", most=2)
+    options = Namespace(cpu_seconds=2.0, architecture=None, seed=0, folds=1, listen=tmp_path / "listen", most=2)
     results = measure_set(sounds_folder, options)
     inversion = {"inversion_error_vs_griffinlim", "inversion_cpu_vs_griffinlim"}
     assert set(results) == RATIOS | inversion | {"details"}

@@ -16,7 +16,7 @@ from app.theme.colors import (
     tokens,
     warning_color,
 )
-from app.theme.icons import icon, resource_path
+from app.theme.icons import icon, picture, resource_path
 from app.theme.sizes import height_for
 from app.theme.style import apply_style, palette_of, set_primary, style_sheet, use_fusion
 from app.theme.tokens import (
@@ -70,6 +70,7 @@ __all__ = [
     "is_dark",
     "link_color",
     "palette_of",
+    "picture",
     "plot_colors",
     "raised_color",
     "resource_path",

@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
 
-from PySide6.QtCore import QEvent, QSize, Qt, Signal, Slot
+from PySide6.QtCore import QEvent, Qt, Signal, Slot
 from PySide6.QtGui import QFont, QPainter, QPaintEvent, QPalette, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
-from app.theme import BannerKind, banner_colors, height_for, icon, set_primary
+from app.theme import BannerKind, banner_colors, height_for, picture, set_primary
 from app.widgets.announce import announce
 from app.widgets.card.body import ElidedLabel
 from app.words import on_button
 
 HEIGHT = 34  # px, of one line with a button
 _BUTTON_HEIGHT, _MOST_BUTTONS = 28, 2
-_ICON_SIZE = QSize(20, 20)
+_ICON_SIZE = 20  # px
 _ICON_NAMES: dict[BannerKind, str] = {"warning": "warning", "error": "error", "info": "info"}
 READ_ALL = "Read All…"
 _CLOSE = "Close this message"
@@ -170,7 +170,8 @@ class Banner(QFrame):
         words.setColor(QPalette.ColorRole.WindowText, colors.text)
         for label in (self._title, self._detail):
             label.setPalette(words)
-        self._icon.setPixmap(icon(_ICON_NAMES[self._kind], colors.text).pixmap(_ICON_SIZE, self.devicePixelRatioF()))
+        drawn = picture(_ICON_NAMES[self._kind], colors.text, _ICON_SIZE, self.devicePixelRatioF())
+        self._icon.setPixmap(drawn)
         self.update()
 
     def changeEvent(self, event: QEvent) -> None:

@@ -6,6 +6,7 @@ restricted reader takes a list that passes in the same way, at a cost in proport
 
 from __future__ import annotations
 
+import io
 import pickletools
 import re
 from collections import OrderedDict
@@ -242,7 +243,21 @@ _ACTIONS: dict[str, Callable[[_Machine, Any], None]] = {
 }
 
 
-def _refuse_opcode(name: str) -> NoReturn:
+_OPCODES = {opcode.code.encode("latin-1"): opcode for opcode in pickletools.opcodes}
+# By the opcode's byte: what reads its argument, if it has one, and what it does. Its own loop takes two thirds of the
+# time of one over `pickletools.genops`, and whatever opens, verifies or lists a file waits for it.
+_STEPS: dict[bytes, tuple[Callable[[Any], Any] | None, Callable[[_Machine, Any], None]]] = {
+    code: (opcode.arg.reader if opcode.arg else None, _ACTIONS[opcode.name])
+    for code, opcode in _OPCODES.items()
+    if opcode.name in _ACTIONS
+}
+_STOP = b"."
+
+
+def _refuse_opcode(code: bytes) -> NoReturn:
+    if code not in _OPCODES:
+        raise DamagedFileError(NONSENSE)
+    name = _OPCODES[code].name
     if name in _CODE_OPCODES:
         raise CodeInFileError(name)
     raise DamagedFileError(f"its list of contents holds what models never do ({name})")
@@ -250,17 +265,19 @@ def _refuse_opcode(name: str) -> NoReturn:
 
 def _run(content: bytes) -> _Machine:
     require(content.startswith(_PROTOCOL_2), "its list of contents is of another kind")
-    machine = _Machine()
-    for count, (opcode, argument, position) in enumerate(pickletools.genops(content[len(_PROTOCOL_2) :])):
-        require(count < MAX_OPCODES, "its list of contents is too long")
-        act = _ACTIONS.get(opcode.name)
-        if act is not None:
-            act(machine, argument)
-        elif opcode.name == "STOP":
-            require(position == len(content) - len(_PROTOCOL_2) - 1, "something follows its list of contents")
-        else:
-            _refuse_opcode(opcode.name)
-    return machine
+    machine, source = _Machine(), io.BytesIO(content)
+    source.seek(len(_PROTOCOL_2))
+    for _ in range(MAX_OPCODES):
+        code = source.read(1)
+        if code == _STOP:
+            require(source.tell() == len(content), "something follows its list of contents")
+            return machine
+        step = _STEPS.get(code)
+        if step is None:
+            _refuse_opcode(code)
+        read_argument, act = step
+        act(machine, read_argument(source) if read_argument else None)
+    raise DamagedFileError("its list of contents is too long")
 
 
 def read_contents(content: bytes) -> Contents:

@@ -25,7 +25,16 @@ from app.theme import DARK, LIGHT, apply_style, palette_of
 from distill_core.training.events import Ended
 from distill_core.training.prior.config import PriorConfig
 from distill_core.training.prior.events import FilePrior, PriorEpochMetrics, PriorTrainingStartEvent
-from tests.app.driving import DISK_WATCH, WAIT_MS, DiskWatch, ScriptedPrompts, bring_to, settle_session
+from tests.app.driving import (
+    DISK_WATCH,
+    WAIT_MS,
+    DiskWatch,
+    FrugalBot,
+    ScriptedPrompts,
+    bring_to,
+    make_short_takes,
+    settle_session,
+)
 
 if TYPE_CHECKING:
     from distill_core.training.prior.trained import TrainedPrior
@@ -42,6 +51,11 @@ def _collected() -> Iterator[None]:
 def _short_audits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the audit that follows each training take a tenth of the time: most tests train for something else."""
     monkeypatch.setattr(Session, "samples", 8)
+
+
+@pytest.fixture
+def qtbot(qapp: QApplication, request: pytest.FixtureRequest) -> QtBot:
+    return FrugalBot(request)
 
 
 @pytest.fixture
@@ -165,6 +179,7 @@ def watch() -> Iterator[DiskWatch]:
 def session(qtbot: QtBot, tmp_path: Path) -> Iterator[Session]:
     QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path / "settings"))
     session = Session()
+    make_short_takes(session)
     yield session
     assert session.close(WAIT_MS)
     session.deleteLater()

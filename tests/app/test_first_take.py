@@ -19,7 +19,7 @@ from app.session import Session
 from app.session.available import ActionId
 from app.session.state import Page
 from app.session.tasks.shelving import take_key
-from tests.app.driving import WAIT_MS, ScriptedPrompts, session_of, settle
+from tests.app.driving import WAIT_MS, ScriptedPrompts, make_short_takes, session_of, settle
 from tests.app.test_making import PRIOR, TINY
 
 MOST_CLICKS, MOST_DIALOGS = 6, 1
@@ -104,6 +104,7 @@ def window(
     """A window in which nothing was ever opened, and whose trainings are tiny."""
     QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path / "settings"))
     session, prompts = Session(), CountingPrompts()
+    make_short_takes(session)
     session.settings.set_models_folder(tmp_path / "models")
     session.set_making_options(TINY)
     prompts.paths["folder"] = sounds_folder

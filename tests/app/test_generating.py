@@ -306,7 +306,7 @@ def test_closing_ends_a_take_under_way(qtbot: QtBot, opened: MainWindow) -> None
 
 # Beside other sounds
 
-LONG = replace(SHORT, seconds=60.0)
+LONG = replace(SHORT, seconds=20.0)
 
 
 def _begin(qtbot: QtBot, window: MainWindow) -> None:
@@ -332,7 +332,7 @@ def test_a_take_is_whole_after_listening_to_another_sound_meanwhile(
         assert player.playable is former
         player.flip()
     assert player.playable.key == ("take", model, 2)
-    assert player.playable.duration_s == pytest.approx(60)
+    assert player.playable.duration_s == pytest.approx(LONG.seconds)
 
 
 def test_a_take_that_is_given_up_anywhere_falls_silent(qtbot: QtBot, opened: MainWindow) -> None:
@@ -507,7 +507,7 @@ def test_a_take_that_is_heard_outlives_its_training_and_the_new_priors_follows(
     assert streaming == [True]
     assert [title for title, _ in made] == ["Best so far", "New take"]
     assert not session.player.is_streaming
-    assert {take.number: round(take.duration_s, 1) for take in session.state.takes.takes} == {1: 60.0, 2: 0.5}
+    assert {take.number: round(take.duration_s, 1) for take in session.state.takes.takes} == {1: LONG.seconds, 2: 0.5}
 
 
 def test_an_epoch_that_is_kept_is_heard_and_chosen_in_the_plot(

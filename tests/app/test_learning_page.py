@@ -34,6 +34,8 @@ from distill_core.training.prior.trained import TrainedPrior
 from tests.app.driving import WAIT_MS, ScriptedPrompts, session_of, settle
 from tests.app.test_main_window import SMALL, _action, prompts, ready, window  # noqa: F401 - fixtures
 
+pytestmark = pytest.mark.usefixtures("known_codes")
+
 # ruff: noqa: F811
 
 Epoch = Callable[..., PriorEpochMetrics]

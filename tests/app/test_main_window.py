@@ -27,7 +27,15 @@ from app.session.problems import Problem
 from distill_core import load_model_v2, read_summary
 from distill_core.events import stop_point
 from distill_core.files.archive import read_archive
-from tests.app.driving import WAIT_MS, PatientPrompts, ScriptedPrompts, leave_questions_open, session_of, settle
+from tests.app.driving import (
+    WAIT_MS,
+    PatientPrompts,
+    ScriptedPrompts,
+    leave_questions_open,
+    make_short_takes,
+    session_of,
+    settle,
+)
 
 SMALL = {"hidden_size": 32, "num_layers": 1, "num_heads": 2}
 HELD = (Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
@@ -42,6 +50,7 @@ def prompts() -> ScriptedPrompts:
 def window(qtbot: QtBot, prompts: ScriptedPrompts, tmp_path: Path) -> Iterator[MainWindow]:
     QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path / "settings"))
     session = Session()
+    make_short_takes(session)
     window = MainWindow(session, prompts)
     window.options.form.set_overrides({**SMALL, "max_epochs": 3})
     window.show()

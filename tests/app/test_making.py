@@ -26,7 +26,7 @@ from distill_core.training.codec.events import CodecEpochMetrics
 from distill_core.training.codec.train import train_codec
 from distill_core.training.events import Ended
 from distill_core.training.kinds import codec_runs, listed_runs
-from tests.app.driving import WAIT_MS, ScriptedPrompts, session_of, settle, settle_session
+from tests.app.driving import WAIT_MS, ScriptedPrompts, make_short_takes, session_of, settle, settle_session
 
 TINY = {
     "codebook_size": 16,
@@ -559,6 +559,7 @@ def test_no_disk_work_of_it_is_done_on_the_windows_thread(
 def window(qtbot: QtBot, tmp_path: Path, models: Path) -> Iterator[MainWindow]:
     QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path / "settings"))
     session = Session()
+    make_short_takes(session)
     session.settings.set_models_folder(models)
     session.set_making_options(TINY)
     window = MainWindow(session, ScriptedPrompts())

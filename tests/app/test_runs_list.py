@@ -24,7 +24,9 @@ from distill_core.training.kinds import listed_runs, prior_runs, stored_run
 from distill_core.training.prior.events import PriorEpochMetrics
 from distill_core.training.prior.words import PRIOR
 from distill_core.training.run_folder.facts import ListedRun, RunState, UnfinishedRun
-from tests.app.driving import WAIT_MS, session_of, settle
+from tests.app.driving import WAIT_MS, make_short_takes, session_of, settle
+
+pytestmark = pytest.mark.usefixtures("known_codes")
 
 TINY = PriorConfig(hidden_size=32, num_layers=1, num_heads=2, max_epochs=4, batch_size=4, device="cpu")
 FACTS = UnfinishedRun("a" * 32, Path("/m/drums.distill"), (Path("/m/kicks"),), 14, 50, 12, 7.42, False, PRIOR)
@@ -67,6 +69,7 @@ def prompts() -> Answers:
 def window(qtbot: QtBot, prompts: Answers, tmp_path: Path) -> Iterator[MainWindow]:
     QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path / "settings"))
     session = Session()
+    make_short_takes(session)
     window = MainWindow(session, prompts)
     window.show()
     qtbot.waitExposed(window)

@@ -30,6 +30,8 @@ from tests.app.test_main_window import (  # noqa: F401 - fixtures
     window,
 )
 
+pytestmark = pytest.mark.usefixtures("known_codes")
+
 # ruff: noqa: F811
 
 

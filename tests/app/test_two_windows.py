@@ -24,6 +24,8 @@ from tests.core.test_in_use import another_training
 if TYPE_CHECKING:
     from distill_core.training.prior.events import PriorEpochMetrics
 
+pytestmark = pytest.mark.usefixtures("known_codes")
+
 QUICK = {"hidden_size": 32, "num_layers": 1, "num_heads": 2, "max_epochs": 2, "batch_size": 4, "device": "cpu"}
 
 

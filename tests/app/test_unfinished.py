@@ -19,8 +19,10 @@ from distill_core import PriorConfig, read_summary, scan, train_prior
 from distill_core.training.kinds import prior_runs
 from distill_core.training.prior.events import PriorEpochMetrics
 from distill_core.training.run_folder.folder import RunFolder
-from tests.app.driving import WAIT_MS, leave_questions_open, session_of, settle
+from tests.app.driving import WAIT_MS, leave_questions_open, make_short_takes, session_of, settle
 from tests.older_runs import leave_older_run
+
+pytestmark = pytest.mark.usefixtures("known_codes")
 
 TINY = PriorConfig(hidden_size=32, num_layers=1, num_heads=2, max_epochs=4, batch_size=4, device="cpu")
 
@@ -48,6 +50,7 @@ def folder(tiny_model: Path, sounds_folder: Path, monkeypatch: pytest.MonkeyPatc
 def window(qtbot: QtBot, tmp_path: Path) -> Iterator[MainWindow]:
     QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path / "settings"))
     session = Session()
+    make_short_takes(session)
     window = MainWindow(session)
     window.show()
     qtbot.waitExposed(window)

@@ -26,6 +26,8 @@ from distill_core.training.prior.train import load_best
 from distill_core.training.run_folder.folder import RunFolder
 from tests.warm_python import warm_python
 
+pytestmark = pytest.mark.usefixtures("known_codes")
+
 TINY = PriorConfig(hidden_size=32, num_layers=1, num_heads=2, max_epochs=5, batch_size=4, patience=0, device="cpu")
 
 

@@ -18,6 +18,7 @@ from distill_core import read_summary
 from distill_core.cli import app
 from distill_core.files.archive_writer import saving_into
 from distill_core.folders import NOWHERE, convenience
+from tests.warm_python import warm_python
 
 ROOT = Path(__file__).parents[2]
 NOBODY = 61_183
@@ -140,7 +141,7 @@ def test_training_needs_no_place_for_locks(tiny_model: Path, sounds_folder: Path
         if temporary.name == "somebody's":  # what leads elsewhere could be anybody's
             (temporary / f"distill-{os.getuid()}").symlink_to(tmp_path)
         environment = os.environ | nowhere | {"HOME": "/proc", "TMPDIR": str(temporary)}
-        command = [sys.executable, "-m", "distill_core.cli", "train-prior", str(tiny_model), str(sounds_folder)]
+        command = [*warm_python(), "-m", "distill_core.cli", "train-prior", str(tiny_model), str(sounds_folder)]
         command += [*SMALL, "--save-worse"]
         run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
         assert run.returncode == 0, run.stderr

@@ -37,6 +37,8 @@ from distill_core.training.run_folder.stored import StoredRun
 from tests.older_runs import leave_older_run
 from tests.warm_python import warm_python
 
+pytestmark = pytest.mark.usefixtures("known_codes")
+
 ROOT = Path(__file__).parents[2]
 TINY = PriorConfig(hidden_size=32, num_layers=1, num_heads=2, max_epochs=4, batch_size=4, patience=0, device="cpu")
 

@@ -27,7 +27,7 @@ class EpochCanvas(pg.PlotWidget):  # type: ignore[misc]
 
     def __init__(self, parent: QWidget, curve: Sized) -> None:
         axes = {"left": PerplexityAxis("left"), "bottom": EpochAxis("bottom")}
-        super().__init__(parent, background=None, axisItems=axes)
+        super().__init__(parent, background=None, axisItems=axes, enableMenu=False)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setFrameShape(self.Shape.NoFrame)
         self.setCacheMode(self.CacheModeFlag.CacheNone)  # a cached ground would keep the colour of an old palette
@@ -38,7 +38,6 @@ class EpochCanvas(pg.PlotWidget):  # type: ignore[misc]
 
     def _quieten(self) -> None:
         item = self.getPlotItem()
-        item.setMenuEnabled(False)
         item.hideButtons()
         item.setMouseEnabled(False, False)
         item.disableAutoRange()

@@ -8,10 +8,10 @@ from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from app.theme import RADIUS, ROOMY, ROW, SPACE, WIDE, accent_color, icon, raised_color, tokens
+from app.theme import RADIUS, ROOMY, ROW, SPACE, WIDE, accent_color, picture, raised_color, tokens
 from app.words import on_button
 
-_PICTURE = QSize(32, 32)
+_PICTURE = 32  # px
 _ALPHA = 36
 
 
@@ -73,11 +73,11 @@ class DropZone(QFrame):
         self._words.setFont(font)
         color = QColor(tokens(self.palette()).dim)
         for label, name in self._pictures:
-            label.setPixmap(icon(name, color).pixmap(_PICTURE, self.devicePixelRatioF()))
+            label.setPixmap(picture(name, color, _PICTURE, self.devicePixelRatioF()))
         self.update()
 
     def _picture_height(self) -> int:
-        return _PICTURE.height() + SPACE
+        return _PICTURE + SPACE
 
     def minimumSizeHint(self) -> QSize:
         """Ask for the room of the words and the buttons."""
