@@ -16,7 +16,16 @@ from tests.warm_python import warm_python
 def test_terminal_and_engine_write_the_same_file(tiny_model: Path, sounds_folder: Path, tmp_path: Path) -> None:
     by_hand = Path(shutil.copy(tiny_model, tmp_path / "by hand.distill"))
     flags = ["--epochs", "2", "--hidden-size", "32", "--layers", "1", "--seed", "5"]
-    command = [*warm_python(), "-m", "distill_core.cli", "train-prior", str(tiny_model), str(sounds_folder), *flags]
+    command = [
+        *warm_python(),
+        "-m",
+        "distill_core.cli",
+        "train-prior",
+        "--no-audit",
+        str(tiny_model),
+        str(sounds_folder),
+        *flags,
+    ]
     subprocess.run(command, check=True, capture_output=True)
     dataset = scan(sounds_folder)
     trained = train_prior(by_hand, dataset, {"max_epochs": 2, "hidden_size": 32, "num_layers": 1, "seed": 5})

@@ -12,7 +12,6 @@ from app.presentation import copying, epochs, generating, learning
 from app.session import Session
 from app.session.available import KEEPING
 from app.session.state import State
-from app.theme import TIGHT
 from app.widgets.epochs.row import EpochsRow
 from app.widgets.facts import model_facts
 from app.widgets.page import PageWidget

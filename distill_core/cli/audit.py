@@ -17,6 +17,7 @@ from distill_core.errors import DistillError
 from distill_core.events import ShouldStop, Stopped
 
 if TYPE_CHECKING:
+    from distill_core.audio.dataset import AudioDataset
     from distill_core.audit.audit import AuditedSample, MemorizationAudit
     from distill_core.models.persistence import LoadedVQModel
 
@@ -56,7 +57,6 @@ def _run(
     is_saved: bool,
     use_cache: bool,
 ) -> None:
-    from distill_core.audit.audit import audit as audit_model
     from distill_core.generation.plan import require_prior
     from distill_core.models.persistence import load_model_v2
 
@@ -65,9 +65,7 @@ def _run(
     try:
         with TrainingProgress(terminal) as progress:
             dataset = scan_sounds(sources, progress, should_stop)
-            found = audit_model(
-                loaded, dataset, settings, on_event=progress.on_event, should_stop=should_stop, use_cache=use_cache
-            )
+            found = _audited(loaded, dataset, settings, progress, should_stop, use_cache=use_cache)
     except Stopped:
         terminal.is_done = True
         terminal.say("Stopped: nothing can be told of a part of the samples, and nothing was changed.", "yellow")
@@ -75,7 +73,43 @@ def _run(
     terminal.is_done = True
     _say(terminal, found)
     is_saved = is_saved and _save(terminal, loaded, found)
+    if is_saved:
+        terminal.say(f"Saved into {path}", "green")
     terminal.print_object({**_facts(found), "saved_to": path if is_saved else None})
+
+
+def audit_after_training(
+    terminal: Terminal, path: Path, dataset: AudioDataset, should_stop: ShouldStop, *, use_cache: bool
+) -> None:
+    """Audit the prior that was just saved into a model, with the usual settings; a stop leaves that out."""
+    from distill_core.models.persistence import load_model_v2
+
+    loaded = load_model_v2(path)
+    try:
+        with TrainingProgress(terminal) as progress:
+            found = _audited(loaded, dataset, AuditSettings(), progress, should_stop, use_cache=use_cache)
+    except Stopped:
+        terminal.say("What it makes was not compared with the sounds. Later: distill audit", "yellow")
+        return
+    terminal.emit("audit", **_facts(found))
+    _say(terminal, found)
+    _save(terminal, loaded, found)
+
+
+def _audited(
+    loaded: LoadedVQModel,
+    dataset: AudioDataset,
+    settings: AuditSettings,
+    progress: TrainingProgress,
+    should_stop: ShouldStop,
+    *,
+    use_cache: bool,
+) -> MemorizationAudit:
+    from distill_core.audit.audit import audit as audit_model
+
+    return audit_model(
+        loaded, dataset, settings, on_event=progress.on_event, should_stop=should_stop, use_cache=use_cache
+    )
 
 
 def _save(terminal: Terminal, loaded: LoadedVQModel, found: MemorizationAudit) -> bool:
@@ -87,7 +121,6 @@ def _save(terminal: Terminal, loaded: LoadedVQModel, found: MemorizationAudit) -
     except DistillError as error:
         terminal.say(f"The verdict is not in the model file. {error.message} {error.hint}", "yellow")
         return False
-    terminal.say(f"Saved into {loaded.path}", "green")
     return True
 
 

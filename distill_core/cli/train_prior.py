@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from distill_core.cli.audit import audit_after_training
 from distill_core.cli.comparing import Comparing, check_folder
 from distill_core.cli.findings import Sounds, say_sounds, say_stopped, scan_sounds
 from distill_core.cli.prior_saving import PriorSaving
@@ -68,6 +69,9 @@ def train_prior(
         bool,
         typer.Option("--save-worse", help="Replace the prior in MODEL also by a worse one, or one that only guesses."),
     ] = False,
+    no_audit: Annotated[
+        bool, typer.Option("--no-audit", help="Do not compare what the prior makes with the sounds, after the save.")
+    ] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Encode all sounds again, and keep no codes.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")] = False,
     **settings: Any,
@@ -93,6 +97,7 @@ def train_prior(
             keep,
             comparing,
             save_worse,
+            not no_audit,
             not no_cache,
         )
         _run(command, given(settings), stop.is_set)
@@ -112,6 +117,7 @@ class _TrainPriorCommand:
     keep: Keep | None
     comparing: Comparing | None
     save_worse: bool
+    audits: bool
     use_cache: bool
 
 
@@ -136,6 +142,8 @@ def _run(command: _TrainPriorCommand, overrides: dict[str, Any], should_stop: Sh
     elif is_to_choose and trained.is_kept:
         return _say_unsaved(command.terminal, trained, progress)
     saved_to = saving.save(trained)
+    if command.audits and dataset is not None:
+        audit_after_training(command.terminal, saved_to, dataset, should_stop, use_cache=command.use_cache)
     command.terminal.is_done = True
     _say_done(command.terminal, trained, saved_to, progress)
 

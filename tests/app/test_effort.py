@@ -123,7 +123,9 @@ def test_training_takes_the_effort_and_the_result_tells_it(tiny_model: Path, sou
 
 def test_the_terminal_has_the_same_efforts(tiny_model: Path, sounds_folder: Path) -> None:
     def run(*flags: str) -> Any:
-        return CliRunner().invoke(app, ["train-prior", str(tiny_model), str(sounds_folder), *flags, "--device", "cpu"])
+        return CliRunner().invoke(
+            app, ["train-prior", "--no-audit", str(tiny_model), str(sounds_folder), *flags, "--device", "cpu"]
+        )
 
     ran = run("--effort", "quick", "--epochs", "1", "--json")
     assert ran.exit_code == 0, ran.output

@@ -350,7 +350,16 @@ def test_a_link_to_a_model_has_the_models_folder(tiny_model: Path, tmp_path: Pat
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
 def test_a_killed_program_leaves_its_last_epoch(tiny_model: Path, sounds_folder: Path, folder: RunFolder) -> None:
-    command = [sys.executable, "-m", "distill_core.cli", "train-prior", "--json", str(tiny_model), str(sounds_folder)]
+    command = [
+        sys.executable,
+        "-m",
+        "distill_core.cli",
+        "train-prior",
+        "--no-audit",
+        "--json",
+        str(tiny_model),
+        str(sounds_folder),
+    ]
     command += ["--epochs", "10000", "--patience", "0", "--hidden-size", "32", "--layers", "1", "--heads", "2"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ)
     assert process.stdout is not None
@@ -375,14 +384,14 @@ def _distill(*arguments: object) -> subprocess.CompletedProcess[str]:
 def test_the_terminal_goes_on_when_asked_and_else_tells_of_it_in_one_line(
     tiny_model: Path, sounds_folder: Path, folder: RunFolder
 ) -> None:
-    nothing = _distill("train-prior", tiny_model, sounds_folder, "--resume")
+    nothing = _distill("train-prior", "--no-audit", tiny_model, sounds_folder, "--resume")
     assert nothing.returncode == 2
     assert "no unfinished training" in nothing.stderr
     _leave_unfinished(tiny_model, sounds_folder)
     own = _distill("train-prior", tiny_model, sounds_folder, "--resume", "--epochs", 9)
     assert own.returncode == 2
     assert "keeps its settings" in own.stderr
-    resumed = _distill("train-prior", tiny_model, sounds_folder, "--resume")
+    resumed = _distill("train-prior", "--no-audit", tiny_model, sounds_folder, "--resume")
     assert resumed.returncode == 0, resumed.stderr
     assert [line.split(" |")[0] for line in resumed.stdout.splitlines() if line.startswith("Epoch")] == [
         "Epoch 3/5",
@@ -398,7 +407,9 @@ def test_the_terminal_goes_on_when_asked_and_else_tells_of_it_in_one_line(
     assert "Epoch" not in used.stdout
     assert folder.unfinished() is None
     _leave_unfinished(tiny_model, sounds_folder)
-    afresh = _distill("train-prior", tiny_model, sounds_folder, "--epochs", 1, "--hidden-size", 32, "--save-worse")
+    afresh = _distill(
+        "train-prior", "--no-audit", tiny_model, sounds_folder, "--epochs", 1, "--hidden-size", 32, "--save-worse"
+    )
     assert "Unfinished training found: epoch 2 of 5" in afresh.stdout
     assert "Epoch 1/1" in afresh.stdout
     assert folder.unfinished() is None

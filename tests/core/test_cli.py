@@ -23,7 +23,7 @@ from distill_core.files.archive import read_archive
 from tests.warm_python import warm_python
 
 COLD = [sys.executable]
-SMALL = ["--hidden-size", "32", "--layers", "1", "--heads", "2"]
+SMALL = ["--hidden-size", "32", "--layers", "1", "--heads", "2", "--no-audit"]
 EPOCH_LINE = re.compile(
     r"^Epoch (\d+)/(\d+) \| train_loss: \d+\.\d{4} \| val_loss: \d+\.\d{4} \| perplexity: \d+\.\d \| best: \d+\.\d$",
     re.MULTILINE,
@@ -152,7 +152,7 @@ def _write_nan(path: Path) -> None:
 
 @pytest.fixture
 def long_run(tiny_model: Path, sounds_folder: Path) -> list[str]:
-    command = ["-m", "distill_core.cli", "train-prior", str(tiny_model), str(sounds_folder)]
+    command = ["-m", "distill_core.cli", "train-prior", "--no-audit", str(tiny_model), str(sounds_folder)]
     return [*command, "--json", "--epochs", "100000", *SMALL]
 
 
@@ -178,7 +178,7 @@ def test_a_signal_after_the_end_does_not_spoil_the_exit_code(
 ) -> None:
     """Leaving takes Python a moment, with all that torch loaded."""
     python = COLD if name == "SIGINT" else warm_python(leaves_slowly=True)
-    command = [*python, "-m", "distill_core.cli", "train-prior", str(tiny_model), str(sounds_folder)]
+    command = [*python, "-m", "distill_core.cli", "train-prior", "--no-audit", str(tiny_model), str(sounds_folder)]
     command += ["--json", "--epochs", "1", *SMALL]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
@@ -225,7 +225,15 @@ def test_a_second_ctrl_c_quits(long_run: list[str], tiny_model: Path, tmp_path: 
 
 
 def test_a_reader_that_goes_away_does_not_end_training(tiny_model: Path, sounds_folder: Path) -> None:
-    command = [*warm_python(), "-m", "distill_core.cli", "train-prior", str(tiny_model), str(sounds_folder)]
+    command = [
+        *warm_python(),
+        "-m",
+        "distill_core.cli",
+        "train-prior",
+        "--no-audit",
+        str(tiny_model),
+        str(sounds_folder),
+    ]
     with subprocess.Popen([*command, "--epochs", "5", *SMALL], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()

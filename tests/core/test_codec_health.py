@@ -20,7 +20,7 @@ Write = Callable[..., Path]
 REFERENCE = Path(__file__).parents[1] / "data" / "ref_small_prior.distill"
 DEMO = Path(__file__).parents[2] / "resources" / "demo" / "demo.distill"
 NONSENSE = [None, math.nan, math.inf, -math.inf, -5, 0, 2**62, 1e200, True, "", "many", [], [None], {}]
-SMALL = ["--hidden-size", "32", "--layers", "1", "--heads", "2", "--epochs", "1"]
+SMALL = ["--hidden-size", "32", "--layers", "1", "--heads", "2", "--epochs", "1", "--no-audit"]
 WORSE = "Its error is worse than that of answering with each sound's average spectrum: 0.612 against 0.352."
 DEAD = "Level 2 is dead: it always says the same."
 

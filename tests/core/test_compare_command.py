@@ -16,7 +16,7 @@ from distill_core.generation.takes.verdict import Copying, TakeVerdict, copying_
 from distill_core.training.kinds import listed_runs
 
 BY_HEART = ("--hidden-size", 64, "--layers", 2, "--heads", 2, "--lr", 0.02, "--dropout", 0, "--variants", 0)
-QUICK = (*BY_HEART, "--epochs", 10, "--patience", 0, "--device", "cpu")
+QUICK = (*BY_HEART, "--epochs", 10, "--patience", 0, "--device", "cpu", "--no-audit")
 
 
 def _distill(*arguments: object) -> Result:

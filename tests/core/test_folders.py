@@ -23,7 +23,7 @@ from tests.warm_python import warm_python
 ROOT = Path(__file__).parents[2]
 NOBODY = 61_183
 _PLACES = ("XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR")
-SMALL = ["--epochs", "1", "--hidden-size", "32", "--layers", "1", "--heads", "2"]
+SMALL = ["--epochs", "1", "--hidden-size", "32", "--layers", "1", "--heads", "2", "--no-audit"]
 
 
 def _is_unknown(uid: int) -> bool:

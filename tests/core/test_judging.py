@@ -64,7 +64,7 @@ def _distill(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=os.environ)
 
 
-SMALL = ("--hidden-size", 32, "--layers", 1, "--heads", 2, "--variants", 0)
+SMALL = ("--hidden-size", 32, "--layers", 1, "--heads", 2, "--variants", 0, "--no-audit")
 
 
 def _start(events: list[object]) -> PriorTrainingStartEvent:
@@ -331,7 +331,7 @@ def test_the_terminal_says_that_it_ended_because_it_memorized(drums: Path) -> No
     flags = ("--stop-when-memorizing", "--dropout", 0, "--token-dropout", 0, "--variants", 0, "--weight-decay", 0)
     sizes = ("--hidden-size", 64, "--layers", 2, "--heads", 2, "--patience", 0, "--epochs", 40, "--device", "cpu")
     more = ("--matrix-weight-decay", 0, "--save-worse", "--precision", "float32")
-    ended = _distill("train-prior", drums, DATA / "sounds", *flags, *sizes, *more)
+    ended = _distill("train-prior", "--no-audit", drums, DATA / "sounds", *flags, *sizes, *more)
     assert ended.returncode == 0, ended.stderr
     assert "Training ended because it began to memorize." in ended.stdout
     metadata = load_model_v2(drums).prior_metadata
@@ -435,7 +435,7 @@ def test_a_run_of_an_older_distill_is_named_and_its_best_prior_saved(
     assert found.is_older
     assert not found.can_go_on
     assert (found.epoch, found.total_epochs) == (3, 5)
-    resumed = _distill("train-prior", tiny_model, sounds_folder, "--resume")
+    resumed = _distill("train-prior", "--no-audit", tiny_model, sounds_folder, "--resume")
     assert resumed.returncode == 2
     assert "made by an older Distill" in resumed.stderr
     assert older_run.look() == found

@@ -168,6 +168,7 @@ def test_the_terminal_says_them(shared_klt_model: Path, copies_folder: Path, tmp
     model = shutil.copy(shared_klt_model, tmp_path / "model.distill")
     arguments = [
         "train-prior",
+        "--no-audit",
         str(model),
         str(copies_folder),
         "--epochs",

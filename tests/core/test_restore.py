@@ -23,7 +23,7 @@ from distill_core.files.archive import read_archive
 from distill_core.models.previous_version import has_previous_version
 from distill_core.training.prior import train as prior_loop
 
-SMALL = ["--epochs", "1", "--hidden-size", "32", "--layers", "1", "--heads", "2"]
+SMALL = ["--epochs", "1", "--hidden-size", "32", "--layers", "1", "--heads", "2", "--no-audit"]
 
 
 def _distill(*arguments: object) -> Result:

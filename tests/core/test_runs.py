@@ -733,7 +733,7 @@ def test_the_terminal_discards_what_is_meant_and_nothing_else(tiny_model: Path, 
 def test_the_terminal_tells_of_a_run_whose_model_moved(tiny_model: Path, sounds_folder: Path) -> None:
     run_id = _leave_unfinished(tiny_model, sounds_folder)
     moved = tiny_model.rename(tiny_model.with_name("moved.distill"))
-    small = ("--epochs", 1, "--hidden-size", 32, "--layers", 1, "--heads", 2)
+    small = ("--epochs", 1, "--hidden-size", 32, "--layers", 1, "--heads", 2, "--no-audit")
     afresh = _distill("train-prior", moved, sounds_folder, *small)
     assert "Unfinished training found: epoch 2 of 4" in afresh.stdout
     assert "It was into “tiny.distill”, which is this model by another name" in afresh.stdout

@@ -25,7 +25,7 @@ from distill_core.files.archive import read_archive
 from tests.warm_python import warm_python
 
 COLD = [sys.executable]
-TRAIN = ["-m", "distill_core.cli", "train-prior"]
+TRAIN = ["-m", "distill_core.cli", "train-prior", "--no-audit"]
 INSPECT = ["-m", "distill_core.cli", "inspect"]
 ONE_SMALL_EPOCH = ["--epochs", "1", "--hidden-size", "32", "--layers", "1", "--heads", "2"]
 

@@ -83,7 +83,7 @@ def fill_with_wild_text(model: Path) -> None:
 
 
 def test_inspect_shows_little_of_megabytes_of_wild_text(tiny_model: Path, sounds_folder: Path) -> None:
-    train = ["train-prior", str(tiny_model), str(sounds_folder), "--epochs", "1"]
+    train = ["train-prior", str(tiny_model), str(sounds_folder), "--epochs", "1", "--no-audit"]
     small = ["--hidden-size", "32", "--layers", "1", "--heads", "2"]
     subprocess.run([*warm_python(), "-m", "distill_core.cli", *train, *small], capture_output=True, check=True)
     fill_with_wild_text(tiny_model)

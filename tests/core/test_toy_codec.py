@@ -206,7 +206,7 @@ def test_a_prior_learns_a_toy_codecs_codes_and_is_heard(model: Path, dataset: Au
 
 def test_the_terminal_trains_a_prior_on_a_toy_codec(model: Path, shared_sounds_folder: Path) -> None:
     sizes = ["--hidden-size", "32", "--layers", "1", "--heads", "2", "--epochs", "1", "--device", "cpu"]
-    run = CliRunner().invoke(app, ["train-prior", str(model), str(shared_sounds_folder), *sizes])
+    run = CliRunner().invoke(app, ["train-prior", "--no-audit", str(model), str(shared_sounds_folder), *sizes])
     assert run.exit_code == 0, run.output
     assert "2 bands, steps of 50 ms: 80 codes a second" in run.output
     assert read_summary(model).has_prior

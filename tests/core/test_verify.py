@@ -185,7 +185,7 @@ def test_a_take_that_starts_from_a_sound_needs_it(
 
 @pytest.fixture
 def model_that_goes_on(tiny_model: Path, sounds_folder: Path) -> Path:
-    flags = ["--epochs", 1, "--hidden-size", 32, "--layers", 1, "--heads", 2, "--anonymous"]
+    flags = ["--epochs", 1, "--hidden-size", 32, "--layers", 1, "--heads", 2, "--anonymous", "--no-audit"]
     assert _run("train-prior", tiny_model, sounds_folder, *flags).exit_code == 0
     return tiny_model
 

@@ -50,7 +50,7 @@ def test_training_goes_on_while_nobody_reads_and_a_late_reader_gets_every_line(
     subject: Path, tmp_path: Path, flags: list[str]
 ) -> None:
     model = Path(shutil.copy(subject / "empty.distill", tmp_path / "model.distill"))
-    command = [*warm_python(), "-m", PROGRAM, "train-prior", str(model), str(subject / "sounds"), *flags]
+    command = [*warm_python(), "-m", PROGRAM, "train-prior", "--no-audit", str(model), str(subject / "sounds"), *flags]
     command += ["--epochs", "40", "--hidden-size", "32", "--layers", "1", "--heads", "2", "--save-worse"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
