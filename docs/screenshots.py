@@ -129,6 +129,8 @@ STATES = (
     "drag-folder",
     "drag-two-models",
     "checking",
+    "drawer-copies",
+    "drawer-copies-take",
 )
 
 
@@ -599,7 +601,19 @@ class Story:
         self.window.inspect.edit()
         self.camera.take("drawer-edit")
         view.head.end_editing()
+        self.take_copies()
         self.end_drawer()
+
+    def take_copies(self) -> None:
+        """See whether its takes are copies, then the grounds of that for the chosen one."""
+        self.open_drawer("copies")
+        copies, area = self.window.copies, self.window.copies.area
+        wait_until(lambda: self.session.state.copying.record is not None and copies.take.cells.isVisible())
+        self.wait()
+        self.camera.take("drawer-copies")
+        area.verticalScrollBar().setValue(copies.take.y())
+        self.camera.take("drawer-copies-take")
+        area.verticalScrollBar().setValue(0)
 
     def train_again(self, epochs: int) -> None:
         """Train to the end, for so many epochs."""

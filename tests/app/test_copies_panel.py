@@ -315,6 +315,7 @@ def test_a_sound_that_is_gone_is_told(
     window.commands.open_sounds(folder)
     settle(qtbot, window)
     window.commands.open_model(known[0])
+    settle(qtbot, window)
     window.drawer.turn_to("copies")
     qtbot.waitUntil(window.copies.take.cells.isVisible, timeout=WAIT_MS)
     _choose(qtbot, window, PLANTED)

@@ -17,10 +17,13 @@ from app.flows.questions import plain
 from app.main_window import MainWindow
 from app.session import Session
 from app.session.available import ActionId
+from app.session.state import State
 from app.theme import set_primary
 from app.widgets.wrapping_row import WrappingRow
+from distill_core import read_summary, scan
 from tests.app.clipping import clipped
-from tests.app.driving import WAIT_MS, session_of, settle
+from tests.app.copies_states import copies_states
+from tests.app.driving import WAIT_MS, bring_to, session_of, settle
 
 
 @pytest.fixture
@@ -171,9 +174,25 @@ def test_nothing_is_cut_off_in_the_smallest_window(
     window.commands.open_model(tiny_model)
     settle(qtbot, window)
     assert clipped(_smallest(window)) == []
-    for action in (ActionId.SHOW_LEARNING, ActionId.SHOW_TAKES, ActionId.INSPECT, ActionId.OPTIONS):
+    for action in (ActionId.SHOW_LEARNING, ActionId.SHOW_TAKES, ActionId.INSPECT, ActionId.OPTIONS, ActionId.COPIES):
         window.actions_table.by_id[action].trigger()
         assert clipped(_smallest(window)) == [], action
+
+
+def test_nothing_of_what_is_known_of_copies_is_cut_off(
+    qtbot: QtBot, letters: float, window: MainWindow, shared_tiny_model: Path, shared_sounds_folder: Path
+) -> None:
+    session, dataset = session_of(window), scan(shared_sounds_folder)
+    window.drawer.turn_to("copies")
+    window.copies.take.fold.set_open(True)
+    ready = State().with_open(model=read_summary(shared_tiny_model), dataset=dataset, scanned=dataset)
+    for name, state in copies_states(ready).items():
+        bring_to(qtbot, session, state)
+        assert clipped(_smallest(window)) == [], name
+        least = window.copies.area.widget().minimumSizeHint().width()
+        assert least <= window.copies.area.viewport().width(), name  # it scrolls up and down alone
+        for part in (window.copies.take.cells, window.copies.leaning):
+            assert part.isVisible() is (state.copying.record is not None), name
 
 
 def test_nothing_is_cut_off_while_it_trains(

@@ -23,10 +23,10 @@ from distill_core.training.codec.trained import TrainedCodec
 from distill_core.training.events import Ended
 from distill_core.training.prior.events import PriorEpochMetrics, PriorTrainingStartEvent
 from distill_core.training.prior.trained import TrainedPrior
+from tests.app.copies_states import LONG, copies_states
 from tests.app.driving import ScriptedPrompts, bring_to, session_of, settle
 
 Epoch = Callable[..., PriorEpochMetrics]
-LONG = "A sentence that is far too long for one line of a window as narrow as can be, and it goes on and on. " * 3
 
 
 @pytest.fixture
@@ -92,6 +92,7 @@ def states(
         "failed": replace(trained, problem=Problem(LONG, LONG)),
         "saved": trained.with_training(unsaved=False, saved_to=Path("x.distill")),
         "takes failed": ready.with_takes(problem=LONG),
+        **copies_states(ready),
         **{f"page {page}": replace(ready, page=page) for page in Page},
     }
 
@@ -112,7 +113,7 @@ def _places(window: MainWindow) -> dict[str, QRect]:
 
 
 @pytest.mark.parametrize("size", [(760, 560), (1280, 800), (3840, 2160)])
-@pytest.mark.parametrize("drawer", ["closed", "options"])
+@pytest.mark.parametrize("drawer", ["closed", "options", "copies"])
 def test_no_state_moves_a_region(
     qtbot: QtBot, window: MainWindow, states: dict[str, State], size: tuple[int, int], drawer: str
 ) -> None:
