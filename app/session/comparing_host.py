@@ -59,7 +59,9 @@ class ComparingHost(EvidenceHost):
         self._become(replace(self._state, comparing=ComparingState()))
 
     def _judge_epoch(self, made: MadeEpochTake) -> None:
-        task = comparing.judging(self._require_model().path, made, self._state.sounds_learned_from, self._judges, self._voices)
+        task = comparing.judging(
+            self._require_model().path, made, self._state.sounds_learned_from, self._judges, self._voices
+        )
         self._compared.append(self.do_later(task))
 
     @Slot(object)
