@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, Slot
-from PySide6.QtWidgets import QMenu, QVBoxLayout
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QMenu, QSizePolicy, QVBoxLayout
 
 from app.flows.commands import Commands
 from app.presentation import copying, epochs, generating, learning
@@ -24,12 +25,15 @@ if TYPE_CHECKING:
     from distill_core.training.events import StepMetrics
     from distill_core.training.prior.events import Keep
 
+_ROOMY_FROM, _LEAST_PLOT = 300, 140  # px
+
 
 def _line(name: str) -> Sentence:
     """Return a line of words, which takes its room also without any: the curve must not move."""
     line = Sentence()
     line.setObjectName(name)
     line.setFixedHeight(line.fontMetrics().height())
+    line.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)  # a sentence's own asks for no height
     return line
 
 
@@ -46,6 +50,7 @@ class LearningPage(PageWidget):
         self._session, self._commands = session, commands
         self._saved: ModelSummary | None = None
         self.plot, self.epochs = PerplexityPlot(), EpochsRow()
+        self.plot.setMinimumHeight(_LEAST_PLOT)  # with all that stands below it, in the smallest window
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
@@ -84,8 +89,18 @@ class LearningPage(PageWidget):
         if look is None and focused is not None and self.epochs.isAncestorOf(focused):
             self.begin()  # Qt would hand the focus on to some button
         self.epochs.setVisible(look is not None)
+        self._give_room()
         if look is not None:
             self.epochs.show_look(look, self._commands.epochs.playing)
+
+    def _give_room(self) -> None:
+        """Leave the curve of a small window the line that the cards of the epochs say as well."""
+        self.learning_line.setVisible(self.epochs.isHidden() or self.height() >= _ROOMY_FROM)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Give the curve of a small window more room."""
+        super().resizeEvent(event)
+        self._give_room()
 
     @Slot()
     def _on_player(self) -> None:

@@ -64,7 +64,8 @@ def _numbers(verdict: TakeVerdict) -> str:
     )
 
 
-def _told(verdict: TakeVerdict) -> CopyWords:
+def told(verdict: TakeVerdict) -> CopyWords:
+    """Return a verdict on a take in words."""
     shift = semitone_words(verdict.semitones)
     name = f"{sound_words(verdict.file)}{shift and f' ({shift})'}"
     match verdict.verdict:
@@ -82,7 +83,7 @@ def _told(verdict: TakeVerdict) -> CopyWords:
 def take_words(take: Take, state: State) -> CopyWords:
     """Return the verdict on a take; without one, why there is none."""
     if take.verdict is not None:
-        return _told(take.verdict)
+        return told(take.verdict)
     facts = state.prior_facts
     if facts is None or not take.is_by(facts):
         return CopyWords("", _BY_ANOTHER, 0.0)
@@ -97,7 +98,7 @@ def copy_of(take: Take) -> str:
     """Return what a take is a copy of: "copy of kick_07", "" for one that is none."""
     if take.verdict is None or take.verdict.verdict is not Copying.COPY:
         return ""
-    return _told(take.verdict).text
+    return told(take.verdict).text
 
 
 def learning_line(state: State) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from math import isfinite
 from typing import TYPE_CHECKING
 
+from app.presentation.copying import told
 from app.session.state import State
 from app.widgets.epochs.look import EpochLook, EpochsLook
 from distill_core.audit.verdict import NOT_HERE
-from distill_core.generation.takes.verdict import Copying, copying_words
+from distill_core.generation.takes.verdict import Copying
 from distill_core.training.prior.events import KEPT_WORDS, Keep, Verdict, verdict_words
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def _line(state: State, which: Keep, metrics: PriorEpochMetrics) -> str:
         return _LEARNING[Verdict(metrics.verdict)] if metrics.verdict in [*Verdict] else ""
     if take.verdict is None:
         return _JUDGING
-    return _CANT_TELL if take.verdict.reason == NOT_HERE else copying_words(take.verdict)
+    return _CANT_TELL if take.verdict.reason == NOT_HERE else told(take.verdict).text
 
 
 def _tip(metrics: PriorEpochMetrics, verdict: TakeVerdict | None) -> str:
@@ -131,16 +132,6 @@ def _tip(metrics: PriorEpochMetrics, verdict: TakeVerdict | None) -> str:
         f"Perplexity {metrics.val_perplexity:.2f} on the sounds kept aside"
         + (f", {known:.2f} on those it learned from." if isfinite(known) else "."),
         f"Learning: {words}." if (words := verdict_words(metrics.verdict)) else "",
-        "" if verdict is None else _take_sentence(verdict),
+        "" if verdict is None else f"Its take: {told(verdict).tip}",
     ]
     return " ".join(filter(None, sentences))
-
-
-def _take_sentence(verdict: TakeVerdict) -> str:
-    if not verdict.file:
-        return f"Its take: {copying_words(verdict)}. {verdict.reason}".strip()
-    shift = f", {verdict.semitones:+d} semitones" if verdict.semitones else ""
-    return (
-        f"Its take: {copying_words(verdict)}; {verdict.agreement:.0%} of its codes are those of {verdict.file} "
-        f"at {verdict.time_s:.1f} s{shift}."
-    )

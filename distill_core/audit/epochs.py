@@ -8,6 +8,7 @@ from pathlib import Path
 
 from distill_core.audio.dataset import AudioDataset
 from distill_core.audit.learned import identity_of
+from distill_core.audit.record import AUDIT
 from distill_core.audit.take import TakeJudge, take_judge
 from distill_core.audit.verdict import NOT_HERE
 from distill_core.device import using_training_threads
@@ -32,9 +33,10 @@ class KeptEpoch:
 
 
 def with_epoch(loaded: LoadedVQModel, trained: TrainedPrior, which: Keep) -> LoadedVQModel:
-    """Return a model with a kept epoch of a training as its prior, which a save would put into its file."""
+    """Return a model with a kept epoch of a training as its prior, but without an audit: that may be of another one."""
     kept = trained.keeping(which)
-    return replace(loaded, prior=kept.prior, prior_config=kept.config, prior_metadata=dict(kept.metadata))
+    metadata = {name: fact for name, fact in kept.metadata.items() if name != AUDIT}
+    return replace(loaded, prior=kept.prior, prior_config=kept.config, prior_metadata=metadata)
 
 
 @dataclass

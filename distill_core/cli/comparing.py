@@ -102,7 +102,7 @@ class Comparing:
         path = self.folder / epoch_take_name(self.model, epoch.metrics.epoch, epoch.take.seed)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            write_take(epoch.take, self.model, path, anonymous=anonymous)
+            write_take(epoch.take, self.model, path, anonymous=anonymous, verdict=epoch.verdict.verdict.value)
         except (OSError, SaveError) as error:
             reason = error.message if isinstance(error, SaveError) else str(error)
             self.terminal.say(f"  The take was not written. {reason}", "yellow")

@@ -41,10 +41,11 @@ def making(
     """Make the take of a kept epoch; it goes on no shelf."""
 
     def run(on_event: OnEvent, should_stop: ShouldStop) -> MadeEpochTake:
+        from distill_core.audit.epochs import with_epoch
         from distill_core.generation.generate import generate
 
         stop_point(should_stop)
-        loaded = voices.with_prior(model, trained.keeping(which))
+        loaded = with_epoch(voices.of_file(model), trained, which)
         sample = generate(loaded, chosen(options)(loaded), should_stop=should_stop)
         epoch = trained.weights[which].epoch
         title = f"Epoch {epoch}, {KEPT_WORDS[which]}"
@@ -67,10 +68,10 @@ def judging(
     """Judge the take of a kept epoch by the sounds that are open; what was told before stays if these tell nothing."""
 
     def run(on_event: OnEvent, should_stop: ShouldStop) -> TakeVerdict:
-        from distill_core.audit.epochs import verdict_of
+        from distill_core.audit.epochs import verdict_of, with_epoch
 
         stop_point(should_stop)
-        loaded = voices.with_prior(model, made.trained.keeping(made.which))
+        loaded = with_epoch(voices.of_file(model), made.trained, made.which)
         judge = None if dataset is None else judges.of(loaded, dataset, should_stop)
         return verdict_of(judge, made.take.sample)
 

@@ -157,8 +157,9 @@ def keeping(trained: TrainedPrior, which: Keep) -> Task[TrainedPrior]:
         return _without_audit_of(trained, trained.keeping(which))
 
     def take(state: State, kept: TrainedPrior) -> Taken:
-        was_given_up = state.training.trained is not trained
-        return (state if was_given_up else state.with_training(trained=kept)), []
+        now = state.training.trained  # the same training, also with an audit that was done meanwhile
+        is_there = now is not None and now.weights is trained.weights
+        return (state.with_training(trained=kept) if is_there else state), []
 
     return Task(Activity.WORKING, Subject.WEIGHTS, run, take)
 

@@ -47,12 +47,12 @@ class EpochsRow(QWidget):
         first.addWidget(self.heading)
         first.addWidget(self.button)
         row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
+        row.setContentsMargins(0, TIGHT, 0, 0)
         row.setSpacing(TIGHT)
         row.addLayout(first)
         for card in self.cards:
             row.addWidget(card, 1)
-        self.setFixedHeight(height_for(self, _HEIGHT, lines=2))
+        self.setFixedHeight(height_for(self, _HEIGHT, lines=2) + TIGHT)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
 
     def show_look(self, look: EpochsLook, playing: object = None) -> None:
