@@ -58,6 +58,7 @@ HARNESSES = (
     Harness("bit flips", "tests.soak.loading", "bit_flips", 10_000),
     Harness("truncation", "tests.soak.loading", "truncation", 0),
     Harness("counterfactual proofs", "tests.soak.proofs", "proofs", 30),
+    Harness("audits of overfitting", "tests.soak.audits", "audits", 6),
     Harness("blocked terminal", "tests.soak.terminal", "blocked_terminals", 56),
 )
 
