@@ -1,4 +1,4 @@
-"""Audits of real trainings: copies grow with overfitting, the best epoch copies no more than the last, others copy none.
+"""Audits of real trainings: copies grow with overfitting, and the best epoch copies no more than the last.
 
 Each set has 20 sounds, and two priors: one with automatic settings, which is innocent, and one that learns them by
 heart, without dropout, patience or variants, whose epochs 10, 50 and 200 are audited. The control is a judge without a
@@ -10,6 +10,7 @@ from __future__ import annotations
 import tempfile
 import time
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def _take_set(folder: Path, seed: int, tally: _Tally) -> None:
     tally.expect(innocent.verdict is not AuditVerdict.COPIES, f"Set {seed}: an innocent prior was said to copy")
     tally.accused += sum(sample.agreement > _MORE_THAN_USUAL for sample in innocent.samples)
     audits = [_audited(model, dataset, Keep.LAST, _BY_HEART | {"seed": seed, "max_epochs": each}) for each in _EPOCHS]
-    for before, after in zip(audits, audits[1:], strict=False):
+    for before, after in pairwise(audits):
         tally.expect(
             after.copy_rate_interval[1] >= before.copy_rate,
             f"Set {seed}: the copy rate fell from {before.copy_rate:.2f} to {after.copy_rate:.2f}",
