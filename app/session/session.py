@@ -254,8 +254,11 @@ class Session(ComparingHost):
 
     @Slot()
     def look_for_use(self) -> None:
-        """Look whether another window still trains the open model, and what it has left of an unsaved training."""
-        if self._state.open.model is not None:
+        """Look whether another window still trains the open model, and what it has left of an unsaved training.
+
+        While this window trains it, a look would find that training, and might tell of it once it has ended.
+        """
+        if self._state.open.model is not None and not self._state.is_training:
             trained = self._state.training.trained
             run_id = "" if trained is None else trained.run_id
             self.do_later(runs.looking_for_use(self._state.open.model.path, run_id))
