@@ -239,7 +239,7 @@ class CopiesPanel(QWidget):
         self._session, self._commands, self._flow = session, commands, commands.copies
         self.model, self.leaning, self.take, self.proof = ModelCheck(), Leaning(), TakeGrounds(), Proof()
         self.take.fold.set_open(session.settings.is_unfolded(_NUMBERS))
-        self._chosen, self._is_seen = 0, False
+        self._is_seen, self._chosen, self._turning_to = False, 0, 0
         self._lay_out()
         self._connect()
         self._on_state(session.state)
@@ -299,10 +299,14 @@ class CopiesPanel(QWidget):
         self._session.show_evidence(take.number if take is not None and is_asked else 0)
 
     def _turn_to_chosen(self, state: State) -> None:
-        """Have a take that is chosen while the tab is seen come into sight."""
-        if state.takes.chosen not in (0, self._chosen) and self._is_seen:
+        """Have a take that is chosen while the tab is seen come into sight, and once more with its grounds."""
+        chosen = state.takes.chosen
+        is_new = self._is_seen and chosen not in (0, self._chosen)
+        has_grounds = not self.take.cells.isHidden()
+        if is_new or (has_grounds and self._turning_to == chosen):
             QTimer.singleShot(0, self._scroll_to_take)  # once it has its size
-        self._chosen = state.takes.chosen
+            self._turning_to = 0 if has_grounds else chosen
+        self._chosen = chosen
 
     @Slot()
     def _scroll_to_take(self) -> None:
