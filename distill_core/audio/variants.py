@@ -45,9 +45,14 @@ VARIANTS = (
 )
 
 
+def variant_of(number: int) -> Variant:
+    """Return the variant of a number from 1 on, for 0 the sound as it is."""
+    return VARIANTS[number - 1] if number else ORIGINAL
+
+
 def semitones_of(number: int) -> int:
-    """Return the transposition of the sound as it is, 0, or of its variant of a number from 1 on, in semitones."""
-    return 0 if number == 0 else round(12 * math.log2(VARIANTS[number - 1].speed))
+    """Return the transposition in semitones of the variant of a number, 0 for the sound as it is."""
+    return round(12 * math.log2(variant_of(number).speed))
 
 
 def sound_samples(file: AudioFile, geometry: Geometry, variant: Variant = ORIGINAL) -> int:

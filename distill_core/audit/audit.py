@@ -26,6 +26,7 @@ from distill_core.audit.verdict import (
     NOT_HERE,
     AuditVerdict,
     Baseline,
+    Common,
     Findings,
     data_copying_z,
     too_few_points_words,
@@ -60,6 +61,11 @@ class AuditedSample:
     file: str
     time_s: float
     semitones: int
+
+    @property
+    def common(self) -> Common:
+        """What it has in common with that moment."""
+        return Common(self.agreement, self.coarse, self.run, self.active, self.likeness)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +197,7 @@ def audit_samples(
         baseline.points,
         len(found),
         sum(sample.is_copy for sample in found),
-        data_copying_z([sample.agreement for sample in found], [point.agreement for point in points]),
+        data_copying_z([sample.common for sample in found], points),
         confident_excess(loaded, prior, learned, should_stop),
     )
     return MemorizationAudit(

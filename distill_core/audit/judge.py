@@ -9,6 +9,7 @@ from typing import TypeAlias, TypeVar
 from torch import Tensor
 
 from distill_core.audio.dataset import AudioFile
+from distill_core.audio.variants import variant_of
 from distill_core.audit.excerpts import Part, likeness, loudness_of, parts_of
 from distill_core.audit.learned import LearnedSounds
 from distill_core.audit.similarity import Passage
@@ -46,6 +47,12 @@ def _evenly(items: Sequence[_Item], most: int) -> list[_Item]:
     return [items[place * len(items) // count] for place in range(count)]
 
 
+def time_in_file(time_s: float, step_s: float, number: int) -> float:
+    """Return the place in a sound's file of a place in its variant of a number, 0 for the sound as it is."""
+    variant = variant_of(number)
+    return max(0.0, time_s - float(variant.delay) * step_s) * float(variant.speed)
+
+
 @dataclass
 class Judge:
     """A judge of sounds, by the sounds that a prior learned from. It keeps the log-mels of passages that were near."""
@@ -72,9 +79,10 @@ class Judge:
             Stopped: `should_stop()` turned true.
         """
         points = self._chosen(should_stop)
-        whole = self._beside_others(points, should_stop)
-        halves = [(half, near) for part, near in points for half in part.halves] if len(points) < _ENOUGH_POINTS else []
-        return Baseline.of([*whole, *self._beside_others(halves, should_stop)]), whole
+        if len(points) < _ENOUGH_POINTS:
+            points += [(half, near) for part, near in points for half in part.halves]
+        found = self._beside_others(points, should_stop)
+        return Baseline.of(found), found
 
     def _beside_others(self, points: Sequence[_Point], should_stop: ShouldStop) -> list[Common]:
         compared = (self._compared(part, own) for part, own in unless_stopped(points, should_stop))
@@ -103,7 +111,7 @@ class Judge:
             passage,
             self.learned.files[sound.file],
             sound.variant,
-            max(0, passage.step) * self.step_s,
+            time_in_file(max(0, passage.step) * self.step_s, self.step_s, sound.variant),
             part.begin * self.step_s,
         )
 

@@ -6,6 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, TypeAlias
+
+import numpy as np
 
 
 class AuditVerdict(StrEnum):
@@ -24,6 +27,8 @@ _QUANTILE = 0.99
 _COPIES_FROM, _NEW_BELOW = 0.10, 0.05  # shares of samples
 _LEAST_Z, _MOST_CONFIDENT_EXCESS = -2.0, 0.25
 _NORMAL_95 = 1.959964
+_CELLS, _FEWEST_IN_CELL = 4, 5
+_Numbers: TypeAlias = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,24 +87,35 @@ def wilson_interval(hits: int, count: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def data_copying_z(samples: Sequence[float], baseline: Sequence[float]) -> float:
-    """Return the data-copying statistic Z of agreements (Meehan et al. 2020); below zero, samples are nearer.
-
-    It is the Mann–Whitney U of how far samples and sounds that are no copies lie from the sounds that were learned, in
-    standard deviations, ties counted. All of the space is one cell; the baseline stands for their held-out sample.
-    """
-    import numpy as np
-
-    ours, theirs = np.asarray(samples), np.asarray(baseline)
+def _mann_whitney(ours: _Numbers, theirs: _Numbers) -> float:
+    """Return the U of how far ours lie, in standard deviations from equality, ties counted; farther: a lower number."""
     m, n = len(ours), len(theirs)
-    if not m or not n:
-        return math.nan
-    # Farther is a lower agreement.
     farther = (ours[:, None] < theirs).sum() + 0.5 * (ours[:, None] == theirs).sum()
     _, ties = np.unique(np.concatenate([ours, theirs]), return_counts=True)
     total = m + n
     variance = m * n / 12 * (total + 1 - float((ties.astype(float) ** 3 - ties).sum()) / (total * (total - 1)))
     return float((farther - m * n / 2) / math.sqrt(variance)) if variance > 0 else 0.0
+
+
+def data_copying_z(samples: Sequence[Common], baseline: Sequence[Common]) -> float:
+    """Return the data-copying statistic C of agreements (Meehan et al. 2020); below zero, samples are nearer.
+
+    It is the mean of the Mann–Whitney Z of cells: of how far samples, and sounds that are no copies, lie from the
+    sounds that were learned. A cell has sounds of about one length, for short ones agree more by chance; it counts by
+    its samples. The baseline stands for the held-out sample. NaN where no cell has enough of both.
+    """
+    if not samples or not baseline:
+        return math.nan
+    ours, theirs = (np.array([[each.active, each.agreement] for each in part]) for part in (samples, baseline))
+    borders = np.quantile(theirs[:, 0], np.linspace(0, 1, _CELLS + 1)[1:-1])
+    cell_of_ours, cell_of_theirs = (np.searchsorted(borders, part[:, 0], side="right") for part in (ours, theirs))
+    found = []
+    for cell in range(_CELLS):
+        inside = ours[cell_of_ours == cell, 1], theirs[cell_of_theirs == cell, 1]
+        if min(map(len, inside)) >= _FEWEST_IN_CELL:
+            found.append((len(inside[0]), _mann_whitney(*inside)))
+    weights = sum(count for count, _ in found)
+    return sum(count * z for count, z in found) / weights if weights else math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +147,7 @@ class Findings:
             return AuditVerdict.CANT_TELL
         if self.copy_rate >= _COPIES_FROM:
             return AuditVerdict.COPIES
-        is_apart = self.z > _LEAST_Z and self.confident_excess <= _MOST_CONFIDENT_EXCESS
+        is_apart = not self.z <= _LEAST_Z and self.confident_excess <= _MOST_CONFIDENT_EXCESS
         return AuditVerdict.NEW if self.interval[1] < _NEW_BELOW and is_apart else AuditVerdict.CLOSE_RELATIVES
 
 

@@ -95,7 +95,7 @@ def _moment_of(file: AudioFile, verdict: TakeVerdict, should_stop: ShouldStop) -
 
     speed = _SPEEDS.get(verdict.semitones, Fraction(1))
     blocks = read_blocks(file.path, _RATE, file.channel, speed, should_stop)
-    return _between(blocks, *_places(verdict.time_s, verdict.part_s))
+    return _between(blocks, *_places(verdict.time_s / float(speed), verdict.part_s))
 
 
 def _places(begin_s: float, part_s: float) -> tuple[int, int]:
