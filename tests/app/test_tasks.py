@@ -116,6 +116,8 @@ def test_other_weights_take_the_place_of_those_kept_unless_the_prior_was_given_u
     assert task.take(before, kept) == (before.with_training(trained=kept), [])
     given_up = before.with_training(trained=None, unsaved=False)
     assert task.take(given_up, kept) == (given_up, [])
+    audited = replace(trained, metadata=trained.metadata | {"audit": {}})  # meanwhile
+    assert task.take(before.with_training(trained=audited), kept)[0].training.trained is kept
 
 
 def test_a_recovered_training_is_one_that_has_just_been_stopped(
@@ -197,7 +199,7 @@ def test_a_failure_is_shown_where_it_belongs(ready: State) -> None:
         shown = (state.open.model_refusal, state.open.sounds_refusal, state.takes.problem, state.problem)
         elsewhere = {Subject.MODEL: (said, "", "", None), Subject.SOUNDS: ("", said, "", None)}
         elsewhere[Subject.HEARING] = ("", "", "", None)
-        elsewhere |= dict.fromkeys((Subject.TAKE, Subject.SHELF), ("", "", said, None))
+        elsewhere |= dict.fromkeys((Subject.TAKE, Subject.EPOCHS, Subject.SHELF), ("", "", said, None))
         of_copies = (Subject.AUDIT, Subject.NOTING, Subject.JUDGING)
         elsewhere |= dict.fromkeys((*of_copies, Subject.PROVING), ("", "", "", None))
         assert state.copying.problem == said * (subject in of_copies)
