@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, Slot
-from PySide6.QtWidgets import QMenu, QVBoxLayout
+from PySide6.QtWidgets import QMenu, QSizePolicy, QVBoxLayout
 
 from app.flows.commands import Commands
 from app.presentation import copying, generating, learning
@@ -26,7 +26,7 @@ def _line(name: str) -> Sentence:
     """Return a line of words, which takes its room also without any: the curve must not move."""
     line = Sentence()
     line.setObjectName(name)
-    line.setFixedHeight(line.fontMetrics().height())
+    line.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
     return line
 
 
