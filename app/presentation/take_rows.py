@@ -62,11 +62,11 @@ COLUMNS = (
     Column("Length", "59.9 s", is_number=True, text=_length, order=lambda row: row.seconds),
     Column("Seed", "99999", is_number=True, text=lambda row: f"{row.seed}", order=lambda row: row.seed),
     Column("Variety", "1.00", is_number=True, text=lambda row: f"{row.variety:.2f}", order=lambda row: row.variety),
-    Column("Starts From", "Vary: a", stretch=2, text=lambda row: row.start, order=lambda row: natural(row.start)),
+    Column("From", "Vary: a", stretch=2, text=lambda row: row.start, order=lambda row: natural(row.start)),
     Column("Made", "26 Nov 14:05", stretch=1, text=lambda row: row.made_words, order=_order_of_time),
     Column(
         "Copy?",
-        "close to kick_07",
+        "can't tell",
         stretch=2,
         text=lambda row: row.copying.text,
         order=lambda row: -row.copying.order,
@@ -74,7 +74,7 @@ COLUMNS = (
     ),
     Column(
         "By",
-        "epoch 12 (9.9)",
+        "epoch 12",
         stretch=2,
         text=lambda row: row.by,
         order=lambda row: row.reached,

@@ -218,10 +218,9 @@ def test_chip_and_inspect_say_it(opened: State) -> None:
     summary = _with_record(opened.open.model, RECORD)
     assert window_words.knows_line(summary) == "Copies your sounds (4.2 of 16)"
     assert window_words.knows_in_short(summary) == "Copies them"
-    (sentence,) = (each for each in sentences.in_sentences(summary) if each.startswith("Takes: "))
-    assert sentence.startswith("Takes: copies. 44% of 96 samples are copies (34% to 54%), of kick_07.wav, snare.wav.")
-    assert "What it makes repeats your sounds" in sentence
-    assert "Checked on 27 Nov 2026" in sentence
+    told = sentences.in_sentences(summary)
+    place = told.index("Takes: copies. 44% of 96 samples are copies (34% to 54%), of kick_07.wav, snare.wav.")
+    assert told[place + 1].startswith("What it makes repeats your sounds, or passages of them. Checked on 27 Nov 2026")
     rows = dict(row for _, section in model_facts.describe(summary) for row in section)
     assert rows["Copies"] == "44.0% of 96 samples, 95 %: 34.0% to 54.0%"
     assert rows["Agreement (AGR)"] == "a copy from 90% on"
@@ -315,6 +314,9 @@ def test_a_training_is_audited_by_itself_saved_with_its_record_and_opened_again(
     assert audit_in(session.state.training.trained.metadata).date == record.date
     assert window.learning.takes_line.text() == f"Takes: {copying.VERDICT_WORDS[record.verdict]}"
     assert window.learning.learning_line.text().startswith("Learning: ")
+    lines = (window.learning.learning_line, window.learning.takes_line)
+    assert all(line.geometry().bottom() < window.learning.height() for line in lines)
+    assert lines[0].geometry().bottom() < lines[1].geometry().top()
     (take,) = session.state.takes.takes
     assert take.verdict.file in {file.name for file in scan(shared_known).files}
     assert TakeShelf(tiny_model).takes()[0].verdict == take.verdict

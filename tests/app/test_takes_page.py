@@ -53,10 +53,10 @@ def _take(number: int = 12, *, is_starred: bool = False, facts: dict[str, Any] |
 @pytest.mark.parametrize(
     ("take", "cells"),
     [
-        (_take(), ["12", "5 s", "41", "1.00", "", "14:05", "an earlier one"]),
+        (_take(), ["12", "5 s", "41", "1.00", "", "14:05", "", "an earlier one"]),
         (
             _take(temperature=0.8, prompt=Path("kicks/one.wav"), facts={"prior_epoch": 7}),
-            ["12", "5 s", "41", "0.80", "Continue: one.wav", "14:05", "epoch 7"],
+            ["12", "5 s", "41", "0.80", "Continue: one.wav", "14:05", "", "epoch 7"],
         ),
         (
             _take(
@@ -64,9 +64,9 @@ def _take(number: int = 12, *, is_starred: bool = False, facts: dict[str, Any] |
                 mode=PromptMode.VARY,
                 facts={"prior_epoch": 7, "prior_perplexity": 9.16, "made_at": "2025-01-02T03:04:05+00:00"},
             ),
-            ["12", "5 s", "41", "1.00", "Vary: one.wav", "2 Jan 2025", "epoch 7 (9.2)"],
+            ["12", "5 s", "41", "1.00", "Vary: one.wav", "2 Jan 2025", "", "epoch 7 (9.2)"],
         ),
-        (_take(facts={"made_at": "no time"}), ["12", "5 s", "41", "1.00", "", "", "an earlier one"]),
+        (_take(facts={"made_at": "no time"}), ["12", "5 s", "41", "1.00", "", "", "", "an earlier one"]),
     ],
 )
 def test_the_row_of_a_take_in_words(take: Take, cells: list[str]) -> None:

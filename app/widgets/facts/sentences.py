@@ -85,14 +85,14 @@ def _knows(summary: ModelSummary) -> str:
     return _UNTOLD.get(verdict, unknown)
 
 
-def _copies(summary: ModelSummary) -> str:
-    """Return what an audit found of copies among what the model makes, and what that means; "" without one."""
+def _copies(summary: ModelSummary) -> list[str]:
+    """Return what an audit found of copies among what the model makes, what that means, and when it was."""
     record = audit_in(summary.prior_metadata or {}) if summary.has_prior and summary.prior_is_readable else None
     if record is None:
-        return ""
+        return []
     date = read.date(read.mapping(summary.prior_metadata or {}, AUDIT), "date")
     checked = f" Checked on {date}." if date else ""
-    return f"{audit_words(record)} {_MEANS[record.verdict]}{checked}"
+    return [audit_words(record), f"{_MEANS[record.verdict]}{checked}".strip()]
 
 
 def _dead(levels: Sequence[LevelHealth]) -> str:
@@ -115,7 +115,7 @@ def _health(health: CodecHealth) -> list[str]:
 
 def in_sentences(summary: ModelSummary) -> list[str]:
     """Return what a model is made of, how well it knows its sounds, and the faults of its levels."""
-    sentences = [_made_from(summary), _knows(summary), _copies(summary), *_health(codec_health(summary))]
+    sentences = [_made_from(summary), _knows(summary), *_copies(summary), *_health(codec_health(summary))]
     return [sentence for sentence in sentences if sentence]
 
 
