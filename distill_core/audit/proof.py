@@ -80,8 +80,11 @@ class Proof:
 
     @property
     def excess(self) -> float:
-        """The drop without the suspect over that without the control, in nats a second."""
-        return self.drop - self.control_drop
+        """The drop without the suspect over that without the control, in nats a second.
+
+        A take that gets likelier without the control makes no suspect of another sound.
+        """
+        return self.drop - max(0.0, self.control_drop)
 
     @property
     def spread(self) -> float:

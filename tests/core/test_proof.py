@@ -169,6 +169,9 @@ def test_the_drop_counts_from_twice_its_spread_over_the_controls_on() -> None:
     )
     assert not _proof([12.0, 12.1, 11.9], [12.0, 11.8, 12.2]).depends
     assert not _proof([8.0, 8.1, 7.9], [0.0, 0.0, 0.1]).depends  # steady, and less than a tenth of 108 nats
+    assert not _proof(
+        [0.4, 0.5, 0.3], [-15.0, -14.9, -15.1]
+    ).depends  # likelier without the control, the same without it
     assert not _proof([-12.0, -12.1, -11.9], [0.0, 0.0, 0.1]).depends
 
 
