@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,16 +12,21 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import torch
 from torch import Tensor
+from typer.testing import CliRunner
 
 from distill_core.audio.dataset import AudioDataset, scan
 from distill_core.audio.variants import ORIGINAL, VARIANTS, semitones_of
 from distill_core.audit.audit import MemorizationAudit, audit, audit_samples
 from distill_core.audit.learned import LearnedSounds, read_learned
 from distill_core.audit.record import AUDIT, AuditSettings, audit_in, audit_words
+from distill_core.audit.take import take_judge
 from distill_core.audit.verdict import AuditVerdict
+from distill_core.cli import app
 from distill_core.events import ignore, never
 from distill_core.generation.plan import require_prior
+from distill_core.generation.takes.verdict import Copying
 from distill_core.models.persistence import (
     LoadedVQModel,
     load_model_v2,
@@ -263,3 +269,67 @@ def test_the_record_in_the_file_reads_back(overfit: tuple[Path, AudioDataset], t
 )
 def test_a_strangers_record_is_none(value: object) -> None:
     assert audit_in({AUDIT: value}) is None
+
+
+def _distill(*words: object) -> Any:
+    return CliRunner().invoke(app, [*map(str, words)])
+
+
+def test_the_command_prints_one_object_and_saves_the_verdict(
+    overfit: tuple[Path, AudioDataset], tmp_path: Path
+) -> None:
+    path, flags = Path(shutil.copy(overfit[0], tmp_path / "copy.distill")), ("--samples", 12, "--seed", 3)
+    run = _distill("audit", path, overfit[1].folder, *flags, "--json")
+    assert run.exit_code == 0, run.output
+    report = json.loads(run.stdout.splitlines()[-1])
+    assert report["verdict"] == "copies"
+    assert len(report["samples"]) + report["skipped"] == 12
+    assert report["copy_rate_interval"][0] <= report["copy_rate"] <= report["copy_rate_interval"][1]
+    assert {"file", "time_s", "semitones", "agreement", "run", "likeness"} <= report["samples"][0].keys()
+    record = audit_in(read_summary(path).prior_metadata or {})
+    assert record is not None
+    assert (record.verdict, record.settings) == (AuditVerdict.COPIES, AuditSettings(samples=12, seed=3))
+    before = path.read_bytes()
+    again = _distill("audit", path, overfit[1].folder, *flags, "--no-save")
+    assert again.exit_code == 0
+    assert "Takes: copies." in again.stdout
+    assert path.read_bytes() == before
+
+
+def test_the_terminal_audits_what_it_has_trained(tmp_path: Path, overfit: tuple[Path, AudioDataset]) -> None:
+    path = Path(shutil.copy(overfit[0], tmp_path / "new.distill"))
+    flags = ("--epochs", 1, "--hidden-size", 32, "--layers", 1, "--heads", 2, "--variants", 0, "--save-worse")
+    run = _distill("train-prior", path, overfit[1].folder, *flags, "--json")
+    assert run.exit_code == 0, run.output
+    events = [json.loads(line) for line in run.stdout.splitlines()]
+    assert [event["event"] for event in events][-2:] == ["audit", "done"]
+    record = audit_in(read_summary(path).prior_metadata or {})
+    assert record is not None
+    assert record.verdict.value == events[-2]["verdict"]
+
+
+def test_a_model_without_a_prior_is_a_sentence(shared_tiny_model: Path, shared_sounds_folder: Path) -> None:
+    run = _distill("audit", shared_tiny_model, shared_sounds_folder)
+    assert run.exit_code == 2
+    assert "has no prior yet" in run.stderr
+
+
+def test_a_take_is_judged_sound_by_sound_without_its_prompt(
+    loaded: LoadedVQModel, brief: tuple[Path, AudioDataset], learned: LearnedSounds, tmp_path: Path
+) -> None:
+    judge = take_judge(loaded, brief[1])
+    assert judge is not None
+    known_WHQ = learned.train[4].sound_WHQ
+    (new_WHQ,) = _codes(loaded, scan(write_varied_sounds(tmp_path / "new", 1, first_seed=1001)))
+    take_WHQ, end = torch.cat([new_WHQ, known_WHQ]), len(new_WHQ)
+    both = judge.verdict_on(take_WHQ, (end, len(take_WHQ)))
+    assert (both.verdict, both.file, both.agreement) == (Copying.COPY, learned.files[4].name, 1.0)
+    assert both.begin_s == pytest.approx(end * loaded.geometry.step_s)
+    assert judge.verdict_on(new_WHQ).verdict is not Copying.COPY
+    continued_WHQ = torch.cat([known_WHQ, new_WHQ])
+    alone, later_s = judge.verdict_on(new_WHQ), len(known_WHQ) * loaded.geometry.step_s
+    assert judge.verdict_on(continued_WHQ, (), len(known_WHQ)) == replace(alone, begin_s=alone.begin_s + later_s)
+    evidence = judge.evidence_on(take_WHQ, (end, len(take_WHQ)))
+    assert evidence is not None
+    assert evidence.verdict == both
+    assert bool(evidence.agrees_WHQ[evidence.active_WH].all())
