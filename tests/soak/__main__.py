@@ -57,7 +57,7 @@ HARNESSES = (
     Harness("attack corpus", "tests.soak.loading", "attack_corpus", 45),
     Harness("bit flips", "tests.soak.loading", "bit_flips", 10_000),
     Harness("truncation", "tests.soak.loading", "truncation", 0),
-    Harness("counterfactual proofs", "tests.soak.proofs", "proofs", 30),
+    Harness("counterfactual proofs", "tests.soak.proofs", "proofs", 20),
     Harness("audits of overfitting", "tests.soak.audits", "audits", 6),
     Harness("blocked terminal", "tests.soak.terminal", "blocked_terminals", 56),
 )
