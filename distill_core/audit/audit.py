@@ -19,6 +19,7 @@ from distill_core.audio.variants import semitones_of
 from distill_core.audit.excerpts import LONGEST_EXCERPT_S
 from distill_core.audit.judge import Compared, Judge
 from distill_core.audit.learned import LearnedSounds, is_anonymous, read_learned
+from distill_core.audit.nearness import data_copying_z
 from distill_core.audit.record import AuditRecord, AuditSettings, LeanedOn
 from distill_core.audit.verdict import (
     LEAST_FILES,
@@ -28,7 +29,6 @@ from distill_core.audit.verdict import (
     Baseline,
     Common,
     Findings,
-    data_copying_z,
     too_few_points_words,
     too_few_words,
 )
@@ -217,7 +217,7 @@ def audit_samples(
 
 
 def _cannot_tell(settings: AuditSettings, reason: str) -> MemorizationAudit:
-    baseline = Baseline.of([])
+    baseline = Baseline.none()
     return MemorizationAudit(
         AuditVerdict.CANT_TELL, 0.0, (0.0, 1.0), math.nan, math.nan, (), 0, baseline, settings, now_utc(), reason
     )

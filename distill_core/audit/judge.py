@@ -12,6 +12,7 @@ from distill_core.audio.dataset import AudioFile
 from distill_core.audio.variants import variant_of
 from distill_core.audit.excerpts import Part, likeness, loudness_of, parts_of
 from distill_core.audit.learned import LearnedSounds
+from distill_core.audit.nearness import baseline_of
 from distill_core.audit.similarity import Passage
 from distill_core.audit.verdict import Baseline, Common
 from distill_core.events import ShouldStop, never, unless_stopped
@@ -82,7 +83,7 @@ class Judge:
         if len(points) < _ENOUGH_POINTS:
             points += [(half, near) for part, near in points for half in part.halves]
         found = self._beside_others(points, should_stop)
-        return Baseline.of(found), found
+        return baseline_of(found), found
 
     def _beside_others(self, points: Sequence[_Point], should_stop: ShouldStop) -> list[Common]:
         compared = (self._compared(part, own) for part, own in unless_stopped(points, should_stop))

@@ -1,14 +1,13 @@
-"""The judgement whether samples are copies: against a baseline of how much known sounds have in common anyway."""
+"""The judgement whether samples are copies: against a baseline of how much known sounds have in common anyway.
+
+This module imports neither torch nor numpy: the window's words need it at once.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, TypeAlias
-
-import numpy as np
 
 
 class AuditVerdict(StrEnum):
@@ -23,12 +22,9 @@ class AuditVerdict(StrEnum):
 LEAST_FILES, LEAST_POINTS = 3, 20
 NOT_HERE = "The sounds that the prior learned from are not here."
 LEAST_AGREEMENT, _LEAST_RUN_SHARE = 0.90, 0.5
-_QUANTILE = 0.99
 _COPIES_FROM, _NEW_BELOW = 0.10, 0.05  # shares of samples
 _LEAST_Z, _MOST_CONFIDENT_EXCESS = -2.0, 0.25
 _NORMAL_95 = 1.959964
-_CELLS, _FEWEST_IN_CELL = 4, 5
-_Numbers: TypeAlias = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +52,9 @@ class Baseline:
     likeness: float
 
     @classmethod
-    def of(cls, points: Sequence[Common]) -> Baseline:
-        """Return the baseline of what known sounds have in common with all other files."""
-        if not points:
-            return cls(0, 1.0, math.inf, 1.0)
-        import numpy as np  # late: the window has these values before it has numpy
-
-        columns = ([point.agreement for point in points], [point.run for point in points])
-        likenesses = [point.likeness for point in points]
-        return cls(len(points), *(float(np.quantile(values, _QUANTILE)) for values in (*columns, likenesses)))
+    def none(cls) -> Baseline:
+        """Return the baseline of no points, by which nothing is a copy."""
+        return cls(0, 1.0, math.inf, 1.0)
 
     def finds_copy(self, common: Common) -> bool:
         """Tell whether a sound is a copy: its codes agree, or run on, far above the baseline, and it sounds alike."""
@@ -85,37 +75,6 @@ def wilson_interval(hits: int, count: int) -> tuple[float, float]:
     middle = (share + z2 / (2 * count)) / (1 + z2 / count)
     half = _NORMAL_95 / (1 + z2 / count) * math.sqrt(share * (1 - share) / count + z2 / (4 * count**2))
     return max(0.0, middle - half), min(1.0, middle + half)
-
-
-def _mann_whitney(ours: _Numbers, theirs: _Numbers) -> float:
-    """Return the U of how far ours lie, in standard deviations from equality, ties counted; farther: a lower number."""
-    m, n = len(ours), len(theirs)
-    farther = (ours[:, None] < theirs).sum() + 0.5 * (ours[:, None] == theirs).sum()
-    _, ties = np.unique(np.concatenate([ours, theirs]), return_counts=True)
-    total = m + n
-    variance = m * n / 12 * (total + 1 - float((ties.astype(float) ** 3 - ties).sum()) / (total * (total - 1)))
-    return float((farther - m * n / 2) / math.sqrt(variance)) if variance > 0 else 0.0
-
-
-def data_copying_z(samples: Sequence[Common], baseline: Sequence[Common]) -> float:
-    """Return the data-copying statistic C of agreements (Meehan et al. 2020); below zero, samples are nearer.
-
-    It is the mean of the Mann–Whitney Z of cells: of how far samples, and sounds that are no copies, lie from the
-    sounds that were learned. A cell has sounds of about one length, for short ones agree more by chance; it counts by
-    its samples. The baseline stands for the held-out sample. NaN where no cell has enough of both.
-    """
-    if not samples or not baseline:
-        return math.nan
-    ours, theirs = (np.array([[each.active, each.agreement] for each in part]) for part in (samples, baseline))
-    borders = np.quantile(theirs[:, 0], np.linspace(0, 1, _CELLS + 1)[1:-1])
-    cell_of_ours, cell_of_theirs = (np.searchsorted(borders, part[:, 0], side="right") for part in (ours, theirs))
-    found = []
-    for cell in range(_CELLS):
-        inside = ours[cell_of_ours == cell, 1], theirs[cell_of_theirs == cell, 1]
-        if min(map(len, inside)) >= _FEWEST_IN_CELL:
-            found.append((len(inside[0]), _mann_whitney(*inside)))
-    weights = sum(count for count, _ in found)
-    return sum(count * z for count, z in found) / weights if weights else math.nan
 
 
 @dataclass(frozen=True, slots=True)
