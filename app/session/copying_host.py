@@ -112,7 +112,9 @@ class CopyingHost(MakingHost):
     def _note_record(self, state: State) -> None:
         """Write the record of an audit into the file that has the prior already, once nothing else is done with it."""
         record, model, prior = state.copying.record, state.open.model, state.copying.prior
-        if record is None or not state.copying.is_new or record is self._noted or model is None or prior is None:
+        if record is None or record.lacks_sounds or not state.copying.is_new or record is self._noted:
+            return
+        if model is None or prior is None:
             return
         if state.training.unsaved or state.open.is_pending or self._runner(Runner.WORK).is_busy:
             return

@@ -18,13 +18,12 @@ from distill_core.audio.dataset import AudioDataset
 from distill_core.audio.variants import semitones_of
 from distill_core.audit.excerpts import LONGEST_EXCERPT_S
 from distill_core.audit.judge import Compared, Judge
-from distill_core.audit.learned import LearnedSounds, is_anonymous, read_learned
+from distill_core.audit.learned import LearnedSounds, is_anonymous, missing_sounds, read_learned
 from distill_core.audit.nearness import data_copying_z
 from distill_core.audit.record import AuditRecord, AuditSettings, LeanedOn
 from distill_core.audit.verdict import (
     LEAST_FILES,
     LEAST_POINTS,
-    NOT_HERE,
     AuditVerdict,
     Baseline,
     Common,
@@ -161,7 +160,7 @@ def _reason(learned: LearnedSounds, findings: Findings) -> str:
     if findings.verdict is not AuditVerdict.CANT_TELL:
         return ""
     if findings.files < LEAST_FILES:
-        return too_few_words(findings.files)
+        return too_few_words(findings.files, learned.missing)
     if not learned.held_out or math.isnan(findings.confident_excess):
         return "Nothing that can be heard was kept aside to compare with."
     if findings.baseline_points < LEAST_POINTS:
@@ -216,10 +215,21 @@ def audit_samples(
     )
 
 
-def _cannot_tell(settings: AuditSettings, reason: str) -> MemorizationAudit:
-    baseline = Baseline.none()
+def _cannot_tell(settings: AuditSettings, count: int, missing: int) -> MemorizationAudit:
+    """Return the audit of a prior of whose sounds there are too few, or none."""
     return MemorizationAudit(
-        AuditVerdict.CANT_TELL, 0.0, (0.0, 1.0), math.nan, math.nan, (), 0, baseline, settings, now_utc(), reason
+        AuditVerdict.CANT_TELL,
+        0.0,
+        (0.0, 1.0),
+        math.nan,
+        math.nan,
+        (),
+        0,
+        Baseline.none(),
+        settings,
+        now_utc(),
+        too_few_words(count, missing),
+        missing,
     )
 
 
@@ -246,9 +256,9 @@ def audit(
     with using_training_threads():
         learned = read_learned(loaded, prior, dataset, on_event, should_stop, use_cache=use_cache)
         if learned is None:
-            return _cannot_tell(settings, NOT_HERE)
+            return _cannot_tell(settings, 0, missing_sounds(loaded, dataset))
         if learned.count < LEAST_FILES:
-            return _cannot_tell(settings, too_few_words(learned.count))
+            return _cannot_tell(settings, learned.count, learned.missing)
         longest_s = min(LONGEST_EXCERPT_S, max(file.duration_s for file in learned.files))
         samples = draw_set(
             prior,

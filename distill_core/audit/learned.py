@@ -71,15 +71,21 @@ def training_split(
         train = tuple(file for file in dataset.files if role.get(file.digest) is False)
         held_out = tuple(file for file in dataset.files if role.get(file.digest) is True)
         return train, held_out, len(role.keys() - {file.digest for file in dataset.files})
-    names = metadata.get("validation_files")
+    count, names = metadata.get("dataset_file_count"), metadata.get("validation_files")
+    missing = max(0, count - len(dataset.files)) if isinstance(count, int) else 0
     if isinstance(names, list) and len(dataset.files) > 1:
         held_out = tuple(file for file in dataset.files if file.name in names)
         train = tuple(file for file in dataset.files if file.name not in names) if held_out else ()
-        return train, held_out, len(names) - len(held_out)
+        return train, held_out, max(missing, len(names) - len(held_out))
     if len(dataset.files) < 2:
-        return dataset.files, (), 0
+        return dataset.files, (), missing
     fraction, seed = config.get("val_fraction", 0.2), config.get("seed", 0)
-    return *split_files(dataset.files, float(fraction), int(seed)), 0
+    return *split_files(dataset.files, float(fraction), int(seed)), missing
+
+
+def missing_sounds(loaded: LoadedVQModel, dataset: AudioDataset) -> int:
+    """Return how many sounds are missing where none is here that a model's prior learned from: one at the least."""
+    return max(1, training_split(dataset, loaded.prior_config or {}, loaded.prior_metadata or {})[2])
 
 
 def identity_of(loaded: LoadedVQModel, prior: Prior, dataset: AudioDataset) -> tuple[object, ...]:

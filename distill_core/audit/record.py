@@ -77,6 +77,11 @@ class AuditRecord:
     reason: str = ""
     missing: int = 0
 
+    @property
+    def lacks_sounds(self) -> bool:
+        """Whether nothing could be told while sounds of the training were missing: that says nothing of the prior."""
+        return self.verdict is AuditVerdict.CANT_TELL and self.missing > 0
+
     def as_facts(self) -> dict[str, Any]:
         """Return plain values for a file: lists for tuples, None for numbers that are unknown."""
         facts = asdict(self) | {

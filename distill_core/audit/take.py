@@ -118,7 +118,7 @@ def take_judge(
 ) -> TakeJudge | None:
     """Return the judge of a model's takes, None if none of the sounds is one that its prior learned from.
 
-    Its baseline is that of the file's audit, if it has one.
+    Its baseline is that of the file's audit, if it has one that had all sounds at hand.
 
     Raises:
         ModelFileError: the model has no prior that can be read.
@@ -129,8 +129,9 @@ def take_judge(
         return None
     judge = Judge(loaded.model, loaded.geometry.step_s, learned)
     record = audit_in(loaded.prior_metadata or {})
-    baseline = judge.baseline(should_stop)[0] if record is None else record.baseline
-    reason = "" if learned.count >= LEAST_FILES else too_few_words(learned.count)
+    is_of_all = record is not None and not record.missing and record.baseline.points >= LEAST_POINTS
+    baseline = record.baseline if record is not None and is_of_all else judge.baseline(should_stop)[0]
+    reason = "" if learned.count >= LEAST_FILES else too_few_words(learned.count, learned.missing)
     if not reason and baseline.points < LEAST_POINTS:
         reason = too_few_points_words(baseline.points)
     return TakeJudge(judge, baseline, not is_anonymous(loaded), reason)

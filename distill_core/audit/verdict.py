@@ -74,7 +74,8 @@ def wilson_interval(hits: int, count: int) -> tuple[float, float]:
     share, z2 = hits / count, _NORMAL_95**2
     middle = (share + z2 / (2 * count)) / (1 + z2 / count)
     half = _NORMAL_95 / (1 + z2 / count) * math.sqrt(share * (1 - share) / count + z2 / (4 * count**2))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # Rounding leaves a rest of 1e-18 at the ends.
+    return max(0.0, middle - half) if hits else 0.0, min(1.0, middle + half) if hits < count else 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +111,14 @@ class Findings:
         return AuditVerdict.NEW if self.interval[1] < _NEW_BELOW and is_apart else AuditVerdict.CLOSE_RELATIVES
 
 
-def too_few_words(count: int) -> str:
-    """Return the sentence on a training of too few sounds."""
+def too_few_words(count: int, missing: int = 0) -> str:
+    """Return the sentence on a training of too few sounds, or one of which too few are here."""
+    if not count:
+        return NOT_HERE
+    if missing:
+        is_or_are = "is" if count == 1 else "are"
+        of_all = f"{count} of the {count + missing} sounds that the prior learned from"
+        return f"Only {of_all} {is_or_are} here: it takes {LEAST_FILES}."
     sounds = "One sound is" if count == 1 else f"{count} sounds are"
     return f"{sounds} too few to compare with: it takes {LEAST_FILES}."
 

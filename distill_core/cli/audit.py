@@ -72,6 +72,9 @@ def _run(
         return
     terminal.is_done = True
     _say(terminal, found)
+    if is_saved and found.record.lacks_sounds:
+        terminal.say("Nothing was saved: name the folders and files that the prior learned from.", "yellow")
+        is_saved = False
     is_saved = is_saved and _save(terminal, loaded, found)
     if is_saved:
         terminal.say(f"Saved into {path}", "green")

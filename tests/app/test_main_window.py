@@ -25,6 +25,7 @@ from app.session.activity import Activity
 from app.session.available import ActionId
 from app.session.problems import Problem
 from distill_core import load_model_v2, read_summary
+from distill_core.audit.record import AuditSettings
 from distill_core.events import stop_point
 from distill_core.files.archive import read_archive
 from tests.app.driving import (
@@ -175,13 +176,16 @@ def test_the_window_and_the_terminal_write_the_same_file(
 
     other = Path(shutil.copy(shared_tiny_model, tmp_path / "other.distill"))
     flags = ["--epochs", "3", "--hidden-size", "32", "--layers", "1", "--heads", "2"]
-    assert CliRunner().invoke(app, ["train-prior", "--no-audit", str(other), str(sounds_folder), *flags]).exit_code == 0
+    assert CliRunner().invoke(app, ["train-prior", str(other), str(sounds_folder), *flags]).exit_code == 0
+    session = session_of(ready)
+    session.samples = AuditSettings().samples
     _train(qtbot, ready)
+    qtbot.waitUntil(lambda: session.state.copying.record is not None, timeout=WAIT_MS)
     ready.commands.saving.save()
     settle(qtbot, ready)
     first, second = read_archive(tiny_model)[0], read_archive(other)[0]
     for values in (first, second):
-        del values["prior_metadata"]["training_date"]
+        del values["prior_metadata"]["training_date"], values["prior_metadata"]["audit"]["date"]
     states = [(values.pop("model_state_dict"), values.pop("prior_state_dict")) for values in (first, second)]
     for ours, theirs in zip(*states, strict=True):
         assert list(ours) == list(theirs)

@@ -19,10 +19,10 @@ from typer.testing import CliRunner
 from distill_core.audio.dataset import AudioDataset, scan
 from distill_core.audio.variants import ORIGINAL, VARIANTS, semitones_of
 from distill_core.audit.audit import MemorizationAudit, audit, audit_samples
-from distill_core.audit.learned import LearnedSounds, read_learned
+from distill_core.audit.learned import LearnedSounds, read_learned, training_split
 from distill_core.audit.record import AUDIT, AuditSettings, audit_in, audit_words
 from distill_core.audit.take import take_judge
-from distill_core.audit.verdict import AuditVerdict
+from distill_core.audit.verdict import AuditVerdict, wilson_interval
 from distill_core.cli import app
 from distill_core.events import ignore, never
 from distill_core.generation.plan import require_prior
@@ -223,6 +223,40 @@ def test_other_sounds_than_those_of_the_training_tell_nothing(loaded: LoadedVQMo
     assert found.reason == "The sounds that the prior learned from are not here."
 
 
+def test_of_too_few_of_its_sounds_it_says_how_many_are_missing(
+    loaded: LoadedVQModel, brief: tuple[Path, AudioDataset], tmp_path: Path
+) -> None:
+    folder = tmp_path / "rest"
+    folder.mkdir()
+    for file in brief[1].files[:2]:
+        shutil.copy(file.path, folder)
+    found = audit(loaded, scan(folder))
+    assert (found.verdict, found.missing) == (AuditVerdict.CANT_TELL, COUNT - 2)
+    assert found.reason == f"Only 2 of the {COUNT} sounds that the prior learned from are here: it takes 3."
+    assert found.record.lacks_sounds
+    assert audit(loaded, scan(write_varied_sounds(tmp_path / "strange", 3, first_seed=500))).record.lacks_sounds
+
+
+def test_of_an_older_file_the_sounds_that_are_missing_are_counted(
+    loaded: LoadedVQModel, brief: tuple[Path, AudioDataset]
+) -> None:
+    metadata = {name: fact for name, fact in (loaded.prior_metadata or {}).items() if name != "sounds"}
+    assert training_split(brief[1], {}, metadata)[2] == 0
+    held_out = set(metadata["validation_files"])
+    kept = [file for file in brief[1].files if file.name in held_out]
+    kept += [file for file in brief[1].files if file.name not in held_out][:5]
+    assert training_split(replace(brief[1], files=tuple(kept)), {}, metadata)[2] == COUNT - len(kept)
+
+
+def test_a_record_of_some_of_the_sounds_is_no_baseline_for_takes(
+    loaded: LoadedVQModel, brief: tuple[Path, AudioDataset], learned: LearnedSounds
+) -> None:
+    few = audit(loaded, replace(brief[1], files=brief[1].files[:2]), AuditSettings(samples=1)).record.as_facts()
+    judge = take_judge(replace(loaded, prior_metadata={**(loaded.prior_metadata or {}), AUDIT: few}), brief[1])
+    assert judge is not None
+    assert judge.verdict_on(learned.train[0].sound_WHQ).verdict is Copying.COPY
+
+
 def _grains(seed: int) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Return a sound of steps, each one of eight tones, most often the next one: a Markov source of low entropy."""
     random, state, parts = np.random.default_rng(seed), int(seed % 8), []
@@ -246,6 +280,12 @@ def test_a_source_of_low_entropy_is_new_though_its_perplexity_is_low(tmp_path: P
     assert audit(load_model_v2(model), dataset).verdict is AuditVerdict.NEW
 
 
+@pytest.mark.parametrize("count", [1, 24, 96, 1000])
+def test_no_hit_and_nothing_but_hits_reach_the_ends_of_the_interval(count: int) -> None:
+    assert wilson_interval(0, count)[0] == 0.0
+    assert wilson_interval(count, count)[1] == 1.0
+
+
 def test_the_record_in_the_file_reads_back(overfit: tuple[Path, AudioDataset], tmp_path: Path) -> None:
     path = Path(shutil.copy(overfit[0], tmp_path / "copy.distill"))
     found = audit(load_model_v2(path), overfit[1], AuditSettings(samples=12))
@@ -254,6 +294,20 @@ def test_the_record_in_the_file_reads_back(overfit: tuple[Path, AudioDataset], t
     assert record == found.record
     assert load_model_v2(path).prior is not None
     assert audit_words(found.record).startswith("Takes: copies. ")
+
+
+def test_the_terminal_saves_no_verdict_for_want_of_sounds(overfit: tuple[Path, AudioDataset], tmp_path: Path) -> None:
+    model, flags = Path(shutil.copy(overfit[0], tmp_path / "model.distill")), ("--samples", "12", "--json")
+    strange = write_varied_sounds(tmp_path / "strange", 3, first_seed=500)
+    run = CliRunner().invoke(app, ["audit", str(model), str(overfit[1].sources[0]), *flags])
+    assert run.exit_code == 0, run.output
+    known = model.read_bytes()
+    run = CliRunner().invoke(app, ["audit", str(model), str(strange), *flags])
+    assert run.exit_code == 0, run.output
+    told = json.loads(run.stdout.splitlines()[-1])
+    assert (told["verdict"], told["saved_to"]) == ("cant_tell", None)
+    assert "Nothing was saved" in run.stderr
+    assert model.read_bytes() == known
 
 
 @pytest.mark.parametrize(
