@@ -372,35 +372,34 @@ def _on_button(name: str) -> str:
 
 
 def proof_look(state: State, estimate_s: float | None) -> ProofLook | None:
-    """Return the look of the proof that the chosen take depends on its nearest sound; None if nothing can be asked."""
-    take = state.takes.chosen_take
+    """Return the look of the proof under way, else that for the chosen take; None if nothing can be asked."""
+    running, take = state.proofs.running, state.takes.chosen_take
+    if running is not None:
+        return _proving(running, take)
     verdict = None if take is None else verdict_of(state, take)
     if take is None or verdict is None or verdict.verdict is Copying.CANT_TELL or not is_by_present(state, take):
         return None
     proof, name = state.proofs.of_take(take.number), sound_name(verdict.file)
     obstacle = _obstacle(state, verdict)
-    words = obstacle or (NINE_TIMES if estimate_s is None else f"It takes {rough_duration(estimate_s)}.")
-    is_running = proof is not None and proof.is_running
     return ProofLook(
         _ASK.format(_on_button(name)),
         _ASK_SHORT,
         _PROOF_TIP,
         not obstacle,
-        is_running,
-        _proving_words(proof) if proof is not None and is_running else words,
-        (proof.done, proof.total) if proof is not None else (0, 0),
-        "" if proof is None else proof.sentence,
+        words=obstacle or (NINE_TIMES if estimate_s is None else f"It takes {rough_duration(estimate_s)}."),
+        sentence="" if proof is None else proof.sentence,
     )
 
 
-def _proving_words(proof: ProofState) -> str:
-    return _PROVING_SOME.format(proof.done / proof.total) if proof.total else _PROVING
+def _proving(proof: ProofState, chosen: Take | None) -> ProofLook:
+    """Return the look of a proof under way: it can be cancelled from each take, also once its own is gone."""
+    words = _PROVING_SOME.format(proof.done / proof.total) if proof.total else _PROVING
+    if chosen is None or chosen.number != proof.number:
+        words = f"For take {proof.number}: {words[0].lower()}{words[1:]}"
+    return ProofLook("", "", "", is_enabled=False, is_running=True, words=words, progress=(proof.done, proof.total))
 
 
 def _obstacle(state: State, verdict: TakeVerdict) -> str:
-    running = state.proofs.running
-    if running is not None:
-        return f"Take {running.number} is being proven; one at a time."
     if state.training.unsaved:
         return _SAVE_FIRST
     return _NAMES_NO_SOUND if sound_called(state.sounds_learned_from, verdict.file) is None else ""
