@@ -13,8 +13,10 @@ from app.session.state import State
 from app.times import day_words, local_moment, rough_duration
 from app.widgets.copies.bars import BarLook
 from app.widgets.copies.cells import SILENT, CellGrid
+from app.widgets.facts.sentences import COPIES_MEAN
 from app.words import counted
 from distill_core.audit.record import AuditRecord, LeanedOn, audit_words
+from distill_core.audit.verdict import AuditVerdict
 from distill_core.generation.takes.verdict import Copying, TakeVerdict
 from distill_core.text import LONGEST_NAME, printable
 
@@ -160,7 +162,8 @@ def _checked(record: AuditRecord, now: datetime, *, needs_sounds: bool) -> Check
     verdict, _, grounds = audit_words(record).partition(". ")
     moment = day_words(local_moment(record.date), now)
     sentences = [f"Checked {moment}." if moment else "", _missing_words(record.missing)]
-    look = CheckLook(f"{verdict.rstrip('.')}.", grounds, " ".join(filter(None, sentences)))
+    means = "" if record.verdict is AuditVerdict.COPIES else COPIES_MEAN[record.verdict]  # the grounds name them
+    look = CheckLook(f"{verdict.rstrip('.')}.", f"{grounds} {means}".strip(), " ".join(filter(None, sentences)))
     if needs_sounds:
         return replace(look, detail=f"{look.detail} {_AGAIN_NEEDS_SOUNDS}".strip(), does="sounds", button=CHOOSE)
     return replace(look, does="audit", button=CHECK_AGAIN, tip=CHECK_TIP)
@@ -396,7 +399,7 @@ def _proving(proof: ProofState, chosen: Take | None) -> ProofLook:
     words = _PROVING_SOME.format(proof.done / proof.total) if proof.total else _PROVING
     if chosen is None or chosen.number != proof.number:
         words = f"For take {proof.number}: {words[0].lower()}{words[1:]}"
-    return ProofLook("", "", "", is_enabled=False, is_running=True, words=words, progress=(proof.done, proof.total))
+    return ProofLook("", "", "", is_enabled=True, is_running=True, words=words, progress=(proof.done, proof.total))
 
 
 def _obstacle(state: State, verdict: TakeVerdict) -> str:

@@ -116,8 +116,16 @@ def test_without_its_sounds_it_cannot_tell(known: State) -> None:
         (
             _record(AuditVerdict.NEW, copy_rate=0.0, copy_rate_interval=(0.0, 0.04), missing=2),
             "Takes: new.",
-            "0% of 96 samples are copies (0% to 4%).",
+            "0% of 96 samples are copies (0% to 4%). What it makes has no more in common with one of your sounds than "
+            "these have with one another.",
             "Checked today, 14:20. 2 sounds that it learned from were not here.",
+        ),
+        (
+            _record(AuditVerdict.CLOSE_RELATIVES, copy_rate=0.0, copy_rate_interval=(0.0, 0.04)),
+            "Takes: close relatives of your sounds.",
+            "0% of 96 samples are copies (0% to 4%). Some of what it makes is nearer to one of your sounds than they "
+            "are to each other.",
+            "Checked today, 14:20.",
         ),
         (
             _record(AuditVerdict.CANT_TELL, reason="2 sounds are too few to compare with: it takes 3.", date="?"),

@@ -201,7 +201,7 @@ def test_the_line_on_learning_is_that_of_the_last_epoch_then_of_the_file(opened:
 def test_an_audit_that_finds_copies_is_told_once_and_can_be_put_away(opened: State) -> None:
     found = replace(opened, copying=opened.copying.with_record(RECORD))
     told = notices.warning(found)
-    assert told.title == "What it makes copies your sounds: 44% of its samples, mostly kick_07.wav."
+    assert told.title == "What it makes copies your sounds: 44% of its samples, most often of kick_07.wav."
     assert [text for _, text in told.actions] == ["Show"]
     assert told.can_be_closed
     assert notices.warning(found.with_copying(hides_notice=True)) is None
@@ -373,6 +373,14 @@ def test_without_the_sounds_nobody_can_tell_until_they_are_chosen(
     settle(qtbot, window)
     assert not page.choose_button.isVisible()
     assert session.state.takes.takes[0].verdict is not None
+
+
+def test_where_every_take_is_told_of_no_line_says_that_nothing_can_be(opened: State) -> None:
+    lacking = opened.with_copying(needs_sounds=True)
+    told, untold = _take(COPY), _take(TakeVerdict(Copying.CANT_TELL, reason="The sounds are not here."))
+    assert copying.needs_sounds_line(lacking.with_takes(takes=(told,))) == ""
+    assert copying.needs_sounds_line(lacking.with_takes(takes=(told, untold))) == copying.NO_SOUNDS
+    assert copying.needs_sounds_line(lacking.with_takes(takes=(_take(),))) == copying.NO_SOUNDS
 
 
 def test_sounds_of_another_training_tell_nothing(

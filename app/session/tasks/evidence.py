@@ -134,6 +134,7 @@ def hearing(model: Path, take: Take, verdict: TakeVerdict, file: AudioFile, word
             raise DatasetError(f"“{name}” can't be played: {error}.", "Choose the sounds again.") from error
         return HeardEvidence(
             take.number,
+            verdict,
             Playable(f"A: Take {take.number}", take_T, _RATE, MomentKey(model, take.number, "take")),
             Playable(f"B: {words}", sound_T, _RATE, MomentKey(model, take.number, "sound")),
         )
