@@ -57,7 +57,7 @@ def semitone_words(semitones: int) -> str:
 
 def _numbers(verdict: TakeVerdict) -> str:
     shift = semitone_words(verdict.semitones)
-    where = f"{verdict.file}{shift and f' ({shift})'} from {verdict.time_s:.2f} s on"
+    where = f"{_whole(verdict.file)}{shift and f' ({shift})'} from {verdict.time_s:.2f} s on"
     return (
         f"Of {verdict.active:,} codes that can be heard, {verdict.agreement:.0%} are those of {where}; "
         f"{verdict.run:,} in a row. Likeness of the sound: {verdict.likeness:.2f} of 1."

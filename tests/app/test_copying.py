@@ -23,7 +23,10 @@ from app.session.copying import CopyingState
 from app.session.heard import hear
 from app.session.state import Page, State
 from app.session.takes import TakeOptions, TakesState
+from app.session.tasks import copying as copying_tasks
+from app.session.tasks import evidence as evidence_tasks
 from app.session.tasks.copying import AuditProgress
+from app.session.tasks.voices import Voices
 from app.widgets.facts import model_facts, sentences
 from distill_core import load_model_v2, read_summary, save_metadata, save_prior_to_model, scan, train_prior
 from distill_core.audio.variants import ORIGINAL
@@ -34,6 +37,7 @@ from distill_core.generation.request import GenerateRequest, Sample
 from distill_core.generation.takes.folder import Take
 from distill_core.generation.takes.shelf import TakeShelf
 from distill_core.generation.takes.verdict import Copying, TakeVerdict
+from distill_core.models.persistence import LoadedVQModel
 from distill_core.models.summary import ModelSummary
 from distill_core.training.data.codes import SoundEncoder
 from distill_core.training.data.encoding import codes_of_silence
@@ -355,6 +359,41 @@ def test_each_new_take_gets_its_verdict_and_a_copy_is_told(
     session.delete_take(2)
     clip.show_look(replace(clip.look, copy_of=""))
     assert clip.grab().toImage() != picture
+
+
+def test_a_take_that_is_deleted_while_it_is_judged_is_no_failure_and_is_judged_once_it_is_back(
+    qtbot: QtBot, window: MainWindow, model: Path, shared_known: Path
+) -> None:
+    session = session_of(window)
+    _put_copy_on_shelf(model, shared_known)
+    window.commands.open_model(model)
+    settle(qtbot, window)
+    window.commands.open_sounds(shared_known)
+    qtbot.waitUntil(lambda: session.state.copying.is_ready and session._judging is not None, timeout=WAIT_MS)
+    session.choose_take(1)
+    window.commands.trigger(ActionId.DELETE_TAKE)
+    settle(qtbot, window)
+    assert session.state.copying.problem == ""
+    window.commands.trigger(ActionId.BRING_TAKE_BACK)
+    settle(qtbot, window)
+    assert session.state.takes.takes[0].verdict is not None
+
+
+@pytest.mark.parametrize("task_of", ["judging", "finding"])
+def test_a_take_that_goes_while_its_prior_is_read_is_no_failure(model: Path, shared_known: Path, task_of: str) -> None:
+    _put_copy_on_shelf(model, shared_known)
+    (take,), sounds, judges, voices = TakeShelf(model).takes(), scan(shared_known), copying_tasks.Judges(), Voices()
+
+    def voice(voices: Voices, path: Path) -> LoadedVQModel:
+        loaded = voices.of_file(path)
+        TakeShelf(path).delete(take.number)
+        return loaded
+
+    if task_of == "judging":
+        task = copying_tasks.judging(model, take.number, voice, sounds, judges, voices)
+    else:
+        task = evidence_tasks.finding(model, take, voice, sounds, None, judges, voices)
+    assert task.run(lambda event: None, never) is None
 
 
 def test_without_the_sounds_nobody_can_tell_until_they_are_chosen(
