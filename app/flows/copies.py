@@ -68,10 +68,10 @@ class Copies(QObject):
         verdict = None if take is None else verdict_of(state, take)
         if take is None or verdict is None:
             return
-        if self._heard is not None and self._heard.number == take.number and self._is_loaded(self._heard):
-            self._go_on(part)
-        elif self._heard is not None and self._heard.number == take.number:
-            self._begin(self._heard, part)
+        heard = self._heard
+        is_read = heard is not None and (heard.number, heard.verdict) == (take.number, verdict)
+        if heard is not None and is_read:
+            self._go_on(part) if self._is_loaded(heard) else self._begin(heard, part)
         else:
             self._wanted, self.note = (take.number, part), "Reading the sounds…"
             self.changed.emit()

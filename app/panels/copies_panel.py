@@ -221,11 +221,18 @@ class Proof(_Section):
         self.button.set_words(look.button, look.short)
         self.button.setToolTip(look.tip)
         self.button.setEnabled(look.is_enabled)
-        self.button.setVisible(not look.is_running)
+        self._show_button(is_running=look.is_running)
         _show_text(self.words, look.words)
         _show_text(self.finding, look.sentence)
         _show_progress(self.bar, look.progress if look.is_running else None)
-        self.cancel.setVisible(look.is_running)
+
+    def _show_button(self, *, is_running: bool) -> None:
+        """Show the button that begins, or the one that ends, in place of the other, whose focus it takes over."""
+        shown, former = (self.cancel, self.button) if is_running else (self.button, self.cancel)
+        shown.show()
+        if former.hasFocus():
+            shown.setFocus()
+        former.hide()
 
 
 class CopiesPanel(QWidget):

@@ -80,27 +80,29 @@ class LearningPage(PageWidget):
         self._saved = shown.saved
         if not state.is_training:
             self.plot.catch_up()
-        self.learning_line.setText(copying.learning_line(state))
-        self.takes_line.setText(copying.takes_line(state))
         self._show_epochs(state)
+        self._show_verdicts(state)
 
     def _show_epochs(self, state: State) -> None:
         look, focused = epochs.look_of(state), self.window().focusWidget()
         if look is None and focused is not None and self.epochs.isAncestorOf(focused):
             self.begin()  # Qt would hand the focus on to some button
         self.epochs.setVisible(look is not None)
-        self._give_room()
         if look is not None:
             self.epochs.show_look(look, self._commands.epochs.playing)
 
-    def _give_room(self) -> None:
-        """Leave the curve of a small window the line that the cards of the epochs say as well."""
-        self.learning_line.setVisible(self.epochs.isHidden() or self.height() >= _ROOMY_FROM)
+    def _show_verdicts(self, state: State) -> None:
+        """Show both verdicts; beside the cards of a small window they share a line, which leaves the curve its room."""
+        learned, takes = copying.learning_line(state), copying.takes_line(state)
+        have_lines = self.epochs.isHidden() or self.height() >= _ROOMY_FROM
+        self.learning_line.setVisible(have_lines)
+        self.learning_line.setText(learned)
+        self.takes_line.setText(takes if have_lines else " · ".join(filter(None, (learned, takes))))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Give the curve of a small window more room."""
         super().resizeEvent(event)
-        self._give_room()
+        self._show_verdicts(self._session.state)
 
     @Slot()
     def _on_player(self) -> None:

@@ -13,8 +13,10 @@ from app.session.state import State
 from app.times import day_words, local_moment, rough_duration
 from app.widgets.copies.bars import BarLook
 from app.widgets.copies.cells import SILENT, CellGrid
+from app.widgets.facts.sentences import COPIES_MEAN
 from app.words import counted
 from distill_core.audit.record import AuditRecord, LeanedOn, audit_words
+from distill_core.audit.verdict import AuditVerdict
 from distill_core.generation.takes.verdict import Copying, TakeVerdict
 from distill_core.text import LONGEST_NAME, printable
 
@@ -160,7 +162,8 @@ def _checked(record: AuditRecord, now: datetime, *, needs_sounds: bool) -> Check
     verdict, _, grounds = audit_words(record).partition(". ")
     moment = day_words(local_moment(record.date), now)
     sentences = [f"Checked {moment}." if moment else "", _missing_words(record.missing)]
-    look = CheckLook(f"{verdict.rstrip('.')}.", grounds, " ".join(filter(None, sentences)))
+    means = "" if record.verdict is AuditVerdict.COPIES else COPIES_MEAN[record.verdict]  # the grounds name them
+    look = CheckLook(f"{verdict.rstrip('.')}.", f"{grounds} {means}".strip(), " ".join(filter(None, sentences)))
     if needs_sounds:
         return replace(look, detail=f"{look.detail} {_AGAIN_NEEDS_SOUNDS}".strip(), does="sounds", button=CHOOSE)
     return replace(look, does="audit", button=CHECK_AGAIN, tip=CHECK_TIP)
@@ -372,35 +375,34 @@ def _on_button(name: str) -> str:
 
 
 def proof_look(state: State, estimate_s: float | None) -> ProofLook | None:
-    """Return the look of the proof that the chosen take depends on its nearest sound; None if nothing can be asked."""
-    take = state.takes.chosen_take
+    """Return the look of the proof under way, else that for the chosen take; None if nothing can be asked."""
+    running, take = state.proofs.running, state.takes.chosen_take
+    if running is not None:
+        return _proving(running, take)
     verdict = None if take is None else verdict_of(state, take)
     if take is None or verdict is None or verdict.verdict is Copying.CANT_TELL or not is_by_present(state, take):
         return None
     proof, name = state.proofs.of_take(take.number), sound_name(verdict.file)
     obstacle = _obstacle(state, verdict)
-    words = obstacle or (NINE_TIMES if estimate_s is None else f"It takes {rough_duration(estimate_s)}.")
-    is_running = proof is not None and proof.is_running
     return ProofLook(
         _ASK.format(_on_button(name)),
         _ASK_SHORT,
         _PROOF_TIP,
         not obstacle,
-        is_running,
-        _proving_words(proof) if proof is not None and is_running else words,
-        (proof.done, proof.total) if proof is not None else (0, 0),
-        "" if proof is None else proof.sentence,
+        words=obstacle or (NINE_TIMES if estimate_s is None else f"It takes {rough_duration(estimate_s)}."),
+        sentence="" if proof is None else proof.sentence,
     )
 
 
-def _proving_words(proof: ProofState) -> str:
-    return _PROVING_SOME.format(proof.done / proof.total) if proof.total else _PROVING
+def _proving(proof: ProofState, chosen: Take | None) -> ProofLook:
+    """Return the look of a proof under way: it can be cancelled from each take, also once its own is gone."""
+    words = _PROVING_SOME.format(proof.done / proof.total) if proof.total else _PROVING
+    if chosen is None or chosen.number != proof.number:
+        words = f"For take {proof.number}: {words[0].lower()}{words[1:]}"
+    return ProofLook("", "", "", is_enabled=True, is_running=True, words=words, progress=(proof.done, proof.total))
 
 
 def _obstacle(state: State, verdict: TakeVerdict) -> str:
-    running = state.proofs.running
-    if running is not None:
-        return f"Take {running.number} is being proven; one at a time."
     if state.training.unsaved:
         return _SAVE_FIRST
     return _NAMES_NO_SOUND if sound_called(state.sounds_learned_from, verdict.file) is None else ""

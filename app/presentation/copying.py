@@ -57,7 +57,7 @@ def semitone_words(semitones: int) -> str:
 
 def _numbers(verdict: TakeVerdict) -> str:
     shift = semitone_words(verdict.semitones)
-    where = f"{verdict.file}{shift and f' ({shift})'} from {verdict.time_s:.2f} s on"
+    where = f"{_whole(verdict.file)}{shift and f' ({shift})'} from {verdict.time_s:.2f} s on"
     return (
         f"Of {verdict.active:,} codes that can be heard, {verdict.agreement:.0%} are those of {where}; "
         f"{verdict.run:,} in a row. Likeness of the sound: {verdict.likeness:.2f} of 1."
@@ -131,8 +131,8 @@ def takes_line(state: State) -> str:
 def copies_title(record: AuditRecord) -> str:
     """Return the message on a prior that copies: in how many samples, and which sound most."""
     most = max(record.leans_on, key=lambda each: each.copies, default=None)
-    mostly = "" if most is None or not most.copies else f", mostly {_whole(most.file)}"
-    return f"What it makes copies your sounds: {record.copy_rate:.0%} of its samples{mostly}."
+    often = "" if most is None or not most.copies else f", most often of {_whole(most.file)}"
+    return f"What it makes copies your sounds: {record.copy_rate:.0%} of its samples{often}."
 
 
 def _whole(file: str) -> str:
@@ -148,5 +148,6 @@ def copies(state: State) -> AuditRecord | None:
 
 
 def needs_sounds_line(state: State) -> str:
-    """Return the line below the takes where nothing can be told of them without the sounds, else ""."""
-    return NO_SOUNDS if state.copying.needs_sounds and state.takes.takes else ""
+    """Return the line below the takes where one of them can't be told of without the sounds, else ""."""
+    untold = any(take.verdict is None or take.verdict.verdict is Copying.CANT_TELL for take in state.takes.takes)
+    return NO_SOUNDS if state.copying.needs_sounds and untold else ""

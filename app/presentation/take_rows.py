@@ -67,7 +67,8 @@ COLUMNS = (
     Column(
         "Copy?",
         "can't tell",
-        stretch=2,
+        stretch=5,
+        loses_end=True,
         text=lambda row: row.copying.text,
         order=lambda row: -row.copying.order,
         tip=lambda row: row.copying.tip,
@@ -76,6 +77,7 @@ COLUMNS = (
         "By",
         "epoch 12",
         stretch=2,
+        loses_end=True,
         text=lambda row: row.by,
         order=lambda row: row.reached,
         tip=lambda row: row.by_tip,

@@ -172,7 +172,8 @@ class CopyingHost(MakingHost):
 
     def _judge_take_of_run(self, sounds: AudioDataset) -> None:
         """Judge a take of the training under way by the variants that had joined when it was made."""
-        if waiting := self._of_run - self._judged:
+        there = {take.number for take in self._state.takes.takes}
+        if waiting := self._of_run & there - self._judged:
             self._become(self._state.with_copying(is_ready=False))  # there is one judge at a time
             self._judge(max(waiting), voices.of_run(), sounds)
 
@@ -195,6 +196,7 @@ class CopyingHost(MakingHost):
             self._judged.clear()
             if self._judging is not None:
                 self._judging.job.stop.set()
+        self._judged &= {take.number for take in state.takes.takes}  # one that is brought back is judged then
         self._follow_audit(state)
         self._note_record(self._state)
         self._judge_more(self._state)

@@ -40,7 +40,7 @@ from distill_core.models.persistence import LoadedVQModel
 from distill_core.models.sounds_list import learned_sounds
 from distill_core.training.data.codes import SoundEncoder
 from distill_core.training.data.encoding import codes_of_silence
-from tests.app.driving import WAIT_MS, ScriptedPrompts, session_of, settle
+from tests.app.driving import WAIT_MS, ScriptedPrompts, bring_to, session_of, settle
 from tests.app.test_first_take import Speaker, speaker  # noqa: F401 - fixture
 from tests.varied_sounds import write_varied_sounds
 
@@ -308,6 +308,26 @@ def test_a_take_is_heard_against_its_nearest_sound(
     assert player.playable is sound
 
 
+def test_a_take_whose_verdict_is_another_by_now_is_heard_against_that_sound(
+    qtbot: QtBot, opened: MainWindow, known: tuple[Path, Path, str], speaker: Speaker
+) -> None:
+    session, button = session_of(opened), opened.copies.take.buttons["sound"]
+    _choose(qtbot, opened, PLANTED)
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    settle(qtbot, opened)
+    session.player.stop()
+    shown, dataset = session.state.copying.evidence, session.state.open.dataset
+    assert shown is not None
+    assert dataset is not None
+    other = next(file for file in dataset.files if file.name != known[2])
+    changed = replace(shown, verdict=replace(shown.verdict, file=other.name), file=other)
+    bring_to(qtbot, session, session.state.with_copying(evidence=changed))
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    settle(qtbot, opened)
+    assert session.player.playable is not None
+    assert session.player.playable.title == f"B: {other.name}, from 0.0 s"
+
+
 def test_a_sound_that_is_gone_is_told(
     qtbot: QtBot, window: MainWindow, tmp_path: Path, known: tuple[Path, Path, str]
 ) -> None:
@@ -358,6 +378,19 @@ def test_a_proof_says_what_it_found_and_stays_with_its_take(
     session.choose_take(PLANTED)
     assert panel.proof.finding.isVisible()
     assert panel.proof.finding.text() == found.sentence
+
+
+def test_a_proof_is_begun_and_cancelled_by_keys_alone(qtbot: QtBot, opened: MainWindow) -> None:
+    session, proof = session_of(opened), opened.copies.proof
+    _choose(qtbot, opened, PLANTED)
+    proof.button.setFocus()
+    qtbot.keyClick(proof.button, Qt.Key.Key_Return)
+    assert session.state.proofs.running is not None
+    assert QApplication.focusWidget() is proof.cancel
+    qtbot.keyClick(proof.cancel, Qt.Key.Key_Return)
+    assert session.state.proofs.running is None
+    assert QApplication.focusWidget() is proof.button
+    settle(qtbot, opened)
 
 
 def test_a_proof_can_be_cancelled(qtbot: QtBot, opened: MainWindow) -> None:

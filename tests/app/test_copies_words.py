@@ -116,8 +116,16 @@ def test_without_its_sounds_it_cannot_tell(known: State) -> None:
         (
             _record(AuditVerdict.NEW, copy_rate=0.0, copy_rate_interval=(0.0, 0.04), missing=2),
             "Takes: new.",
-            "0% of 96 samples are copies (0% to 4%).",
+            "0% of 96 samples are copies (0% to 4%). What it makes has no more in common with one of your sounds than "
+            "these have with one another.",
             "Checked today, 14:20. 2 sounds that it learned from were not here.",
+        ),
+        (
+            _record(AuditVerdict.CLOSE_RELATIVES, copy_rate=0.0, copy_rate_interval=(0.0, 0.04)),
+            "Takes: close relatives of your sounds.",
+            "0% of 96 samples are copies (0% to 4%). Some of what it makes is nearer to one of your sounds than they "
+            "are to each other.",
+            "Checked today, 14:20.",
         ),
         (
             _record(AuditVerdict.CANT_TELL, reason="2 sounds are too few to compare with: it takes 3.", date="?"),
@@ -298,7 +306,7 @@ def test_a_proof_under_way_has_progress_and_its_finding_stays_with_the_take(know
     assert (look.is_running, look.progress, look.words) == (True, (30, 120), "Learning again without it: 25% done.")
     other = words.proof_look(state.with_proofs(running).with_takes(chosen=13), 250.0)
     assert other is not None
-    assert (other.is_enabled, other.words) == (False, "Take 12 is being proven; one at a time.")
+    assert (other.is_running, other.words) == (True, "For take 12: learning again without it: 25% done.")
     done = running.having(ProofState(12, sentence="This take depends on it.", depends=True)).at(12, 60, 120)
     done = done.having(ProofState(13, is_running=True)).without_running("It diverged.")
     assert words.proof_look(state.with_proofs(done), 9.0).sentence == "This take depends on it."  # type: ignore[union-attr]
@@ -306,6 +314,14 @@ def test_a_proof_under_way_has_progress_and_its_finding_stays_with_the_take(know
     assert ProofsState().without_running("nothing ran") == ProofsState()
     assert running.without_running() == ProofsState()
     assert running.of_model(Path("another.distill")).proofs == ()
+
+
+@pytest.mark.parametrize("takes", [(), (_take(12, COPY, date="2026-01-01"),), (_take(13),)])
+def test_a_proof_under_way_can_be_cancelled_whatever_became_of_its_take(known: State, takes: tuple[Take, ...]) -> None:
+    running = ProofsState().having(ProofState(12, is_running=True))
+    look = words.proof_look(known.with_takes(takes=takes).with_proofs(running), None)
+    assert look is not None
+    assert look.is_running
 
 
 def test_a_proof_takes_nine_trainings_of_the_models_own_length(known: State) -> None:

@@ -23,7 +23,10 @@ from app.session.copying import CopyingState
 from app.session.heard import hear
 from app.session.state import Page, State
 from app.session.takes import TakeOptions, TakesState
+from app.session.tasks import copying as copying_tasks
+from app.session.tasks import evidence as evidence_tasks
 from app.session.tasks.copying import AuditProgress
+from app.session.tasks.voices import Voices
 from app.widgets.facts import model_facts, sentences
 from distill_core import load_model_v2, read_summary, save_metadata, save_prior_to_model, scan, train_prior
 from distill_core.audio.variants import ORIGINAL
@@ -34,6 +37,7 @@ from distill_core.generation.request import GenerateRequest, Sample
 from distill_core.generation.takes.folder import Take
 from distill_core.generation.takes.shelf import TakeShelf
 from distill_core.generation.takes.verdict import Copying, TakeVerdict
+from distill_core.models.persistence import LoadedVQModel
 from distill_core.models.summary import ModelSummary
 from distill_core.training.data.codes import SoundEncoder
 from distill_core.training.data.encoding import codes_of_silence
@@ -201,7 +205,7 @@ def test_the_line_on_learning_is_that_of_the_last_epoch_then_of_the_file(opened:
 def test_an_audit_that_finds_copies_is_told_once_and_can_be_put_away(opened: State) -> None:
     found = replace(opened, copying=opened.copying.with_record(RECORD))
     told = notices.warning(found)
-    assert told.title == "What it makes copies your sounds: 44% of its samples, mostly kick_07.wav."
+    assert told.title == "What it makes copies your sounds: 44% of its samples, most often of kick_07.wav."
     assert [text for _, text in told.actions] == ["Show"]
     assert told.can_be_closed
     assert notices.warning(found.with_copying(hides_notice=True)) is None
@@ -357,6 +361,41 @@ def test_each_new_take_gets_its_verdict_and_a_copy_is_told(
     assert clip.grab().toImage() != picture
 
 
+def test_a_take_that_is_deleted_while_it_is_judged_is_no_failure_and_is_judged_once_it_is_back(
+    qtbot: QtBot, window: MainWindow, model: Path, shared_known: Path
+) -> None:
+    session = session_of(window)
+    _put_copy_on_shelf(model, shared_known)
+    window.commands.open_model(model)
+    settle(qtbot, window)
+    window.commands.open_sounds(shared_known)
+    qtbot.waitUntil(lambda: session.state.copying.is_ready and session._judging is not None, timeout=WAIT_MS)
+    session.choose_take(1)
+    window.commands.trigger(ActionId.DELETE_TAKE)
+    settle(qtbot, window)
+    assert session.state.copying.problem == ""
+    window.commands.trigger(ActionId.BRING_TAKE_BACK)
+    settle(qtbot, window)
+    assert session.state.takes.takes[0].verdict is not None
+
+
+@pytest.mark.parametrize("task_of", ["judging", "finding"])
+def test_a_take_that_goes_while_its_prior_is_read_is_no_failure(model: Path, shared_known: Path, task_of: str) -> None:
+    _put_copy_on_shelf(model, shared_known)
+    (take,), sounds, judges, voices = TakeShelf(model).takes(), scan(shared_known), copying_tasks.Judges(), Voices()
+
+    def voice(voices: Voices, path: Path) -> LoadedVQModel:
+        loaded = voices.of_file(path)
+        TakeShelf(path).delete(take.number)
+        return loaded
+
+    if task_of == "judging":
+        task = copying_tasks.judging(model, take.number, voice, sounds, judges, voices)
+    else:
+        task = evidence_tasks.finding(model, take, voice, sounds, None, judges, voices)
+    assert task.run(lambda event: None, never) is None
+
+
 def test_without_the_sounds_nobody_can_tell_until_they_are_chosen(
     qtbot: QtBot, window: MainWindow, model: Path, shared_known: Path
 ) -> None:
@@ -373,6 +412,14 @@ def test_without_the_sounds_nobody_can_tell_until_they_are_chosen(
     settle(qtbot, window)
     assert not page.choose_button.isVisible()
     assert session.state.takes.takes[0].verdict is not None
+
+
+def test_where_every_take_is_told_of_no_line_says_that_nothing_can_be(opened: State) -> None:
+    lacking = opened.with_copying(needs_sounds=True)
+    told, untold = _take(COPY), _take(TakeVerdict(Copying.CANT_TELL, reason="The sounds are not here."))
+    assert copying.needs_sounds_line(lacking.with_takes(takes=(told,))) == ""
+    assert copying.needs_sounds_line(lacking.with_takes(takes=(told, untold))) == copying.NO_SOUNDS
+    assert copying.needs_sounds_line(lacking.with_takes(takes=(_take(),))) == copying.NO_SOUNDS
 
 
 def test_sounds_of_another_training_tell_nothing(

@@ -352,5 +352,9 @@ def test_all_verdicts_have_room(qtbot: QtBot, window: MainWindow, three: Trained
     assert close.startswith("close to kick")
     assert copy.startswith("copy of kick")
     assert all("poch" in card.title.shown_text() for card in cards)
+    shown = [line for line in (window.learning.learning_line, window.learning.takes_line) if line.isVisible()]
+    said = " ".join(line.text() for line in shown)
+    assert said.startswith("Learning: ")
+    assert "Takes: " in said
     assert window.learning.plot.height() >= 150
     assert window.learning.plot.geometry().bottom() < window.learning.epochs.geometry().top()

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from app.theme import plot_colors
+from app.widgets.rows.delegate import RowDelegate
 from app.widgets.rows.look import PLAY, STAR, WAVE, Column, Row, natural
 from app.widgets.rows.table import ROW_HEIGHT, RowsTable
 
@@ -201,6 +202,16 @@ def _colors(image: QImage) -> set[str]:
 
 def _cell(table: RowsTable, place: int, column: int) -> QImage:
     return table.viewport().grab(table.visualRect(table.rows.index(place, column))).toImage()
+
+
+@pytest.mark.parametrize(("loses_end", "beginning", "end"), [(False, "copy of", "+2"), (True, "copy of drum", "…")])
+def test_a_long_text_loses_its_middle_or_its_end(table: RowsTable, loses_end: bool, beginning: str, end: str) -> None:
+    text = "copy of drum_splash_hard (+2)"
+    delegate = RowDelegate(Column("Copy?", 80, text=lambda row: text, loses_end=loses_end), table.rows)
+    metrics = table.fontMetrics()
+    shown = delegate.shown_text(SizedRow(1, "a"), metrics, metrics.horizontalAdvance("copy of drum_splash"))
+    assert shown.startswith(beginning)
+    assert shown.rstrip(")").endswith(end)
 
 
 def test_a_waveform_is_drawn_once_it_has_come_and_is_another_colour_while_it_plays(

@@ -145,6 +145,13 @@ def of_take(loaded: LoadedVQModel, take: Take) -> LoadedVQModel:
     return replace(loaded, prior_metadata=metadata)
 
 
+def on_shelf(model: Path, number: int) -> Take | None:
+    """Return a take that is on a model's shelf now, None if it was deleted."""
+    from distill_core.generation.takes.shelf import TakeShelf
+
+    return next((take for take in TakeShelf(model).takes() if take.number == number), None)
+
+
 def judging(
     model: Path, number: int, voice: Voice, sounds: AudioDataset, judges: Judges, voices: Voices
 ) -> Task[Shelf | None]:
@@ -157,14 +164,18 @@ def judging(
         from distill_core.generation.takes.shelf import TakeShelf
 
         stop_point(should_stop)
-        shelf = TakeShelf(model)
-        take = next((take for take in shelf.takes() if take.number == number), None)
-        if take is None:
+        if (take := on_shelf(model, number)) is None:
             return None
         judge = judges.of(of_take(voice(voices, model), take), sounds, should_stop)
         if judge is None:
             return None
-        shelf.note_verdict(number, judge.verdict_on(take.codes(), take.facts["ends"], take.facts["prompt_steps"]))
+        shelf = TakeShelf(model)
+        try:
+            shelf.note_verdict(number, judge.verdict_on(take.codes(), take.facts["ends"], take.facts["prompt_steps"]))
+        except DistillError:
+            if on_shelf(model, number) is None:  # it was deleted meanwhile
+                return None
+            raise
         return Shelf(model, tuple(shelf.takes()))
 
     def take_judged(state: State, shelf: Shelf | None) -> Taken:

@@ -15,7 +15,7 @@ from app.session.proving import ProofState
 from app.session.slots import Playable
 from app.session.state import State
 from app.session.task import Taken, Task
-from app.session.tasks.copying import Judges, of_take
+from app.session.tasks.copying import Judges, of_take, on_shelf
 from app.session.tasks.shelving import is_open
 from app.session.tasks.voices import Voice, Voices
 from distill_core.errors import DatasetError, DistillError
@@ -54,7 +54,12 @@ def finding(
         judge = judges.of(of_take(voice(voices, model), take), sounds, should_stop)
         if judge is None:
             return None
-        found = judge.evidence_on(take.codes(), take.facts["ends"], take.facts["prompt_steps"])
+        try:
+            found = judge.evidence_on(take.codes(), take.facts["ends"], take.facts["prompt_steps"])
+        except DistillError:
+            if on_shelf(model, take.number) is None:  # it was deleted meanwhile
+                return None
+            raise
         if found is None:
             return None
         return ShownEvidence(take.number, found.verdict, found.agrees_WHQ.numpy(), found.active_WH.numpy(), found.file)
@@ -134,6 +139,7 @@ def hearing(model: Path, take: Take, verdict: TakeVerdict, file: AudioFile, word
             raise DatasetError(f"“{name}” can't be played: {error}.", "Choose the sounds again.") from error
         return HeardEvidence(
             take.number,
+            verdict,
             Playable(f"A: Take {take.number}", take_T, _RATE, MomentKey(model, take.number, "take")),
             Playable(f"B: {words}", sound_T, _RATE, MomentKey(model, take.number, "sound")),
         )

@@ -49,7 +49,7 @@ _BY_VERDICT: dict[Verdict | None, dict[Knowledge, str]] = {
     Verdict.LEARNING: _KNOWS_WITHOUT_COPYING,
     Verdict.FITTING: _KNOWS_ITS_OWN_BETTER,
 }
-_MEANS = {
+COPIES_MEAN = {
     AuditVerdict.NEW: "What it makes has no more in common with one of your sounds than these have with one another.",
     AuditVerdict.CLOSE_RELATIVES: "Some of what it makes is nearer to one of your sounds than they are to each other.",
     AuditVerdict.COPIES: "What it makes repeats your sounds, or passages of them.",
@@ -92,7 +92,7 @@ def _copies(summary: ModelSummary) -> list[str]:
         return []
     date = read.date(read.mapping(summary.prior_metadata or {}, AUDIT), "date")
     checked = f" Checked on {date}." if date else ""
-    return [audit_words(record), f"{_MEANS[record.verdict]}{checked}".strip()]
+    return [audit_words(record), f"{COPIES_MEAN[record.verdict]}{checked}".strip()]
 
 
 def _dead(levels: Sequence[LevelHealth]) -> str:

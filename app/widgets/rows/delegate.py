@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPointF, QRect, QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPalette, QPolygonF
+from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPalette, QPolygonF
 from PySide6.QtWidgets import QApplication, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from app.theme import accent_color, dim_color, plot_colors
@@ -50,11 +50,15 @@ class RowDelegate(QStyledItemDelegate):
         painter.restore()
 
     def _draw_text(self, painter: QPainter, option: QStyleOptionViewItem, row: Row) -> None:
-        area, whole = option.rect.adjusted(PADDING, 0, -PADDING, 0), self._column.text(row)
-        text = option.fontMetrics.elidedText(whole, Qt.TextElideMode.ElideMiddle, area.width())
+        area = option.rect.adjusted(PADDING, 0, -PADDING, 0)
         painter.setFont(option.font)
         painter.setPen(_text_color(option, row))
-        painter.drawText(area, self._side, text)
+        painter.drawText(area, self._side, self.shown_text(row, option.fontMetrics, area.width()))
+
+    def shown_text(self, row: Row, metrics: QFontMetrics, width: int) -> str:
+        """Return the text of a row as far as it has room in a width in pixels."""
+        mode = Qt.TextElideMode.ElideRight if self._column.loses_end else Qt.TextElideMode.ElideMiddle
+        return metrics.elidedText(self._column.text(row), mode, width)
 
     def _ink(self, option: QStyleOptionViewItem, place: int) -> QColor:
         """Return the colour of a waveform or of a play button."""

@@ -34,7 +34,8 @@ class Column:
     """A column: its title, and what it says of a row, asked for only when that is seen.
 
     `order` returns what rows are sorted by, numbers or texts alike; without it a click on the title does nothing.
-    `width` is in pixels, or as wide as a text; what is left over is shared by `stretch`.
+    `width` is in pixels, or as wide as a text; what is left over is shared by `stretch`. A text that has no room loses
+    its middle, or its end where that is what can be missed.
     """
 
     title: str
@@ -46,6 +47,7 @@ class Column:
     stretch: int = 0
     is_number: bool = False
     is_typed: bool = False
+    loses_end: bool = False
 
 
 PLAY, WAVE = Column("", 36, "play"), Column("", 80, "wave")
