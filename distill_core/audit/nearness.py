@@ -37,18 +37,15 @@ def data_copying_z(samples: Sequence[Common], baseline: Sequence[Common]) -> flo
     """Return the data-copying statistic C of agreements (Meehan et al. 2020); below zero, samples are nearer.
 
     It is the mean of the Mann–Whitney Z of cells: of how far samples, and sounds that are no copies, lie from the
-    sounds that were learned. A cell has sounds of about one length, for short ones agree more by chance; it counts by
-    its samples. The baseline stands for the held-out sample. NaN where no cell has enough of both.
+    sounds that were learned. A cell has sounds of about one length, for short ones agree more by chance, and counts by
+    its share of the baseline, which stands for the paper's held-out sample. Without a cell that has enough of both, all
+    are one cell; NaN where that has too few.
     """
-    if not samples or not baseline:
+    ours, theirs = (np.array([(each.active, each.agreement) for each in part]) for part in (samples, baseline))
+    if min(len(ours), len(theirs)) < _FEWEST_IN_CELL:
         return math.nan
-    ours, theirs = (np.array([[each.active, each.agreement] for each in part]) for part in (samples, baseline))
     borders = np.quantile(theirs[:, 0], np.linspace(0, 1, _CELLS + 1)[1:-1])
     cell_of_ours, cell_of_theirs = (np.searchsorted(borders, part[:, 0], side="right") for part in (ours, theirs))
-    found = []
-    for cell in range(_CELLS):
-        inside = ours[cell_of_ours == cell, 1], theirs[cell_of_theirs == cell, 1]
-        if min(map(len, inside)) >= _FEWEST_IN_CELL:
-            found.append((len(inside[0]), _mann_whitney(*inside)))
-    weights = sum(count for count, _ in found)
-    return sum(count * z for count, z in found) / weights if weights else math.nan
+    cells = [(ours[cell_of_ours == cell, 1], theirs[cell_of_theirs == cell, 1]) for cell in range(_CELLS)]
+    enough = [cell for cell in cells if min(map(len, cell)) >= _FEWEST_IN_CELL] or [(ours[:, 1], theirs[:, 1])]
+    return float(np.average([_mann_whitney(*cell) for cell in enough], weights=[len(other) for _, other in enough]))

@@ -107,7 +107,7 @@ class Findings:
             return AuditVerdict.CANT_TELL
         if self.copy_rate >= _COPIES_FROM:
             return AuditVerdict.COPIES
-        is_apart = not self.z <= _LEAST_Z and self.confident_excess <= _MOST_CONFIDENT_EXCESS
+        is_apart = self.z > _LEAST_Z and self.confident_excess <= _MOST_CONFIDENT_EXCESS
         return AuditVerdict.NEW if self.interval[1] < _NEW_BELOW and is_apart else AuditVerdict.CLOSE_RELATIVES
 
 
