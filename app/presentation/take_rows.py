@@ -77,7 +77,6 @@ COLUMNS = (
         "By",
         "epoch 12",
         stretch=2,
-        loses_end=True,
         text=lambda row: row.by,
         order=lambda row: row.reached,
         tip=lambda row: row.by_tip,
