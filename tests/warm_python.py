@@ -174,6 +174,7 @@ def _become(command: _Command) -> None:
     """Take over what Python takes over from its starter."""
     os.environ.clear()
     os.environ.update(command.environment)
+    tempfile.tempdir = None  # found by the environment, once
     os.chdir(command.folder)
     for number, stream in enumerate(command.streams):
         os.dup2(stream, number)
