@@ -39,11 +39,10 @@ from distill_core.models.persistence import LoadedVQModel, now_utc
 from distill_core.models.prior import Prior
 from distill_core.training.data.encoding import codes_of_silence
 from distill_core.training.data.sound_codes import SoundCodes, first_codes, without_silence
-from distill_core.training.prior.epoch import as_windows, validate
+from distill_core.training.prior.epoch import heard_losses
 
 _MOST_CODES_WEIGHED = 200_000
 _CONFIDENT_NATS = -math.log(0.9)
-_BATCH_SECONDS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +118,17 @@ class MemorizationAudit:
 
 
 def _confident_share(
-    prior: Prior, sounds: Sequence[SoundCodes], loaded: LoadedVQModel, should_stop: ShouldStop
+    prior: Prior,
+    sounds: Sequence[SoundCodes],
+    silence_WHQ: Tensor,
+    codes_per_second: int,
+    should_stop: ShouldStop,
 ) -> float:
     """Return the share of codes that a prior gives more than 0.9 to; NaN if none of a sound's steps is heard."""
-    silence_WHQ = codes_of_silence(loaded, prior.layout, should_stop)
     heard = without_silence(sounds, silence_WHQ)
     if not sum(sound.count for sound in heard):
         return math.nan
-    windows = as_windows(prior, [(sound,) for sound in sounds], _BATCH_SECONDS * loaded.geometry.codes_per_second)
-    losses = validate(prior, windows, should_stop).of_heard(sounds, silence_WHQ)
+    losses = heard_losses(prior, sounds, silence_WHQ, codes_per_second, should_stop)
     losses_N = torch.cat([each.flatten() for each in losses.sounds])
     losses_N = losses_N[losses_N.isfinite()]
     return float((losses_N < _CONFIDENT_NATS).double().mean()) if len(losses_N) else math.nan
@@ -139,7 +140,11 @@ def confident_excess(loaded: LoadedVQModel, prior: Prior, learned: LearnedSounds
         return math.nan
     unit = loaded.geometry.chunk_steps if prior.layout == "chunks" else 1
     parts = (first_codes(sounds, _MOST_CODES_WEIGHED, unit) for sounds in (learned.train, learned.held_out))
-    known, held_out = (_confident_share(prior, part, loaded, should_stop) for part in parts)
+    silence_WHQ, codes_per_second = (
+        codes_of_silence(loaded, prior.layout, should_stop),
+        loaded.geometry.codes_per_second,
+    )
+    known, held_out = (_confident_share(prior, part, silence_WHQ, codes_per_second, should_stop) for part in parts)
     return known - held_out
 
 

@@ -29,7 +29,7 @@ from distill_core.text import LONGEST_NAME, file_name, printable
 from distill_core.training.data.near_copies import near_copies
 from distill_core.training.data.sound_codes import SoundCodes
 from distill_core.training.events import StepMetrics
-from distill_core.training.prior.epoch import as_windows, validate
+from distill_core.training.prior.epoch import heard_losses
 from distill_core.training.prior.retraining import Retraining, prepare_retraining
 
 SEEDS, LEAST_FILES = 3, 3
@@ -37,7 +37,6 @@ _TIMES_SPREAD = 2.0
 # Of the take's length in nats without the suspect: any sound helps a little to learn any other, and does so steadily.
 _LEAST_SHARE = 0.1
 _ARMS = 3  # trainings of a seed: with all sounds, without the suspect, without the control
-_BATCH_SECONDS = 32
 _PROGRESS_INTERVAL_S = 0.1
 
 
@@ -313,8 +312,7 @@ def log_likelihood(
         Stopped: `should_stop()` turned true.
     """
     codes_per_second = retraining.loaded.geometry.codes_per_second
-    windows = as_windows(prior, [(sound,) for sound in sounds], _BATCH_SECONDS * codes_per_second)
-    losses = validate(prior, windows, should_stop).of_heard(sounds, retraining.silence_WHQ)
+    losses = heard_losses(prior, sounds, retraining.silence_WHQ, codes_per_second, should_stop)
     return -losses.mean * codes_per_second
 
 

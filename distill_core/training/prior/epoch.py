@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -24,6 +24,8 @@ from distill_core.training.prior.number_format import BFLOAT16, number_format
 from distill_core.training.prior.optimizers import JointOptimizer
 from distill_core.training.prior.temperature import LogitSample
 from distill_core.training.stop_points import all_or_nothing, stopping_inside
+
+_BATCH_SECONDS = 32  # of a validation outside a training
 
 
 def _with_wrong_codes(codes_BWHQ: Tensor, share: float, codebook_size: int) -> Tensor:
@@ -216,6 +218,22 @@ def validate(
             for losses_WHQ, (index, part) in zip(losses_BWHQ, batch.places, strict=True):
                 rows[index][part] = losses_WHQ[: part.stop - part.start]
     return CodeLosses(tuple(map(torch.cat, sounds)))
+
+
+def heard_losses(
+    prior: Prior,
+    sounds: Sequence[SoundCodes],
+    silence_WHQ: Tensor,
+    codes_per_second: int,
+    should_stop: ShouldStop = never,
+) -> CodeLosses:
+    """Return the loss of every code of sounds, in fixed windows, with NaN for steps of silence.
+
+    Raises:
+        Stopped: `should_stop()` turned true.
+    """
+    windows = as_windows(prior, [(sound,) for sound in sounds], _BATCH_SECONDS * codes_per_second)
+    return validate(prior, windows, should_stop).of_heard(sounds, silence_WHQ)
 
 
 def validate_prior_epoch(

@@ -11,10 +11,8 @@ from distill_core.events import ShouldStop
 from distill_core.models.persistence import LoadedVQModel
 from distill_core.training.data.codes import SplitCodes
 from distill_core.training.prior.config import PriorConfig
-from distill_core.training.prior.epoch import as_windows, validate
+from distill_core.training.prior.epoch import heard_losses
 from distill_core.training.prior.events import FilePrior, perplexity
-
-_BATCH_SECONDS = 32
 
 
 def measure_file_prior(
@@ -39,9 +37,7 @@ def measure_file_prior(
     sha256 = loaded.stamp.sha256
     if loaded.prior is None:
         return FilePrior(None, decides=False, sha256=sha256)
-    sounds, codes_per_batch = [(sound,) for sound in codes.val], _BATCH_SECONDS * loaded.geometry.codes_per_second
-    losses = validate(loaded.prior, as_windows(loaded.prior, sounds, codes_per_batch), should_stop)
-    loss = losses.of_heard(codes.val, silence_WHQ).mean
+    loss = heard_losses(loaded.prior, codes.val, silence_WHQ, loaded.geometry.codes_per_second, should_stop).mean
     if not math.isfinite(loss):
         return FilePrior(None, decides=False, sha256=sha256)
     return FilePrior(perplexity(loss), _held_them_out(loaded, dataset, codes, config, codec_digest), sha256)
