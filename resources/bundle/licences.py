@@ -21,8 +21,8 @@ WITHIN = {
     "PySide6_Essentials": "Qt",
     "soundfile": "libsndfile under LGPL-2.1-or-later, with FLAC, Ogg, Vorbis, Opus, LAME and mpg123",
 }
-HEAD = """Distill is under the MIT licence (LICENSE). This bundle carries what is listed here, each under its own licence.
-The texts are in the folders of the same names, and those of the LGPL and the GPL in the folder texts.
+HEAD = """Distill is under the MIT licence (LICENSE). This bundle carries what is listed here, each under a licence
+of its own. The texts are in the folders of the same names, and those of the LGPL and the GPL in the folder texts.
 Libraries under the LGPL lie beside the programs as files of their own, and can be replaced by other builds of them.
 
 """
@@ -46,9 +46,9 @@ def licence_of(distribution: Distribution) -> str:
     metadata = distribution.metadata
     classifiers = metadata.get_all("Classifier") or []
     classified = [line.rpartition(" :: ")[2] for line in classifiers if line.startswith("License ::")]
-    written = (metadata["License"] if "License" in metadata else "").strip()
+    written = metadata.get("License", "").strip()
     short = written if len(written) <= LONGEST_NAME else ""
-    expression = metadata["License-Expression"] if "License-Expression" in metadata else ""
+    expression = metadata.get("License-Expression", "")
     return expression or ", ".join(classified) or short or "as its text says"
 
 
@@ -78,9 +78,7 @@ def system_parts(libraries: Iterable[Path]) -> list[Part]:
     libraries = sorted(libraries)
     packages = {path: debian_package(path) if shutil.which("dpkg-query") else None for path in libraries}
     texts = {name: Path("/usr/share/doc", name, "copyright") for name in packages.values() if name is not None}
-    parts = [
-        Part(name, "as its text says", (text,) if text.is_file() else ()) for name, text in sorted(texts.items())
-    ]
+    parts = [Part(name, "as its text says", (text,) if text.is_file() else ()) for name, text in sorted(texts.items())]
     unknown = [Part(path.name, "a library of the system", ()) for path in libraries if packages[path] is None]
     return [*parts, *unknown]
 
@@ -110,8 +108,11 @@ def write(sources: Iterable[Path], own: Path, folder: Path) -> list[tuple[str, s
     folder.mkdir(parents=True, exist_ok=True)
     listed = folder / "licences.txt"
     listed.write_text(HEAD + "".join(f"{part.name}: {part.licence}\n" for part in parts), encoding="utf-8")
-    entries = [(f"licences/{listed.name}", listed), *((f"licences/texts/{path.name}", path) for path in TEXTS.iterdir())]
+    entries = [
+        (f"licences/{listed.name}", listed),
+        *((f"licences/texts/{path.name}", path) for path in TEXTS.iterdir()),
+    ]
     for part in parts:
         common = os.path.commonpath([path.parent for path in part.texts]) if part.texts else ""
         entries += [(f"licences/{part.name}/{os.path.relpath(path, common)}", path) for path in part.texts]
-    return [(name, str(path), "DATA") for name, path in [*entries, ("LICENSE", own / "LICENSE")]]
+    return [(name, str(path), "DATA") for name, path in entries]
