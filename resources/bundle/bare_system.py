@@ -67,11 +67,8 @@ def own_release() -> str:
 def make_system(folder: Path) -> None:
     libraries = {**LIBRARIES, **SCREEN_LIBRARIES["DISPLAY"]}
     packages = sorted({*libraries.values(), "shared-mime-info"})
-    suite = platform_suite()
-    run(
-        ["debootstrap", "--variant=minbase", f"--include={','.join(packages)}", suite, folder],
-        stdout=subprocess.DEVNULL,
-    )
+    options = ["--variant=minbase", f"--include={','.join(packages)}"]
+    run(["debootstrap", *options, own_release(), folder], stdout=subprocess.DEVNULL)
     home = folder / HOME.lstrip("/")
     home.mkdir(parents=True)
     with (folder / "etc/passwd").open("a") as accounts:
