@@ -65,6 +65,10 @@ def python_part() -> Part:
     return Part(f"Python {sys.version.split()[0]}", "PSF-2.0", tuple(texts[:1]))
 
 
+def is_library(path: Path) -> bool:
+    return ".so" in path.name or path.suffix in (".dylib", ".dll")
+
+
 def debian_package(path: Path) -> str | None:
     """Return the Debian package that a library of the system is from, if any."""
     # /lib is a link to /usr/lib, and dpkg knows some files by the one name, some by the other.
@@ -92,17 +96,12 @@ def parts_of(sources: Iterable[Path], own: Path) -> list[Part]:
         if distribution.metadata["Name"] != "distill" and not left.isdisjoint(files):
             parts.append(part_of(distribution, files))
         left.difference_update(files)
-    python = (Path(os.path.realpath(sys.base_prefix)), Path(os.path.realpath(sys.prefix)))
-    foreign = [path for path in left if own not in path.parents]
-    of_system = [path for path in foreign if python[0] == Path("/usr") or python[0] not in path.parents]
-    return [python_part(), *parts, *system_parts(path for path in of_system if is_library(path))]
+    of_python = {own, *(Path(os.path.realpath(prefix)) for prefix in (sys.prefix, os.path.dirname(os.__file__)))}
+    of_system = {path for path in left if is_library(path) and of_python.isdisjoint(path.parents)}
+    return [python_part(), *parts, *system_parts(of_system)]
 
 
-def is_library(path: Path) -> bool:
-    return ".so" in path.name or path.suffix in (".dylib", ".dll")
-
-
-def write(sources: Iterable[Path], own: Path, folder: Path) -> list[tuple[str, str, str]]:
+def licences(sources: Iterable[Path], own: Path, folder: Path) -> list[tuple[str, str, str]]:
     """Write the list of licences into `folder`, and return PyInstaller's entries for it and for the texts."""
     parts = parts_of(sources, own)
     folder.mkdir(parents=True, exist_ok=True)
