@@ -8,9 +8,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 Entry = tuple[str, str, str]  # PyInstaller's: its place in the bundle, where it comes from, what it is
 
-# torch's headers, tests and programs, of which it starts only with one; torchaudio's extension, which Distill does
-# without, and the CUDA library that it needs.
-UNUSED = ("torch/include/", "torch/test/", "torch/bin/", "torch/share/", "torchaudio/lib/", "libcudart", "hypothesis-")
+UNUSED = (
+    # Headers, tests and programs; torch starts only where it finds one of these.
+    *("torch/include/", "torch/test/", "torch/bin/", "torch/share/"),
+    # The extension, which Distill does without, and the CUDA library that it needs.
+    *("torchaudio/lib/", "libcudart"),
+    # Every system has these, and the drivers of graphics cards there may need newer ones than those from here.
+    *("libstdc++", "libgcc_s", "libmvec"),
+    "hypothesis-",
+)
 NEEDED_ALL_THE_SAME = ("torch/bin/torch_shm_manager",)
 # GTK's theme would bring all of GTK along; the virtual keyboard is under the GPL; the others need no window system.
 UNUSED_PLUGINS = (
