@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,7 +55,7 @@ def lacking() -> list[str]:
     return root + [tool for tool in TOOLS if shutil.which(tool) is None]
 
 
-def run(command: list[str | Path], **options: object) -> None:
+def run(command: Sequence[str | Path], **options: object) -> None:
     subprocess.run(list(map(str, command)), check=True, **options)  # type: ignore[call-overload]
 
 

@@ -10,11 +10,11 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import bare_system
 
@@ -69,7 +69,7 @@ def as_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 @contextmanager
-def zstd(path: Path) -> Iterator[BinaryIO]:
+def zstd(path: Path) -> Iterator[IO[bytes]]:
     command = ["zstd", "-q", "-f", "-10", "-T0", "-o", str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
         assert process.stdin is not None
@@ -95,7 +95,7 @@ def finish_linux(dist: Path, work: Path) -> list[Path]:
     return [folder, pack(folder)]
 
 
-def finish_with(tool: str, command: list[str | Path], made: Path, product: Path) -> list[Path]:
+def finish_with(tool: str, command: Sequence[str | Path], made: Path, product: Path) -> list[Path]:
     """Make an installer or an image with the system's own tool, if it is installed."""
     if shutil.which(tool) is None:
         say(f"{tool} is not installed, so {product.name} was not made; the folder works without it.")

@@ -37,8 +37,10 @@ class Part:
     texts: tuple[Path, ...]
 
 
-def files_of(distribution: Distribution) -> list[Path]:
-    return [Path(os.path.realpath(distribution.locate_file(file))) for file in distribution.files or ()]
+def files_of(distribution: Distribution) -> list[str]:
+    # No links are followed and no Path is made, because there are 60,000 files.
+    root = os.path.realpath(distribution.locate_file(""))
+    return [os.path.normpath(os.path.join(root, file)) for file in distribution.files or ()]
 
 
 def licence_of(distribution: Distribution) -> str:
@@ -52,10 +54,15 @@ def licence_of(distribution: Distribution) -> str:
     return expression or ", ".join(classified) or short or "as its text says"
 
 
-def part_of(distribution: Distribution, files: Iterable[Path]) -> Part:
+def is_licence(path: str) -> bool:
+    named = IS_LICENCE.search(os.path.basename(path)) is not None and not path.endswith((".py", ".pyc", ".pyi"))
+    return (named or ".dist-info/licenses/" in path.replace(os.sep, "/")) and os.path.isfile(path)
+
+
+def part_of(distribution: Distribution, files: Iterable[str]) -> Part:
     name = distribution.metadata["Name"]
     within = f" (it holds {WITHIN[name]})" if name in WITHIN else ""
-    texts = tuple(path for path in files if IS_LICENCE.search(path.name) and path.suffix not in (".py", ".pyc"))
+    texts = tuple(Path(path) for path in files if is_licence(path))
     return Part(f"{name} {distribution.version}", licence_of(distribution) + within, texts)
 
 
@@ -65,8 +72,8 @@ def python_part() -> Part:
     return Part(f"Python {sys.version.split()[0]}", "PSF-2.0", tuple(texts[:1]))
 
 
-def is_library(path: Path) -> bool:
-    return ".so" in path.name or path.suffix in (".dylib", ".dll")
+def is_library(path: str) -> bool:
+    return ".so" in os.path.basename(path) or path.endswith((".dylib", ".dll"))
 
 
 def debian_package(path: Path) -> str | None:
@@ -89,15 +96,16 @@ def system_parts(libraries: Iterable[Path]) -> list[Part]:
 
 def parts_of(sources: Iterable[Path], own: Path) -> list[Part]:
     """Return the parts that these files belong to; `own` is Distill's own folder."""
-    left = {Path(os.path.realpath(source)) for source in sources}
+    left = {os.path.realpath(source) for source in sources}
     parts = []
     for distribution in sorted(distributions(), key=lambda each: each.metadata["Name"].lower()):
         files = files_of(distribution)
         if distribution.metadata["Name"] != "distill" and not left.isdisjoint(files):
             parts.append(part_of(distribution, files))
         left.difference_update(files)
-    of_python = {own, *(Path(os.path.realpath(prefix)) for prefix in (sys.prefix, os.path.dirname(os.__file__)))}
-    of_system = {path for path in left if is_library(path) and of_python.isdisjoint(path.parents)}
+    folders = [own, sys.prefix, os.path.dirname(os.__file__), *([] if sys.base_prefix == "/usr" else [sys.base_prefix])]
+    of_python = tuple(os.path.join(os.path.realpath(folder), "") for folder in folders)
+    of_system = [Path(path) for path in left if is_library(path) and not path.startswith(of_python)]
     return [python_part(), *parts, *system_parts(of_system)]
 
 
@@ -107,10 +115,8 @@ def licences(sources: Iterable[Path], own: Path, folder: Path) -> list[tuple[str
     folder.mkdir(parents=True, exist_ok=True)
     listed = folder / "licences.txt"
     listed.write_text(HEAD + "".join(f"{part.name}: {part.licence}\n" for part in parts), encoding="utf-8")
-    entries = [
-        (f"licences/{listed.name}", listed),
-        *((f"licences/texts/{path.name}", path) for path in TEXTS.iterdir()),
-    ]
+    entries = [("LICENSE", own / "LICENSE"), (f"licences/{listed.name}", listed)]
+    entries += [(f"licences/texts/{path.name}", path) for path in TEXTS.iterdir()]
     for part in parts:
         common = os.path.commonpath([path.parent for path in part.texts]) if part.texts else ""
         entries += [(f"licences/{part.name}/{os.path.relpath(path, common)}", path) for path in part.texts]
