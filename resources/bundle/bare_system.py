@@ -79,7 +79,7 @@ def make_system(folder: Path) -> None:
 def inside(folder: Path, command: list[str], **environment: str) -> list[str]:
     """Return the command that runs one inside the system: as a person, with processes of its own and no network."""
     person = [f"--setuid={PERSON}", f"--setgid={PERSON}"]
-    spaces = ["--mount", "--pid", "--net", "--fork", f"--mount-proc={folder}/proc", f"--root={folder}"]
+    spaces = ["--mount", "--pid", "--net", "--fork", "--mount-proc", f"--root={folder}"]
     words = {"HOME": HOME, "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", **environment}
     return ["unshare", *spaces, *person, "env", "-i", *(f"{name}={word}" for name, word in words.items()), *command]
 
