@@ -44,14 +44,14 @@ def files_of(distribution: Distribution) -> list[str]:
 
 
 def licence_of(distribution: Distribution) -> str:
-    """Return the licence by the metadata's expression, its classifiers, or its own short words."""
+    """Return the licence by the metadata's expression, its own short words, or its classifiers."""
     metadata = distribution.metadata
     classifiers = metadata.get_all("Classifier") or []
     classified = [line.rpartition(" :: ")[2] for line in classifiers if line.startswith("License ::")]
     written = metadata.get("License", "").strip()
     short = written if len(written) <= LONGEST_NAME else ""
     expression = metadata.get("License-Expression", "")
-    return expression or ", ".join(classified) or short or "as its text says"
+    return expression or short or ", ".join(classified) or "as its text says"
 
 
 def is_licence(path: str) -> bool:
