@@ -225,13 +225,13 @@ def test(options: Sequence[str]) -> int:
     return code
 
 
-def ensure_rival(library: str | None) -> None:
-    if library is None or python_agrees(venv_python(), f"import {library}"):
-        return
-    say(f"Installing {library}, which Distill is compared with.")
-    install = ["install", "--disable-pip-version-check", "--editable", ".[bench]", "--constraint", "constraints.txt"]
-    if call([*pip(), *install, *wheel_index()]) != 0:
-        say("It could not be installed; the lines above say why. Going on without it.")
+def ensure_extra(extra: str, module: str | None, why: str) -> bool:
+    """Install an extra, unless its module is there already; return whether it is there now."""
+    if module is None or python_agrees(venv_python(), f"import {module}"):
+        return True
+    say(f"Installing the extra {extra}, {why}.")
+    install = ["install", "--disable-pip-version-check", "--editable", f".[{extra}]", "--constraint", "constraints.txt"]
+    return call([*pip(), *install, *wheel_index()]) == 0
 
 
 def bench(options: Sequence[str]) -> int:
@@ -239,7 +239,8 @@ def bench(options: Sequence[str]) -> int:
         say(f"Name a benchmark: {', '.join(BENCHMARKS)}")
         return 2
     set_up()
-    ensure_rival(BENCHMARKS[options[0]])
+    if not ensure_extra("bench", BENCHMARKS[options[0]], "whose library Distill is compared with"):
+        say("It could not be installed; the lines above say why. Going on without it.")
     return call([venv_python(), "-m", f"benchmarks.{options[0]}", *options[1:]], **WITHOUT_SCREEN)
 
 
@@ -253,6 +254,16 @@ def screenshots(options: Sequence[str]) -> int:
     return call([venv_python(), ROOT / "docs/screenshots.py", *map(os.path.abspath, options)], **WITHOUT_SCREEN)
 
 
+def docs(options: Sequence[str]) -> int:
+    set_up()
+    if "--try" in options:
+        return call([venv_python(), ROOT / "docs/try_commands.py"], **WITHOUT_SCREEN)
+    if not ensure_extra("docs", "mkdocstrings_handlers.python, material", "which builds the site"):
+        say("It could not be installed; the lines above say why. The pages in docs/ can be read as they are.")
+        return 1
+    return call([venv_python(), "-m", "mkdocs", "build", "--config-file", ROOT / ".mkdocs.yml", *options])
+
+
 # One row a word: what it does, and the line that explains it. Further arguments go to the row's function.
 WORDS = {
     "setup": (setup, "install what is missing; further options go to pip install"),
@@ -261,6 +272,7 @@ WORDS = {
     "bench": (bench, "measure: bench prior, bench window, bench save, bench stop, bench sound, bench takes"),
     "soak": (soak, "show that no model is lost and nothing gets in: half an hour or more; --minutes N: a sample"),
     "screenshots": (screenshots, "picture every state of the window, in docs/screenshots or a folder that is named"),
+    "docs": (docs, "build the site of docs/ in dist/docs, without a network; --try: run each command of its pages"),
 }
 
 
