@@ -225,13 +225,18 @@ def test(options: Sequence[str]) -> int:
     return code
 
 
-def ensure_extra(extra: str, module: str | None, why: str) -> bool:
-    """Install an extra, unless its module is there already; return whether it is there now."""
-    if module is None or python_agrees(venv_python(), f"import {module}"):
+def has_extra(library: str, extra: str, why: str) -> bool:
+    """Tell whether a library of one of pyproject's extras is there, installed here if need be."""
+    if python_agrees(venv_python(), f"import {library}"):
         return True
-    say(f"Installing the extra {extra}, {why}.")
+    say(f"Installing {library}, {why}.")
     install = ["install", "--disable-pip-version-check", "--editable", f".[{extra}]", "--constraint", "constraints.txt"]
     return call([*pip(), *install, *wheel_index()]) == 0
+
+
+def ensure_rival(library: str | None) -> None:
+    if library is not None and not has_extra(library, "bench", "which Distill is compared with"):
+        say("It could not be installed; the lines above say why. Going on without it.")
 
 
 def bench(options: Sequence[str]) -> int:
@@ -239,8 +244,7 @@ def bench(options: Sequence[str]) -> int:
         say(f"Name a benchmark: {', '.join(BENCHMARKS)}")
         return 2
     set_up()
-    if not ensure_extra("bench", BENCHMARKS[options[0]], "whose library Distill is compared with"):
-        say("It could not be installed; the lines above say why. Going on without it.")
+    ensure_rival(BENCHMARKS[options[0]])
     return call([venv_python(), "-m", f"benchmarks.{options[0]}", *options[1:]], **WITHOUT_SCREEN)
 
 
@@ -258,10 +262,19 @@ def docs(options: Sequence[str]) -> int:
     set_up()
     if "--try" in options:
         return call([venv_python(), ROOT / "docs/try_commands.py"], **WITHOUT_SCREEN)
-    if not ensure_extra("docs", "mkdocstrings_handlers.python, material", "which builds the site"):
+    if not has_extra("material, mkdocstrings_handlers.python", "docs", "which build the site"):
         say("It could not be installed; the lines above say why. The pages in docs/ can be read as they are.")
         return 1
     return call([venv_python(), "-m", "mkdocs", "build", "--config-file", ROOT / ".mkdocs.yml", *options])
+
+
+def bundle(options: Sequence[str]) -> int:
+    set_up()
+    if not has_extra("PyInstaller", "bundle", "which makes the bundle"):
+        say("It could not be installed; the lines above say why. No bundle was made.")
+        return 1
+    places = [option if option.startswith("-") else os.path.abspath(option) for option in options]
+    return call([venv_python(), ROOT / "resources/bundle/build.py", *places])
 
 
 # One row a word: what it does, and the line that explains it. Further arguments go to the row's function.
@@ -271,6 +284,7 @@ WORDS = {
     "test": (test, "run the tests; further options go to pytest"),
     "bench": (bench, "measure: bench prior, bench window, bench save, bench stop, bench sound, bench takes"),
     "soak": (soak, "show that no model is lost and nothing gets in: half an hour or more; --minutes N: a sample"),
+    "bundle": (bundle, "build programs that need no Python, in dist or a folder that is named; --check: prove them"),
     "screenshots": (screenshots, "picture every state of the window, in docs/screenshots or a folder that is named"),
     "docs": (docs, "build the site of docs/ in dist/docs, without a network; --try: run each command of its pages"),
 }

@@ -32,8 +32,9 @@ pytestmark = pytest.mark.skipif(
 
 
 def _files(folder: str) -> set[str]:
-    kept = [path for path in (ROOT / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts]
-    return {path.relative_to(ROOT).as_posix() for path in kept}
+    files = {path.relative_to(ROOT) for path in (ROOT / folder).rglob("*") if path.is_file()}
+    left_out = {"__pycache__", "bundle"}
+    return {path.as_posix() for path in files if left_out.isdisjoint(path.parts)}
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_holds_every_file_of_the_packages_and_nothing_else(wheel: Path) -> None:
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert names == set().union(*map(_files, SOURCES))
+    assert not any(name.startswith("resources/bundle") for name in names)
     assert {"resources/linux/distill.desktop", "resources/demo/README.md", "app/theme/tokens.py"} <= names
 
 

@@ -170,8 +170,8 @@ def _reason(error: Exception) -> str:
 def _refuse_other_systems() -> None:
     if sys.platform in ("darwin", "win32"):
         raise DistillError(
-            "On macOS and Windows, double-click is set up by the Distill app for that system, which is still to come.",
-            "Until then, open a model in the window, or drop it there.",
+            "On macOS and Windows, Distill's app or installer for that system sets up double-click.",
+            "Without it, open a model in the window, or drop it there.",
         )
 
 

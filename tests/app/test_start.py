@@ -30,7 +30,7 @@ def test_without_a_display_it_says_so_instead_of_aborting() -> None:
     done = _start()
     assert done.returncode == 2
     assert done.stderr.startswith("There is no display here")
-    assert "run.py demo" in done.stderr
+    assert "distill-app --demo" in done.stderr
 
 
 # What is open is printed once the sounds are, which come last.
