@@ -96,7 +96,8 @@ install_distill() {
     copy_and_try
     put_in_place
     "$program/distill-app" --register || say "Distill works all the same, but not from the applications menu."
-    say "Distill is installed. Start it from the applications menu, or as: $bin/distill-app"
+    say "Distill is installed. Start it from the applications menu, or as: $bin/distill-app
+To take it away again: $program/install.sh --uninstall"
 }
 
 uninstall_distill() {
