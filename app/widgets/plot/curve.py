@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
+from statistics import median_low
 
 from app.times import clock
 from distill_core.training.events import StepMetrics
@@ -52,11 +55,20 @@ class CurveLines:
     note: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class PlotAxes:
+    """The choice of axes: minutes instead of epochs where they are known, and even steps instead of a logarithm."""
+
+    by_time: bool = False
+    is_linear: bool = False
+
+
 @dataclass(slots=True)
 class Curve:
     """A perplexity for each epoch from 1 on, NaN for one without; in the other fields 0 is "none".
 
-    `dots` are the perplexities of batches: an epoch's begin right of the number before and end at its own.
+    `dots` are the perplexities of batches: an epoch's begin right of the number before and end at its own. `known` are
+    the epochs that a file tells of, none of a training, which tells of all: of a long one it has each second or fourth.
     """
 
     total_epochs: int = 0
@@ -71,6 +83,8 @@ class Curve:
     levels: list[tuple[float, ...]] = field(default_factory=list)  # validation by level, empty if unknown
     dots: list[tuple[float, float]] = field(default_factory=list)
     dot_gap: float = 0.0  # in epochs
+    known: tuple[int, ...] = ()
+    step: int = 1  # in epochs: values that stand no further apart are joined by a line
 
     @classmethod
     def beside(cls, lines: CurveLines) -> Curve:
@@ -100,7 +114,9 @@ class Curve:
         """Return the curve of a model file, from losses in nats and the number of each one's epoch."""
         curve = cls(total_epochs=epochs[-1] if epochs else 0, unigram=unigram or 0.0, best_epoch=best_epoch or 0)
         curve.validation = _by_epoch(epochs, val_losses)
-        curve.training = _by_epoch(epochs, train_losses)
+        curve.training, curve.known = _by_epoch(epochs, train_losses), tuple(epochs)
+        if len(epochs) > 1:
+            curve.step = median_low(later - earlier for earlier, later in pairwise(epochs))
         if not 1 <= curve.best_epoch <= len(curve) or math.isnan(curve.best()):
             curve.best_epoch = 0
         return curve
@@ -112,6 +128,11 @@ class Curve:
     def is_empty(self) -> bool:
         """Whether there is neither an epoch nor a dot."""
         return not self.validation and not self.dots
+
+    @property
+    def has_times(self) -> bool:
+        """Whether it is known when each epoch ended; a file does not tell."""
+        return bool(self.elapsed)
 
     def add_step(self, step: StepMetrics) -> None:
         """Add the dot of a batch, unless it stands too near to the last one; it never becomes slower."""
@@ -142,6 +163,14 @@ class Curve:
     def best(self) -> float:
         """Return the best validation perplexity, NaN before there is one."""
         return self.validation[self.best_epoch - 1] if self.best_epoch else math.nan
+
+    def stepped(self, epoch: int, by: int) -> int:
+        """Return the epoch before (-1) or after (1) one, or the nearest there is; 0 has the last one beside it."""
+        known = self.known or range(1, len(self) + 1)
+        if not known or not epoch:
+            return known[-1] if known else 0
+        place = bisect_left(known, epoch) - 1 if by < 0 else bisect_right(known, epoch)
+        return known[min(max(place, 0), len(known) - 1)]
 
     def read_out(self, epoch: int) -> str:
         """Return an epoch in words, or "" if there is no such epoch."""
@@ -179,15 +208,13 @@ class Curve:
         end = next((nice for nice in _NICE_ENDS if nice >= wanted), math.ceil(wanted / 500) * 500)
         return max(2, len(self), min(end, self.total_epochs) if self.total_epochs else end)
 
-    def y_range(self) -> tuple[float, float]:
+    def y_range(self, *, is_linear: bool = False) -> tuple[float, float]:
         """Return the lowest and the highest perplexity of the axis, which has room for all values and for words."""
         dots = [value for _, value in self.dots]
-        values = [v for v in (*self.validation, *self.training, *dots, self.unigram, self.limit) if _is_value(v)]
+        values = [v for v in (*self.validation, *self.training, *dots, self.unigram, self.limit) if 0 < v < math.inf]
         low, high = (min(values), max(values)) if values else (1.0, 100.0)
+        if is_linear:
+            margin = 0.1 * (high - low) or 0.35 * high
+            return max(0.0, low - margin), high + margin
         margin = max((high / low) ** 0.14, 1.35)
         return low / margin, high * margin
-
-
-def log10_or_nan(values: Sequence[float]) -> list[float]:
-    """Return log10 of each value, NaN if it has none."""
-    return [math.log10(value) if _is_value(value) else math.nan for value in values]

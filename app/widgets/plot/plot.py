@@ -222,15 +222,15 @@ class PerplexityPlot(QWidget):
         last = len(self._curve)
         here = self._stepped_to
         steps = {
-            Qt.Key.Key_Left: here - 1 if here else last,
-            Qt.Key.Key_Right: here + 1 if here else last,
-            Qt.Key.Key_Home: 1,
+            Qt.Key.Key_Left: self._curve.stepped(here, -1),
+            Qt.Key.Key_Right: self._curve.stepped(here, 1),
+            Qt.Key.Key_Home: self._curve.stepped(1, -1),
             Qt.Key.Key_End: last,
         }
         if event.key() not in steps or not last:
             super().keyPressEvent(event)
             return
-        self._stepped_to = min(max(steps[Qt.Key(event.key())], 1), last)
+        self._stepped_to = steps[Qt.Key(event.key())]
         self._show_read_out(self._stepped_to)
         announce(self, self.shown_read_out())
 
