@@ -14,11 +14,11 @@ from app.session import Session
 from app.session.available import KEEPING
 from app.session.state import State
 from app.widgets.epochs.row import EpochsRow
-from app.widgets.facts import model_facts
 from app.widgets.page import PageWidget
 from app.widgets.plot.curve import CurveLines
 from app.widgets.plot.plot import PerplexityPlot
 from app.widgets.sentence import Sentence
+from distill_core.training.prior.curve import saved_curve
 
 if TYPE_CHECKING:
     from distill_core.models.summary import ModelSummary
@@ -113,7 +113,7 @@ class LearningPage(PageWidget):
         self._commands.keep(next(action for action, keep in KEEPING.items() if keep is which))
 
     def _show_saved(self, model: ModelSummary) -> None:
-        curve = model_facts.saved_curve(model)
+        curve = saved_curve(model.prior_metadata or {})
         if curve is None:
             self.plot.follow(CurveLines(), ())
             return

@@ -12,10 +12,10 @@ from PySide6.QtGui import QBrush, QColor, QMouseEvent, QPalette, QPen, QResizeEv
 from PySide6.QtWidgets import QGraphicsRectItem, QWidget
 
 from app.theme import PlotColors, plot_colors
-from app.widgets.plot.curve import Curve, PlotAxes, in_words
+from app.widgets.plot.curve import Beside, Curve, PlotAxes, in_words
 from app.widgets.plot.epoch_canvas import EpochCanvas, cosmetic_pen
 from app.widgets.plot.labels import Placement, PlotLabel, along_line, around_point, place_labels
-from app.widgets.plot.points import minutes_at, thinned, without_short_gaps
+from app.widgets.plot.points import drawn_epochs, minutes_at, thinned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +46,7 @@ class PerplexityCanvas(EpochCanvas):
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent, Curve())
         self.axes = PlotAxes()
-        self._by_time = False
+        self._by_time, self._beside = False, Beside("", Curve(), "")
         self._drawn: list[tuple[Values, Values]] = []  # the points of each line, in the units of the axes
         self._ends_E: Values = np.zeros(0)  # where each epoch stands on the x axis
         self._add_items()
@@ -59,29 +59,36 @@ class PerplexityCanvas(EpochCanvas):
         self._training = pg.PlotDataItem(connect="finite")
         self._lone_training = pg.ScatterPlotItem(symbol="d", size=6)
         self._validation = pg.PlotDataItem(connect="finite", antialias=True)
+        self._other, self._other_star = (
+            pg.PlotDataItem(connect="finite"),
+            pg.ScatterPlotItem(symbol="star", size=_STAR),
+        )
         self._star = pg.ScatterPlotItem(symbol="star", size=_STAR)
         items = (self._band, self._unigram, self._limit, self._cursor, self._dots, self._training, self._lone_training)
-        for depth, item in enumerate((*items, self._validation, self._star)):
+        for depth, item in enumerate((*items, self._other, self._other_star, self._validation, self._star)):
             item.setZValue(depth)
             self.addItem(item, ignoreBounds=True)
         for item in (self._band, self._unigram, self._limit, self._cursor):
             item.hide()
         self.unigram_label, self.limit_label = PlotLabel(self._view), PlotLabel(self._view)
         self.best_label, self.band_label = PlotLabel(self._view), PlotLabel(self._view)
+        self.beside_label = PlotLabel(self._view)
 
     # Data
 
-    def show_curve(self, curve: Curve) -> None:
-        """Draw a curve in place of the former one."""
+    def show_curve(self, curve: Curve, beside: Beside | None = None) -> None:
+        """Draw a curve in place of the former one, and another beside it, whose file tells of epochs alone."""
         self._curve = curve
-        self._by_time = self.axes.by_time and curve.has_times
-        self._ends_E = self._across(np.arange(1, len(curve) + 1, dtype=float))
+        self._by_time = self.axes.by_time and curve.has_times and beside is None
+        self._beside = beside or Beside("", Curve(), "")
+        self._ends_E = self._across(np.arange(1, max(len(curve), len(self._beside.curve)) + 1, dtype=float))
         self._show_ranges()
         self._drawn = []
         self._show_validation()
         self._show_training()
         self._show_dots()
         self._show_best()
+        self._show_beside()
         self._show_line(self._unigram, self.unigram_label, curve.unigram, UNIGRAM_WORDS)
         self._show_line(self._limit, self.limit_label, curve.limit, f"very predictable below {curve.limit:.1f}")
         self._show_band()
@@ -107,25 +114,26 @@ class PerplexityCanvas(EpochCanvas):
         item = self.getPlotItem()
         item.getAxis("left").is_linear = self.axes.is_linear
         item.getAxis("bottom").counts_minutes = self._by_time
-        low, high = self._curve.y_range(is_linear=self.axes.is_linear)
+        others = self._beside.curve.validation
+        low, high = self._curve.y_range(is_linear=self.axes.is_linear, others=others)
         bottom = 0.0 if low == 0 else self._y(low)
-        right = self._x(self._curve.last_x() + 0.5)
+        right = self._x(max(self._curve.last_x(), len(others)) + 0.5)
         self._view.setRange(xRange=(0.0, right), yRange=(bottom, self._y(high)), padding=0, update=True)
         for side in ("left", "bottom"):
             item.getAxis(side).picture = None  # other ticks may stand in the same range
 
-    def _points(self, values: Sequence[float]) -> tuple[Values, Values]:
+    def _points(self, curve: Curve, values: Sequence[float]) -> tuple[Values, Values]:
         """Return the points of a line: all, or of a long one those that cannot be told from all, and the best epoch."""
         values_E = self._up(values)
-        places = without_short_gaps(values_E, self._curve.step)
-        best = np.flatnonzero(places == self._curve.best_epoch - 1)
+        places = drawn_epochs(curve.known) - 1
+        best = np.flatnonzero(places == curve.best_epoch - 1)
         places = places[thinned(values_E[places], _PARTS, best)]
         points = self._ends_E[places], values_E[places]
         self._drawn.append(points)
         return points
 
     def _show_validation(self) -> None:
-        xs, values = self._points(self._curve.validation)
+        xs, values = self._points(self._curve, self._curve.validation)
         # pyqtgraph warns of dots that are all NaN.
         has_dots = len(xs) <= _MOST_DOTS and bool(np.isfinite(values).any())
         dots = {"symbol": "o", "symbolSize": 6} if has_dots else {"symbol": None}
@@ -141,7 +149,7 @@ class PerplexityCanvas(EpochCanvas):
         return cosmetic_pen(colors.validation, 1 if self._is_long else 2)
 
     def _show_training(self) -> None:
-        xs, values = self._points(self._curve.training)
+        xs, values = self._points(self._curve, self._curve.training)
         self._training.setData(xs, values)
         seen = np.isfinite(np.concatenate([[np.nan], values, [np.nan]]))
         alone = seen[1:-1] & ~seen[:-2] & ~seen[2:]  # a line needs two
@@ -156,6 +164,15 @@ class PerplexityCanvas(EpochCanvas):
         self._star.setData([self._x(epoch)] if epoch else [], [self._y(value)] if epoch else [])
         self.best_label.setText(f"best {in_words(value)} at epoch {epoch}" if epoch else "")
         self.best_label.setVisible(bool(epoch))
+
+    def _show_beside(self) -> None:
+        curve = self._beside.curve
+        self._other.setData(*self._points(curve, curve.validation))
+        has_best = bool(curve.best_epoch)
+        self._other_star.setData([curve.best_epoch] if has_best else [], [self._y(curve.best())] if has_best else [])
+        words = f"{self._beside.name}, best {in_words(curve.best())}" if has_best else self._beside.name
+        self.beside_label.setText(words)
+        self.beside_label.setVisible(len(curve) > 0)
 
     def _show_line(self, line: Any, label: PlotLabel, value: float, words: str) -> None:
         there = math.isfinite(value) and value > 0
@@ -205,6 +222,9 @@ class PerplexityCanvas(EpochCanvas):
         if self._curve.best_epoch:
             star = self._pixel(self._x(self._curve.best_epoch), self._y(self._curve.best()))
             placements.append(around_point(self.best_label, star, _STAR / 2))
+        if (other := self._beside.curve).known:
+            point = (other.best_epoch, other.best()) if other.best_epoch else (other.known[-1], other.validation[-1])
+            placements.append(around_point(self.beside_label, self._pixel(point[0], self._y(point[1])), _STAR / 2))
         if self._curve.memorizing_from:
             left = self._pixel(self._x(self._curve.memorizing_from - 0.5), 0.0).x() + 4
             heights = [area.top() + area.height() * share for share in (0.05, 0.15, 0.3, 0.45, 0.6, 0.75)]
@@ -228,15 +248,13 @@ class PerplexityCanvas(EpochCanvas):
     def _epoch_at(self, event: QMouseEvent) -> int:
         """Return the nearest epoch of those that are known, 0 for none."""
         position = self._view.mapSceneToView(self.mapToScene(event.position().toPoint()))
-        known = np.array(self._curve.known or range(1, len(self._curve) + 1), dtype=int)
-        if not len(known):
-            return 0
-        return int(known[np.abs(self._ends_E[known - 1] - position.x()).argmin()])
+        known = np.array(self._curve.known, dtype=int)
+        return int(known[np.abs(self._ends_E[known - 1] - position.x()).argmin()]) if len(known) else 0
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Place the words again."""
         super().resizeEvent(event)
-        if hasattr(self, "band_label"):  # Qt resizes while the base class is still being built
+        if hasattr(self, "beside_label"):  # Qt resizes while the base class is still being built
             self._place_labels()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
@@ -253,8 +271,8 @@ class PerplexityCanvas(EpochCanvas):
         self._style_axes(colors.foreground, AXIS_NAME)
         self._style_lines(colors)
         ground = palette.color(QPalette.ColorRole.Window)
-        labels = (self.unigram_label, self.limit_label, self.best_label, self.band_label)
-        inks = (colors.foreground, colors.threshold, colors.best, colors.foreground)
+        labels = (self.unigram_label, self.limit_label, self.best_label, self.band_label, self.beside_label)
+        inks = (colors.foreground, colors.threshold, colors.best, colors.foreground, colors.beside)
         for label, ink in zip(labels, inks, strict=True):
             label.style_as(ink, ground, self.font())
         self.band_label.style_as(colors.foreground, QColor(0, 0, 0, 0), self.font())
@@ -270,6 +288,9 @@ class PerplexityCanvas(EpochCanvas):
         self._dots.setBrush(QBrush(faint))
         self._lone_training.setPen(cosmetic_pen(colors.training, 1.3))
         self._lone_training.setBrush(QBrush(Qt.BrushStyle.NoBrush))
+        self._other.setPen(cosmetic_pen(colors.beside, 1.5, Qt.PenStyle.DashDotDotLine))
+        self._other_star.setPen(cosmetic_pen(colors.beside, 1.5))
+        self._other_star.setBrush(QBrush(Qt.BrushStyle.NoBrush))
         self._unigram.setPen(cosmetic_pen(colors.foreground, 1, Qt.PenStyle.DashDotLine))
         self._limit.setPen(cosmetic_pen(colors.threshold, 1.5, Qt.PenStyle.DotLine))
         self._cursor.setPen(cosmetic_pen(colors.foreground, 1))

@@ -6,11 +6,10 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
-from statistics import median_low
 
 from app.times import clock
 from distill_core.training.events import StepMetrics
+from distill_core.training.prior.curve import tells_all
 from distill_core.training.prior.events import PriorEpochMetrics, perplexity
 
 _MOST_DOTS = 600  # of batches; with more every second one goes
@@ -68,7 +67,7 @@ class Curve:
     """A perplexity for each epoch from 1 on, NaN for one without; in the other fields 0 is "none".
 
     `dots` are the perplexities of batches: an epoch's begin right of the number before and end at its own. `known` are
-    the epochs that a file tells of, none of a training, which tells of all: of a long one it has each second or fourth.
+    the epochs that it tells of: of a long training a file has each second or fourth.
     """
 
     total_epochs: int = 0
@@ -83,8 +82,7 @@ class Curve:
     levels: list[tuple[float, ...]] = field(default_factory=list)  # validation by level, empty if unknown
     dots: list[tuple[float, float]] = field(default_factory=list)
     dot_gap: float = 0.0  # in epochs
-    known: tuple[int, ...] = ()
-    step: int = 1  # in epochs: values that stand no further apart are joined by a line
+    known: list[int] = field(default_factory=list)
 
     @classmethod
     def beside(cls, lines: CurveLines) -> Curve:
@@ -114,9 +112,7 @@ class Curve:
         """Return the curve of a model file, from losses in nats and the number of each one's epoch."""
         curve = cls(total_epochs=epochs[-1] if epochs else 0, unigram=unigram or 0.0, best_epoch=best_epoch or 0)
         curve.validation = _by_epoch(epochs, val_losses)
-        curve.training, curve.known = _by_epoch(epochs, train_losses), tuple(epochs)
-        if len(epochs) > 1:
-            curve.step = median_low(later - earlier for earlier, later in pairwise(epochs))
+        curve.training, curve.known = _by_epoch(epochs, train_losses), [*epochs]
         if not 1 <= curve.best_epoch <= len(curve) or math.isnan(curve.best()):
             curve.best_epoch = 0
         return curve
@@ -132,7 +128,7 @@ class Curve:
     @property
     def has_times(self) -> bool:
         """Whether it is known when each epoch ended; a file does not tell."""
-        return bool(self.elapsed)
+        return bool(self.elapsed) and (len(self.known) == len(self) or tells_all(self.known))
 
     def add_step(self, step: StepMetrics) -> None:
         """Add the dot of a batch, unless it stands too near to the last one; it never becomes slower."""
@@ -149,6 +145,7 @@ class Curve:
         while len(self) < metrics.epoch - 1:  # an epoch that diverged was rolled back
             self._append(math.nan, math.nan, 0.0)
         self._append(finite_perplexity(metrics.val_loss), finite_perplexity(metrics.train_loss), metrics.epoch_time_s)
+        self.known.append(metrics.epoch)
         self.levels[-1] = metrics.level_perplexities
         self.total_epochs = max(self.total_epochs, metrics.total_epochs)
         self.best_epoch = metrics.best_epoch if metrics.best_epoch <= len(self) else 0
@@ -166,11 +163,10 @@ class Curve:
 
     def stepped(self, epoch: int, by: int) -> int:
         """Return the epoch before (-1) or after (1) one, or the nearest there is; 0 has the last one beside it."""
-        known = self.known or range(1, len(self) + 1)
-        if not known or not epoch:
-            return known[-1] if known else 0
-        place = bisect_left(known, epoch) - 1 if by < 0 else bisect_right(known, epoch)
-        return known[min(max(place, 0), len(known) - 1)]
+        if not self.known or not epoch:
+            return self.known[-1] if self.known else 0
+        place = bisect_left(self.known, epoch) - 1 if by < 0 else bisect_right(self.known, epoch)
+        return self.known[min(max(place, 0), len(self.known) - 1)]
 
     def read_out(self, epoch: int) -> str:
         """Return an epoch in words, or "" if there is no such epoch."""
@@ -183,7 +179,7 @@ class Curve:
         ]
         if epoch <= len(self.levels) and len(self.levels[epoch - 1]) > 1:
             words.append(f"levels {' / '.join(map(in_words, self.levels[epoch - 1]))}")
-        if self.elapsed:
+        if self.has_times:
             words.append(clock(self.elapsed[epoch - 1]))
         return " · ".join(words)
 
@@ -208,13 +204,32 @@ class Curve:
         end = next((nice for nice in _NICE_ENDS if nice >= wanted), math.ceil(wanted / 500) * 500)
         return max(2, len(self), min(end, self.total_epochs) if self.total_epochs else end)
 
-    def y_range(self, *, is_linear: bool = False) -> tuple[float, float]:
+    def y_range(self, *, is_linear: bool = False, others: Sequence[float] = ()) -> tuple[float, float]:
         """Return the lowest and the highest perplexity of the axis, which has room for all values and for words."""
         dots = [value for _, value in self.dots]
-        values = [v for v in (*self.validation, *self.training, *dots, self.unigram, self.limit) if 0 < v < math.inf]
+        drawn = (*self.validation, *self.training, *dots, *others, self.unigram, self.limit)
+        values = [value for value in drawn if 0 < value < math.inf]
         low, high = (min(values), max(values)) if values else (1.0, 100.0)
         if is_linear:
             margin = 0.1 * (high - low) or 0.35 * high
             return max(0.0, low - margin), high + margin
         margin = max((high / low) ** 0.14, 1.35)
         return low / margin, high * margin
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """The curve of another model's file, drawn beside: the model's name, and a sentence on how both compare."""
+
+    name: str
+    curve: Curve
+    words: str
+
+    def read_out(self, epoch: int) -> str:
+        """Return " · kicks 8.01", or "" if the file tells of no such epoch."""
+        return f" · {self.name} {in_words(self.curve.validation[epoch - 1])}" if epoch in self.curve.known else ""
+
+    def description(self) -> str:
+        """Return the curve in sentences, for those who cannot see it."""
+        best = f" best {in_words(self.curve.best())} at epoch {self.curve.best_epoch}" if self.curve.best_epoch else ""
+        return f"Beside it {self.name}:{best or f' {len(self.curve)} epochs'}. {self.words}"

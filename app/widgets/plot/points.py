@@ -14,13 +14,18 @@ if TYPE_CHECKING:
 _SECONDS = 60.0  # in a minute
 
 
-def without_short_gaps(values_E: Values, step: int) -> Places:
-    """Return the places of the values, and of those that are NaN where values stand further apart than `step`."""
-    places = np.flatnonzero(np.isfinite(values_E))
-    ends = np.concatenate([[-1], places, [len(values_E)]])
-    missing = np.flatnonzero(~np.isfinite(values_E))
-    after = np.searchsorted(ends, missing)
-    return np.union1d(places, missing[ends[after] - ends[after - 1] > step])
+def drawn_epochs(known: Sequence[int]) -> Places:
+    """Return the known epochs, which a line joins, and one more in each gap.
+
+    A gap is where they stand further apart than before it and after it.
+    """
+    known_E = np.array(known, dtype=np.int64)
+    steps = np.diff(known_E)
+    if not (steps > 1).any():
+        return known_E
+    beside = np.maximum(np.concatenate([[0], steps[:-1]]), np.concatenate([steps[1:], [0]]))
+    has_gap = np.flatnonzero(steps > np.maximum(beside, 1))
+    return np.insert(known_E, has_gap + 1, known_E[has_gap] + 1)
 
 
 def thinned(values_N: Values, parts: int, always: Sequence[int] | Places = ()) -> Places:
