@@ -37,6 +37,9 @@ WITH_A_DIALOG = {
     ActionId.SAVE_TAKE,
     ActionId.SAVE_ALL_TAKES,
     ActionId.ALL_TAKES,
+    ActionId.EXPORT_PICTURE,
+    ActionId.EXPORT_TABLE,
+    ActionId.COMPARE_CURVE,
 }
 
 

@@ -27,15 +27,20 @@ class SavedCurve:
     best_epoch: int | None
 
 
-def _is_numbered_otherwise(facts: Mapping[str, Any], epoch: int, val_losses: Sequence[float]) -> bool:
-    """Tell whether the best epoch's number is no place among the losses of a file that numbers none of them.
+def _best_epoch(
+    facts: Mapping[str, Any], epochs: Sequence[int], val_losses: Sequence[float], are_numbered: bool
+) -> int | None:
+    """Return the best epoch's number, None if it is none of the epochs.
 
-    Files of older versions leave out a rolled-back epoch, and every later one then stands a place too early.
+    Files of older versions number none and leave out a rolled-back epoch: every later one then stands a place too
+    early.
     """
-    best = known_number(facts.get("best_perplexity"))
-    if best is None or best <= 0 or epoch > len(val_losses):
-        return False
-    return not math.isclose(math.exp(val_losses[epoch - 1]), best, rel_tol=0.01)
+    epoch, best = facts.get("best_epoch"), known_number(facts.get("best_perplexity"))
+    if type(epoch) is not int or epoch not in epochs:
+        return None
+    if are_numbered or best is None or best <= 0 or math.isclose(math.exp(val_losses[epoch - 1]), best, rel_tol=0.01):
+        return epoch
+    return None
 
 
 def saved_curve(facts: Mapping[str, Any]) -> SavedCurve | None:
@@ -47,12 +52,8 @@ def saved_curve(facts: Mapping[str, Any]) -> SavedCurve | None:
     if all(math.isnan(loss) for loss in val_losses):
         return None
     epochs = rising_numbers(history.get("epochs"), len(val_losses), _LAST_EPOCH)
-    best = facts.get("best_epoch")
-    if type(best) is not int or best not in epochs:
-        best = None
-    elif epochs != history.get("epochs") and _is_numbered_otherwise(facts, best, val_losses):
-        best = None
-    return SavedCurve(epochs, val_losses, train_losses, best)
+    are_numbered = epochs == history.get("epochs")
+    return SavedCurve(epochs, val_losses, train_losses, _best_epoch(facts, epochs, val_losses, are_numbered))
 
 
 def tells_all(epochs: Sequence[int]) -> bool:
