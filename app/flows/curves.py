@@ -25,7 +25,7 @@ _FOLDER = "plot"
 def _png(image: QImage) -> bytes:
     buffer = QBuffer()
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-    image.save(buffer, b"PNG")
+    image.save(buffer, "PNG")  # type: ignore[call-overload]  # Qt takes no bytes
     return bytes(buffer.data().data())
 
 

@@ -45,7 +45,7 @@ class PerplexityCanvas(EpochCanvas):
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent, Curve())
-        self.axes = PlotAxes()
+        self.axes, self.pixel_ratio = PlotAxes(), 1.0  # of what is drawn on: a pen is as wide as it says in its pixels
         self._by_time, self._beside = False, Beside("", Curve(), "")
         self._drawn: list[tuple[Values, Values]] = []  # the points of each line, in the units of the axes
         self._ends_E: Values = np.zeros(0)  # where each epoch stands on the x axis
@@ -73,6 +73,9 @@ class PerplexityCanvas(EpochCanvas):
         self.unigram_label, self.limit_label = PlotLabel(self._view), PlotLabel(self._view)
         self.best_label, self.band_label = PlotLabel(self._view), PlotLabel(self._view)
         self.beside_label = PlotLabel(self._view)
+
+    def _pen(self, color: QColor, width: float, style: Qt.PenStyle = Qt.PenStyle.SolidLine) -> QPen:
+        return cosmetic_pen(color, width * self.pixel_ratio, style)
 
     # Data
 
@@ -146,7 +149,7 @@ class PerplexityCanvas(EpochCanvas):
         return len(self._curve) > 2 * _PARTS
 
     def _validation_pen(self, colors: PlotColors) -> QPen:
-        return cosmetic_pen(colors.validation, 1 if self._is_long else 2)
+        return self._pen(colors.validation, 1 if self._is_long else 2)
 
     def _show_training(self) -> None:
         xs, values = self._points(self._curve, self._curve.training)
@@ -282,19 +285,19 @@ class PerplexityCanvas(EpochCanvas):
         self._validation.setPen(self._validation_pen(colors))
         self._validation.setSymbolPen(None)
         self._validation.setSymbolBrush(QBrush(colors.validation))
-        self._training.setPen(cosmetic_pen(colors.training, 1.3, Qt.PenStyle.DashLine))
+        self._training.setPen(self._pen(colors.training, 1.3, Qt.PenStyle.DashLine))
         faint = QColor(colors.training)
         faint.setAlpha(_DOT_ALPHA)
         self._dots.setBrush(QBrush(faint))
-        self._lone_training.setPen(cosmetic_pen(colors.training, 1.3))
+        self._lone_training.setPen(self._pen(colors.training, 1.3))
         self._lone_training.setBrush(QBrush(Qt.BrushStyle.NoBrush))
-        self._other.setPen(cosmetic_pen(colors.beside, 1.5, Qt.PenStyle.DashDotDotLine))
-        self._other_star.setPen(cosmetic_pen(colors.beside, 1.5))
+        self._other.setPen(self._pen(colors.beside, 1.5, Qt.PenStyle.DashDotDotLine))
+        self._other_star.setPen(self._pen(colors.beside, 1.5))
         self._other_star.setBrush(QBrush(Qt.BrushStyle.NoBrush))
-        self._unigram.setPen(cosmetic_pen(colors.foreground, 1, Qt.PenStyle.DashDotLine))
-        self._limit.setPen(cosmetic_pen(colors.threshold, 1.5, Qt.PenStyle.DotLine))
-        self._cursor.setPen(cosmetic_pen(colors.foreground, 1))
-        self._star.setPen(cosmetic_pen(colors.foreground, 0.7))
+        self._unigram.setPen(self._pen(colors.foreground, 1, Qt.PenStyle.DashDotLine))
+        self._limit.setPen(self._pen(colors.threshold, 1.5, Qt.PenStyle.DotLine))
+        self._cursor.setPen(self._pen(colors.foreground, 1))
+        self._star.setPen(self._pen(colors.foreground, 0.7))
         self._star.setBrush(QBrush(colors.best))
         self._band.setPen(QPen(Qt.PenStyle.NoPen))
         self._band.setBrush(QBrush(colors.band))

@@ -15,7 +15,7 @@ _SIZE, _CAPTION, _MARGIN, _RATIO = QSize(960, 600), 76, 16, 2.0  # points, point
 
 def picture_of(plot: PerplexityPlot, caption: str) -> QImage:
     """Return a picture of 1920×1200 pixels in the plot's colours, with the caption below the curve."""
-    sheet, palette = plot.sheet(), plot.palette()
+    sheet, palette = plot.sheet(_RATIO), plot.palette()
     sheet.resize(_SIZE.width() - 2 * _MARGIN, _SIZE.height() - _CAPTION - _MARGIN)
     sheet.grab()  # which lays it out
     image = QImage(_SIZE * _RATIO, QImage.Format.Format_RGB32)

@@ -88,13 +88,14 @@ class PerplexityPlot(QWidget):
         column.addLayout(self._area, 1)
         column.addWidget(self._words)
 
-    def build(self) -> None:
-        """Import pyqtgraph and put the plot in; a second call does nothing."""
+    def build(self, pixel_ratio: float = 1.0) -> None:
+        """Import pyqtgraph and put the plot in, to be drawn on so many pixels a point; a second call does nothing."""
         if self._canvas is not None:
             return
         from app.widgets.plot.canvas import PerplexityCanvas
 
         self._canvas = PerplexityCanvas(self)
+        self._canvas.pixel_ratio = pixel_ratio
         self._canvas.restyle(self.palette())
         self._canvas.hovered.connect(self._on_hovered)
         self._canvas.clicked.connect(self.epoch_chosen)
@@ -191,12 +192,12 @@ class PerplexityPlot(QWidget):
         words = self._curve.read_out(epoch)
         return words + self._beside.read_out(epoch) if words and self._beside is not None else words
 
-    def sheet(self) -> PerplexityPlot:
+    def sheet(self, pixel_ratio: float) -> PerplexityPlot:
         """Return another plot of the same curve, without a read-out, to be drawn where it is not seen."""
         sheet = PerplexityPlot()
         sheet.setPalette(self.palette())
         sheet._axes, sheet._curve, sheet._empty_words = self._axes, self._curve, self._empty_words
-        sheet.build()
+        sheet.build(pixel_ratio)
         sheet.show_beside(self._beside)
         sheet._comparison.hide()  # its words are in the caption
         return sheet
