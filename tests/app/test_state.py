@@ -333,6 +333,7 @@ def test_only_the_verdict_makes_a_training_one_that_memorizes(an_epoch: Epoch) -
 @pytest.mark.parametrize(
     ("progress", "text"),
     [
+        (JobProgress(Phase.SCAN, 3400, 0), "Looking for sounds: 3,400 files so far"),
         (JobProgress(Phase.SCAN, 1, 1), "Looking through 1 file: 1 done"),
         (JobProgress(Phase.ENCODE, 3, 1200), "Preparing the sounds: 3 of 1,200"),
         (JobProgress(Phase.VARIANTS, 12, 536), "Preparing variants of the sounds: 12 of 536"),
