@@ -25,12 +25,12 @@ from app.desktop.application import DistillApplication
 from app.flows.demo_files import copy_demo
 from app.main_window import MainWindow
 from app.session import Session
-from benchmarks import window_pages, window_rows, window_start
+from benchmarks import window_pages, window_rows, window_scan, window_start
 from benchmarks.lateness import Lateness, figures_of, wait_for
 from distill_core.training.prior.events import PriorStepMetrics
 
 OPTIONS = {"hidden_size": 256, "num_layers": 4, "num_heads": 4, "max_epochs": 10_000}
-PARTS = ("start", "training", "pages", "rows")
+PARTS = ("start", "training", "pages", "rows", "scan")
 # What a person takes for at once, and for smooth: a frame of the screen, and no more than a blink.
 _START_BAR, _LATE_BAR = {"p50": 1.0}, {"p99": 50.0, "max": 150.0}
 
@@ -105,6 +105,8 @@ def measure(only: str, seconds: float, folder: Path) -> dict[str, Any]:
         figures |= window_pages.measure(application, seconds / 4, folder, OPTIONS)
     if only in ("", "rows"):
         figures |= window_rows.measure(application, folder)
+    if only in ("", "scan"):
+        figures |= window_scan.measure(application, folder)
     return figures
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from app.session.comparing_host import ComparingHost
 from app.session.estimate import speed_of, training_seconds
 from app.session.remembered import remembered
 from app.session.state import Page
-from app.session.tasks import models, papers, remembering, runs, saving, sounds, training, upkeep
+from app.session.tasks import beside, models, remembering, runs, saving, sounds, training, upkeep, writing
 from app.session.training import TrainingState
 from distill_core.errors import DatasetError
 from distill_core.training.prior.continuation import Continuation
@@ -290,9 +290,17 @@ class Session(ComparingHost):
         """
         self.do(saving.naming(self._require_model(), changes, though_changed=though_changed))
 
-    def write_card(self, target: Path) -> None:
-        """Write the open model's card into a file, in the place of one that is there."""
-        self.do_later(papers.writing_card(self._require_model(), target))
+    def write(self, target: Path, what: str, content: Callable[[], bytes]) -> None:
+        """Write a file for other programs, in the place of one that is there, and say that `what` is saved."""
+        self.do_later(writing.writing(target, what, content))
+
+    def compare_curve(self, path: Path) -> None:
+        """Read another model, and show its curve beside."""
+        self.do_later(beside.reading_beside(path, self._require_model().path))
+
+    def end_comparison(self) -> None:
+        """Show the open model's curve alone."""
+        self._become(replace(self._state, beside=None))
 
     def reread_model(self) -> None:
         """Read the open model's facts from disk again."""
