@@ -56,7 +56,10 @@ def test_a_model_and_sounds_that_are_named_at_the_start_are_opened(
     tmp_path: Path, shared_tiny_model: Path, shared_sounds_folder: Path
 ) -> None:
     folder, file = shared_sounds_folder, min(shared_sounds_folder.iterdir())
-    home = {name: str(tmp_path / name) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME")}
+    home = {
+        name: str(tmp_path / name)
+        for name in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")
+    }
     named = [os.path.relpath(shared_tiny_model, tmp_path), str(folder), str(file)]
     done = subprocess.run(
         [sys.executable, "-c", _TELLING, *named],
@@ -100,7 +103,10 @@ session.close(10_000)
 
 def test_the_first_take_waits_for_no_library(tmp_path: Path, shared_model: Path) -> None:
     model = shutil.copy(shared_model, tmp_path / "drums.distill")
-    home = {name: str(tmp_path / name) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME")}
+    home = {
+        name: str(tmp_path / name)
+        for name in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")
+    }
     done = subprocess.run(
         [sys.executable, "-c", _FIRST_TAKE, str(model)],
         env={**os.environ, **home, "PYTHONPATH": str(ROOT)},
@@ -139,7 +145,10 @@ os._exit(status)
 
 
 def test_a_demo_whose_take_cannot_be_kept_says_so_and_ends(tmp_path: Path, shared_model: Path) -> None:
-    home = {name: str(tmp_path / name) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME")}
+    home = {
+        name: str(tmp_path / name)
+        for name in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")
+    }
     (tmp_path / "XDG_DATA_HOME").touch()
     done = subprocess.run(
         [sys.executable, "-c", _DEMO, str(shutil.copy(shared_model, tmp_path / "drums.distill"))],
@@ -158,7 +167,10 @@ def test_what_decoders_say_of_a_damaged_sound_reaches_no_terminal(
 ) -> None:
     silent = b"\xff\xfb\x90\x64"
     (sounds_folder / "y.mp3").write_bytes((silent + bytes(413)) * 9 + silent + b"\xaa" * 900)
-    home = {name: str(tmp_path / name) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME")}
+    home = {
+        name: str(tmp_path / name)
+        for name in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")
+    }
     done = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-c", _TELLING, str(shared_tiny_model), str(sounds_folder)],
         env={**os.environ, **home, "PYTHONPATH": str(ROOT)},
