@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QSettings
 from PySide6.QtNetwork import QLocalSocket
 from PySide6.QtWidgets import QMessageBox
 from pytestqt.qtbot import QtBot
@@ -21,8 +20,10 @@ from pytestqt.qtbot import QtBot
 from app.desktop.single_instance import HandedOver, Listener, SingleInstance, read_line
 from app.flows.questions import plain
 from app.main_window import MainWindow
-from app.session import Session
-from tests.app.driving import WAIT_MS, make_short_takes, settle
+from tests.app.driving import WAIT_MS, settle
+from tests.app.test_look import window  # noqa: F401 - fixture
+
+# ruff: noqa: F811
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,20 +48,6 @@ def first(home: Path) -> Iterator[SingleInstance]:
     assert instance.claim()
     yield instance
     instance.release()
-
-
-@pytest.fixture
-def window(qtbot: QtBot, tmp_path: Path) -> Iterator[MainWindow]:
-    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path / "settings"))
-    session = Session()
-    make_short_takes(session)
-    window = MainWindow(session)
-    with qtbot.waitSignal(session.device_known, timeout=WAIT_MS):
-        window.show()
-    yield window
-    window.close()
-    window.deleteLater()
-    session.deleteLater()
 
 
 def _start(*words: str, folder: Path) -> subprocess.Popen[str]:
