@@ -64,7 +64,6 @@ class StagePanel(QWidget):
         self.sentence.setObjectName("statusSentence")
         # Many buttons must not leave nothing of it.
         self.sentence.setMinimumWidth(_SENTENCE_CHARS * self.sentence.fontMetrics().averageCharWidth())
-        self.sentence.setAccessibleName("Status")
         self._lay_out()
         self._connect()
         self.setMinimumHeight(LEAST_HEIGHT)
