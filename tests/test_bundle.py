@@ -110,6 +110,19 @@ def test_an_archive_is_nobodys_and_keeps_what_can_be_run(recipe: ModuleType, tmp
     assert entries[1].mode & stat.S_IXUSR
 
 
+def test_windows_and_macos_get_the_same_icons(recipe: ModuleType, tmp_path: Path) -> None:
+    from PySide6.QtGui import QImageReader
+
+    recipe.draw_icons(tmp_path)
+    for path in tmp_path.iterdir():
+        picture = QImageReader(str(path)).read()
+        assert picture.width() == picture.height() >= 128
+        middle, corner = (picture.pixelColor(at, at) for at in (picture.width() // 2, 0))
+        assert middle.alpha() == 255
+        assert corner.alpha() == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"distill.ico", "distill.icns", "model.ico", "model.icns"}
+
+
 @needs("appstreamcli")
 def test_what_software_shops_read_is_valid() -> None:
     told = subprocess.run(["appstreamcli", "validate", "--no-net", METAINFO], capture_output=True, text=True)

@@ -79,7 +79,7 @@ def make_system(folder: Path) -> None:
 def inside(folder: Path, command: list[str], **environment: str) -> list[str]:
     """Return the command that runs one inside the system: as a person, with processes of its own and no network."""
     person = [f"--setuid={PERSON}", f"--setgid={PERSON}"]
-    spaces = ["--mount", "--pid", "--net", "--fork", "--mount-proc", f"--root={folder}"]
+    spaces = ["--mount", "--pid", "--net", "--fork", "--kill-child", "--mount-proc", f"--root={folder}"]
     words = {"HOME": HOME, "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", **environment}
     return ["unshare", *spaces, *person, "env", "-i", *(f"{name}={word}" for name, word in words.items()), *command]
 
@@ -103,7 +103,7 @@ def picture(folder: Path, target: Path) -> None:
         run(["timeout", "60", "xdotool", "search", "--sync", "--onlyvisible", "--name", "Distill"], env=outside)
         time.sleep(20)  # the model opens, and has its first take made
         run(["import", "-window", "root", target], env=outside)
-        window.terminate()
+        window.kill()
         window.wait()
     finally:
         server.terminate()

@@ -22,7 +22,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 SYSTEM = {"win32": "windows", "darwin": "macos"}.get(sys.platform, "linux")
 NAME = f"distill-{version('distill')}-{SYSTEM}-{platform.machine().lower()}"
-ICON_SIZE = {"ico": 256, "icns": 512}  # px
+ICO = 256  # px
+ICNS = {b"ic07": 128, b"ic08": 256, b"ic09": 512, b"ic10": 1024}  # the format's names for pictures of these px
 
 
 def say(sentence: str) -> None:
@@ -34,24 +35,37 @@ def megabytes(path: Path) -> str:
     return f"{sum(file.stat().st_size for file in files) / 1e6:.0f} MB"
 
 
-def draw_icons(folder: Path) -> None:
-    """Draw the icon in the formats of Windows and macOS; Linux takes the drawing itself."""
-    from PySide6.QtCore import Qt
-    from PySide6.QtGui import QGuiApplication, QImage, QPainter
+def drawn(drawing: Path, size: int, kind: str) -> bytes:
+    from PySide6.QtCore import QBuffer, QByteArray, QIODevice, Qt
+    from PySide6.QtGui import QImage, QPainter
     from PySide6.QtSvg import QSvgRenderer
 
-    application = QGuiApplication(["distill", "-platform", "offscreen"])
+    image = QImage(size, size, QImage.Format.Format_ARGB32)
+    image.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(image)
+    QSvgRenderer(str(drawing)).render(painter)
+    painter.end()
+    data = QByteArray()
+    device = QBuffer(data)
+    device.open(QIODevice.OpenModeFlag.WriteOnly)
+    image.save(device, kind)
+    return data.data()
+
+
+def icns(drawing: Path) -> bytes:
+    """Return an icon of macOS: a row of pictures, each after its type and its length."""
+    pictures = {kind: drawn(drawing, size, "png") for kind, size in ICNS.items()}
+    entries = [kind + (8 + len(picture)).to_bytes(4, "big") + picture for kind, picture in pictures.items()]
+    return b"icns" + (8 + sum(map(len, entries))).to_bytes(4, "big") + b"".join(entries)
+
+
+def draw_icons(folder: Path) -> None:
+    """Draw the icons in the formats of Windows and macOS; Linux takes the drawings themselves."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, drawing in (("distill", "distill"), ("model", "application-x-distill-model")):
-        for suffix, size in ICON_SIZE.items():
-            image = QImage(size, size, QImage.Format.Format_ARGB32)
-            image.fill(Qt.GlobalColor.transparent)
-            painter = QPainter(image)
-            QSvgRenderer(str(ROOT / f"resources/linux/{drawing}.svg")).render(painter)
-            painter.end()
-            if not image.save(str(folder / f"{name}.{suffix}")):
-                sys.exit(f"The icon {name}.{suffix} could not be drawn; nothing was built.")
-    application.quit()
+        source = ROOT / f"resources/linux/{drawing}.svg"
+        (folder / f"{name}.ico").write_bytes(drawn(source, ICO, "ico"))
+        (folder / f"{name}.icns").write_bytes(icns(source))
 
 
 def freeze(dist: Path, work: Path) -> None:
