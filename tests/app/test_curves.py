@@ -22,7 +22,6 @@ from app.session.available import ActionId
 from app.session.beside import BesideModel
 from app.session.settings import Settings
 from app.session.state import Page, State
-from app.widgets.plot.canvas import PerplexityCanvas
 from app.widgets.plot.curve import Beside, Curve, PlotAxes
 from app.widgets.plot.plot import PerplexityPlot
 from distill_core import read_summary, save_prior_to_model, train_prior
@@ -31,6 +30,7 @@ from distill_core.training.prior.curve import COLUMNS
 from distill_core.training.prior.events import PriorEpochMetrics
 from tests.app.driving import WAIT_MS, ScriptedPrompts, session_of, settle
 from tests.app.test_main_window import SMALL, _action, prompts, ready, window  # noqa: F401 - fixtures
+from tests.app.test_perplexity_plot import _canvas, plot  # noqa: F401 - fixture
 
 pytestmark = pytest.mark.usefixtures("known_codes")
 
@@ -41,27 +41,12 @@ Epoch = Callable[..., PriorEpochMetrics]
 
 
 @pytest.fixture
-def plot(qtbot: QtBot) -> PerplexityPlot:
-    plot = PerplexityPlot()
-    qtbot.addWidget(plot)
-    plot.resize(700, 400)
-    plot.build()
-    plot.show()
-    return plot
-
-
-@pytest.fixture
 def with_prior(tiny_model: Path, sounds_folder: Path) -> Path:
     """A model that keeps the curve of three epochs."""
     trained = train_prior(tiny_model, sounds_folder, {**SMALL, "max_epochs": 3})
     assert trained.prior is not None
     save_prior_to_model(tiny_model, trained.prior, trained.config, trained.metadata)
     return tiny_model
-
-
-def _canvas(plot: PerplexityPlot) -> PerplexityCanvas:
-    plot.catch_up()
-    return plot.findChildren(PerplexityCanvas)[0]
 
 
 def _points(item: Any) -> tuple[list[float], list[float]]:
