@@ -18,6 +18,7 @@ from pytestqt.qtbot import QtBot
 
 from app.main_window import MainWindow
 from app.presentation.learning import caption, comparison
+from app.session.activity import Activity
 from app.session.available import ActionId
 from app.session.beside import BesideModel
 from app.session.settings import Settings
@@ -202,6 +203,25 @@ def test_a_model_is_compared_with_and_the_comparison_goes_with_a_click(
     assert session.state.beside is None, "it was compared with another model"
 
 
+def test_esc_ends_the_comparison_and_not_the_training(
+    qtbot: QtBot, with_prior: Path, ready: MainWindow, prompts: ScriptedPrompts
+) -> None:
+    session, plot = session_of(ready), ready.learning.plot
+    ready.options.form.set_overrides({**SMALL, "max_epochs": 100_000, "patience": 0})
+    ready.stage.train_button.click()
+    qtbot.waitUntil(lambda: bool(session.state.training.epochs), timeout=WAIT_MS)
+    prompts.paths["model"] = with_prior  # what its training had reached the last time
+    _action(ready, ActionId.COMPARE_CURVE).trigger()
+    qtbot.waitUntil(lambda: session.state.beside is not None, timeout=WAIT_MS)
+    plot.setFocus()
+    qtbot.keyClick(plot, Qt.Key.Key_Escape)
+    assert session.state.beside is None
+    assert session.state.work is Activity.TRAINING
+    qtbot.keyClick(plot, Qt.Key.Key_Escape)
+    assert session.state.work is Activity.STOPPING
+    settle(qtbot, ready)
+
+
 # Export
 
 
@@ -215,6 +235,7 @@ def test_a_training_is_exported_while_it_goes_on_and_after_its_end(
 ) -> None:
     session, table, picture = session_of(ready), tmp_path / "curve.csv", tmp_path / "curve.png"
     assert not _action(ready, ActionId.EXPORT_TABLE).isEnabled()
+    assert _action(ready, ActionId.EXPORT_PICTURE).shortcut().toString() == "Ctrl+E"
     ready.options.form.set_overrides({**SMALL, "max_epochs": 100_000, "patience": 0})
     ready.stage.train_button.click()
     qtbot.waitUntil(lambda: len(session.state.training.epochs) >= 2, timeout=WAIT_MS)
