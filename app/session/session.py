@@ -45,6 +45,7 @@ class Session(ComparingHost):
         self._is_given_up = Event()
         self._given_up_prior: tuple[Path, TrainedPrior] | None = None  # with its model, until an act takes its place
         self.device_known.connect(self._on_engine)
+        self.model_opened.connect(self._load_library)
         self.model_changed.connect(self._remember_model)
         self.training_ended.connect(self._on_trained)
         self.training_given_up.connect(self._on_given_up)
@@ -70,6 +71,13 @@ class Session(ComparingHost):
     @Slot(str)
     def _on_engine(self, device: str) -> None:
         self.do_later(upkeep.loading_networks())
+
+    @Slot(object)
+    def _load_library(self, model: ModelSummary) -> None:
+        from distill_core.models.architectures import library_of
+
+        if (library := library_of(model.vqvae_config)) is not None:
+            self.do_later(upkeep.loading_library(library))
 
     def open_model(self, path: Path) -> None:
         """Read a model file's facts, after the tasks under way."""

@@ -18,11 +18,11 @@ from pytestqt.qtbot import QtBot
 
 from app.main_window import MainWindow
 from app.presentation.learning import caption, comparison
+from app.session.activity import Activity
 from app.session.available import ActionId
 from app.session.beside import BesideModel
 from app.session.settings import Settings
 from app.session.state import Page, State
-from app.widgets.plot.canvas import PerplexityCanvas
 from app.widgets.plot.curve import Beside, Curve, PlotAxes
 from app.widgets.plot.plot import PerplexityPlot
 from distill_core import read_summary, save_prior_to_model, train_prior
@@ -31,6 +31,7 @@ from distill_core.training.prior.curve import COLUMNS
 from distill_core.training.prior.events import PriorEpochMetrics
 from tests.app.driving import WAIT_MS, ScriptedPrompts, session_of, settle
 from tests.app.test_main_window import SMALL, _action, prompts, ready, window  # noqa: F401 - fixtures
+from tests.app.test_perplexity_plot import _canvas, plot  # noqa: F401 - fixture
 
 pytestmark = pytest.mark.usefixtures("known_codes")
 
@@ -41,27 +42,12 @@ Epoch = Callable[..., PriorEpochMetrics]
 
 
 @pytest.fixture
-def plot(qtbot: QtBot) -> PerplexityPlot:
-    plot = PerplexityPlot()
-    qtbot.addWidget(plot)
-    plot.resize(700, 400)
-    plot.build()
-    plot.show()
-    return plot
-
-
-@pytest.fixture
 def with_prior(tiny_model: Path, sounds_folder: Path) -> Path:
     """A model that keeps the curve of three epochs."""
     trained = train_prior(tiny_model, sounds_folder, {**SMALL, "max_epochs": 3})
     assert trained.prior is not None
     save_prior_to_model(tiny_model, trained.prior, trained.config, trained.metadata)
     return tiny_model
-
-
-def _canvas(plot: PerplexityPlot) -> PerplexityCanvas:
-    plot.catch_up()
-    return plot.findChildren(PerplexityCanvas)[0]
 
 
 def _points(item: Any) -> tuple[list[float], list[float]]:
@@ -217,6 +203,25 @@ def test_a_model_is_compared_with_and_the_comparison_goes_with_a_click(
     assert session.state.beside is None, "it was compared with another model"
 
 
+def test_esc_ends_the_comparison_and_not_the_training(
+    qtbot: QtBot, with_prior: Path, ready: MainWindow, prompts: ScriptedPrompts
+) -> None:
+    session, plot = session_of(ready), ready.learning.plot
+    ready.options.form.set_overrides({**SMALL, "max_epochs": 100_000, "patience": 0})
+    ready.stage.train_button.click()
+    qtbot.waitUntil(lambda: bool(session.state.training.epochs), timeout=WAIT_MS)
+    prompts.paths["model"] = with_prior  # what its training had reached the last time
+    _action(ready, ActionId.COMPARE_CURVE).trigger()
+    qtbot.waitUntil(lambda: session.state.beside is not None, timeout=WAIT_MS)
+    plot.setFocus()
+    qtbot.keyClick(plot, Qt.Key.Key_Escape)
+    assert session.state.beside is None
+    assert session.state.work is Activity.TRAINING
+    qtbot.keyClick(plot, Qt.Key.Key_Escape)
+    assert session.state.work is Activity.STOPPING
+    settle(qtbot, ready)
+
+
 # Export
 
 
@@ -230,6 +235,7 @@ def test_a_training_is_exported_while_it_goes_on_and_after_its_end(
 ) -> None:
     session, table, picture = session_of(ready), tmp_path / "curve.csv", tmp_path / "curve.png"
     assert not _action(ready, ActionId.EXPORT_TABLE).isEnabled()
+    assert _action(ready, ActionId.EXPORT_PICTURE).shortcut().toString() == "Ctrl+E"
     ready.options.form.set_overrides({**SMALL, "max_epochs": 100_000, "patience": 0})
     ready.stage.train_button.click()
     qtbot.waitUntil(lambda: len(session.state.training.epochs) >= 2, timeout=WAIT_MS)

@@ -114,16 +114,13 @@ class PerplexityCanvas(EpochCanvas):
         return float(self._up([value])[0])
 
     def _show_ranges(self) -> None:
-        item = self.getPlotItem()
-        item.getAxis("left").is_linear = self.axes.is_linear
-        item.getAxis("bottom").counts_minutes = self._by_time
+        self.getAxis("left").count_evenly(self.axes.is_linear)
+        self.getAxis("bottom").count_minutes(self._by_time)
         others = self._beside.curve.validation
         low, high = self._curve.y_range(is_linear=self.axes.is_linear, others=others)
         bottom = 0.0 if low == 0 else self._y(low)
         right = self._x(max(self._curve.last_x(), len(others)) + 0.5)
         self._view.setRange(xRange=(0.0, right), yRange=(bottom, self._y(high)), padding=0, update=True)
-        for side in ("left", "bottom"):
-            item.getAxis(side).picture = None  # other ticks may stand in the same range
 
     def _points(self, curve: Curve, values: Sequence[float]) -> tuple[Values, Values]:
         """Return the points of a line: all, or of a long one those that cannot be told from all, and the best epoch."""

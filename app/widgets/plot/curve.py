@@ -206,10 +206,12 @@ class Curve:
 
     def y_range(self, *, is_linear: bool = False, others: Sequence[float] = ()) -> tuple[float, float]:
         """Return the lowest and the highest perplexity of the axis, which has room for all values and for words."""
+        import numpy as np  # it comes with the drawing: a window without a curve does without
+
         dots = [value for _, value in self.dots]
-        drawn = (*self.validation, *self.training, *dots, *others, self.unigram, self.limit)
-        values = [value for value in drawn if 0 < value < math.inf]
-        low, high = (min(values), max(values)) if values else (1.0, 100.0)
+        drawn = np.array([*self.validation, *self.training, *dots, *others, self.unigram, self.limit])
+        values = drawn[(drawn > 0) & (drawn < math.inf)]
+        low, high = (float(values.min()), float(values.max())) if len(values) else (1.0, 100.0)
         if is_linear:
             margin = 0.1 * (high - low) or 0.35 * high
             return max(0.0, low - margin), high + margin

@@ -183,9 +183,12 @@ class PerplexityPlot(QWidget):
     def show_beside(self, beside: Beside | None) -> None:
         """Draw another model's curve beside, or none."""
         if beside != self._beside:
+            is_new = beside is not None and (self._beside is None or beside.name != self._beside.name)
             self._beside = beside
             self._comparison.show_words("" if beside is None else beside.words)
             self._show()
+            if beside is not None and is_new:
+                announce(self, beside.description())
 
     def read_out(self, epoch: int) -> str:
         """Return "Epoch 31 · kept aside 7.42 · learned from 6.10 · 2:14", or "" if there is no such epoch."""

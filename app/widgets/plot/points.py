@@ -19,10 +19,10 @@ def drawn_epochs(known: Sequence[int]) -> Places:
 
     A gap is where they stand further apart than before it and after it.
     """
+    if not known or known[-1] - known[0] + 1 == len(known):
+        return np.arange(known[0], known[-1] + 1) if known else np.arange(0)
     known_E = np.array(known, dtype=np.int64)
     steps = np.diff(known_E)
-    if not (steps > 1).any():
-        return known_E
     beside = np.maximum(np.concatenate([[0], steps[:-1]]), np.concatenate([steps[1:], [0]]))
     has_gap = np.flatnonzero(steps > np.maximum(beside, 1))
     return np.insert(known_E, has_gap + 1, known_E[has_gap] + 1)
