@@ -14,7 +14,7 @@ from typing import Any
 
 import pyatspi
 
-LONGEST_S = 240
+LONGEST_S = 150
 LOOK_S = 0.1
 
 
@@ -27,11 +27,9 @@ def shown_below(part: Any) -> Iterator[Any]:
     """Yield what is shown of a part of the screen."""
     for place in range(part.childCount):
         child = part.getChildAtIndex(place)
-        if child is None:
-            continue
-        if child.getState().contains(pyatspi.STATE_SHOWING):
+        if child is not None and child.getState().contains(pyatspi.STATE_SHOWING):
             yield child
-        yield from shown_below(child)
+            yield from shown_below(child)
 
 
 class Reader:
@@ -114,11 +112,12 @@ def main(sounds: str, command: list[str]) -> None:
         reader.press("Train")
         reader.read("Epoch 1", "epoch 1")
         reader.press("Stop")
-        reader.press("Save")
-        reader.read("Saved into")
+        reader.press("Save into")
+        reader.read("Show in Folder")
+        reader.read("Take 1 ·")
         reader.press("♪ Generate")
-        reader.press("Take 2")
-        reader.read("Take 2")
+        reader.press("Take 2,")
+        reader.read("Take 2 ·")
         say("done")
     finally:
         program.terminate()
