@@ -1,7 +1,6 @@
 """The network of the `flat` prior: logits of all codes at once, or of one after another."""
 
-from __future__ import annotations
-
+# TorchScript makes no types of `from __future__ import annotations`.
 import torch
 from torch import Tensor, nn
 
@@ -60,14 +59,20 @@ class FlatNetwork(nn.Module):
         return logits
 
 
-class FlatDecoder(Decoder):
+class FlatDecoder(nn.Module, Decoder):
     """The decoder of a `FlatNetwork`, context after context: none knows of the one before."""
 
-    def __init__(self, prior: FlatNetwork, batch: int) -> None:
-        self._prior = prior
-        shape = (batch, prior.num_heads, prior.seq_len, prior.hidden_size // prior.num_heads)
-        self._cache = KeyValueCache(prior.head.weight, prior.num_layers, shape)
+    def __init__(self, prior: FlatNetwork) -> None:
+        super().__init__()
+        self._prior, self._cache = prior, KeyValueCache()
+        self._head_dim = prior.hidden_size // prior.num_heads
         self._fed = 0  # the index of the code after those that are in the cache
+
+    def begin(self, batch: int) -> None:
+        """Begin `batch` new sounds."""
+        shape = [batch, self._prior.num_heads, self._prior.seq_len, self._head_dim]
+        self._cache.take_memory(self._prior.head.weight, self._prior.num_layers, shape)
+        self._fed = 0
 
     def logits(self, codes_BT: Tensor, index: int) -> Tensor:
         """Return logits `[B, K]` of the code at `index` given those of its context before it."""

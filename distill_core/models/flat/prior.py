@@ -183,4 +183,6 @@ class CodePrior(FlatNetwork, Prior):
 
     def decoder(self, batch: int) -> FlatDecoder:
         """Return a decoder that begins each context from the start."""
-        return FlatDecoder(self, batch)
+        decoder = FlatDecoder(self)
+        decoder.begin(batch)
+        return decoder

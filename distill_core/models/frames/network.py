@@ -5,8 +5,7 @@ rule over codes is exact, in time order, and perplexities compare with those of 
 position instead of once for each code.
 """
 
-from __future__ import annotations
-
+# TorchScript makes no types of `from __future__ import annotations`.
 import math
 
 import torch
@@ -71,6 +70,7 @@ class FramesNetwork(nn.Module):
         nothing = torch.zeros(1, 1, self.num_quantizers, dtype=torch.long, device=self.start_emb.device)
         return self.position_logits(nothing)[0, 0, 0]
 
+    @torch.jit.unused
     def forward(self, codes_BT: Tensor, begins_B: Tensor | None = None) -> Tensor:
         """Return logits `[B, T, codebook_size]` for the code after each of `[B, T ≤ seq_len]`, in time order.
 

@@ -183,4 +183,6 @@ class FramesPrior(FramesNetwork, Prior):
 
     def decoder(self, batch: int) -> FramesDecoder:
         """Return a decoder whose window moves on by half a context."""
-        return FramesDecoder(self, batch)
+        decoder = FramesDecoder(self)
+        decoder.begin(batch)
+        return decoder
