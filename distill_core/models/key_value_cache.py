@@ -17,8 +17,8 @@ class KeyValueCache(nn.Module):
 
     def take_memory(self, like: Tensor, layers: int, shape: list[int]) -> None:
         """Take memory for `layers` times `shape` = [B, heads, slots, D], of the type and on the device of `like`."""
-        keys, values = like.new_empty([2, layers] + shape).unbind(0)  # noqa: RUF005 (TorchScript unpacks no list)
-        self._keys, self._values = list(keys.unbind(0)), list(values.unbind(0))
+        self._keys = [like.new_empty(shape) for _ in range(layers)]
+        self._values = [like.new_empty(shape) for _ in range(layers)]
 
     def attend(self, layer: int, slot: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Keep a layer's keys and values from `slot` on, and return the queries' attention `[B, heads, length, D]`.

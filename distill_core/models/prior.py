@@ -107,6 +107,18 @@ class Decoder(ABC):
         return never_ending(codes_BT)
 
 
+class ScriptableDecoder(nn.Module, Decoder):
+    """A decoder that TorchScript can compile: a model whose prior has one can be exported as a plugin's."""
+
+    @abstractmethod
+    def begin(self, batch: int) -> None:
+        """Begin `batch` new sounds; none of them gives the memory free."""
+
+    @abstractmethod
+    def in_steps(self, codes_BT: Tensor, bands: int) -> Tensor:
+        """Return `[B, W, H, Q]`, as `Prior.in_steps` does."""
+
+
 class Prior(nn.Module):
     """A network that predicts each code of a sound from the codes before it.
 

@@ -2,15 +2,15 @@
 
 # TorchScript makes no types of `from __future__ import annotations`.
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from distill_core.models.frames.layers import TrunkBlock, rope_tables
-from distill_core.models.frames.network import FramesNetwork
+from distill_core.models.frames.network import FramesNetwork, in_steps
 from distill_core.models.key_value_cache import KeyValueCache
-from distill_core.models.prior import Decoder, never_ending
+from distill_core.models.prior import ScriptableDecoder, never_ending
 
 
-class FramesDecoder(nn.Module, Decoder):
+class FramesDecoder(ScriptableDecoder):
     """The decoder of a `FramesNetwork`, for a sound from its beginning: the trunk once for each position.
 
     When the context is full, its later half (whole steps) is fed again as the middle of a sound. Codes that are known
@@ -32,7 +32,7 @@ class FramesDecoder(nn.Module, Decoder):
         self._hidden_BC = torch.empty(0)
 
     def begin(self, batch: int) -> None:
-        """Begin `batch` new sounds."""
+        """Begin `batch` new sounds; see `ScriptableDecoder.begin`."""
         shape = [batch, self._prior.num_heads, self._slots, self._head_dim]
         self._cache.take_memory(self._prior.heads, self._prior.num_layers, shape)
         self._first, self._filled = 0, 0
@@ -53,6 +53,10 @@ class FramesDecoder(nn.Module, Decoder):
             return self._prior.end_logits(last_BC)
         else:  # noqa: RET505 (TorchScript would look for the head of ends)
             return never_ending(codes_BT)
+
+    def in_steps(self, codes_BT: Tensor, bands: int) -> Tensor:
+        """Return `[B, W, H, Q]`."""
+        return in_steps(codes_BT, bands, self._prior.num_quantizers)
 
     def _window_start(self, position: int) -> int:
         """Return the first position of the window that a position is the next of."""

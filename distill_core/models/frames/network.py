@@ -19,6 +19,12 @@ _EMBEDDING_STD = 0.02
 _END_BIAS = -3.0  # sounds are some twenty steps long before anything is known
 
 
+def in_steps(values_BT: Tensor, bands: int, num_quantizers: int) -> Tensor:
+    """Return `[B, W, H, Q]` of values step by step, within a step low bands first, level inside position."""
+    steps: Tensor = values_BT.unflatten(1, (-1, bands, num_quantizers))
+    return steps
+
+
 class FramesNetwork(nn.Module):
     """A causal trunk over positions in time order, and a small network over the levels of each."""
 
