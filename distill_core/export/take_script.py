@@ -30,8 +30,11 @@ class TakeScript(nn.Module):
     A take that is cancelled has no samples. `codes_WHQ` are the codes of the last one.
     """
 
-    def __init__(self, prior: Prior, decoder: ScriptableDecoder, sound: SoundOfCodes, geometry: Geometry) -> None:
+    def __init__(
+        self, prior: Prior, decoder: ScriptableDecoder, sound: SoundOfCodes, geometry: Geometry, fitted: float
+    ) -> None:
         super().__init__()
+        self.fitted_temperature = fitted
         self.decoder, self.sound, self.meter = decoder, sound, PeakMeter()
         self.rate, self.step_samples = geometry.sample_rate, geometry.step_samples
         self.bands, self.levels = geometry.bands, geometry.levels
@@ -44,14 +47,11 @@ class TakeScript(nn.Module):
         self.codes_WHQ = torch.empty(0, geometry.bands, geometry.levels, dtype=torch.long)
 
     def forward(self, seconds: float, temperature: float, top_p: float, seed: int) -> Tensor:
-        """Return the take `[T]` (float32) that `generate` makes, with its gain.
-
-        The prior's own temperature is in `temperature`.
-        """
+        """Return the take `[T]` (float32) that `generate` makes, with its gain."""
         with torch.no_grad():
             self.progress = 0.0
             samples = max(1, int(round(seconds * self.rate)))
-            sounds = self._drawn(self._units(samples), temperature, top_p, seed)
+            sounds = self._drawn(self._units(samples), temperature * self.fitted_temperature, top_p, seed)
             self.decoder.begin(0)
             self.codes_WHQ = torch.cat(sounds)
             waveform_T = end_faded(self._waveform(sounds, samples)[:samples], self.cut_fade)
@@ -136,7 +136,7 @@ def take_script(loaded: LoadedVQModel) -> TakeScript:
         raise _refusal(loaded, f"the prior architecture {prior.architecture}")
     if sound is None:
         raise _refusal(loaded, f"the codec {loaded.model.architecture}")
-    return TakeScript(prior, decoder, sound, loaded.geometry)
+    return TakeScript(prior, decoder, sound, loaded.geometry, temperature_of(loaded.prior_metadata)).eval()
 
 
 def _refusal(loaded: LoadedVQModel, kind: str) -> ModelFileError:
