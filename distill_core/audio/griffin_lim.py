@@ -22,6 +22,8 @@ _GOLDEN = (math.sqrt(5) - 1) / 2  # its multiples lie far from one another on th
 class Frames(nn.Module):
     """The frames of a waveform: `n_fft` samples each, `hop` apart, the first from the waveform's first sample on."""
 
+    _window_T: Tensor
+
     def __init__(self, n_fft: int, hop: int) -> None:
         super().__init__()
         self.n_fft, self.hop = n_fft, hop
@@ -85,9 +87,7 @@ def _scattered_start(partials: Tensor, golden: float = _GOLDEN) -> Tensor:
     return (numbers.square() * golden + middle).frac_().float()
 
 
-def _steady_spectra(
-    magnitudes: Tensor, hop_share: float, first: Tensor | None, quietest: float = _QUIETEST
-) -> Tensor:
+def _steady_spectra(magnitudes: Tensor, hop_share: float, first: Tensor | None, quietest: float = _QUIETEST) -> Tensor:
     """Return spectra `[B, frames, bins]` in which each peak is a partial that goes on.
 
     A frame begins `hop_share` of a frame after the one before it. The first frame has the phases of `first`

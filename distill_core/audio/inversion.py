@@ -26,6 +26,8 @@ class MelInversion(GriffinLim):
     Where windows hardly overlap, spectra between those of the mel are guessed on a straight line.
     """
 
+    _falling_T: Tensor
+
     def __init__(self, config: SpectrogramConfig) -> None:
         is_dense = config.hop_length * _LEAST_OVERLAP <= config.n_fft
         finer = 1 if is_dense else math.ceil(_OVERLAP * config.hop_length / config.n_fft)

@@ -21,6 +21,8 @@ class Limiter(nn.Module):
     along a Hann window: the least gain within half of it, smoothed by it.
     """
 
+    _window_11T: Tensor
+
     def __init__(self, sample_rate: int) -> None:
         super().__init__()
         self._half = max(1, round(_REACH_S * sample_rate / 2))

@@ -55,7 +55,7 @@ class MelInverse(nn.Module):
 
     def power_of(self, mel: Tensor) -> Tensor:
         """Return a smooth power `[…, frequencies]` whose mel is `mel` `[…, n_mels]`."""
-        power = mel.new_ones(mel.shape[:-1] + (self._frequencies,))
+        power = mel.new_ones(mel.shape[:-1] + (self._frequencies,))  # noqa: RUF005 - nor does it unpack a list
         for _ in range(self._rounds):
             power *= self.correction(power, mel)
         return power

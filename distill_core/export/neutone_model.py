@@ -4,13 +4,16 @@ This module needs the Neutone SDK.
 """
 
 # TorchScript makes no types of `from __future__ import annotations`, and knows no global constants.
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
-# First, for the SDK imports torchaudio as though its extension always fitted.
-import distill_core.audio.torchaudio_import  # noqa: F401  # isort: split
+# The SDK imports torchaudio as though its extension always fitted.
+import distill_core.audio.torchaudio_import  # noqa: F401
+
+# isort: split
+import torch
 from neutone_sdk import ContinuousNeutoneParameter, NeutoneParameter
 from neutone_sdk.non_realtime_wrapper import NonRealtimeBase
+from torch import Tensor
 
 from distill_core.export.plugin_words import PluginWords
 from distill_core.export.take_script import TakeScript
@@ -44,6 +47,9 @@ def _knobs() -> list[NeutoneParameter]:
 
 class NeutoneTakes(NonRealtimeBase):
     """Takes of a model, made at once and without a sound coming in."""
+
+    if TYPE_CHECKING:  # TorchScript knows what it is
+        model: TakeScript
 
     def __init__(self, script: TakeScript, words: PluginWords) -> None:
         self._name, self._short, self._long, self._technical = words.name, words.short, words.long, words.technical
@@ -144,5 +150,6 @@ class NeutoneTakes(NonRealtimeBase):
         seconds = round(float(numerical_params["length"]) * 100) / 100
         variety = round(float(numerical_params["variety"]) * 100) / 100
         focus = round(float(numerical_params["focus"]) * 100) / 100
-        take_T = self.model.forward(seconds, variety, focus, int(round(float(numerical_params["seed"]))))
+        seed = int(round(float(numerical_params["seed"])))  # noqa: RUF046 - a float in TorchScript
+        take_T = self.model.forward(seconds, variety, focus, seed)
         return [] if self.model.is_cancelled else [take_T[None]]

@@ -50,7 +50,7 @@ class TakeScript(nn.Module):
         """Return the take `[T]` (float32) that `generate` makes, with its gain."""
         with torch.no_grad():
             self.progress = 0.0
-            samples = max(1, int(round(seconds * self.rate)))
+            samples = max(1, int(round(seconds * self.rate)))  # noqa: RUF046 - a float in TorchScript
             sounds = self._drawn(self._units(samples), temperature * self.fitted_temperature, top_p, seed)
             self.decoder.begin(0)
             self.codes_WHQ = torch.cat(sounds)
@@ -81,7 +81,8 @@ class TakeScript(nn.Module):
                 has_ended = self.is_seconds or (self.may_end and self._has_ended(codes_1T, length, uniform_UT[drawn]))
                 drawn += 1
                 self.progress = self.drawing_percent * drawn / units
-            sounds.append(self.decoder.in_steps(codes_1T[:, : length // self.unit_codes * self.unit_codes], self.bands)[0])
+            whole = length // self.unit_codes * self.unit_codes  # less than all where it was cancelled
+            sounds.append(self.decoder.in_steps(codes_1T[:, :whole], self.bands)[0])
         return sounds
 
     def _has_ended(self, codes_1T: Tensor, length: int, uniform_T: Tensor) -> bool:

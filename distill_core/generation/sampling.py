@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch._jit_internal import is_scripting
 from torch.nn import functional
 
 from distill_core.events import OnEvent, Phase, ProgressReporter, ShouldStop, ignore, never, stop_point
@@ -52,7 +53,7 @@ def keep_top_p(shares_BK: Tensor, top_p: float) -> Tensor:
     """
     if top_p == 1:
         return shares_BK
-    rising_BK = shares_BK.sort(1)[0] if torch.jit.is_scripting() else _rising(shares_BK)
+    rising_BK = shares_BK.sort(1)[0] if is_scripting() else _rising(shares_BK)
     summed_BK = rising_BK.cumsum(1)
     dropped_B1 = (summed_BK <= (1 - top_p) * summed_BK[:, -1:]).sum(1, keepdim=True)
     least_B1 = rising_BK.gather(1, dropped_B1.clamp_(max=shares_BK.shape[1] - 1))

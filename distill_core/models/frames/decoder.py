@@ -48,10 +48,10 @@ class FramesDecoder(ScriptableDecoder):
 
     def end_logits(self, codes_BT: Tensor, index: int) -> Tensor:
         """Return the logits `[B]` that the sound ends before `index`, where a step is complete."""
-        if self.learns_end:
+        if self.learns_end:  # a constant: of a prior without ends, TorchScript compiles the other branch alone
             last_BC = self._prior.add_code(self._hidden_BC, codes_BT[:, index - 1], self._prior.num_quantizers - 1)
             return self._prior.end_logits(last_BC)
-        else:  # noqa: RET505 (TorchScript would look for the head of ends)
+        else:
             return never_ending(codes_BT)
 
     def in_steps(self, codes_BT: Tensor, bands: int) -> Tensor:

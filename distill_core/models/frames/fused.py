@@ -3,8 +3,8 @@
 Without gradients, as in sampling, torch's own are faster: an autograd function of one's own costs 40 µs per call.
 """
 
-# TorchScript makes no types of `from __future__ import annotations`, and knows no global constants: that of a function is
-# a parameter's default here.
+# TorchScript makes no types of `from __future__ import annotations`, and knows no global constants: that of a function
+# is a parameter's default here.
 from typing import Any
 
 import torch

@@ -134,9 +134,7 @@ class KLTCodec(Codec):
         return _buffer_shapes(config) | {f"refiner.{key}": shape for key, shape in refiner.shapes(*sizes).items()}
 
     @classmethod
-    def from_state(
-        cls, config: Mapping[str, Any], spectrogram: AudioSpectrogram, state: Mapping[str, Tensor]
-    ) -> Self:
+    def from_state(cls, config: Mapping[str, Any], spectrogram: AudioSpectrogram, state: Mapping[str, Tensor]) -> Self:
         """Build the codec with given weights, in eval mode, without drawing from the global random generator."""
         with torch.device("meta"):
             codec = cls(config)

@@ -24,9 +24,7 @@ def loudness_of(log_mel: Tensor) -> Tensor:
     return log_mel.expm1().div_(FLOOR).log1p_()
 
 
-def log_mel_of(
-    loudness: Tensor, loudest: float = _LOUDEST, floor: float = FLOOR, silence: float = _SILENCE
-) -> Tensor:
+def log_mel_of(loudness: Tensor, loudest: float = _LOUDEST, floor: float = FLOOR, silence: float = _SILENCE) -> Tensor:
     """Return the log-mels, log1p(power), behind loudness; what lies 6 dB below the floor is silence."""
     return loudness.clamp(max=loudest).expm1_().mul_(floor).sub_(silence).clamp_(min=0).log1p_()
 

@@ -152,9 +152,7 @@ class ConvVQVAE(Codec):
             return cls(**{key: config[key] for key in CONFIG_KEYS})
 
     @classmethod
-    def from_state(
-        cls, config: Mapping[str, Any], spectrogram: AudioSpectrogram, state: Mapping[str, Tensor]
-    ) -> Self:
+    def from_state(cls, config: Mapping[str, Any], spectrogram: AudioSpectrogram, state: Mapping[str, Tensor]) -> Self:
         """Build the model with given weights, in eval mode, without drawing from the global random generator."""
         model = cls.on_meta(config)
         model.encoder.to_empty(device="cpu")
