@@ -15,15 +15,18 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from distill_core.errors import ConfigError
+from distill_core.errors import ConfigError, SaveError
 from distill_core.events import ShouldStop, never, stop_point
 from distill_core.files.new_file import check_new_file, write_new_file
+from distill_core.text import file_name
 
 if TYPE_CHECKING:
     from distill_core.models.persistence import LoadedVQModel
 
 SUFFIX = ".nm"
 _SDK = "neutone_sdk"
+_VERSION = ".data/version"
+_WRITERS_OWN = (_VERSION, "byteorder", ".data/serialization_id")
 INSTALL = 'pip install "distill[neutone]"'
 
 
@@ -41,6 +44,12 @@ def require_sdk() -> None:
         )
 
 
+def _require_suffix(output: Path) -> None:
+    if output.suffix.lower() != SUFFIX:
+        name = file_name(output)
+        raise SaveError(f"“{name}” is no name of a plugin's model; nothing was written.", f"Let it end in {SUFFIX}.")
+
+
 @contextmanager
 def _quietly() -> Iterator[None]:
     """Keep the SDK from setting up this program's log, and torch from advising against TorchScript, which Gen runs."""
@@ -53,6 +62,21 @@ def _quietly() -> Iterator[None]:
             yield
     finally:
         root.handlers[:] = before
+
+
+def _without_sources(file: bytes) -> bytes:
+    """Return a file of TorchScript without what it has for error messages: where the sources lie on this computer."""
+    from torch._C import PyTorchFileReader, PyTorchFileWriter
+
+    reader, kept = PyTorchFileReader(io.BytesIO(file)), io.BytesIO()
+    writer = PyTorchFileWriter(kept)
+    writer.set_min_version(int(reader.get_record(_VERSION)))
+    for name in reader.get_all_records():
+        if not name.endswith(".debug_pkl") and name not in _WRITERS_OWN:
+            record = reader.get_record(name)
+            writer.write_record(name, record, len(record))
+    writer.write_end_of_file()
+    return kept.getvalue()
 
 
 def _script(loaded: LoadedVQModel) -> bytes:
@@ -74,7 +98,7 @@ def _script(loaded: LoadedVQModel) -> bytes:
     validate_metadata(metadata, realtime=False)  # asks the network for links, of which there are none
     file = io.BytesIO()
     torch.jit.save(script, file, _extra_files={"metadata.json": json.dumps(metadata, indent=4).encode()})
-    return file.getvalue()
+    return _without_sources(file.getvalue())
 
 
 def export_neutone(model: Path, output: Path, *, replace: bool = False, should_stop: ShouldStop = never) -> Path:
@@ -83,10 +107,11 @@ def export_neutone(model: Path, output: Path, *, replace: bool = False, should_s
     Raises:
         ConfigError: the Neutone SDK is not installed; says how to get it.
         ModelFileError: the model cannot be opened, has no prior, or is of a kind that cannot be exported.
-        SaveError: the file cannot be written, or exists and not `replace`.
+        SaveError: the file cannot be written, does not end in .nm, or exists and not `replace`.
         Stopped: `should_stop()` turned true before it was written.
     """
     require_sdk()
+    _require_suffix(output)
     check_new_file(output, replace=replace)
     from distill_core.models.persistence import load_model_v2
 
