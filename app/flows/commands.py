@@ -19,6 +19,7 @@ from app.flows.epochs import Epochs
 from app.flows.hearing import Hearing
 from app.flows.making import ModelMaking
 from app.flows.papers import Papers
+from app.flows.plugin import PluginExport
 from app.flows.prompts import Prompts
 from app.flows.saving import Saving
 from app.flows.sounds import Sounds
@@ -88,6 +89,8 @@ class Commands(QObject):
         self.sounds.said.connect(self.said)
         self.papers = Papers(session, prompts, window, self)
         self.papers.said.connect(self.said)
+        self.plugin = PluginExport(session, prompts, window, self)
+        self.plugin.said.connect(self.said)
         session.player.unavailable.connect(self.said)
         session.demo_copied.connect(self._on_demo_copied)
         session.drop_sorted.connect(self._take_sorted)

@@ -15,6 +15,7 @@ from app.theme import SPACE, WIDE
 SOUND_FILTER = "Sounds (*.wav *.aif *.aiff *.flac *.mp3 *.ogg *.opus *.m4a *.caf);;All files (*)"
 TAKE_FILTER = "WAV, 24 bit (*.wav);;FLAC, 24 bit (*.flac)"
 CARD_FILTER = "Markdown (*.md);;All files (*)"
+PLUGIN_FILTER = "Neutone models (*.nm)"
 MODEL_FILTER = "Distill models (*.distill *.sda);;All files (*)"
 
 
@@ -64,6 +65,9 @@ class Prompts(Protocol):
 
     def choose_card(self, parent: QWidget, suggested: Path, answer: Callable[[Path], object]) -> None:
         """Ask where to save a model's card."""
+
+    def choose_plugin(self, parent: QWidget, suggested: Path, answer: Callable[[Path], object]) -> None:
+        """Ask where to save a plugin's model."""
 
     def choose_models_folder(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
         """Ask for a folder to save models into."""
@@ -126,11 +130,7 @@ class QtPrompts:
 
     def choose_copy(self, parent: QWidget, suggested: Path, answer: Callable[[Path], object]) -> None:
         """Ask where to save a copy; the dialog itself asks before an existing file is replaced."""
-        dialog = QFileDialog(parent, "Save a Copy As", str(suggested.parent), MODEL_FILTER)
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setDefaultSuffix("distill")
-        dialog.selectFile(suggested.name)
-        self._open(dialog, answer)
+        self._open(self._saving(parent, "Save a Copy As", suggested, MODEL_FILTER, "distill"), answer)
 
     def choose_sound(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
         """Ask for a sound to start from."""
@@ -140,11 +140,8 @@ class QtPrompts:
 
     def choose_take(self, parent: QWidget, suggested: Path, answer: Callable[[Path], object]) -> None:
         """Ask where to save a take; the dialog itself asks before an existing file is replaced."""
-        dialog = QFileDialog(parent, "Save Take", str(suggested.parent), TAKE_FILTER)
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setDefaultSuffix("wav")
+        dialog = self._saving(parent, "Save Take", suggested, TAKE_FILTER, "wav")
         dialog.filterSelected.connect(lambda chosen: dialog.setDefaultSuffix("flac" if "flac" in chosen else "wav"))
-        dialog.selectFile(suggested.name)
         self._open(dialog, answer)
 
     def choose_target(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
@@ -155,11 +152,11 @@ class QtPrompts:
 
     def choose_card(self, parent: QWidget, suggested: Path, answer: Callable[[Path], object]) -> None:
         """Ask where to save a model's card; the dialog itself asks before an existing file is replaced."""
-        dialog = QFileDialog(parent, "Save the Card", str(suggested.parent), CARD_FILTER)
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setDefaultSuffix("md")
-        dialog.selectFile(suggested.name)
-        self._open(dialog, answer)
+        self._open(self._saving(parent, "Save the Card", suggested, CARD_FILTER, "md"), answer)
+
+    def choose_plugin(self, parent: QWidget, suggested: Path, answer: Callable[[Path], object]) -> None:
+        """Ask where to save a plugin's model; the dialog itself asks before an existing file is replaced."""
+        self._open(self._saving(parent, "Export for Neutone Gen", suggested, PLUGIN_FILTER, "nm"), answer)
 
     def choose_models_folder(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
         """Ask for a folder to save models into."""
@@ -194,6 +191,14 @@ class QtPrompts:
         for box in parent.findChildren(QMessageBox, question.id):
             if box.isVisible():  # one that is answered is deleted a little later
                 box.reject()
+
+    def _saving(self, parent: QWidget, title: str, suggested: Path, kinds: str, suffix: str) -> QFileDialog:
+        """Return a dialog for the place of a new file."""
+        dialog = QFileDialog(parent, title, str(suggested.parent), kinds)
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix(suffix)
+        dialog.selectFile(suggested.name)
+        return dialog
 
     def _open(self, dialog: QFileDialog, answer: Callable[[Path], object]) -> None:
         dialog.fileSelected.connect(lambda text: answer(Path(text)))
