@@ -40,7 +40,7 @@ def require_sdk() -> None:
         raise ConfigError(
             "as",
             "The Neutone SDK, which makes a plugin's models, is not installed; nothing was written.",
-            f"Install it beside Distill: {INSTALL}",
+            f"Install it beside Distill, with Python 3.11 to 3.13: {INSTALL}",
         )
 
 

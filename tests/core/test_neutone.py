@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -26,6 +27,9 @@ from distill_core.export.take_script import take_script
 from distill_core.generation.philox import uniform_numbers_of_units
 from distill_core.generation.sampling import uniform_numbers
 from distill_core.models.persistence import save_metadata
+from tests.toy_codec import CONFIG as TOY_CONFIG
+from tests.toy_codec import ToyCodec
+from tests.toy_prior import ToyPrior
 
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
 TINY = {"hidden_size": 32, "num_layers": 1, "num_heads": 2, "max_epochs": 2, "device": "cpu"}
@@ -207,6 +211,12 @@ def test_what_cannot_be_exported_says_so_and_writes_nothing(
         export_neutone(model, tmp_path / "x.wav")
     with pytest.raises(Stopped):
         export_neutone(model, tmp_path / "x.nm", should_stop=lambda: True)
+    loaded = load_model_v2(model)
+    with pytest.raises(ModelFileError, match="prior architecture toy can't leave Distill yet"):
+        take_script(replace(loaded, prior=ToyPrior(16, 2, 4, 8)))
+    books_QHK = torch.zeros(TOY_CONFIG["num_quantizers"], TOY_CONFIG["bands"], TOY_CONFIG["codebook_size"])
+    with pytest.raises(ModelFileError, match="codec toy can't leave Distill yet"):
+        take_script(replace(loaded, model=ToyCodec(TOY_CONFIG, loaded.spectrogram, books_QHK)))
     monkeypatch.setitem(sys.modules, "neutone_sdk", None)
     with pytest.raises(ConfigError, match="Neutone SDK"):
         export_neutone(model, tmp_path / "x.nm")
