@@ -86,6 +86,14 @@ def _file_actions(commands: Commands, runs: RunsList, window: QMainWindow) -> li
             "Change the model's name and the notes on it",
         ),
         ActionSpec(
+            ActionId.EXPORT_PLUGIN,
+            "&File/Ex&port",
+            "&Plugin (Neutone Gen)…",
+            None,
+            commands.plugin.export,
+            "Write the saved model for Neutone Gen, a plugin that makes takes in a DAW; not run in the real plugin yet",
+        ),
+        ActionSpec(
             ActionId.SHOW_IN_FOLDER,
             "&File",
             "Show in &Folder",

@@ -20,6 +20,7 @@ from app.flows.epochs import Epochs
 from app.flows.hearing import Hearing
 from app.flows.making import ModelMaking
 from app.flows.papers import Papers
+from app.flows.plugin import PluginExport
 from app.flows.prompts import Prompts
 from app.flows.saving import Saving
 from app.flows.sounds import Sounds
@@ -92,6 +93,8 @@ class Commands(QObject):
         self.papers.said.connect(self.said)
         self.curves = Curves(session, prompts, window, self)
         self.curves.said.connect(self.said)
+        self.plugin = PluginExport(session, prompts, window, self)
+        self.plugin.said.connect(self.said)
         session.player.unavailable.connect(self.said)
         session.demo_copied.connect(self._on_demo_copied)
         session.drop_sorted.connect(self._take_sorted)

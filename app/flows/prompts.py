@@ -16,6 +16,7 @@ SOUND_FILTER = "Sounds (*.wav *.aif *.aiff *.flac *.mp3 *.ogg *.opus *.m4a *.caf
 TAKE_FILTER = "WAV, 24 bit (*.wav);;FLAC, 24 bit (*.flac)"
 PLOT_FILTERS = {".png": "Pictures (*.png)", ".csv": "Tables (*.csv)"}
 CARD_FILTER = "Markdown (*.md);;All files (*)"
+PLUGIN_FILTER = "Neutone models (*.nm)"
 MODEL_FILTER = "Distill models (*.distill *.sda);;All files (*)"
 
 
@@ -68,6 +69,9 @@ class Prompts(Protocol):
 
     def choose_plot(self, parent: QWidget, suggested: Path, answer: Callable[[Path], object]) -> None:
         """Ask where to save the plot, as a picture or as a table: as the suggested name ends."""
+
+    def choose_plugin(self, parent: QWidget, suggested: Path, answer: Callable[[Path], object]) -> None:
+        """Ask where to save a plugin's model."""
 
     def choose_models_folder(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
         """Ask for a folder to save models into."""
@@ -158,6 +162,10 @@ class QtPrompts:
     def choose_plot(self, parent: QWidget, suggested: Path, answer: Callable[[Path], object]) -> None:
         """Ask where to save the plot; the dialog itself asks before an existing file is replaced."""
         self._open(self._saving(parent, "Export Plot", suggested, PLOT_FILTERS[suggested.suffix]), answer)
+
+    def choose_plugin(self, parent: QWidget, suggested: Path, answer: Callable[[Path], object]) -> None:
+        """Ask where to save a plugin's model; the dialog itself asks before an existing file is replaced."""
+        self._open(self._saving(parent, "Export for Neutone Gen", suggested, PLUGIN_FILTER), answer)
 
     def choose_models_folder(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
         """Ask for a folder to save models into."""

@@ -28,6 +28,7 @@ class ActionId(StrEnum):
     SAVE_COPY = "saveCopyAction"
     RESTORE = "restoreAction"
     EDIT_MODEL = "editModelAction"
+    EXPORT_PLUGIN = "exportPluginAction"
     CONTINUE = "continueAction"
     USE_BEST = "useBestAction"
     DISCARD = "discardAction"
@@ -207,4 +208,6 @@ def available(state: State) -> frozenset[ActionId]:
             actions.add(ActionId.SAVE_COPY)
     if state.open.model is not None:
         actions.add(ActionId.SHOW_IN_FOLDER)
+        if state.open.model.has_prior and state.open.model.prior_is_readable:
+            actions.add(ActionId.EXPORT_PLUGIN)
     return frozenset(actions)

@@ -17,7 +17,7 @@ from app.session.comparing_host import ComparingHost
 from app.session.estimate import speed_of, training_seconds
 from app.session.remembered import remembered
 from app.session.state import Page
-from app.session.tasks import beside, models, remembering, runs, saving, sounds, training, upkeep, writing
+from app.session.tasks import beside, models, plugin, remembering, runs, saving, sounds, training, upkeep, writing
 from app.session.training import TrainingState
 from distill_core.errors import DatasetError
 from distill_core.training.prior.continuation import Continuation
@@ -309,6 +309,10 @@ class Session(ComparingHost):
     def end_comparison(self) -> None:
         """Show the open model's curve alone."""
         self._become(replace(self._state, beside=None))
+
+    def export_plugin(self, target: Path) -> None:
+        """Write the open model, as it was saved, for Neutone Gen, in the place of a file that is there."""
+        self.do_later(plugin.exporting_plugin(self._require_model().path, target))
 
     def reread_model(self) -> None:
         """Read the open model's facts from disk again."""

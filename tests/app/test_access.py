@@ -28,7 +28,7 @@ def test_whatever_can_be_used_has_a_name_and_a_role(
     for name, state in states.items():
         bring_to(qtbot, session_of(window), state)
         QApplication.processEvents()
-        found.update({fault: name for fault in reversed(faults(parts_of(window)))})
+        found.update(dict.fromkeys(reversed(faults(parts_of(window))), name))
     assert not found, "\n".join(f"{name}: {fault}" for fault, name in found.items())
 
 

@@ -27,6 +27,7 @@ from tests.app.driving import WAIT_MS, bring_to, session_of, settle
 
 # What asks or shows something before it does anything; all else has no ellipsis.
 WITH_A_DIALOG = {
+    ActionId.EXPORT_PLUGIN,
     ActionId.DISCARD,
     ActionId.OPEN_MODEL,
     ActionId.CHOOSE_SOUNDS,
