@@ -1,7 +1,8 @@
 """Runs every command of the pages: `python3 run.py docs --try`.
 
-The commands of a page run one after another in a new folder, as the page says: beside sounds in `kicks`, which are the
-demo's. Commands that set Distill up, or open a window, are not run here: pages give them another language than `sh`.
+They run one after another in one folder, as the pages say: beside sounds in `kicks`, which are the demo's, and from the
+second page on with what the first, terminal.md, has made. Commands that set Distill up, or open a window, are not run
+here: pages give them another language than `sh`.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ def commands_of(page: Path) -> list[list[str]]:
 
 
 def pages() -> list[Path]:
-    """Return the pages that have commands."""
-    return [page for page in sorted(DOCS.glob("*.md")) if commands_of(page)]
+    """Return the pages that have commands, terminal.md first."""
+    found = [page for page in sorted(DOCS.glob("*.md")) if commands_of(page)]
+    return sorted(found, key=lambda page: page.name != "terminal.md")
 
 
 def _try(command: list[str], folder: Path) -> bool:
@@ -47,10 +49,10 @@ def _try(command: list[str], folder: Path) -> bool:
 def main() -> int:
     """Try the commands of all pages and return 1 if one of them failed."""
     tried = []
-    for page in pages():
-        print(f"\n{page.name}")
-        with tempfile.TemporaryDirectory(prefix="distill-docs-") as folder:
-            shutil.copytree(SOUNDS, Path(folder, "kicks"))
+    with tempfile.TemporaryDirectory(prefix="distill-docs-") as folder:
+        shutil.copytree(SOUNDS, Path(folder, "kicks"))
+        for page in pages():
+            print(f"\n{page.name}")
             tried += [_try(command, Path(folder)) for command in commands_of(page)]
     print(f"\n{sum(tried)} of {len(tried)} commands ended well.")
     return 0 if all(tried) else 1

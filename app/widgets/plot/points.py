@@ -44,7 +44,9 @@ def thinned(values_N: Values, parts: int, always: Sequence[int] | Places = ()) -
     is_missing = np.isnan(by_part)
     lowest = np.where(is_missing, np.inf, by_part).argmin(axis=1)
     highest = np.where(is_missing, -np.inf, by_part).argmax(axis=1)
-    return np.unique(np.concatenate([starts + lowest, starts + highest, [0, count - 1, *always]]).astype(np.int64))
+    drawn = np.concatenate([starts + lowest, starts + highest, [0, count - 1, *always]])
+    places: Places = np.unique(drawn.astype(np.int64))
+    return places
 
 
 def minutes_at(elapsed_s: Sequence[float], positions: Values) -> Values:
