@@ -8,9 +8,13 @@ import platform
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.desktop.screen import can_open, has_screen, why_not
 from distill_core.errors import DistillError
+
+if TYPE_CHECKING:
+    from app.desktop.single_instance import SingleInstance
 
 _NO_DISPLAY = "There is no display here to open the window on."
 _WITHOUT_WINDOW = (
@@ -22,8 +26,10 @@ _EXIT_NO_WINDOW = 2
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="distill-app", description="Distill's window.")
-    parser.add_argument("model", nargs="?", type=Path, help="a .distill file to open")
-    parser.add_argument("sounds", nargs="*", type=Path, help="folders of sounds, or single ones, to open with it")
+    parser.add_argument(
+        "files", nargs="*", type=Path, help="a .distill file, folders of sounds, or single ones, to open"
+    )
+    parser.add_argument("--new-window", action="store_true", help="open a window of its own beside one that is open")
     parser.add_argument("--register", action="store_true", help="add Distill and .distill files to the desktop")
     parser.add_argument("--remove", action="store_true", help="with --register: take them away again")
     parser.add_argument("--demo", type=Path, metavar="FOLDER", help="do the main job on the demo, in FOLDER, and quit")
@@ -54,10 +60,22 @@ def _refuse(why: str) -> int:
     return _EXIT_NO_WINDOW
 
 
-def _run_window(options: argparse.Namespace) -> int:
+def _instance() -> SingleInstance:
+    from app.desktop.single_instance import SingleInstance
+
+    return SingleInstance()
+
+
+def _joins_first(instance: SingleInstance, options: argparse.Namespace) -> bool:
+    """Hand the files over to the first window; without one, this is it."""
+    return not instance.claim() and not options.new_window and instance.hand_over(options.files)
+
+
+def _run_window(options: argparse.Namespace, instance: SingleInstance | None) -> int:
     from PySide6.QtCore import QSettings, QTimer
 
     from app.desktop.application import DistillApplication
+    from app.desktop.single_instance import Listener
     from app.main_window import MainWindow
     from app.session import Session
     from app.session.problems import ExceptionHook, keep_streams, start_logging
@@ -75,17 +93,20 @@ def _run_window(options: argparse.Namespace) -> int:
     window = MainWindow(session)
     hook.caught.connect(window.commands.report_bug)
     window.commands.appearance_chosen.connect(application.appearance.choose)
-    application.file_opened.connect(window.commands.open_model)
+    application.file_opened.connect(window.commands.open_files)
+    if instance is not None and instance.is_first:
+        listener = Listener(instance.address, window)
+        listener.handed_over.connect(window.receive)
+        window.leaving.connect(listener.close)
+        window.leaving.connect(instance.release)
     if options.demo is not None:
         from app.demo import DemoRun
 
         run = DemoRun(session, window, options.demo, print)
         window.shown.connect(run.start)
     window.show()
-    if options.model is not None:
-        window.commands.open_model(options.model.absolute())
-    if options.sounds:
-        window.commands.open_sounds(*(path.absolute() for path in options.sounds))
+    if options.files:
+        window.commands.open_files(*(path.absolute() for path in options.files))
     application.deliver_waiting()
     QTimer.singleShot(0, window.raise_)
     code = application.exec()
@@ -105,9 +126,12 @@ def main(arguments: list[str] | None = None) -> int:
         import torch  # noqa: F401 - loaded after Qt, its libraries fail on Windows (pytorch#166628)
     try:
         _check_pyside()
+        instance = None if options.demo is not None else _instance()
+        if instance is not None and _joins_first(instance, options):
+            return 0
         if not can_open():
             return _refuse(why_not())
-        return _run_window(options)
+        return _run_window(options, instance)
     except ImportError as error:
         if platform.system() != "Linux" or ".so" not in str(error):
             raise

@@ -18,7 +18,9 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QApplication, QLabel, QMainWindow, QVBoxLayout, QWidget
 
+from app.desktop.activation import bring_to_front
 from app.desktop.awake import Awake
+from app.desktop.single_instance import HandedOver
 from app.flows.closing import Closing
 from app.flows.commands import Commands
 from app.flows.menu_bar import Actions
@@ -74,9 +76,10 @@ class _Central(QWidget):
 
 
 class MainWindow(QMainWindow):
-    """The application's one window; the signal `shown()` is sent once, after the first paint."""
+    """The window; the signal `shown()` is sent once, after the first paint, and `leaving()` once it closes for good."""
 
     shown = Signal()
+    leaving = Signal()
 
     def __init__(self, session: Session, prompts: Prompts | None = None) -> None:
         super().__init__()
@@ -194,6 +197,13 @@ class MainWindow(QMainWindow):
         self.closing.on_desktop_session_end()
         self._may_close = True
 
+    @Slot(object)
+    def receive(self, handed: HandedOver) -> None:
+        """Come to the front, and open what a later start of the program hands over."""
+        bring_to_front(self, handed.activation_token)
+        if handed.files:
+            self.commands.open_files(*handed.files)
+
     def showEvent(self, event: QShowEvent) -> None:
         """Load the engine and the plot, which are slow to import, once the window is on the screen."""
         super().showEvent(event)
@@ -217,6 +227,7 @@ class MainWindow(QMainWindow):
             return
         self._session.settings.set_geometry(self.saveGeometry())
         self.hide()
+        self.leaving.emit()
         self._awake.hold(False)
         self.closing.shut_down()
         event.accept()

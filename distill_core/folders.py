@@ -73,18 +73,37 @@ def _runtime_folder() -> Path:
         return user_runtime_path("distill", appauthor=False)
 
 
+def _own(folder: Path) -> Path:
+    """Make a folder, if need be, into which nobody else can put anything.
+
+    Raises:
+        OSError: it can't be made, or belongs to somebody else.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or (hasattr(os, "getuid") and status.st_uid != os.getuid()):
+        raise PermissionError(errno.EPERM, "it is somebody else's", str(folder))
+    return folder
+
+
 def _temporary_folder() -> Path:
     """Return a folder of this user's own in the system's temporary folder.
 
     Raises:
         OSError: it can't be made, or belongs to somebody else.
     """
-    folder = Path(tempfile.gettempdir()) / f"distill-{os.getuid() if hasattr(os, 'getuid') else ''}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    status = folder.lstat()
-    if not stat.S_ISDIR(status.st_mode) or (hasattr(os, "getuid") and status.st_uid != os.getuid()):
-        raise PermissionError(errno.EPERM, "it is somebody else's", str(folder))
-    return folder
+    return _own(Path(tempfile.gettempdir()) / f"distill-{os.getuid() if hasattr(os, 'getuid') else ''}")
+
+
+def runtime_folder() -> Path:
+    """Return a folder of this user's own for what lasts no longer than a process; its path is short, as sockets' are.
+
+    Raises:
+        OSError: none can be made.
+    """
+    with convenience("the system's runtime folder"):
+        return _own(_runtime_folder())
+    return _temporary_folder()
 
 
 def lock_folder() -> Path:

@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QDir, QObject, QStandardPaths, QUrl, Signal, Slot
 from PySide6.QtGui import QDesktopServices, QGuiApplication
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QApplication, QWidget
 
 from app.flows import questions
 from app.flows.cancelling import Cancelling
 from app.flows.copies import Copies
+from app.flows.curves import Curves
 from app.flows.demo_files import DemoFiles, copying
-from app.flows.drops import MOST_AT_ONCE, ONLY_FILES, Drop, LastDrag, Target, route, sorting
+from app.flows.drops import MOST_AT_ONCE, ONLY_FILES, Drop, LastDrag, Target, route, sort, sorting
 from app.flows.epochs import Epochs
 from app.flows.hearing import Hearing
 from app.flows.making import ModelMaking
 from app.flows.papers import Papers
+from app.flows.plugin import PluginExport
 from app.flows.prompts import Prompts
 from app.flows.saving import Saving
 from app.flows.sounds import Sounds
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 _LOCKED_TEXT = "Stop training to change the model or the sounds."
 _SAVING_TEXT = "The model is being saved. After that the model and the sounds can be changed."
 _SAVING_MODEL_TEXT = "The new model is being saved. After that the model and the sounds can be changed."
+_ASKED_TEXT = "A question is open. After your answer other files can be opened."
 _TOLD_BESIDE_TAKES = (
     Subject.TAKE,
     Subject.EPOCHS,
@@ -88,6 +91,10 @@ class Commands(QObject):
         self.sounds.said.connect(self.said)
         self.papers = Papers(session, prompts, window, self)
         self.papers.said.connect(self.said)
+        self.curves = Curves(session, prompts, window, self)
+        self.curves.said.connect(self.said)
+        self.plugin = PluginExport(session, prompts, window, self)
+        self.plugin.said.connect(self.said)
         session.player.unavailable.connect(self.said)
         session.demo_copied.connect(self._on_demo_copied)
         session.drop_sorted.connect(self._take_sorted)
@@ -198,6 +205,14 @@ class Commands(QObject):
         # The check is on the window's thread: see `open_recent` for its cost.
         self._session.settings.set_last_folder("sounds", sources[0] if sources[0].is_dir() else sources[0].parent)
         self._session.open_dataset(*sources, left_out=left_out)
+
+    @Slot(object)
+    def open_files(self, *files: Path) -> None:
+        """Open files that were double-clicked or named at a start, as if they were dropped into the window."""
+        if QApplication.activeModalWidget() is not None:
+            self._session.refuse(model=_ASKED_TEXT)
+            return
+        self._take_sorted(sort(files, "window"))
 
     def take_drop(self, urls: Sequence[QUrl], target: Target) -> None:
         """Open dropped files, and say which are not taken; many are looked at first, on another thread."""

@@ -17,8 +17,8 @@ from app.session.takes import LARGEST_SEED, LEAST_VARIETY, MOST_VARIETY
 from app.session.voice import can_end
 from app.theme import height_for, set_primary
 from app.widgets.sound.start_from import StartFrom
+from app.widgets.tips import set_tip
 from app.widgets.wrapping_row import WrappingRow
-from app.words import as_tooltip
 from distill_core.generation.request import LONGEST_S, PromptMode
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class GeneratePanel(WrappingRow):
         self.seed.setPrefix("Seed ")
         self.seed.setRange(0, LARGEST_SEED)
         self.seed.setAccessibleName("Seed")
-        self.seed.setToolTip(as_tooltip(_SEED_TIP))
+        set_tip(self.seed, _SEED_TIP)
         usual = self.fontMetrics().horizontalAdvance(_USUAL_SEED) + _SPIN_BUTTONS
         self.seed.setMinimumWidth(usual)  # the largest seed is seldom seen
         self.seed.setMaximumWidth(max(150, usual))
@@ -60,7 +60,7 @@ class GeneratePanel(WrappingRow):
         self.renew.setText("⟳")
         self.renew.setCheckable(True)
         self.renew.setAccessibleName("A new seed for each take")
-        self.renew.setToolTip(as_tooltip(_RENEW_TIP))
+        set_tip(self.renew, _RENEW_TIP)
         self._lay_out()
         self._connect()
         self._on_state(session.state)
@@ -102,7 +102,7 @@ class GeneratePanel(WrappingRow):
         for widget in (self.length, self.variety, self.seed, self.renew):
             widget.setEnabled(generating.has_choices(state))
         self.one_sound.setEnabled(can_end(state) or state.is_training)
-        self.one_sound.setToolTip(as_tooltip(generating.end_tip(state)))
+        set_tip(self.one_sound, generating.end_tip(state))
         look, options = generating.start(state), state.takes.options
         has_sound = options.start is not None
         self.start.show_look(look.text, look.tip, options.mode, is_enabled=look.is_enabled, has_sound=has_sound)
@@ -112,7 +112,7 @@ class GeneratePanel(WrappingRow):
         if not (generating.is_cancellable(state) and self.button.text().startswith(generating.CANCEL)):
             self.button.setText(look.text)  # else the progress stays
         self.button.setEnabled(look.is_enabled)
-        self.button.setToolTip(as_tooltip(generating.generate_tip(state)))
+        set_tip(self.button, generating.generate_tip(state))
         set_primary(self.button, look.is_primary)
 
     def _show_values(self, state: State) -> None:
@@ -137,7 +137,7 @@ def _number(prefix: str, suffix: str, least: float, most: float, step: float, ti
     box.setRange(least, most)
     box.setSingleStep(step)
     box.setAccessibleName(prefix.strip())
-    box.setToolTip(as_tooltip(tip))
+    set_tip(box, tip)
     box.setAlignment(Qt.AlignmentFlag.AlignLeft)
     return box
 

@@ -18,7 +18,7 @@ from app.widgets.card.body import ElidedLabel
 from app.widgets.page import PageWidget
 from app.widgets.rows.invitation import Invitation
 from app.widgets.rows.table import RowsTable
-from app.words import as_tooltip
+from app.widgets.tips import set_tip
 from distill_core.events import Phase
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class SoundsPage(PageWidget):
             self.table.rows.forget_peaks()
             self.table.thumbnails_ended()
         self.table.set_rows(rows)
-        self.choose_button.setToolTip(as_tooltip(words.places(state)))
+        set_tip(self.choose_button, words.places(state))
         self._heading = words.heading(state, rows)
 
     def _is_shown(self, shows: tuple[object, ...]) -> bool:
@@ -138,7 +138,7 @@ class SoundsPage(PageWidget):
         state, chosen = self._session.state, self._sounds.chosen
         self.leave_out_button.setText(words.leave_out_text(state, chosen))
         self.leave_out_button.setEnabled(words.can_leave_out(state, chosen))
-        self.leave_out_button.setToolTip(as_tooltip(words.leave_out_tip(state, chosen)))
+        set_tip(self.leave_out_button, words.leave_out_tip(state, chosen))
 
     @Slot()
     def _on_player(self) -> None:

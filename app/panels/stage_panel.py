@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
-from app import words
 from app.flows.commands import Commands
 from app.presentation import controls, making, status
 from app.presentation.controls import Button
@@ -20,6 +19,7 @@ from app.theme import height_for, set_primary
 from app.widgets.page import PageWidget
 from app.widgets.sentence import Sentence
 from app.widgets.short_button import ShortButton
+from app.widgets.tips import set_tip
 
 if TYPE_CHECKING:
     from distill_core.events import JobProgress
@@ -64,7 +64,6 @@ class StagePanel(QWidget):
         self.sentence.setObjectName("statusSentence")
         # Many buttons must not leave nothing of it.
         self.sentence.setMinimumWidth(_SENTENCE_CHARS * self.sentence.fontMetrics().averageCharWidth())
-        self.sentence.setAccessibleName("Status")
         self._lay_out()
         self._connect()
         self.setMinimumHeight(LEAST_HEIGHT)
@@ -160,7 +159,7 @@ class StagePanel(QWidget):
             if look is not None:
                 button.set_words(look.text, look.short)
                 button.setEnabled(look.is_enabled)
-                button.setToolTip(words.as_tooltip(look.tip or look.text * bool(look.short)))
+                set_tip(button, look.tip or look.text * bool(look.short))
                 set_primary(button, look.is_primary)
 
     def _move_focus(self, before: Sequence[Button | None]) -> None:

@@ -7,7 +7,7 @@ from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent, QTextLayout
 from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
 from app.widgets.fitting import fitted
-from app.words import as_tooltip
+from app.widgets.tips import set_tip
 
 
 class Sentence(QLabel):
@@ -77,4 +77,4 @@ class Sentence(QLabel):
         self._update_tooltip()
 
     def _update_tooltip(self) -> None:
-        self.setToolTip(as_tooltip(self.text()) if self.shown_text() != self.text() else "")
+        set_tip(self, self.text() if self.shown_text() != self.text() else "")

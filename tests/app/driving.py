@@ -114,6 +114,16 @@ class ScriptedPrompts:
         if "card" in self.paths:
             answer(self.paths["card"])
 
+    def choose_plot(self, parent: QWidget, suggested: Path, answer: Callable[[Path], object]) -> None:
+        self.paths["suggested"] = suggested
+        if "plot" in self.paths:
+            answer(self.paths["plot"])
+
+    def choose_plugin(self, parent: QWidget, suggested: Path, answer: Callable[[Path], object]) -> None:
+        self.paths["suggested"] = suggested
+        if "plugin" in self.paths:
+            answer(self.paths["plugin"])
+
     def choose_models_folder(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
         answer(self.paths["models"])
 

@@ -38,7 +38,7 @@ def main() -> int:
     application = QApplication(sys.argv)
     target = DropTarget()
     target.setWindowTitle("drop target")
-    target.setGeometry(900, 100, 300, 300)
+    target.setGeometry(100, 100, 300, 300)
     target.show()
     QTimer.singleShot(LONGEST_MS, application.quit)
     say("ready")

@@ -19,6 +19,11 @@ from tests.app.test_generating import shared_model  # noqa: F401 - fixture
 ROOT = Path(__file__).parents[2]
 
 
+def _home(folder: Path) -> dict[str, str]:
+    names = ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")
+    return {name: str(folder / name) for name in names}
+
+
 def _start(*before: str, **variables: str) -> subprocess.CompletedProcess[str]:
     hidden = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
     environment = {name: value for name, value in os.environ.items() if name not in hidden} | variables
@@ -56,7 +61,7 @@ def test_a_model_and_sounds_that_are_named_at_the_start_are_opened(
     tmp_path: Path, shared_tiny_model: Path, shared_sounds_folder: Path
 ) -> None:
     folder, file = shared_sounds_folder, min(shared_sounds_folder.iterdir())
-    home = {name: str(tmp_path / name) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME")}
+    home = _home(tmp_path)
     named = [os.path.relpath(shared_tiny_model, tmp_path), str(folder), str(file)]
     done = subprocess.run(
         [sys.executable, "-c", _TELLING, *named],
@@ -100,7 +105,7 @@ session.close(10_000)
 
 def test_the_first_take_waits_for_no_library(tmp_path: Path, shared_model: Path) -> None:
     model = shutil.copy(shared_model, tmp_path / "drums.distill")
-    home = {name: str(tmp_path / name) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME")}
+    home = _home(tmp_path)
     done = subprocess.run(
         [sys.executable, "-c", _FIRST_TAKE, str(model)],
         env={**os.environ, **home, "PYTHONPATH": str(ROOT)},
@@ -139,7 +144,7 @@ os._exit(status)
 
 
 def test_a_demo_whose_take_cannot_be_kept_says_so_and_ends(tmp_path: Path, shared_model: Path) -> None:
-    home = {name: str(tmp_path / name) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME")}
+    home = _home(tmp_path)
     (tmp_path / "XDG_DATA_HOME").touch()
     done = subprocess.run(
         [sys.executable, "-c", _DEMO, str(shutil.copy(shared_model, tmp_path / "drums.distill"))],
@@ -158,7 +163,7 @@ def test_what_decoders_say_of_a_damaged_sound_reaches_no_terminal(
 ) -> None:
     silent = b"\xff\xfb\x90\x64"
     (sounds_folder / "y.mp3").write_bytes((silent + bytes(413)) * 9 + silent + b"\xaa" * 900)
-    home = {name: str(tmp_path / name) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME")}
+    home = _home(tmp_path)
     done = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-c", _TELLING, str(shared_tiny_model), str(sounds_folder)],
         env={**os.environ, **home, "PYTHONPATH": str(ROOT)},

@@ -8,7 +8,8 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QS
 
 from app.theme import icon
 from app.widgets.fitting import fitted
-from app.words import as_tooltip, on_button
+from app.widgets.tips import set_tip
+from app.words import on_button
 
 _TARGET = 28  # px, the least height of a button or a link
 _ICON_SIZE = QSize(20, 20)
@@ -63,7 +64,7 @@ class ElidedLabel(QLabel):
         self.style().drawItemText(painter, rect, alignment, self.palette(), enabled, self.shown_text(), role)
 
     def _update_tooltip(self) -> None:
-        self.setToolTip(as_tooltip(self.text()) if self.shown_text() != self.text() else "")
+        set_tip(self, self.text() if self.shown_text() != self.text() else "")
 
 
 class LinkButton(QPushButton):
@@ -168,7 +169,7 @@ class DropCardBody(QWidget):
         self._link.set_link(link)
         self.button.setVisible(bool(button))
         self.button.setAccessibleName(button)
-        self.button.setToolTip(as_tooltip(button))
+        set_tip(self.button, button)
         self._bar.hide()
         self._show_line()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtCore import QEvent, Qt, Signal, Slot
 from PySide6.QtGui import (
     QColor,
     QDragEnterEvent,
@@ -13,13 +13,12 @@ from PySide6.QtGui import (
     QDropEvent,
     QFocusEvent,
     QKeyEvent,
-    QMouseEvent,
     QPainter,
     QPaintEvent,
     QPalette,
     QPen,
 )
-from PySide6.QtWidgets import QFrame, QWidget
+from PySide6.QtWidgets import QAbstractButton, QWidget
 
 from app.theme import (
     RADIUS,
@@ -52,7 +51,7 @@ def accept_copy(event: QDropEvent) -> None:
         event.acceptProposedAction()
 
 
-class DropCard(QFrame):
+class DropCard(QAbstractButton):
     """A chip that is empty, busy or filled; a refusal takes the place of its facts.
 
     A click or Enter browses while it is empty, and else chooses its page.
@@ -80,6 +79,7 @@ class DropCard(QFrame):
         self.setAcceptDrops(True)
         self.setFixedHeight(height_for(self, HEIGHT, lines=2))
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.clicked.connect(self._activate)
         self._recolor()
 
     # What it shows
@@ -147,25 +147,17 @@ class DropCard(QFrame):
         if not self._locked and self._kind != "busy":
             self.browse_requested.emit()
 
+    @Slot()
     def _activate(self) -> None:
         if self._kind == "empty" and not self._locked:
             self.browse_requested.emit()
         else:
             self.chosen.emit()
 
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """Take a click anywhere on the chip."""
-        if self.rect().contains(event.position().toPoint()) and event.button() == Qt.MouseButton.LeftButton:
-            self._activate()
-
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Take the press, or Qt would send the release elsewhere."""
-        event.accept()
-
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Take Enter and Space as a click."""
         if event.key() in _KEYS and not event.isAutoRepeat():
-            self._activate()
+            self.click()
         else:
             super().keyPressEvent(event)
 

@@ -20,6 +20,7 @@ from app.theme import (
 )
 from app.widgets.card.body import ElidedLabel
 from app.widgets.epochs.look import EpochLook
+from app.widgets.tips import set_tip
 from app.words import as_tooltip
 
 _ROOMY_FROM = 330  # px: here all words have room
@@ -100,9 +101,9 @@ class EpochCard(QFrame):
         self.setAccessibleDescription(f"{look.titles[0]}. {look.line}. {look.tip}")
         what = "Stop" if is_playing else "Play"
         self.play_button.setAccessibleName(f"{what} the take of {look.name}")
-        self.play_button.setToolTip(as_tooltip(f"{what} the take of {look.name}"))
+        set_tip(self.play_button, f"{what} the take of {look.name}")
         self.keep_button.setAccessibleName(f"{look.keep}: {look.name}")
-        self.keep_button.setToolTip(as_tooltip(look.keep_tip))
+        set_tip(self.keep_button, look.keep_tip)
         self.keep_button.setChecked(look.is_kept)
         self.keep_button.setEnabled(look.can_keep)
         self._fit()

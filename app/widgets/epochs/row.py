@@ -8,7 +8,8 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVB
 from app.theme import TARGET, TIGHT, height_for
 from app.widgets.epochs.card import EpochCard
 from app.widgets.epochs.look import EpochsLook
-from app.words import as_tooltip, on_button
+from app.widgets.tips import set_tip
+from app.words import on_button
 
 HEADING = "Looser ↔ Closer"
 MOST_EPOCHS = 3
@@ -58,7 +59,7 @@ class EpochsRow(QWidget):
     def show_look(self, look: EpochsLook, playing: object = None) -> None:
         """Show the epochs, and which of their takes plays."""
         self.button.setText(on_button(look.button))
-        self.button.setToolTip(as_tooltip(look.tip))
+        set_tip(self.button, look.tip)
         for place, card in enumerate(self.cards):
             card.setVisible(place < len(look.cards))
             if place < len(look.cards):

@@ -9,7 +9,7 @@ from PySide6.QtGui import QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from app.widgets.focus import draw_focus
-from app.words import as_tooltip
+from app.widgets.tips import set_tip
 
 _LONGEST_SHOWN = 160
 _SELECTABLE = Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
@@ -66,7 +66,7 @@ class FactLabel(QLabel):
         shown = re.sub(r"\S+", lambda word: metrics.elidedText(word[0], Qt.TextElideMode.ElideMiddle, width), text)
         if shown != self.text():
             self.setText(shown)
-        self.setToolTip("" if shown == self._whole else as_tooltip(self._whole))
+        set_tip(self, "" if shown == self._whole else self._whole)
 
 
 class FactSection(QWidget):

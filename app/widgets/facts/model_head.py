@@ -11,7 +11,7 @@ from app.widgets.facts import stranger_values as read
 from app.widgets.facts.fact_list import FactLabel, FactList
 from app.widgets.facts.model_form import ModelForm
 from app.widgets.facts.sentences import in_sentences, notes_of
-from app.words import as_tooltip
+from app.widgets.tips import set_tip
 
 if TYPE_CHECKING:
     from distill_core.models.summary import ModelSummary
@@ -66,7 +66,7 @@ class ModelHead(QWidget):
     def set_obstacle(self, obstacle: str) -> None:
         """Say why name and notes can't be changed now, in a sentence; "": they can."""
         self._edit.setEnabled(not obstacle)
-        self._edit.setToolTip(as_tooltip(obstacle))
+        set_tip(self._edit, obstacle)
         self.form.set_obstacle(obstacle)
 
     @Slot()

@@ -35,7 +35,7 @@ class Column:
 
     `order` returns what rows are sorted by, numbers or texts alike; without it a click on the title does nothing.
     `width` is in pixels, or as wide as a text; what is left over is shared by `stretch`. A text that has no room loses
-    its middle, or its end where that is what can be missed.
+    its middle, or its end where that is what can be missed. `name` stands for the title where that is a sign or none.
     """
 
     title: str
@@ -48,7 +48,8 @@ class Column:
     is_number: bool = False
     is_typed: bool = False
     loses_end: bool = False
+    name: str = ""
 
 
-PLAY, WAVE = Column("", 36, "play"), Column("", 80, "wave")
-STAR = Column("★", 36, "star", order=lambda row: not row.is_starred)
+PLAY, WAVE = Column("", 36, "play", name="Play"), Column("", 80, "wave", name="Waveform")
+STAR = Column("★", 36, "star", order=lambda row: not row.is_starred, name="Star")

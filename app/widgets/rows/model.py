@@ -157,6 +157,8 @@ class RowsModel(QAbstractTableModel):
         column = self.columns[section]
         if role == _Role.TextAlignmentRole:
             return _RIGHT if column.is_number else _LEFT
+        if role == _Role.AccessibleTextRole:
+            return column.name or column.title
         return column.title if role == _Role.DisplayRole else None
 
     def data(self, index: Index, role: int = _Role.DisplayRole) -> Any:

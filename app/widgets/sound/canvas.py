@@ -29,6 +29,7 @@ class SoundCanvas(pg.PlotWidget):  # type: ignore[misc]
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent, background=None)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.viewport().setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setFrameShape(self.Shape.NoFrame)
         self.setCacheMode(self.CacheModeFlag.CacheNone)
         self.setMinimumSize(0, 0)

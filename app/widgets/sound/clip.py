@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import QEvent, QPoint, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, QRect, QRectF, QSize, Qt, Signal, Slot
 from PySide6.QtGui import (
     QColor,
     QContextMenuEvent,
@@ -16,7 +16,7 @@ from PySide6.QtGui import (
     QPaintEvent,
     QPalette,
 )
-from PySide6.QtWidgets import QApplication, QSizePolicy, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QSizePolicy, QWidget
 
 from app.theme import plot_colors, warning_color
 
@@ -45,7 +45,7 @@ class ClipLook:
     copy_of: str = ""
 
 
-class Clip(QWidget):
+class Clip(QAbstractButton):
     """Shows a take.
 
     Signals: `play_wanted(int)` a click or Enter; `star_wanted(int, bool)` a click on the star, or S;
@@ -70,6 +70,7 @@ class Clip(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.clicked.connect(self._play)
         self.show_look(look)
 
     @property
@@ -134,7 +135,11 @@ class Clip(QWidget):
         if self._star_corner().contains(pressed_at) and self._star_corner().contains(here):
             self.star_wanted.emit(self.number, not self._look.is_starred)
         else:
-            self.play_wanted.emit(self.number)
+            self.click()
+
+    @Slot()
+    def _play(self) -> None:
+        self.play_wanted.emit(self.number)
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         """Ask for the menu, from the pointer or from the keyboard."""
@@ -144,7 +149,7 @@ class Clip(QWidget):
         """Play, star, delete, or go to a neighbour."""
         match event.key():
             case Qt.Key.Key_Return | Qt.Key.Key_Enter | Qt.Key.Key_Space:
-                self.play_wanted.emit(self.number)
+                self.click()
             case Qt.Key.Key_S:
                 self.star_wanted.emit(self.number, not self._look.is_starred)
             case Qt.Key.Key_Delete | Qt.Key.Key_Backspace:

@@ -8,7 +8,7 @@ from PySide6.QtCore import QEvent, Signal, Slot
 from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QHBoxLayout, QToolButton, QWidget
 
-from app.words import as_tooltip
+from app.widgets.tips import set_tip
 
 TARGET = 28  # px, the least height of what can be clicked
 
@@ -38,7 +38,7 @@ class Segments(QWidget):
             button.setCheckable(True)
             button.setMinimumHeight(TARGET)
             button.setAccessibleName(f"{name}: {text}")
-            button.setToolTip(as_tooltip(tip))
+            set_tip(button, tip)
             self._group.addButton(button)
             row.addWidget(button)
         self._group.buttonClicked.connect(self._on_clicked)
@@ -60,7 +60,7 @@ class Segments(QWidget):
 
     def set_tip(self, identity: str, tip: str) -> None:
         """Say something else about a button."""
-        self._buttons[identity].setToolTip(as_tooltip(tip))
+        set_tip(self._buttons[identity], tip)
 
     def _recolor(self, button: QAbstractButton) -> None:
         """Write the chosen one in reverse: Fusion's own darker grey can't be seen on a dark ground."""

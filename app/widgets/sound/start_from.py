@@ -9,7 +9,8 @@ from PySide6.QtGui import QAction, QActionGroup, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QMenu, QSizePolicy, QToolButton, QWidget
 
 from app.widgets.card.card import accept_copy
-from app.words import as_tooltip, on_button
+from app.widgets.tips import set_tip
+from app.words import on_button
 
 _LEAST_CHARS = 15
 
@@ -54,7 +55,7 @@ class StartFrom(QToolButton):
     def show_look(self, text: str, tip: str, mode: str, *, is_enabled: bool, has_sound: bool) -> None:
         """Show a sound and the use of it, or that there is none."""
         self.setText(on_button(text))
-        self.setToolTip(as_tooltip(tip))
+        set_tip(self, tip)
         self.setEnabled(is_enabled)
         self._nothing.setEnabled(has_sound)
         for name, action in self._modes.items():

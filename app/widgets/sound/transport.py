@@ -12,7 +12,8 @@ from app.theme import WIDE, icon, tabular
 from app.times import position
 from app.widgets.card.body import ElidedLabel
 from app.widgets.sound.segments import TARGET, Segments
-from app.words import as_tooltip, on_button
+from app.widgets.tips import set_tip
+from app.words import on_button
 
 _ICON = QSize(18, 18)
 _LEFT_WIDTH, _VOLUME_WIDTH = 204, 72
@@ -25,7 +26,7 @@ COMPARE_TIP = "A and B are the last two sounds that you listened to; Ctrl+B goes
 def _tool(name: str, tip: str, *, is_checkable: bool = False) -> QToolButton:
     button = QToolButton()
     button.setAccessibleName(name)
-    button.setToolTip(as_tooltip(tip))
+    set_tip(button, tip)
     button.setCheckable(is_checkable)
     button.setIconSize(_ICON)
     button.setMinimumSize(TARGET, TARGET)
@@ -67,8 +68,6 @@ class PlayControls(Iconic):
         self.loop_button = _tool("Loop", "Begin again at the end (Ctrl+L)", is_checkable=True)
         self.time, self.title = QLabel(), ElidedLabel(mode=Qt.TextElideMode.ElideRight)
         self.time.setFont(tabular(self.time.font()))
-        self.time.setAccessibleName("Position and length")
-        self.title.setAccessibleName("What plays")
         self.play_button.clicked.connect(self.play_clicked)
         self.loop_button.clicked.connect(self.loop_chosen)
         self._lay_out()
@@ -134,7 +133,7 @@ class Switches(Iconic):
         self.volume.setFixedWidth(_VOLUME_WIDTH)
         self.volume.setMinimumHeight(TARGET)
         self.volume.setAccessibleName("Volume")
-        self.volume.setToolTip(as_tooltip("Volume"))
+        set_tip(self.volume, "Volume")
         self.device_button = _tool("Sound output", "Choose the sound output")
         self.device_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.devices = QMenu(self)

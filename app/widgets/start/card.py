@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QAbstractButton, QMenu, QSizePolicy, QWidget
 
 from app.theme import RADIUS, ROOMY, SPACE, TIGHT, accent_color, dim_color, error_color, raised_color, tokens
 from app.widgets.start.look import SessionLook
-from app.words import as_tooltip
+from app.widgets.tips import set_tip
 
 _LEAST_WIDTH_CHARS = 22
 
@@ -37,7 +37,7 @@ class SessionCard(QAbstractButton):
         self._look = look
         words = [look.title, look.lines[0], look.moved or look.lines[1], look.when]
         self.setAccessibleName(", ".join(filter(None, words)))
-        self.setToolTip(as_tooltip(look.tip))
+        set_tip(self, look.tip)
         self.update()
 
     def menu(self) -> QMenu:

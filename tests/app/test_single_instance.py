@@ -1,0 +1,227 @@
+"""One window: a later start hands its files to the first one, whatever state that one is in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtNetwork import QLocalSocket
+from PySide6.QtWidgets import QMessageBox
+from pytestqt.qtbot import QtBot
+
+from app.desktop.single_instance import HandedOver, Listener, SingleInstance, read_line
+from app.flows.questions import plain
+from app.main_window import MainWindow
+from tests.app.driving import WAIT_MS, settle
+from tests.app.test_look import window  # noqa: F401 - fixture
+
+# ruff: noqa: F811
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="elsewhere folders are found in other ways"),
+    pytest.mark.qt_log_ignore(r"raise\(\)", extend=True),  # the offscreen platform has one window in front: each
+]
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder in which this test's windows find each other, of a short name as sockets need it."""
+    folder = Path(subprocess.check_output(["mktemp", "-d"], text=True).strip())
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def first(home: Path) -> Iterator[SingleInstance]:
+    instance = SingleInstance()
+    assert instance.claim()
+    yield instance
+    instance.release()
+
+
+def _start(*words: str, folder: Path) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_ACTIVATION_TOKEN": "token_1"}
+    command = [sys.executable, "-m", "app", *words]
+    return subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def _end(qtbot: QtBot, started: subprocess.Popen[str]) -> int:
+    qtbot.waitUntil(lambda: started.poll() is not None, timeout=WAIT_MS)
+    assert started.communicate()[1] == ""
+    return started.returncode
+
+
+def test_a_second_start_hands_its_files_to_the_first_window_and_ends(
+    qtbot: QtBot, first: SingleInstance, window: MainWindow, tiny_model: Path, sounds_folder: Path
+) -> None:
+    listener = Listener(first.address, window)
+    listener.handed_over.connect(window.receive)
+    taken: list[HandedOver] = []
+    listener.handed_over.connect(taken.append)
+    model = tiny_model.rename(tiny_model.with_name("drüms #1 %20?.distill"))
+    window.showMinimized()
+    assert _end(qtbot, _start(model.name, str(sounds_folder), folder=model.parent)) == 0
+    settle(qtbot, window)
+    assert taken == [HandedOver((model, sounds_folder), "token_1")]
+    assert not window.isMinimized()
+    state = window.commands._session.state
+    assert state.open.model is not None
+    assert state.open.model.path == model
+    assert state.open.dataset is not None
+    assert state.open.dataset.sources == (sounds_folder,)
+
+    assert _end(qtbot, _start(folder=model.parent)) == 0  # nothing to open, but the window comes to the front
+    assert taken[1:] == [HandedOver((), "token_1")]
+
+
+def test_nobody_else_can_connect(qtbot: QtBot, first: SingleInstance, window: MainWindow) -> None:
+    Listener(first.address, window)
+    address = Path(first.address)
+    assert stat.S_IMODE(address.stat().st_mode) & 0o077 == 0
+    assert stat.S_IMODE(address.parent.stat().st_mode) & 0o077 == 0
+
+
+_KILLED = """
+import sys
+from PySide6.QtCore import QCoreApplication
+from app.desktop.single_instance import Listener, SingleInstance
+
+application, instance = QCoreApplication([]), SingleInstance()
+assert instance.claim()
+listener = Listener(instance.address, application)
+print("ready", flush=True)
+application.exec()
+"""
+
+
+def test_after_a_killed_window_the_next_one_is_the_first(qtbot: QtBot, home: Path, window: MainWindow) -> None:
+    killed = subprocess.Popen(
+        [sys.executable, "-c", _KILLED],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with killed:
+        assert killed.stdout is not None
+        assert killed.stdout.readline() == "ready\n"
+        instance = SingleInstance()
+        assert not instance.claim()
+        killed.send_signal(signal.SIGKILL)
+    assert Path(instance.address).exists()
+    assert instance.claim()
+    listener = Listener(instance.address, window)
+    with qtbot.waitSignal(listener.handed_over, timeout=WAIT_MS):
+        started = _start(folder=home)
+    assert _end(qtbot, started) == 0
+    listener.close()
+    assert not Path(instance.address).exists()
+    instance.release()
+
+
+def test_a_first_window_that_does_not_answer_is_not_waited_for(first: SingleInstance) -> None:
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(first.address)
+        silent.listen()
+        assert not SingleInstance().hand_over([])
+    Path(first.address).unlink()
+
+
+def test_a_first_one_that_ends_meanwhile_leaves_its_place(home: Path) -> None:
+    former = SingleInstance()
+    assert former.claim()
+    former.release()
+    later = SingleInstance()
+    assert not later.hand_over([])
+    assert later.is_first
+    later.release()
+
+
+_NEW_WINDOW = """
+import sys, app.main_window
+from app.__main__ import main
+
+class Closing(app.main_window.MainWindow):
+    def _after_first_paint(self):
+        print("shown")
+        self.close()
+
+app.main_window.MainWindow = Closing
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_new_window_is_opened_on_purpose(qtbot: QtBot, first: SingleInstance, window: MainWindow) -> None:
+    listener = Listener(first.address, window)
+    taken: list[HandedOver] = []
+    listener.handed_over.connect(taken.append)
+    done = subprocess.run(
+        [sys.executable, "-c", _NEW_WINDOW, "--new-window"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (0, "shown\n"), done.stderr
+    assert not taken
+    assert not SingleInstance().claim()
+
+
+RUBBISH = {
+    "no JSON": b"GET / HTTP/1.1\r\n",
+    "no UTF-8": b"\xff\xfe\n",
+    "nested": b"[" * 100_000 + b"\n",
+    "a list": b'["/a.distill"]\n',
+    "a relative path": b'{"files": ["a.distill"], "activation_token": ""}\n',
+    "a number": b'{"files": [1], "activation_token": ""}\n',
+    "no text": b'{"files": ["/a\\u0000b"], "activation_token": ""}\n',
+    "no token": b'{"files": ["/a.distill"], "activation_token": null}\n',
+}
+
+
+@pytest.mark.parametrize("line", RUBBISH.values(), ids=RUBBISH)
+def test_rubbish_is_nothing(line: bytes) -> None:
+    assert read_line(line) is None
+
+
+def test_a_token_that_is_none_is_left_out() -> None:
+    assert read_line(b'{"files": [], "activation_token": "a\\nb"}\n') == HandedOver(())
+
+
+@pytest.mark.parametrize("said", [RUBBISH["no JSON"], b"x" * (3 << 20)], ids=["rubbish", "without an end"])
+def test_whoever_talks_rubbish_is_hung_up_on(
+    qtbot: QtBot, first: SingleInstance, window: MainWindow, said: bytes
+) -> None:
+    listener = Listener(first.address, window)
+    taken: list[HandedOver] = []
+    listener.handed_over.connect(taken.append)
+    caller = QLocalSocket(window)
+    caller.connectToServer(first.address)
+    with qtbot.waitSignal(caller.disconnected, timeout=WAIT_MS):
+        caller.write(said)
+    assert not taken
+
+
+def test_files_that_come_while_a_question_is_open_wait_for_its_answer(
+    qtbot: QtBot, window: MainWindow, tiny_model: Path
+) -> None:
+    window.commands.ask(plain("aQuestion", "A question", "Really?"), str)
+    (question,) = window.findChildren(QMessageBox, "aQuestion")
+    window.receive(HandedOver((tiny_model,)))
+    settle(qtbot, window)
+    assert window.commands._session.state.open.model is None
+    assert window.commands._session.state.open.model_refusal.startswith("A question is open.")
+    question.reject()
+    window.receive(HandedOver((tiny_model,)))
+    settle(qtbot, window)
+    assert window.commands._session.state.open.model is not None
