@@ -37,6 +37,7 @@ rm -r "$bundle"; PATH=$HOME/.local/bin:$PATH
 echo "== A model of one's own"; distill train ~/demo/sounds -o ~/own.distill --epochs 3
 echo "== Its prior"; distill train-prior ~/own.distill ~/demo/sounds --effort quick --time-limit 1 --save-worse
 echo "== A take"; distill generate ~/own.distill -o ~/new.wav --seconds 2; test -s ~/new.wav
+echo "== A door into the studio"; distill export ~/own.distill --as neutone -o ~/own.nm; test -s ~/own.nm
 echo "== What the file holds"; distill inspect ~/own.distill
 """
 LAST = """
