@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from app.desktop.screen import missing_packages, why_not
 from app.theme import resource_path
 from distill_core.errors import DistillError, SaveError
 
@@ -234,5 +235,7 @@ def register_command(remove: bool) -> str:
     register()
     said = "Distill is in the applications menu. To take it out again: distill-app --register --remove"
     if shutil.which("update-mime-database"):
-        return f"Double-clicking a .distill file opens it now, and {said}"
-    return f"{said}\nFor double-click, install the package shared-mime-info and do this once more."
+        said = f"Double-clicking a .distill file opens it now, and {said}"
+    else:
+        said = f"{said}\nFor double-click, install the package shared-mime-info and do this once more."
+    return f"{said}\n{why_not()}" if missing_packages() else said
