@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import lzma
+import os
 import platform
 import shutil
 import subprocess
@@ -71,7 +72,9 @@ def draw_icons(folder: Path) -> None:
 def freeze(dist: Path, work: Path) -> None:
     from PyInstaller.__main__ import run
 
-    options = ["--noconfirm", "--log-level", "WARN", "--distpath", str(dist), "--workpath", str(work)]
+    # What it warns of are parts of torch for other systems, and modules that are deprecated.
+    os.environ["PYTHONWARNINGS"] = "ignore"
+    options = ["--noconfirm", "--log-level", "ERROR", "--distpath", str(dist), "--workpath", str(work)]
     run([*options, str(HERE / "distill.spec")])
 
 
