@@ -133,7 +133,10 @@ $(usage)" ;;
     done
     here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
     if [ -n "$prefix" ]; then
-        mkdir -p "$prefix" || fail "Nothing was changed: there is no way to write into $prefix."
+        if [ "$do" = install_distill ]; then
+            mkdir -p "$prefix" || fail "Nothing was changed: there is no way to write into $prefix."
+        fi
+        [ -d "$prefix" ] || fail "There is no folder $prefix, so nothing was removed."
         prefix=$(CDPATH='' cd -- "$prefix" && pwd -P)
         export XDG_DATA_HOME="$prefix/share"
     else
