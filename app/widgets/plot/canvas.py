@@ -197,7 +197,7 @@ class PerplexityCanvas(EpochCanvas):
     def _curve_pixels(self, area: QRectF) -> Points:
         origin, one = self._pixel(0, 0), self._pixel(1, 1)
         between = np.arange(area.left(), area.right(), _STEP)
-        points = [np.zeros((0, 2))]
+        points: list[Points] = [np.zeros((0, 2))]
         for xs, values in self._drawn:
             across = origin.x() + xs * (one.x() - origin.x())
             heights = origin.y() + values * (one.y() - origin.y())
