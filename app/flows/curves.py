@@ -97,7 +97,8 @@ class Curves(QObject):
     def compare(self) -> None:
         """Ask for a model, then show its curve beside."""
         if ActionId.COMPARE_CURVE in available(self._session.state):
-            self._prompts.choose_model(self._window, self._session.settings.last_folder("model"), self.compare_with)
+            start = self._session.settings.last_folder("model")
+            self._prompts.choose_model(self._window, start, self.compare_with, "Compare Curve with")
 
     def compare_with(self, path: Path) -> None:
         """Show the curve of a model beside."""

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QFileDialog, QLabel, QMessageBox, QPushButton, QTe
 
 from app.theme import SPACE, WIDE
 
+OPEN_MODEL = "Open Model"
 SOUND_FILTER = "Sounds (*.wav *.aif *.aiff *.flac *.mp3 *.ogg *.opus *.m4a *.caf);;All files (*)"
 TAKE_FILTER = "WAV, 24 bit (*.wav);;FLAC, 24 bit (*.flac)"
 PLOT_FILTERS = {".png": "Pictures (*.png)", ".csv": "Tables (*.csv)"}
@@ -46,7 +47,9 @@ class Question:
 class Prompts(Protocol):
     """Asks and returns at once; the answer comes through the callable, or never when a file dialog is cancelled."""
 
-    def choose_model(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
+    def choose_model(
+        self, parent: QWidget, start: Path, answer: Callable[[Path], object], title: str = OPEN_MODEL
+    ) -> None:
         """Ask for a model file."""
 
     def choose_folder(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
@@ -120,9 +123,11 @@ def _add_details(box: QMessageBox, question: Question) -> None:
 class QtPrompts:
     """The real dialogs: window-modal, opened and not waited for."""
 
-    def choose_model(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
+    def choose_model(
+        self, parent: QWidget, start: Path, answer: Callable[[Path], object], title: str = OPEN_MODEL
+    ) -> None:
         """Ask for a model file."""
-        dialog = QFileDialog(parent, "Open Model", str(start), MODEL_FILTER)
+        dialog = QFileDialog(parent, title, str(start), MODEL_FILTER)
         dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
         self._open(dialog, answer)
 

@@ -88,7 +88,7 @@ class ScriptedPrompts:
         self.asked: list[Question] = []
         self.withdrawn: list[Question] = []
 
-    def choose_model(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
+    def choose_model(self, parent: QWidget, start: Path, answer: Callable[[Path], object], title: str = "") -> None:
         answer(self.paths["model"])
 
     def choose_folder(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:

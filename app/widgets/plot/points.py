@@ -44,9 +44,8 @@ def thinned(values_N: Values, parts: int, always: Sequence[int] | Places = ()) -
     is_missing = np.isnan(by_part)
     lowest = np.where(is_missing, np.inf, by_part).argmin(axis=1)
     highest = np.where(is_missing, -np.inf, by_part).argmax(axis=1)
-    drawn = np.concatenate([starts + lowest, starts + highest, [0, count - 1, *always]])
-    places: Places = np.unique(drawn.astype(np.int64))
-    return places
+    drawn: Places = np.concatenate([starts + lowest, starts + highest, [0, count - 1, *always]]).astype(np.int64)
+    return np.unique(drawn)
 
 
 def minutes_at(elapsed_s: Sequence[float], positions: Values) -> Values:
