@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent, QPalette, QResizeEvent
-from PySide6.QtWidgets import QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QTabBar, QTabWidget, QVBoxLayout, QWidget
+
+from app.theme import accent_color
+from app.widgets.focus import draw_line
 
 ROOMY = 1000  # px; from here on the rest is wide enough beside an open drawer
 _WIDTH, _SPACE = 330, 8
@@ -13,6 +16,18 @@ _WIDTH, _SPACE = 330, 8
 def _is_esc(event: QEvent) -> bool:
     """Tell whether a key's event is that of Esc."""
     return isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape
+
+
+class _TabBar(QTabBar):
+    """Shows that it has the keyboard on the tab that is open."""
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw the tabs, then the line around one."""
+        super().paintEvent(event)
+        if self.hasFocus():
+            painter = QPainter(self)
+            draw_line(painter, self.tabRect(self.currentIndex()).toRectF(), accent_color(self.palette()))
+            painter.end()
 
 
 class Drawer(QWidget):
@@ -24,6 +39,7 @@ class Drawer(QWidget):
         super().__init__(parent)
         self.setObjectName("drawer")
         self.tabs = QTabWidget()
+        self.tabs.setTabBar(_TabBar())
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.tabs)

@@ -18,7 +18,7 @@ from PySide6.QtGui import (
     QPalette,
     QPen,
 )
-from PySide6.QtWidgets import QAbstractButton, QWidget
+from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
 
 from app.theme import (
     RADIUS,
@@ -77,6 +77,7 @@ class DropCard(QAbstractButton):
         self.setObjectName(object_name)
         self.setAccessibleName(accessible_name)
         self.setAcceptDrops(True)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)  # a button asks for all its words
         self.setFixedHeight(height_for(self, HEIGHT, lines=2))
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.clicked.connect(self._activate)

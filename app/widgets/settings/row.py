@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import QEvent, QSignalBlocker, Signal
-from PySide6.QtGui import QPalette, QWheelEvent
+from PySide6.QtGui import QPaintEvent, QPalette, QWheelEvent
 from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLabel, QLineEdit, QWidget
 
 from app.theme import error_color
+from app.widgets.focus import draw_focus
 
 _EDITOR_HEIGHT = 28
 _NUMBER_NAMES = {int: "a whole number", float: "a number"}
@@ -159,11 +160,16 @@ class TextRow(SettingRow):
 
 
 class CalmComboBox(QComboBox):
-    """A combo box that a turning wheel scrolls past."""
+    """A combo box that a turning wheel scrolls past, and that shows the focus."""
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Leave the wheel to the widget around."""
         event.ignore()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw the box, and a line around it while it has the keyboard."""
+        super().paintEvent(event)
+        draw_focus(self)
 
 
 class ChoiceRow(SettingRow):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QSize, Qt, Signal, Slot
-from PySide6.QtGui import QActionGroup, QPalette
+from PySide6.QtGui import QActionGroup, QPaintEvent, QPalette
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QSlider, QToolButton, QVBoxLayout, QWidget
 
 from app.theme import WIDE, icon, tabular
 from app.times import position
 from app.widgets.card.body import ElidedLabel
+from app.widgets.focus import draw_focus
 from app.widgets.sound.segments import TARGET, Segments
 from app.widgets.tips import set_tip
 from app.words import on_button
@@ -109,6 +110,13 @@ class PlayControls(Iconic):
         self.time.setText(f"{position(position_s, is_fine=is_fine)}/{position(duration_s, is_fine=is_fine)}")
 
 
+class _Volume(QSlider):
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw the slider, and a line around it while it has the keyboard."""
+        super().paintEvent(event)
+        draw_focus(self)
+
+
 class Switches(Iconic):
     """What is seen and heard of it.
 
@@ -128,7 +136,7 @@ class Switches(Iconic):
         self.look = Segments("Picture", {"wave": ("wave", "Waveform"), "spectrum": ("spectrum", "Spectrogram")})
         self.slot = Segments("Compare", {"A": ("A", COMPARE_TIP), "B": ("B", COMPARE_TIP)})
         self.side = Segments("Source", {"original": ("original", ""), "model": ("model", "")})
-        self.volume = QSlider(Qt.Orientation.Horizontal)
+        self.volume = _Volume(Qt.Orientation.Horizontal)
         self.volume.setRange(0, _FULL)
         self.volume.setFixedWidth(_VOLUME_WIDTH)
         self.volume.setMinimumHeight(TARGET)
