@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from typer.testing import CliRunner, Result
 
+from benchmarks.plugin import measure
 from distill_core import GenerateRequest, Sample, generate, load_model_v2, save_prior_to_model, train_prior
 from distill_core.cli import app
 from distill_core.device import use_one_thread
@@ -185,6 +186,12 @@ def test_long_names_and_the_owners_words_keep_the_plugins_limits(model: Path, tm
     assert len(metadata["model_name"]) == 30
     assert metadata["model_long_description"].startswith("Licence: cc-by-4.0\n")
     assert len(metadata["model_long_description"]) <= 500
+
+
+def test_the_benchmark_times_the_same_takes(model: Path) -> None:
+    found = measure(model, 1)
+    assert found["ratio of plugin to Distill"] > 0
+    assert 1 < found["file, MB"] / found["model, MB"] < 20
 
 
 def _export(*arguments: object) -> Result:
