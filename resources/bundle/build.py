@@ -87,7 +87,8 @@ def as_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:
 
 @contextmanager
 def zstd(path: Path) -> Iterator[IO[bytes]]:
-    command = ["zstd", "-q", "-f", "-10", "-T0", "-o", str(path)]
+    # The two programs hold the same modules, and a window of 128 MB, the widest that any zstd unpacks, sees both.
+    command = ["zstd", "-q", "-f", "-10", "--long=27", "-T0", "-o", str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
         assert process.stdin is not None
         yield process.stdin
