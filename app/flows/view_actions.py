@@ -43,40 +43,25 @@ def view_actions(commands: Commands, session: Session) -> list[ActionSpec]:
 
 def _curve_actions(commands: Commands) -> list[ActionSpec]:
     curves = commands.curves
-    return [
-        ActionSpec(
-            ActionId.CURVE_BY_TIME,
-            CURVE_MENU,
+    actions = {
+        ActionId.CURVE_BY_TIME: (
             "By &Time",
-            None,
             curves.turn_time,
             "Have the curve's axis count minutes instead of epochs, where it is known when each ended",
         ),
-        ActionSpec(
-            ActionId.CURVE_LOGARITHMIC,
-            CURVE_MENU,
+        ActionId.CURVE_LOGARITHMIC: (
             "&Logarithmic Scale",
-            None,
             curves.turn_logarithm,
             "Give small perplexities as much room as large ones, or all steps the same",
         ),
-        ActionSpec(
-            ActionId.COMPARE_CURVE,
-            CURVE_MENU,
+        ActionId.COMPARE_CURVE: (
             "&Compare Curve with…",
-            None,
             curves.compare,
             "Show the curve of another model beside",
         ),
-        ActionSpec(
-            ActionId.END_COMPARISON,
-            CURVE_MENU,
-            "Compare &No Longer",
-            None,
-            curves.end_comparison,
-            "Show this model's curve alone",
-        ),
-    ]
+        ActionId.END_COMPARISON: ("Compare &No Longer", curves.end_comparison, "Show this model's curve alone"),
+    }
+    return [ActionSpec(action, CURVE_MENU, text, None, call, tip) for action, (text, call, tip) in actions.items()]
 
 
 def _appearances(commands: Commands) -> list[ActionSpec]:
