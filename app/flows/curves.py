@@ -20,6 +20,15 @@ if TYPE_CHECKING:
     from app.flows.prompts import Prompts
 
 _FOLDER = "plot"
+# The curve's own menu, where it is clicked; the menus of the window have the same entries in other places.
+OF_THE_CURVE = {
+    ActionId.CURVE_BY_TIME: "By &Time",
+    ActionId.CURVE_LOGARITHMIC: "&Logarithmic Scale",
+    ActionId.COMPARE_CURVE: "&Compare Curve with…",
+    ActionId.END_COMPARISON: "Compare &No Longer",
+    ActionId.EXPORT_PICTURE: "Export &PNG…",
+    ActionId.EXPORT_TABLE: "&Export CSV…",
+}
 
 
 def _png(image: QImage) -> bytes:

@@ -6,6 +6,7 @@ from functools import partial
 
 from app.flows.action_spec import ActionSpec
 from app.flows.commands import Commands
+from app.flows.curves import OF_THE_CURVE
 from app.flows.menus import APPEARANCE_MENU, CURVE_MENU
 from app.session import Session
 from app.session.available import APPEARANCES, ActionId
@@ -45,23 +46,19 @@ def _curve_actions(commands: Commands) -> list[ActionSpec]:
     curves = commands.curves
     actions = {
         ActionId.CURVE_BY_TIME: (
-            "By &Time",
             curves.turn_time,
             "Have the curve's axis count minutes instead of epochs, where it is known when each ended",
         ),
         ActionId.CURVE_LOGARITHMIC: (
-            "&Logarithmic Scale",
             curves.turn_logarithm,
             "Give small perplexities as much room as large ones, or all steps the same",
         ),
-        ActionId.COMPARE_CURVE: (
-            "&Compare Curve with…",
-            curves.compare,
-            "Show the curve of another model beside",
-        ),
-        ActionId.END_COMPARISON: ("Compare &No Longer", curves.end_comparison, "Show this model's curve alone"),
+        ActionId.COMPARE_CURVE: (curves.compare, "Show the curve of another model beside"),
+        ActionId.END_COMPARISON: (curves.end_comparison, "Show this model's curve alone"),
     }
-    return [ActionSpec(action, CURVE_MENU, text, None, call, tip) for action, (text, call, tip) in actions.items()]
+    return [
+        ActionSpec(action, CURVE_MENU, OF_THE_CURVE[action], None, call, tip) for action, (call, tip) in actions.items()
+    ]
 
 
 def _appearances(commands: Commands) -> list[ActionSpec]:
