@@ -6,7 +6,7 @@ from functools import partial
 
 from app.flows.action_spec import ActionSpec
 from app.flows.commands import Commands
-from app.flows.curves import OF_THE_CURVE
+from app.flows.curves import VIEW_TEXTS
 from app.flows.menus import APPEARANCE_MENU, CURVE_MENU
 from app.session import Session
 from app.session.available import APPEARANCES, ActionId
@@ -57,7 +57,7 @@ def _curve_actions(commands: Commands) -> list[ActionSpec]:
         ActionId.END_COMPARISON: (curves.end_comparison, "Show this model's curve alone"),
     }
     return [
-        ActionSpec(action, CURVE_MENU, OF_THE_CURVE[action], None, call, tip) for action, (call, tip) in actions.items()
+        ActionSpec(action, CURVE_MENU, VIEW_TEXTS[action], None, call, tip) for action, (call, tip) in actions.items()
     ]
 
 

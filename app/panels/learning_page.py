@@ -10,7 +10,7 @@ from PySide6.QtGui import QContextMenuEvent, QResizeEvent
 from PySide6.QtWidgets import QMenu, QSizePolicy, QVBoxLayout
 
 from app.flows.commands import Commands
-from app.flows.curves import OF_THE_CURVE
+from app.flows.curves import EXPORT_TEXTS, VIEW_TEXTS
 from app.presentation import copying, epochs, generating, learning
 from app.session import Session
 from app.session.available import KEEPING, ActionId, available
@@ -154,7 +154,7 @@ class LearningPage(PageWidget):
         """Return the menu of the curve: its axes, its comparison, its export."""
         menu, axes, can = QMenu(self), self._commands.curves.axes, available(self._session.state)
         checked = {ActionId.CURVE_BY_TIME: axes.by_time, ActionId.CURVE_LOGARITHMIC: not axes.is_linear}
-        for identity, text in OF_THE_CURVE.items():
+        for identity, text in (VIEW_TEXTS | EXPORT_TEXTS).items():
             action = menu.addAction(text)
             action.setEnabled(identity in can)
             if identity in checked:
