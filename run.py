@@ -29,7 +29,7 @@ INSTALL = ["install", "--disable-pip-version-check", "--editable", ".[test]", "-
 # PyPI's torch for Windows computes on the CPU only. The CUDA version is the one that torch is pinned to.
 CUDA_WHEELS = "https://download.pytorch.org/whl/cu130"
 # Benchmarks by name; a library beyond Distill's own that one compares with belongs to the extra `bench`.
-BENCHMARKS = {"prior": "x_transformers", "window": None, "save": None, "stop": None, "sound": None, "takes": None}
+BENCHMARKS = {"prior": "x_transformers"} | dict.fromkeys(("window", "save", "stop", "sound", "takes", "plugin"))
 MOST_OF_PIPS_WORDS = 4000  # its reason comes last
 WITHOUT_SCREEN = {"QT_QPA_PLATFORM": "offscreen"}
 # Each worker imports torch and Qt anew, so more of them cost more than they gain. The tests of a file share what is
@@ -225,12 +225,17 @@ def test(options: Sequence[str]) -> int:
     return code
 
 
+def has_extra(library: str, extra: str, why: str) -> bool:
+    """Tell whether a library of one of pyproject's extras is there, installed here if need be."""
+    if python_agrees(venv_python(), f"import {library}"):
+        return True
+    say(f"Installing {library}, {why}.")
+    install = ["install", "--disable-pip-version-check", "--editable", f".[{extra}]", "--constraint", "constraints.txt"]
+    return call([*pip(), *install, *wheel_index()]) == 0
+
+
 def ensure_rival(library: str | None) -> None:
-    if library is None or python_agrees(venv_python(), f"import {library}"):
-        return
-    say(f"Installing {library}, which Distill is compared with.")
-    install = ["install", "--disable-pip-version-check", "--editable", ".[bench]", "--constraint", "constraints.txt"]
-    if call([*pip(), *install, *wheel_index()]) != 0:
+    if library is not None and not has_extra(library, "bench", "which Distill is compared with"):
         say("It could not be installed; the lines above say why. Going on without it.")
 
 
@@ -253,6 +258,25 @@ def screenshots(options: Sequence[str]) -> int:
     return call([venv_python(), ROOT / "docs/screenshots.py", *map(os.path.abspath, options)], **WITHOUT_SCREEN)
 
 
+def docs(options: Sequence[str]) -> int:
+    set_up()
+    if "--try" in options:
+        return call([venv_python(), ROOT / "docs/try_commands.py"], **WITHOUT_SCREEN)
+    if not has_extra("material, mkdocstrings_handlers.python", "docs", "which build the site"):
+        say("It could not be installed; the lines above say why. The pages in docs/ can be read as they are.")
+        return 1
+    return call([venv_python(), "-m", "mkdocs", "build", "--config-file", ROOT / ".mkdocs.yml", *options])
+
+
+def bundle(options: Sequence[str]) -> int:
+    set_up()
+    if not has_extra("PyInstaller", "bundle", "which makes the bundle"):
+        say("It could not be installed; the lines above say why. No bundle was made.")
+        return 1
+    places = [option if option.startswith("-") else os.path.abspath(option) for option in options]
+    return call([venv_python(), ROOT / "resources/bundle/build.py", *places])
+
+
 # One row a word: what it does, and the line that explains it. Further arguments go to the row's function.
 WORDS = {
     "setup": (setup, "install what is missing; further options go to pip install"),
@@ -260,7 +284,9 @@ WORDS = {
     "test": (test, "run the tests; further options go to pytest"),
     "bench": (bench, "measure: bench prior, bench window, bench save, bench stop, bench sound, bench takes"),
     "soak": (soak, "show that no model is lost and nothing gets in: half an hour or more; --minutes N: a sample"),
+    "bundle": (bundle, "build programs that need no Python, in dist or a folder that is named; --check: prove them"),
     "screenshots": (screenshots, "picture every state of the window, in docs/screenshots or a folder that is named"),
+    "docs": (docs, "build the site of docs/ in dist/docs, without a network; --try: run each command of its pages"),
 }
 
 

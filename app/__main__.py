@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _NO_DISPLAY = "There is no display here to open the window on."
 _WITHOUT_WINDOW = (
-    "The main job can be done without a window: python3 run.py demo\n"
+    "The main job can be done without a window: QT_QPA_PLATFORM=offscreen distill-app --demo FOLDER\n"
     "The same in the terminal: distill train-prior MODEL SOUNDS"
 )
 _EXIT_NO_WINDOW = 2

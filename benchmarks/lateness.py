@@ -25,9 +25,17 @@ class Lateness(QObject):
 
     def measure(self, seconds: float) -> list[float]:
         """Return the lateness of each tick in milliseconds."""
+        self.begin()
+        wait_ms(round(1000 * seconds))
+        return self.end()
+
+    def begin(self) -> None:
+        """Begin to note."""
         self.late_ms = []
         self._arm()
-        wait_ms(round(1000 * seconds))
+
+    def end(self) -> list[float]:
+        """Return the lateness of each tick since the beginning, in milliseconds."""
         self._timer.stop()
         return self.late_ms
 

@@ -47,6 +47,15 @@ def test_importing_the_engine_loads_nothing_heavy() -> None:
     assert not _loaded_by("import distill_core") & {"torch", "numpy", "soundfile", "torchaudio", "PySide6", "rich"}
 
 
+def test_the_library_of_one_codec_is_not_loaded_for_another() -> None:
+    """It takes a second of a processor, beside a window in which nothing is open yet."""
+    networks = "from distill_core.models.architectures import import_networks, library_of; import_networks()"
+    assert "vector_quantize_pytorch" not in _loaded_by(
+        f"{networks}; assert library_of({{'architecture': 'klt'}}) is None"
+    )
+    assert "vector_quantize_pytorch" in _loaded_by(f"{networks}; library_of({{}})()")
+
+
 def test_the_whole_engine_loads_no_qt() -> None:
     everything = "from distill_core import *; import distill_core.cli"
     loaded = _loaded_by(everything)

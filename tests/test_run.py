@@ -229,6 +229,22 @@ def test_the_demo_needs_no_screen(started, monkeypatch, tmp_path):
     assert all(env == run.WITHOUT_SCREEN for _, env in started)
 
 
+def test_the_bundle_is_built_by_its_own_script_in_the_folder_that_is_named(started, monkeypatch, tmp_path):
+    monkeypatch.setattr(run, "python_agrees", lambda python, statement: True)
+    monkeypatch.chdir(tmp_path)
+    assert run.main(["bundle", "out", "--check"]) == 0
+    script = run.ROOT / "resources/bundle/build.py"
+    assert started == [([str(run.venv_python()), str(script), str(tmp_path / "out"), "--check"], {})]
+    assert script.is_file()
+
+
+def test_without_what_builds_it_there_is_no_bundle(started, monkeypatch, capsys):
+    monkeypatch.setattr(run, "has_extra", lambda *extra: False)
+    assert run.main(["bundle"]) == 1
+    assert "No bundle was made" in capsys.readouterr().out
+    assert not started
+
+
 @pytest.mark.parametrize(
     ("options", "two"),
     [

@@ -32,8 +32,9 @@ pytestmark = pytest.mark.skipif(
 
 
 def _files(folder: str) -> set[str]:
-    kept = [path for path in (ROOT / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts]
-    return {path.relative_to(ROOT).as_posix() for path in kept}
+    files = {path.relative_to(ROOT) for path in (ROOT / folder).rglob("*") if path.is_file()}
+    left_out = {"__pycache__", "bundle"}
+    return {path.as_posix() for path in files if left_out.isdisjoint(path.parts)}
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy, output = tmp_path_factory.mktemp("tree"), tmp_path_factory.mktemp("wheel")
     for name in SOURCES:
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "MANIFEST.in", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, copy)
     built = subprocess.run([sys.executable, "-c", BUILD, output], cwd=copy, capture_output=True, text=True)
     assert built.returncode == 0, built.stderr
@@ -52,6 +53,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_holds_every_file_of_the_packages_and_nothing_else(wheel: Path) -> None:
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert names == set().union(*map(_files, SOURCES))
+    assert not any(name.startswith("resources/bundle") for name in names)
     assert {"resources/linux/distill.desktop", "resources/demo/README.md", "app/theme/tokens.py"} <= names
 
 

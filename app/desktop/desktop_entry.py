@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from app.desktop.screen import missing_packages, why_not
 from app.theme import resource_path
 from distill_core.errors import DistillError, SaveError
 
@@ -170,8 +171,8 @@ def _reason(error: Exception) -> str:
 def _refuse_other_systems() -> None:
     if sys.platform in ("darwin", "win32"):
         raise DistillError(
-            "On macOS and Windows, double-click is set up by the Distill app for that system, which is still to come.",
-            "Until then, open a model in the window, or drop it there.",
+            "On macOS and Windows, Distill's app or installer for that system sets up double-click.",
+            "Without it, open a model in the window, or drop it there.",
         )
 
 
@@ -234,5 +235,7 @@ def register_command(remove: bool) -> str:
     register()
     said = "Distill is in the applications menu. To take it out again: distill-app --register --remove"
     if shutil.which("update-mime-database"):
-        return f"Double-clicking a .distill file opens it now, and {said}"
-    return f"{said}\nFor double-click, install the package shared-mime-info and do this once more."
+        said = f"Double-clicking a .distill file opens it now, and {said}"
+    else:
+        said = f"{said}\nFor double-click, install the package shared-mime-info and do this once more."
+    return f"{said}\n{why_not()}" if missing_packages() else said

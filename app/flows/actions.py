@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QMainWindow
 from app.flows.action_spec import ActionSpec
 from app.flows.commands import Commands
 from app.flows.help import Help
+from app.flows.menus import EXPORT_MENU
 from app.flows.play_actions import play_actions
 from app.flows.runs_list import RunsList
 from app.flows.takes_list import TakesList
@@ -85,12 +86,36 @@ def _file_actions(commands: Commands, runs: RunsList, window: QMainWindow) -> li
             "Change the model's name and the notes on it",
         ),
         ActionSpec(
+            ActionId.EXPORT_PLUGIN,
+            "&File/Ex&port",
+            "&Plugin (Neutone Gen)…",
+            None,
+            commands.plugin.export,
+            "Write the saved model for Neutone Gen, a plugin that makes takes in a DAW; not run in the real plugin yet",
+        ),
+        ActionSpec(
             ActionId.SHOW_IN_FOLDER,
             "&File",
             "Show in &Folder",
             None,
             commands.show_in_folder,
             "Open the folder of the last saved file, or of the model",
+        ),
+        ActionSpec(
+            ActionId.EXPORT_PICTURE,
+            EXPORT_MENU,
+            "&PNG…",
+            "Ctrl+E",
+            commands.curves.export_picture,
+            "Save the curve as a picture, with a caption",
+        ),
+        ActionSpec(
+            ActionId.EXPORT_TABLE,
+            EXPORT_MENU,
+            "&CSV…",
+            None,
+            commands.curves.export_table,
+            "Save the numbers of the curve as a table",
         ),
         ActionSpec(
             ActionId.TRY_DEMO,
@@ -211,13 +236,13 @@ def _take_actions(commands: Commands) -> list[ActionSpec]:
             BEST_TIP,
         ),
         ActionSpec(
-            ActionId.SAVE_TAKE, _GENERATE, "&Save Take…", "Ctrl+E", takes.save, "Save the chosen take as a file"
+            ActionId.SAVE_TAKE, _GENERATE, "&Save Take…", "Ctrl+T", takes.save, "Save the chosen take as a file"
         ),
         ActionSpec(
             ActionId.SAVE_ALL_TAKES,
             _GENERATE,
             "Save &All Takes…",
-            "Ctrl+Shift+E",
+            "Ctrl+Shift+T",
             takes.save_all,
             "Save every take into a folder",
         ),

@@ -13,12 +13,14 @@ from PySide6.QtWidgets import QApplication, QWidget
 from app.flows import questions
 from app.flows.cancelling import Cancelling
 from app.flows.copies import Copies
+from app.flows.curves import Curves
 from app.flows.demo_files import DemoFiles, copying
 from app.flows.drops import MOST_AT_ONCE, ONLY_FILES, Drop, LastDrag, Target, route, sort, sorting
 from app.flows.epochs import Epochs
 from app.flows.hearing import Hearing
 from app.flows.making import ModelMaking
 from app.flows.papers import Papers
+from app.flows.plugin import PluginExport
 from app.flows.prompts import Prompts
 from app.flows.saving import Saving
 from app.flows.sounds import Sounds
@@ -89,6 +91,10 @@ class Commands(QObject):
         self.sounds.said.connect(self.said)
         self.papers = Papers(session, prompts, window, self)
         self.papers.said.connect(self.said)
+        self.curves = Curves(session, prompts, window, self)
+        self.curves.said.connect(self.said)
+        self.plugin = PluginExport(session, prompts, window, self)
+        self.plugin.said.connect(self.said)
         session.player.unavailable.connect(self.said)
         session.demo_copied.connect(self._on_demo_copied)
         session.drop_sorted.connect(self._take_sorted)

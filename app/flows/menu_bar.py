@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMainWindow, QMenu
@@ -10,7 +13,7 @@ from app.flows.action_spec import ActionSpec
 from app.flows.actions import action_table
 from app.flows.commands import Commands
 from app.flows.help import Help
-from app.flows.menus import Menus
+from app.flows.menus import CURVE_MENU, Menus
 from app.flows.runs_list import RunsList
 from app.flows.takes_list import TakesList
 from app.presentation.controls import why_not_train
@@ -46,11 +49,13 @@ class Actions(QObject):
         after = file_actions[file_actions.index(self.by_id[ActionId.CHOOSE_SOUNDS]) + 1]
         menus["&File"].insertMenu(after, self.recents)
         self._group_appearances()
-        self.by_id[ActionId.WITH_SIDECAR].setCheckable(True)
-        self.by_id[ActionId.WITH_SIDECAR].setChecked(session.settings.saves_sidecar())
+        self.to_compare = QMenu("Compare with &Recent", menus[CURVE_MENU])
+        menus[CURVE_MENU].insertMenu(self.by_id[ActionId.END_COMPARISON], self.to_compare)
+        self._check_remembered()
         self.recolor()
-        self.recents.setToolTipsVisible(True)  # models of one name in several folders
-        self.recents.aboutToShow.connect(self._fill_recents)
+        for recents, fill in ((self.recents, self._fill_recents), (self.to_compare, self._fill_to_compare)):
+            recents.setToolTipsVisible(True)  # models of one name in several folders
+            recents.aboutToShow.connect(fill)
         session.state_changed.connect(self._on_state)
         commands.triggered.connect(self._on_triggered)
         self._on_state(session.state)
@@ -73,6 +78,18 @@ class Actions(QObject):
         for identity, name in self._icons.items():
             self.by_id[identity].setIcon(icon(name))
 
+    def _check_remembered(self) -> None:
+        """Have those checked that are on."""
+        settings = self._session.settings
+        remembered = {
+            ActionId.WITH_SIDECAR: settings.saves_sidecar(),
+            ActionId.CURVE_BY_TIME: settings.plots_time(),
+            ActionId.CURVE_LOGARITHMIC: not settings.plots_evenly(),
+        }
+        for identity, is_on in remembered.items():
+            self.by_id[identity].setCheckable(True)
+            self.by_id[identity].setChecked(is_on)
+
     def _group_appearances(self) -> None:
         """Have one of the appearances checked: the remembered one, then the chosen one."""
         group = QActionGroup(self)
@@ -89,6 +106,7 @@ class Actions(QObject):
             action.setEnabled(identity in actions)
         _tell(self.by_id[ActionId.TRAIN], why_not_train(state) or self._tips[ActionId.TRAIN])
         self.recents.setEnabled(ActionId.OPEN_MODEL in actions)
+        self.to_compare.setEnabled(ActionId.COMPARE_CURVE in actions)
 
     @Slot(object)
     def _on_triggered(self, identity: ActionId) -> None:
@@ -96,16 +114,24 @@ class Actions(QObject):
 
     @Slot()
     def _fill_recents(self) -> None:
-        self.recents.clear()
-        for path in self._session.settings.recent_models():
-            action = self.recents.addAction(on_button(shown_name(path)))
-            action.setToolTip(as_tooltip(str(path)))
-            action.setStatusTip(printable(str(path)))
-            action.triggered.connect(lambda checked=False, path=path: self._commands.open_recent(path))
+        self._list_models(self.recents, self._commands.open_recent)
         self.recents.addSeparator()
         clear = self.recents.addAction("&Clear")
         clear.setStatusTip("Forget these models; the files stay")
         clear.triggered.connect(self._on_clear)
+
+    @Slot()
+    def _fill_to_compare(self) -> None:
+        self._list_models(self.to_compare, self._commands.curves.compare_with)
+
+    def _list_models(self, menu: QMenu, call: Callable[[Path], object]) -> None:
+        """Fill a menu with the models opened last."""
+        menu.clear()
+        for path in self._session.settings.recent_models():
+            action = menu.addAction(on_button(shown_name(path)))
+            action.setToolTip(as_tooltip(str(path)))
+            action.setStatusTip(printable(str(path)))
+            action.triggered.connect(lambda checked=False, path=path: call(path))
 
     @Slot()
     def _on_clear(self) -> None:

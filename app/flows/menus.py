@@ -19,12 +19,14 @@ BEGIN_A_GROUP = frozenset(
         ActionId.SAVE_TAKE,
         ActionId.DELETE_TAKE,
         ActionId.FLIP,
+        ActionId.COMPARE_CURVE,
         ActionId.INSPECT,
         ActionId.REGISTER,
         ActionId.ABOUT,
         ActionId.OPEN_LOGS,
     }
 )
+EXPORT_MENU, CURVE_MENU = "&File/&Export Plot", "&View/Cur&ve"
 APPEARANCE_MENU = "&View/&Appearance"
 
 

@@ -13,6 +13,14 @@ from app.session import Session
 
 if TYPE_CHECKING:
     from app.flows.prompts import Prompts
+    from distill_core.models.summary import ModelSummary
+
+
+def _card(model: ModelSummary) -> str:
+    from distill_core.papers.card import card_facts
+    from distill_core.papers.card_words import card_markdown
+
+    return card_markdown(card_facts(model))
 
 
 class Papers(QObject):
@@ -27,11 +35,8 @@ class Papers(QObject):
     @Slot()
     def copy(self) -> None:
         """Put the card on the clipboard."""
-        from distill_core.papers.card import card_facts
-        from distill_core.papers.card_words import card_markdown
-
         if (model := self._session.state.open.model) is not None:
-            QGuiApplication.clipboard().setText(card_markdown(card_facts(model)))
+            QGuiApplication.clipboard().setText(_card(model))
             self.said.emit("The card is copied.")
 
     @Slot()
@@ -43,5 +48,5 @@ class Papers(QObject):
 
     def _save_to(self, path: Path) -> None:
         self._session.settings.set_last_folder("card", path.parent)
-        if self._session.state.open.model is not None:
-            self._session.write_card(path)
+        if (model := self._session.state.open.model) is not None:
+            self._session.write(path, "The card", lambda: _card(model).encode())

@@ -12,9 +12,12 @@ from PySide6.QtWidgets import QFileDialog, QLabel, QMessageBox, QPushButton, QTe
 
 from app.theme import SPACE, WIDE
 
+OPEN_MODEL = "Open Model"
 SOUND_FILTER = "Sounds (*.wav *.aif *.aiff *.flac *.mp3 *.ogg *.opus *.m4a *.caf);;All files (*)"
 TAKE_FILTER = "WAV, 24 bit (*.wav);;FLAC, 24 bit (*.flac)"
+PLOT_FILTERS = {".png": "Pictures (*.png)", ".csv": "Tables (*.csv)"}
 CARD_FILTER = "Markdown (*.md);;All files (*)"
+PLUGIN_FILTER = "Neutone models (*.nm)"
 MODEL_FILTER = "Distill models (*.distill *.sda);;All files (*)"
 
 
@@ -44,7 +47,9 @@ class Question:
 class Prompts(Protocol):
     """Asks and returns at once; the answer comes through the callable, or never when a file dialog is cancelled."""
 
-    def choose_model(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
+    def choose_model(
+        self, parent: QWidget, start: Path, answer: Callable[[Path], object], title: str = OPEN_MODEL
+    ) -> None:
         """Ask for a model file."""
 
     def choose_folder(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
@@ -64,6 +69,12 @@ class Prompts(Protocol):
 
     def choose_card(self, parent: QWidget, suggested: Path, answer: Callable[[Path], object]) -> None:
         """Ask where to save a model's card."""
+
+    def choose_plot(self, parent: QWidget, suggested: Path, answer: Callable[[Path], object]) -> None:
+        """Ask where to save the plot, as a picture or as a table: as the suggested name ends."""
+
+    def choose_plugin(self, parent: QWidget, suggested: Path, answer: Callable[[Path], object]) -> None:
+        """Ask where to save a plugin's model."""
 
     def choose_models_folder(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
         """Ask for a folder to save models into."""
@@ -112,9 +123,11 @@ def _add_details(box: QMessageBox, question: Question) -> None:
 class QtPrompts:
     """The real dialogs: window-modal, opened and not waited for."""
 
-    def choose_model(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
+    def choose_model(
+        self, parent: QWidget, start: Path, answer: Callable[[Path], object], title: str = OPEN_MODEL
+    ) -> None:
         """Ask for a model file."""
-        dialog = QFileDialog(parent, "Open Model", str(start), MODEL_FILTER)
+        dialog = QFileDialog(parent, title, str(start), MODEL_FILTER)
         dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
         self._open(dialog, answer)
 
@@ -126,11 +139,7 @@ class QtPrompts:
 
     def choose_copy(self, parent: QWidget, suggested: Path, answer: Callable[[Path], object]) -> None:
         """Ask where to save a copy; the dialog itself asks before an existing file is replaced."""
-        dialog = QFileDialog(parent, "Save a Copy As", str(suggested.parent), MODEL_FILTER)
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setDefaultSuffix("distill")
-        dialog.selectFile(suggested.name)
-        self._open(dialog, answer)
+        self._open(self._saving(parent, "Save a Copy As", suggested, MODEL_FILTER), answer)
 
     def choose_sound(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
         """Ask for a sound to start from."""
@@ -140,11 +149,9 @@ class QtPrompts:
 
     def choose_take(self, parent: QWidget, suggested: Path, answer: Callable[[Path], object]) -> None:
         """Ask where to save a take; the dialog itself asks before an existing file is replaced."""
-        dialog = QFileDialog(parent, "Save Take", str(suggested.parent), TAKE_FILTER)
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog = self._saving(parent, "Save Take", suggested, TAKE_FILTER)
         dialog.setDefaultSuffix("wav")
         dialog.filterSelected.connect(lambda chosen: dialog.setDefaultSuffix("flac" if "flac" in chosen else "wav"))
-        dialog.selectFile(suggested.name)
         self._open(dialog, answer)
 
     def choose_target(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
@@ -155,11 +162,15 @@ class QtPrompts:
 
     def choose_card(self, parent: QWidget, suggested: Path, answer: Callable[[Path], object]) -> None:
         """Ask where to save a model's card; the dialog itself asks before an existing file is replaced."""
-        dialog = QFileDialog(parent, "Save the Card", str(suggested.parent), CARD_FILTER)
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setDefaultSuffix("md")
-        dialog.selectFile(suggested.name)
-        self._open(dialog, answer)
+        self._open(self._saving(parent, "Save the Card", suggested, CARD_FILTER), answer)
+
+    def choose_plot(self, parent: QWidget, suggested: Path, answer: Callable[[Path], object]) -> None:
+        """Ask where to save the plot; the dialog itself asks before an existing file is replaced."""
+        self._open(self._saving(parent, "Export Plot", suggested, PLOT_FILTERS[suggested.suffix]), answer)
+
+    def choose_plugin(self, parent: QWidget, suggested: Path, answer: Callable[[Path], object]) -> None:
+        """Ask where to save a plugin's model; the dialog itself asks before an existing file is replaced."""
+        self._open(self._saving(parent, "Export for Neutone Gen", suggested, PLUGIN_FILTER), answer)
 
     def choose_models_folder(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
         """Ask for a folder to save models into."""
@@ -194,6 +205,14 @@ class QtPrompts:
         for box in parent.findChildren(QMessageBox, question.id):
             if box.isVisible():  # one that is answered is deleted a little later
                 box.reject()
+
+    def _saving(self, parent: QWidget, title: str, suggested: Path, kinds: str) -> QFileDialog:
+        """Return the dialog that asks where to save; a name without an ending gets the suggested one."""
+        dialog = QFileDialog(parent, title, str(suggested.parent), kinds)
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix(suggested.suffix.removeprefix("."))
+        dialog.selectFile(suggested.name)
+        return dialog
 
     def _open(self, dialog: QFileDialog, answer: Callable[[Path], object]) -> None:
         dialog.fileSelected.connect(lambda text: answer(Path(text)))

@@ -6,7 +6,7 @@ from functools import partial
 
 from app.flows.action_spec import ActionSpec
 from app.flows.commands import Commands
-from app.flows.menus import APPEARANCE_MENU
+from app.flows.menus import APPEARANCE_MENU, CURVE_MENU
 from app.session import Session
 from app.session.available import APPEARANCES, ActionId
 from app.session.state import Page
@@ -36,7 +36,46 @@ def view_actions(commands: Commands, session: Session) -> list[ActionSpec]:
             commands.show_copies,
             "Show whether what the model makes are copies of your sounds",
         ),
+        *_curve_actions(commands),
         *_appearances(commands),
+    ]
+
+
+def _curve_actions(commands: Commands) -> list[ActionSpec]:
+    curves = commands.curves
+    return [
+        ActionSpec(
+            ActionId.CURVE_BY_TIME,
+            CURVE_MENU,
+            "By &Time",
+            None,
+            curves.turn_time,
+            "Have the curve's axis count minutes instead of epochs, where it is known when each ended",
+        ),
+        ActionSpec(
+            ActionId.CURVE_LOGARITHMIC,
+            CURVE_MENU,
+            "&Logarithmic Scale",
+            None,
+            curves.turn_logarithm,
+            "Give small perplexities as much room as large ones, or all steps the same",
+        ),
+        ActionSpec(
+            ActionId.COMPARE_CURVE,
+            CURVE_MENU,
+            "&Compare Curve with…",
+            None,
+            curves.compare,
+            "Show the curve of another model beside",
+        ),
+        ActionSpec(
+            ActionId.END_COMPARISON,
+            CURVE_MENU,
+            "Compare &No Longer",
+            None,
+            curves.end_comparison,
+            "Show this model's curve alone",
+        ),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, Slot
@@ -14,11 +15,12 @@ from app.session import Session
 from app.session.available import KEEPING
 from app.session.state import State
 from app.widgets.epochs.row import EpochsRow
-from app.widgets.facts import model_facts
 from app.widgets.page import PageWidget
 from app.widgets.plot.curve import CurveLines
+from app.widgets.plot.picture import picture_of
 from app.widgets.plot.plot import PerplexityPlot
 from app.widgets.sentence import Sentence
+from distill_core.training.prior.curve import saved_curve
 
 if TYPE_CHECKING:
     from distill_core.models.summary import ModelSummary
@@ -64,6 +66,10 @@ class LearningPage(PageWidget):
         session.step_finished.connect(self._on_step)
         session.player.changed.connect(self._on_player)
         self.plot.epoch_chosen.connect(self._on_epoch_chosen)
+        self.plot.comparison_ended.connect(commands.curves.end_comparison)
+        self.plot.set_axes(commands.curves.axes)
+        commands.curves.axes_chosen.connect(self.plot.set_axes)
+        commands.curves.picture_wanted.connect(self._on_picture_wanted)
         self.epochs.compare_wanted.connect(commands.epochs.compare)
         self.epochs.play_wanted.connect(commands.epochs.play)
         self.epochs.keep_wanted.connect(self._on_keep)
@@ -78,6 +84,7 @@ class LearningPage(PageWidget):
         elif shown.saved is not self._saved:
             self._show_saved(shown.saved)
         self._saved = shown.saved
+        self.plot.show_beside(learning.comparison(state))
         if not state.is_training:
             self.plot.catch_up()
         self._show_epochs(state)
@@ -113,12 +120,17 @@ class LearningPage(PageWidget):
         self._commands.keep(next(action for action, keep in KEEPING.items() if keep is which))
 
     def _show_saved(self, model: ModelSummary) -> None:
-        curve = model_facts.saved_curve(model)
+        curve = saved_curve(model.prior_metadata or {})
         if curve is None:
             self.plot.follow(CurveLines(), ())
             return
         unigram = model.unigram_perplexity
         self.plot.show_saved(curve.epochs, curve.val_losses, curve.train_losses, curve.best_epoch, unigram)
+
+    @Slot(object)
+    def _on_picture_wanted(self, path: Path) -> None:
+        caption = learning.caption(self._session.state)
+        self._commands.curves.write_picture(path, picture_of(self.plot, caption))
 
     @Slot(object)
     def _on_step(self, step: StepMetrics) -> None:

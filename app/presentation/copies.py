@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from app.presentation.copying import CHECK_TIP
@@ -17,7 +16,7 @@ from app.widgets.facts.sentences import COPIES_MEAN
 from app.words import counted
 from distill_core.audit.record import AuditRecord, LeanedOn, audit_words
 from distill_core.audit.verdict import AuditVerdict
-from distill_core.generation.takes.verdict import Copying, TakeVerdict
+from distill_core.generation.takes.verdict import Copying, TakeVerdict, sound_name
 from distill_core.text import LONGEST_NAME, printable
 
 if TYPE_CHECKING:
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 
 MOST_BARS = 8
 _HIGH_AGREEMENT = 0.9  # below, a copy is one by its longest run
-_DIGEST = 32  # letters, from which on a name without a dot is taken for a digest
-_SHORT_DIGEST = 8
 
 CHECK, CHECK_AGAIN, STOP, CHOOSE = "Check Now", "Check Again", "Stop", "Choose Sounds…"
 NO_MODEL = "Open a model that has learned sounds to see whether what it makes are copies of them."
@@ -106,11 +103,9 @@ class ProofLook:
 # Names and numbers
 
 
-def sound_name(file: str) -> str:
-    """Return the name of a sound for a sentence: without folders, or the first letters of a digest."""
-    if len(file) >= _DIGEST and file.isalnum():
-        return f"sound {file[:_SHORT_DIGEST]}"
-    return printable(PurePath(file).name or file, LONGEST_NAME)
+def shown_sound(file: str) -> str:
+    """Return the name of a sound for a sentence."""
+    return printable(sound_name(file) or file, LONGEST_NAME)
 
 
 _STEPS = {1: "a semitone", 2: "a whole tone"}
@@ -197,7 +192,7 @@ def _bar(state: State, leaned: LeanedOn, most: int, playing: AudioFile | None) -
     is_playing = file is not None and file == playing
     return BarLook(
         leaned.file,
-        sound_name(leaned.file),
+        shown_sound(leaned.file),
         leaned.samples,
         leaned.copies,
         most,
@@ -261,7 +256,7 @@ def verdict_sentence(number: int, verdict: TakeVerdict) -> str:
 
 def nearest_words(verdict: TakeVerdict) -> str:
     """Return the moment that a take is nearest to: "kick_07.wav, a whole tone higher, from 0.3 s"."""
-    return f"{sound_name(verdict.file)}{transposed_words(verdict.semitones)}, from {_moment(verdict.time_s)}"
+    return f"{shown_sound(verdict.file)}{transposed_words(verdict.semitones)}, from {_moment(verdict.time_s)}"
 
 
 def _common_words(verdict: TakeVerdict) -> str:
@@ -298,7 +293,7 @@ def _waiting_words(state: State) -> str:
 
 def _with_grounds(title: str, sentence: str, evidence: ShownEvidence, record: AuditRecord | None) -> TakeLook:
     grid = grid_of(evidence)
-    name = sound_name(evidence.verdict.file)
+    name = shown_sound(evidence.verdict.file)
     return TakeLook(
         title,
         sentence,
@@ -382,7 +377,7 @@ def proof_look(state: State, estimate_s: float | None) -> ProofLook | None:
     verdict = None if take is None else verdict_of(state, take)
     if take is None or verdict is None or verdict.verdict is Copying.CANT_TELL or not is_by_present(state, take):
         return None
-    proof, name = state.proofs.of_take(take.number), sound_name(verdict.file)
+    proof, name = state.proofs.of_take(take.number), shown_sound(verdict.file)
     obstacle = _obstacle(state, verdict)
     return ProofLook(
         _ASK.format(_on_button(name)),

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from app.session.state import State
 from distill_core.audit.record import VERDICT_WORDS
 from distill_core.audit.verdict import AuditVerdict
-from distill_core.generation.takes.verdict import Copying, TakeVerdict
+from distill_core.generation.takes.verdict import Copying, TakeVerdict, sound_name, sound_stem
 from distill_core.training.prior.events import verdict_words
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ _CANT_TELL, _SOON = "can't tell", "soon"
 _SOUNDS_NOT_HERE = "The sounds that the model learned from are not here."
 _BY_ANOTHER = "Made by a training that is not open: it can't be compared."
 _IS_COMPARED_SOON = "It is compared with the sounds that the model learned from."
-_SHOWN_DIGEST = 8  # characters, of a sound without a name
 _MOST_SHOWN = 24
 
 
@@ -41,10 +39,8 @@ class CopyWords:
 
 
 def sound_words(file: str) -> str:
-    """Return the name of a known sound without its ending, or the beginning of its digest where it has no name."""
-    stem = PurePath(file).stem
-    if not PurePath(file).suffix:
-        return f"sound {stem[:_SHOWN_DIGEST]}"
+    """Return the name of a known sound without its ending, short enough for a column."""
+    stem = sound_stem(file)
     return stem if len(stem) <= _MOST_SHOWN else f"{stem[: _MOST_SHOWN - 1]}…"
 
 
@@ -57,7 +53,7 @@ def semitone_words(semitones: int) -> str:
 
 def _numbers(verdict: TakeVerdict) -> str:
     shift = semitone_words(verdict.semitones)
-    where = f"{_whole(verdict.file)}{shift and f' ({shift})'} from {verdict.time_s:.2f} s on"
+    where = f"{sound_name(verdict.file)}{shift and f' ({shift})'} from {verdict.time_s:.2f} s on"
     return (
         f"Of {verdict.active:,} codes that can be heard, {verdict.agreement:.0%} are those of {where}; "
         f"{verdict.run:,} in a row. Likeness of the sound: {verdict.likeness:.2f} of 1."
@@ -111,7 +107,7 @@ def learning_line(state: State) -> str:
 
 def _learning(verdict: object) -> str:
     words, _, _ = verdict_words(verdict).partition(" – ")  # what follows says what it means
-    return f"Learning: {words}" if words else ""
+    return f"Training: {words}" if words else ""
 
 
 def takes_line(state: State) -> str:
@@ -131,12 +127,8 @@ def takes_line(state: State) -> str:
 def copies_title(record: AuditRecord) -> str:
     """Return the message on a prior that copies: in how many samples, and which sound most."""
     most = max(record.leans_on, key=lambda each: each.copies, default=None)
-    often = "" if most is None or not most.copies else f", most often of {_whole(most.file)}"
+    often = "" if most is None or not most.copies else f", most often of {sound_name(most.file)}"
     return f"What it makes copies your sounds: {record.copy_rate:.0%} of its samples{often}."
-
-
-def _whole(file: str) -> str:
-    return file if PurePath(file).suffix else sound_words(file)
 
 
 def copies(state: State) -> AuditRecord | None:

@@ -25,11 +25,11 @@ _TIP = "Make the same take, seed {0}, with each epoch that is kept, and tell whe
 _ANOTHER_TIP = "These are takes of seed {0}. Make those of another one, with the length and variety chosen below"
 _NAMES = {Keep.BEST: "Best", Keep.LAST: "Last", Keep.BEFORE_MEMORIZING: "Before memorizing"}
 _LEARNING = {
-    Verdict.LEARNING: "Learning: learning",
-    Verdict.FITTING: "Learning: fitting",
-    Verdict.MEMORIZING: "Learning: memorizing",
-    Verdict.SIBLINGS: "Learning: can't tell",
-    Verdict.CANT_TELL: "Learning: can't tell",
+    Verdict.LEARNING: "Training: learning",
+    Verdict.FITTING: "Training: fitting",
+    Verdict.MEMORIZING: "Training: memorizing",
+    Verdict.SIBLINGS: "Training: can't tell",
+    Verdict.CANT_TELL: "Training: can't tell",
 }
 _MAKING, _JUDGING = "making its take…", "comparing…"
 _CANT_TELL = "can't tell · the sounds are not here"
@@ -131,7 +131,7 @@ def _tip(metrics: PriorEpochMetrics, verdict: TakeVerdict | None) -> str:
     sentences = [
         f"Perplexity {metrics.val_perplexity:.2f} on the sounds kept aside"
         + (f", {known:.2f} on those it learned from." if isfinite(known) else "."),
-        f"Learning: {words}." if (words := verdict_words(metrics.verdict)) else "",
+        f"Training: {words}." if (words := verdict_words(metrics.verdict)) else "",
         "" if verdict is None else f"Its take: {told(verdict).tip}",
     ]
     return " ".join(filter(None, sentences))

@@ -70,6 +70,8 @@ def training_text(training: TrainingState) -> str:
 
 def progress_text(progress: JobProgress) -> str:
     """Return the progress of the task under way, with numbers."""
+    if progress.phase is Phase.SCAN and not progress.total:
+        return f"Looking for sounds: {counted(progress.done, 'file')} so far"
     if progress.phase is Phase.SCAN:
         return f"Looking through {counted(progress.total, 'file')}: {progress.done:,} done"
     if progress.phase is Phase.FIT:

@@ -28,6 +28,7 @@ class ActionId(StrEnum):
     SAVE_COPY = "saveCopyAction"
     RESTORE = "restoreAction"
     EDIT_MODEL = "editModelAction"
+    EXPORT_PLUGIN = "exportPluginAction"
     CONTINUE = "continueAction"
     USE_BEST = "useBestAction"
     DISCARD = "discardAction"
@@ -35,6 +36,12 @@ class ActionId(StrEnum):
     KEEP_LAST = "keepLastAction"
     KEEP_BEFORE_MEMORIZING = "keepBeforeMemorizingAction"
     SHOW_IN_FOLDER = "showInFolderAction"
+    EXPORT_PICTURE = "exportPictureAction"
+    EXPORT_TABLE = "exportTableAction"
+    CURVE_BY_TIME = "curveByTimeAction"
+    CURVE_LOGARITHMIC = "curveLogarithmicAction"
+    COMPARE_CURVE = "compareCurveAction"
+    END_COMPARISON = "endComparisonAction"
     LEAVE_OUT = "leaveOutAction"
     UNFINISHED_RUNS = "unfinishedRunsAction"
     GENERATE = "generateAction"
@@ -79,6 +86,8 @@ ALWAYS = frozenset(
         ActionId.OPTIONS,
         ActionId.INSPECT,
         ActionId.COPIES,
+        ActionId.CURVE_BY_TIME,
+        ActionId.CURVE_LOGARITHMIC,
         ActionId.PLAY,
         ActionId.LOOP,
         ActionId.FLIP,
@@ -166,9 +175,18 @@ def _checking(state: State) -> set[ActionId]:
     return {ActionId.CHECK_COPIES} if has_all and not state.is_training else set()
 
 
+def _with_curve(state: State) -> set[ActionId]:
+    """Return the actions on the curve, which wait for no task."""
+    actions = {ActionId.END_COMPARISON} if state.beside is not None else set()
+    model = state.open.model
+    if model is not None and (state.training.epochs or model.has_prior):
+        actions |= {ActionId.EXPORT_PICTURE, ActionId.EXPORT_TABLE, ActionId.COMPARE_CURVE}
+    return actions
+
+
 def available(state: State) -> frozenset[ActionId]:
     """Return the actions that are available now; menus, buttons and drops all read this."""
-    actions = {*ALWAYS, *_with_takes(state)}
+    actions = {*ALWAYS, *_with_takes(state), *_with_curve(state)}
     can_open = state.work in _OPENING_ACTIVITIES
     if can_open:
         actions |= {ActionId.OPEN_MODEL, ActionId.CHOOSE_SOUNDS, ActionId.TRY_DEMO}
@@ -190,4 +208,6 @@ def available(state: State) -> frozenset[ActionId]:
             actions.add(ActionId.SAVE_COPY)
     if state.open.model is not None:
         actions.add(ActionId.SHOW_IN_FOLDER)
+        if state.open.model.has_prior and state.open.model.prior_is_readable:
+            actions.add(ActionId.EXPORT_PLUGIN)
     return frozenset(actions)

@@ -226,7 +226,7 @@ class Player(QObject):
         if plays:
             self.play()
 
-    def feed(self, samples: np.ndarray[tuple[int], np.dtype[np.float32]]) -> None:
+    def feed(self, samples: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> None:
         """Take the next block of the sound that `begin` announced, also while another is shown.
 
         Its peaks stay below −1 dBFS: where they would not, it all becomes quieter from there on.

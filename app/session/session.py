@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from app.session.comparing_host import ComparingHost
 from app.session.estimate import speed_of, training_seconds
 from app.session.remembered import remembered
 from app.session.state import Page
-from app.session.tasks import models, papers, remembering, runs, saving, sounds, training, upkeep
+from app.session.tasks import beside, models, plugin, remembering, runs, saving, sounds, training, upkeep, writing
 from app.session.training import TrainingState
 from distill_core.errors import DatasetError
 from distill_core.training.prior.continuation import Continuation
@@ -45,6 +45,7 @@ class Session(ComparingHost):
         self._is_given_up = Event()
         self._given_up_prior: tuple[Path, TrainedPrior] | None = None  # with its model, until an act takes its place
         self.device_known.connect(self._on_engine)
+        self.model_opened.connect(self._load_library)
         self.model_changed.connect(self._remember_model)
         self.training_ended.connect(self._on_trained)
         self.training_given_up.connect(self._on_given_up)
@@ -70,6 +71,13 @@ class Session(ComparingHost):
     @Slot(str)
     def _on_engine(self, device: str) -> None:
         self.do_later(upkeep.loading_networks())
+
+    @Slot(object)
+    def _load_library(self, model: ModelSummary) -> None:
+        from distill_core.models.architectures import library_of
+
+        if (library := library_of(model.vqvae_config)) is not None:
+            self.do_later(upkeep.loading_library(library))
 
     def open_model(self, path: Path) -> None:
         """Read a model file's facts, after the tasks under way."""
@@ -290,9 +298,21 @@ class Session(ComparingHost):
         """
         self.do(saving.naming(self._require_model(), changes, though_changed=though_changed))
 
-    def write_card(self, target: Path) -> None:
-        """Write the open model's card into a file, in the place of one that is there."""
-        self.do_later(papers.writing_card(self._require_model(), target))
+    def write(self, target: Path, what: str, content: Callable[[], bytes]) -> None:
+        """Write a file for other programs, in the place of one that is there, and say that `what` is saved."""
+        self.do_later(writing.writing(target, what, content))
+
+    def compare_curve(self, path: Path) -> None:
+        """Read another model, and show its curve beside."""
+        self.do_later(beside.reading_beside(path, self._require_model().path))
+
+    def end_comparison(self) -> None:
+        """Show the open model's curve alone."""
+        self._become(replace(self._state, beside=None))
+
+    def export_plugin(self, target: Path) -> None:
+        """Write the open model, as it was saved, for Neutone Gen, in the place of a file that is there."""
+        self.do_later(plugin.exporting_plugin(self._require_model().path, target))
 
     def reread_model(self) -> None:
         """Read the open model's facts from disk again."""

@@ -95,6 +95,22 @@ class Settings:
         """Remember the choice between light and dark."""
         self._store.setValue("appearance", choice.value)
 
+    def plots_time(self) -> bool:
+        """Return whether the curve's axis counts minutes instead of epochs."""
+        return self._text("plot/time") == "yes"
+
+    def set_plots_time(self, is_wanted: bool) -> None:
+        """Remember whether the curve's axis counts minutes."""
+        self._store.setValue("plot/time", "yes" if is_wanted else "no")
+
+    def plots_evenly(self) -> bool:
+        """Return whether the curve's axis has even steps of perplexity instead of those of its logarithm."""
+        return self._text("plot/even") == "yes"
+
+    def set_plots_evenly(self, is_wanted: bool) -> None:
+        """Remember whether the curve's axis has even steps."""
+        self._store.setValue("plot/even", "yes" if is_wanted else "no")
+
     def training_speed(self) -> float | None:
         """Return the speed of the last training on this computer, in work per second; None if it is not known."""
         try:

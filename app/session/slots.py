@@ -16,7 +16,7 @@ class Playable:
     """A sound to play: `samples` is float32 `[T]`, mono, at `sample_rate` Hz; `key` tells it from others."""
 
     title: str
-    samples: np.ndarray[tuple[int], np.dtype[np.float32]] = field(repr=False)
+    samples: np.ndarray[tuple[int, ...], np.dtype[np.float32]] = field(repr=False)
     sample_rate: int
     key: object = None
 
@@ -25,7 +25,7 @@ class Playable:
         """Its length in seconds."""
         return len(self.samples) / self.sample_rate
 
-    def with_samples(self, samples: np.ndarray[tuple[int], np.dtype[np.float32]]) -> Playable:
+    def with_samples(self, samples: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> Playable:
         """Return another state of the same sound."""
         return replace(self, samples=samples)
 

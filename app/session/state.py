@@ -20,6 +20,7 @@ from distill_core.models.sounds_list import SOUNDS
 from distill_core.training.prior.events import Verdict
 
 if TYPE_CHECKING:
+    from app.session.beside import BesideModel
     from app.session.problems import Problem
     from distill_core.audio.dataset import AudioDataset
     from distill_core.models.summary import ModelSummary
@@ -104,10 +105,10 @@ class OpenFiles:
 class State:
     """The whole state; the contents of the window follow from it.
 
-    `training` is that of a prior, `making` that of a model, `copying` what is known of copies among the takes,
-    `proofs` what they are proven to depend on, `comparing` its kept epochs side by side. `work`, `listen` and `check`
-    are the activities of three runners; `problem` is the last failure, unless it is shown elsewhere. `page` is the page
-    on the stage.
+    `training` is that of a prior, `making` that of a model, `copying` what is known of copies among the takes, `proofs`
+    what they are proven to depend on, `comparing` its kept epochs side by side, `beside` a model whose curve is shown
+    beside. `work`, `listen` and `check` are the activities of three runners; `problem` is the last failure, unless it
+    is shown elsewhere. `page` is the page on the stage.
     """
 
     open: OpenFiles = field(default_factory=OpenFiles)
@@ -118,6 +119,7 @@ class State:
     copying: CopyingState = field(default_factory=CopyingState)
     proofs: ProofsState = field(default_factory=ProofsState)
     comparing: ComparingState = field(default_factory=ComparingState)
+    beside: BesideModel | None = None
     work: Activity = Activity.NONE
     listen: Activity = Activity.NONE
     check: Activity = Activity.NONE

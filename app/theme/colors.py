@@ -19,6 +19,7 @@ class PlotColors:
     training: QColor
     threshold: QColor
     best: QColor
+    beside: QColor
     foreground: QColor
     band: QColor
 
@@ -48,8 +49,8 @@ def plot_colors(palette: QPalette) -> PlotColors:
     foreground = palette.color(QPalette.ColorRole.WindowText)
     band = QColor(foreground)
     band.setAlpha(_BAND_ALPHA)
-    validation, training, threshold, best = (QColor(name) for name in tokens(palette).lines)
-    return PlotColors(validation, training, threshold, best, foreground, band)
+    validation, training, threshold, best, beside = (QColor(name) for name in tokens(palette).lines)
+    return PlotColors(validation, training, threshold, best, beside, foreground, band)
 
 
 def banner_colors(palette: QPalette, kind: BannerKind) -> BannerColors:

@@ -36,7 +36,7 @@ class Tokens:
     `ground` is the window's, `raised` that of chips, cards and buttons, `field` that of what can be typed into or
     scrolled; `hover` and `pressed` are a button's. `dim` is text beside the text that counts, `disabled` what cannot be
     pressed now and still has to be read. `accent` draws lines and words; `primary` fills the button to press next, with
-    `on_primary` on it. `lines` are those of the plot: validation, training, threshold, best.
+    `on_primary` on it. `lines` are those of the plot: validation, training, threshold, best, another model's curve.
     """
 
     ground: str
@@ -56,7 +56,7 @@ class Tokens:
     link: str
     error: str
     warning: str
-    lines: tuple[str, str, str, str]
+    lines: tuple[str, str, str, str, str]
     banners: dict[BannerKind, Pair]
 
     @property
@@ -65,7 +65,7 @@ class Tokens:
         grounds = {"ground": self.ground, "raised": self.raised, "field": self.field}
         inks = {"text": self.text, "dim": self.dim, "disabled": self.disabled, "accent": self.accent}
         inks |= {"link": self.link, "error": self.error, "warning": self.warning}
-        inks |= dict(zip(("validation", "training", "threshold", "best"), self.lines, strict=True))
+        inks |= dict(zip(("validation", "training", "threshold", "best", "beside"), self.lines, strict=True))
         pairs = {f"{ink} on {on}": Pair(inks[ink], grounds[on]) for ink in inks for on in grounds}
         buttons = {"hover": self.hover, "pressed": self.pressed}
         pairs |= {f"text on {state}": Pair(self.text, color) for state, color in buttons.items()}
@@ -92,7 +92,7 @@ LIGHT: Final = Tokens(
     link="#005f96",
     error="#a1000e",
     warning="#7a4d00",
-    lines=("#0072b2", "#8a5a00", "#a85400", "#00785a"),
+    lines=("#0072b2", "#8a5a00", "#a85400", "#00785a", "#8b3a8f"),
     banners={
         "warning": Pair("#5c3a00", "#fff4ce"),
         "error": Pair("#6b0f14", "#fde7e9"),
@@ -117,7 +117,7 @@ DARK: Final = Tokens(
     link="#7cc4f0",
     error="#ff9c9c",
     warning="#ffce6b",
-    lines=("#56b4e9", "#e69f00", "#ff8c42", "#2bc79a"),
+    lines=("#56b4e9", "#e69f00", "#ff8c42", "#2bc79a", "#d79be0"),
     banners={
         "warning": Pair("#ffe3a3", "#3d2f00"),
         "error": Pair("#ffd0d0", "#4a1216"),

@@ -6,7 +6,7 @@ import math
 import random
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
@@ -46,13 +46,24 @@ class AudioFile:
 
 @dataclass(frozen=True, slots=True)
 class AudioDataset:
-    """The sounds of folders and files (`sources`), in the order of their paths; `left_out` are the names of others."""
+    """The sounds of folders and files (`sources`), in the order of their paths; `left_out` are the names of others.
+
+    `total_duration_s` are the seconds of usable sound, `whole_seconds` those that `flat` computes with: silence fills
+    each sound to whole ones. The window asks for them at every change of its state.
+    """
 
     sources: tuple[Path, ...]
     files: tuple[AudioFile, ...]
     skipped: tuple[SkippedFile, ...] = ()
     passed_over: PassedOver = NOTHING_PASSED_OVER
     left_out: frozenset[str] = frozenset()
+    total_duration_s: float = field(init=False, repr=False, compare=False)
+    whole_seconds: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Add the seconds up once: there may be 20,000 sounds."""
+        object.__setattr__(self, "total_duration_s", sum(file.duration_s for file in self.files))
+        object.__setattr__(self, "whole_seconds", sum(math.ceil(file.duration_s) for file in self.files))
 
     @property
     def folder(self) -> Path:
@@ -66,21 +77,11 @@ class AudioDataset:
         return first if len(self.sources) == 1 else f"{first} and {len(self.sources) - 1} more"
 
     @property
-    def total_duration_s(self) -> float:
-        """Seconds of usable sound."""
-        return sum(file.duration_s for file in self.files)
-
-    @property
     def sameness(self) -> str:
         """A sentence about files that all hold one sound, "" if they do not."""
         if len(self.files) < 2 or len({file.digest for file in self.files}) > 1:
             return ""
         return f"All {len(self.files)} files are one sound, so a low perplexity will say nothing about new sound."
-
-    @property
-    def whole_seconds(self) -> int:
-        """Seconds that `flat` computes with: silence fills each sound to whole ones."""
-        return sum(math.ceil(file.duration_s) for file in self.files)
 
     def without(self, names: Collection[str]) -> AudioDataset:
         """Return the dataset without the sounds of some names; names of no sound count for nothing.
@@ -153,7 +154,7 @@ def scan(*places: str | Path, on_event: OnEvent = ignore, should_stop: ShouldSto
     if not places:
         raise DatasetError("There is nowhere to look for sounds.", "Name a folder, or files.")
     wanted = tuple(dict.fromkeys(map(Path, places)))
-    found = search(wanted, should_stop)
+    found = search(wanted, on_event, should_stop)
     progress = ProgressReporter(Phase.SCAN, len(found.found), on_event)
     files = []
     for done, (path, name) in enumerate(sorted(found.found.items()), start=1):

@@ -49,8 +49,8 @@ class _Pass:
     first: Samples | None = None
     swing: float = 0.0
     mono_energy: float = 0.0
-    channel_energy: float | np.ndarray[tuple[int], np.dtype[np.float64]] = 0.0
-    channel_peaks: float | np.ndarray[tuple[int], np.dtype[np.float32]] = 0.0
+    channel_energy: float | np.ndarray[tuple[int, ...], np.dtype[np.float64]] = 0.0
+    channel_peaks: float | np.ndarray[tuple[int, ...], np.dtype[np.float32]] = 0.0
     mono_peak: float = 0.0
     is_sound: bool = True
     digest: blake2b = field(default_factory=lambda: blake2b(digest_size=16))

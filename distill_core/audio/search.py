@@ -12,7 +12,7 @@ from pathlib import Path
 from distill_core.audio.decoding.kinds import ARCHIVE_SUFFIXES, NEVER_SOUNDS, SOUND_SUFFIXES, UnreadableSoundError
 from distill_core.audio.decoding.sound import kind_of_file
 from distill_core.errors import DatasetError
-from distill_core.events import ShouldStop, SkippedFile, stop_point
+from distill_core.events import OnEvent, Phase, ProgressReporter, ShouldStop, SkippedFile, stop_point
 from distill_core.text import printable
 
 
@@ -52,6 +52,7 @@ class Search:
     """The findings of a search: files to open, by name, folders that could not be listed, and counts of the rest."""
 
     should_stop: ShouldStop
+    progress: ProgressReporter
     sources: list[Path] = field(default_factory=list)  # without those passed over
     found: dict[Path, str] = field(default_factory=dict)
     skipped: list[SkippedFile] = field(default_factory=list)
@@ -73,8 +74,10 @@ class Search:
                 continue
             self._entered.add(_identity(root))
             folders[:] = sorted(name for name in folders if not name.startswith("."))
-            for path in (Path(root, name) for name in names):
-                self._take(path, label + path.relative_to(folder).as_posix())
+            way = label + Path(root).relative_to(folder).as_posix() + "/" if root != str(folder) else label
+            for name in names:
+                stop_point(self.should_stop)
+                self._take(Path(root, name), way + name)
         for failure in failures:
             way = Path(os.fsdecode(failure.filename)).relative_to(folder).as_posix()
             self.skipped.append(SkippedFile(readable(label + way), _why_not_listed(failure)))
@@ -82,6 +85,7 @@ class Search:
     def _take(self, path: Path, name: str) -> None:
         if not self.passes_over(path):
             self.found[path] = readable(name)
+            self.progress.update(len(self.found))
 
     def passes_over(self, path: Path) -> bool:
         """Tell whether a file is no sound by its name, and count it then."""
@@ -161,8 +165,8 @@ def _is_folder(source: Path) -> bool:
         return False
 
 
-def search(sources: Sequence[Path], should_stop: ShouldStop) -> Search:
-    """Search folders, all folders below them, and single files.
+def search(sources: Sequence[Path], on_event: OnEvent, should_stop: ShouldStop) -> Search:
+    """Search folders, all folders below them, and single files; their number so far is progress of an unknown total.
 
     With several sources, names begin with their source's name, single files that are no sounds by their names are
     counted, and a sound that is gone is left for the scan to skip.
@@ -171,7 +175,8 @@ def search(sources: Sequence[Path], should_stop: ShouldStop) -> Search:
         DatasetError: a source is missing or cannot be read.
         Stopped: `should_stop()` turned true.
     """
-    found, folders = Search(should_stop), [source for source in sources if _is_folder(source)]
+    progress = ProgressReporter(Phase.SCAN, 0, on_event)
+    found, folders = Search(should_stop, progress), [source for source in sources if _is_folder(source)]
     for source in sources:
         is_one_of_many = len(sources) > 1 and source not in folders
         if is_one_of_many and found.passes_over(source):

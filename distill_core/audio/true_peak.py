@@ -1,13 +1,11 @@
 """The true peak of a sound: that of the curve through its samples, which a converter plays and samples may miss."""
 
-from __future__ import annotations
-
+# TorchScript makes no types of `from __future__ import annotations`, and knows no global constants.
 import math
-from collections.abc import Iterator
 from functools import cache
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from distill_core.audio.torchaudio_import import Resample
 
@@ -19,32 +17,51 @@ _BLOCK = 1 << 17
 _GAIN_BITS = 16  # the last bits of a peak depend on the processor and its threads; a file must not
 
 
+class PeakMeter(nn.Module):
+    """A meter of true peaks, by 4× oversampling: ITU-R BS.1770-4, annex 2."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.oversample = Resample(1, _OVERSAMPLING, lowpass_filter_width=_WIDTH)
+        self._loudest, self._context, self._block, self._gain_bits = LOUDEST, _CONTEXT, _BLOCK, _GAIN_BITS
+        self._edge = _OVERSAMPLING * _CONTEXT
+
+    def _around(self, waveform_T: Tensor, is_loop: bool) -> Tensor:
+        """Return a sound with what its curve depends on beyond its ends: silence, or the loop's other end."""
+        silence_T = torch.zeros(2 * self._context)  # the curve also swings beyond the ends of a sound
+        before_T = waveform_T[-self._context :] if is_loop else silence_T
+        after_T = waveform_T[: self._context] if is_loop else silence_T
+        return torch.cat([before_T, waveform_T, after_T])
+
+    def true_peak(self, waveform_T: Tensor, is_loop: bool) -> float:
+        """Return the true peak of a sound; see the function of this name."""
+        if len(waveform_T) == 0:
+            return 0.0
+        peak = float(waveform_T.abs().max())
+        around_T = self._around(waveform_T, is_loop)
+        for start in range(0, len(around_T) - 2 * self._context, self._block):  # memory does not grow with the length
+            block_T = around_T[start : start + self._block + 2 * self._context]
+            peak = max(peak, float(self.oversample(block_T)[self._edge : -self._edge].abs().max()))
+        return peak
+
+    def safe_gain(self, waveform_T: Tensor, is_loop: bool, rounding: float) -> float:
+        """Return the gain for a sound; see the function of this name."""
+        peak, loudest = self.true_peak(waveform_T, is_loop), self._loudest - rounding
+        if peak <= loudest:
+            return 1.0
+        mantissa, exponent = math.frexp(loudest / peak)
+        bits = self._gain_bits
+        return math.ldexp(float(math.floor(math.ldexp(mantissa, bits))), exponent - bits)
+
+
 @cache
-def _oversampler() -> Resample:
-    return Resample(1, _OVERSAMPLING, lowpass_filter_width=_WIDTH)
-
-
-def _blocks(waveform_T: Tensor, is_loop: bool) -> Iterator[Tensor]:
-    """Yield parts of a sound that overlap by twice the context; around all is silence, or the loop's other end."""
-    silence_T = torch.zeros(2 * _CONTEXT)  # the curve also swings beyond the ends of a sound
-    before_T, after_T = (waveform_T[-_CONTEXT:], waveform_T[:_CONTEXT]) if is_loop else (silence_T, silence_T)
-    around_T = torch.cat([before_T, waveform_T, after_T])
-    for start in range(0, len(around_T) - 2 * _CONTEXT, _BLOCK):
-        yield around_T[start : start + _BLOCK + 2 * _CONTEXT]
+def _meter() -> PeakMeter:
+    return PeakMeter()
 
 
 def true_peak(waveform_T: Tensor, is_loop: bool = False) -> float:
-    """Return the largest absolute value of a sound between its samples and at them, by 4× oversampling.
-
-    ITU-R BS.1770-4, annex 2. Memory does not grow with the length.
-    """
-    if not len(waveform_T):
-        return 0.0
-    peak = float(waveform_T.abs().max())
-    edge = _OVERSAMPLING * _CONTEXT
-    for block_T in _blocks(waveform_T, is_loop):
-        peak = max(peak, float(_oversampler()(block_T)[edge:-edge].abs().max()))
-    return peak
+    """Return the largest absolute value of a sound between its samples and at them."""
+    return _meter().true_peak(waveform_T, is_loop)
 
 
 def safe_gain(waveform_T: Tensor, is_loop: bool = False, rounding: float = 0.0) -> float:
@@ -52,8 +69,4 @@ def safe_gain(waveform_T: Tensor, is_loop: bool = False, rounding: float = 0.0) 
 
     `rounding` is what a number format may add to the peak.
     """
-    peak, loudest = true_peak(waveform_T, is_loop), LOUDEST - rounding
-    if peak <= loudest:
-        return 1.0
-    mantissa, exponent = math.frexp(loudest / peak)
-    return math.ldexp(math.floor(math.ldexp(mantissa, _GAIN_BITS)), exponent - _GAIN_BITS)
+    return _meter().safe_gain(waveform_T, is_loop, rounding)

@@ -19,6 +19,7 @@ from distill_core.audit.events import ProofProgress
 from distill_core.audit.judge import Judge
 from distill_core.audit.learned import LearnedSounds, read_learned, training_split
 from distill_core.audit.take import sounds_of
+from distill_core.audit.verdict import LEAST_FILES
 from distill_core.device import resolve_device
 from distill_core.errors import DatasetError
 from distill_core.events import OnEvent, ShouldStop, ignore, never, unless_stopped
@@ -32,7 +33,7 @@ from distill_core.training.events import StepMetrics
 from distill_core.training.prior.epoch import heard_losses
 from distill_core.training.prior.retraining import Retraining, prepare_retraining
 
-SEEDS, LEAST_FILES = 3, 3
+SEEDS = 3
 _TIMES_SPREAD = 2.0
 # Of the take's length in nats without the suspect: any sound helps a little to learn any other, and does so steadily.
 _LEAST_SHARE = 0.1

@@ -111,7 +111,7 @@ class _Tally:
         self.equal += equal
         self.coarse += coarse
         self.longest = np.maximum(self.longest, np.maximum(longest, self._run + lead))
-        self._run = np.where(all_equal, self._run + len(lanes), run)
+        self._run[:] = np.where(all_equal, self._run + len(lanes), run)
 
 
 class KnownSounds:

@@ -6,6 +6,7 @@ import typer
 
 from distill_core.cli.audit import audit
 from distill_core.cli.card import card
+from distill_core.cli.export import export
 from distill_core.cli.generate import generate
 from distill_core.cli.inspect import inspect
 from distill_core.cli.prove import prove
@@ -31,6 +32,7 @@ app.command("audit")(audit)
 app.command("inspect")(inspect)
 app.command("verify")(verify)
 app.command("card")(card)
+app.command("export")(export)
 app.command("restore")(restore)
 app.command("prove")(prove)
 app.command("runs")(runs)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from distill_core.cli.terminal import Terminal, terminal_session
+from distill_core.cli.terminal import Terminal, check_output, terminal_session
+from distill_core.errors import ModelFileError
 from distill_core.models.codec_health import CodecHealth, codec_health
-from distill_core.text import LONGEST_NAME, printable
+from distill_core.text import LONGEST_NAME, file_name, printable
 from distill_core.training.prior.events import verdict_words
 from distill_core.training.prior.words import (
     AGREEMENT,
@@ -71,6 +72,11 @@ def inspect(
     verify: Annotated[
         bool, typer.Option("--verify", help="Also read every tensor, compare the checksums and build the networks.")
     ] = False,
+    curve: Annotated[
+        Path | None,
+        typer.Option("--curve", help="A file (.csv) for the curve of its prior's training.", show_default=False),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
 ) -> None:
     """Show what a model file holds.
 
@@ -79,13 +85,28 @@ def inspect(
     with terminal_session(json) as terminal:
         from distill_core.models.persistence import load_model_v2, read_summary
 
+        if curve is not None:
+            check_output(curve, force, ".csv")
         summary = read_summary(model)
         if verify:
             load_model_v2(model)
         _show(terminal, summary)
         if verify:
             terminal.say("Verified: every tensor was read, all checksums match, and the networks were built.", "green")
+        if curve is not None:
+            _write_curve(terminal, summary, curve, force)
         terminal.print_object({**_facts(summary), "verified": verify})
+
+
+def _write_curve(terminal: Terminal, summary: ModelSummary, output: Path, force: bool) -> None:
+    from distill_core.files.new_file import write_new_file
+    from distill_core.training.prior.curve import curve_csv, rows_of_file
+
+    rows = rows_of_file(summary.prior_metadata or {})
+    if not rows:
+        raise ModelFileError(f"“{file_name(summary.path)}” has no curve; nothing was written.", "Train a prior first.")
+    path = write_new_file(output, curve_csv(rows).encode(), replace=force)
+    terminal.say(f"Curve of {len(rows)} epochs written: {path}", "green")
 
 
 def _facts(summary: ModelSummary) -> dict[str, object]:

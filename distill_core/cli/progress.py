@@ -54,7 +54,7 @@ class TrainingProgress:
         """Show one event."""
         match event:
             case JobProgress():
-                self._bar.show(phase_words(event.phase), event.done, event.total)
+                self._bar.show(phase_words(event.phase), event.done, event.total or None)
             case SkippedFile():
                 self.terminal.say(f"  skipped {event.name}: {event.reason}", "yellow")
             case RunNotKept():

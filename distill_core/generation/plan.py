@@ -116,12 +116,16 @@ def _samples(request: GenerateRequest, rate: int, prompt_samples: int) -> int:
     return max(1, round(request.seconds * rate))
 
 
+def units_of(samples: int, unit_samples: int, fade: int) -> int:
+    """Return the number of units that have `samples` samples, where units overlap by `fade` samples."""
+    return max(1, math.ceil((samples - fade) / (unit_samples - fade)))
+
+
 def _steps(geometry: Geometry, unit: int, samples: int) -> int:
     """Return the number of steps that have `samples` samples; seconds overlap while they fade into each other."""
     if unit == 1:
-        return geometry.steps_of(samples)
-    fade = round(SECONDS_FADE_S * geometry.sample_rate)
-    return unit * max(1, math.ceil((samples - fade) / (geometry.sample_rate - fade)))
+        return units_of(samples, geometry.step_samples, 0)
+    return unit * units_of(samples, geometry.sample_rate, round(SECONDS_FADE_S * geometry.sample_rate))
 
 
 def _prompt(loaded: LoadedVQModel, request: GenerateRequest, should_stop: ShouldStop) -> Prompt:

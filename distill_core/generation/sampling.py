@@ -6,8 +6,7 @@ and numbers of threads: in single precision it moves a random number across its 
 double precision once in 10¹³.
 """
 
-from __future__ import annotations
-
+# TorchScript makes no types of `from __future__ import annotations`.
 from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
@@ -15,13 +14,14 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch._jit_internal import is_scripting
 from torch.nn import functional
 
 from distill_core.events import OnEvent, Phase, ProgressReporter, ShouldStop, ignore, never, stop_point
+from distill_core.generation.philox import LARGEST_SHARE
 from distill_core.generation.settings import SamplingSettings, is_whole, require
 from distill_core.models.prior import Prior
 
-_LARGEST_SHARE = 1 - 2.0**-32  # shares of the last codes may be zero: rounding must not reach them
 GIVEN_NONE = -1  # in the place of a code that is to be drawn
 _AS_LEARNED = SamplingSettings()
 
@@ -40,6 +40,12 @@ def keep_top_k(shares_BK: Tensor, top_k: int) -> Tensor:
     return shares_BK.where(shares_BK >= least_B1, 0.0)
 
 
+@torch.jit.unused
+def _rising(shares_BK: Tensor) -> Tensor:
+    """Return the shares in rising order, in a fraction of the time of torch's own sorting."""
+    return torch.from_numpy(np.sort(shares_BK.numpy(), axis=1))
+
+
 def keep_top_p(shares_BK: Tensor, top_p: float) -> Tensor:
     """Return `[B, K]` with zeros for all but the fewest largest shares whose sum reaches `top_p` of the whole.
 
@@ -47,7 +53,7 @@ def keep_top_p(shares_BK: Tensor, top_p: float) -> Tensor:
     """
     if top_p == 1:
         return shares_BK
-    rising_BK = torch.from_numpy(np.sort(shares_BK.numpy(), axis=1))  # a fraction of the time of torch's own
+    rising_BK = shares_BK.sort(1)[0] if is_scripting() else _rising(shares_BK)
     summed_BK = rising_BK.cumsum(1)
     dropped_B1 = (summed_BK <= (1 - top_p) * summed_BK[:, -1:]).sum(1, keepdim=True)
     least_B1 = rising_BK.gather(1, dropped_B1.clamp_(max=shares_BK.shape[1] - 1))
@@ -67,7 +73,7 @@ def uniform_numbers(seed: int, unit: int, count: int) -> Tensor:
     They are words of Philox4x64-10 (Salmon et al. 2011) under the key (seed, 0), from the counter (0, 0, 0, unit) on.
     """
     words = np.random.Philox(key=seed, counter=[0, 0, 0, unit]).random_raw(count)
-    return torch.from_numpy((words >> 11) * 2.0**-53).clamp_(max=_LARGEST_SHARE)
+    return torch.from_numpy((words >> 11) * 2.0**-53).clamp_(max=LARGEST_SHARE)
 
 
 def ready_for_decoding(prior: Prior, dtype: torch.dtype) -> Prior:

@@ -77,16 +77,26 @@ def prior_row(architecture: object) -> PriorRow:
 
 @dataclass(frozen=True, slots=True)
 class CodecRow:
-    """A codec: its class, imported late, and what it is in a few words."""
+    """A codec: its class, imported late, what it is in a few words, and what imports the library that it is built from.
+
+    A codec that is built from torch alone has no `library`.
+    """
 
     load: Callable[[], type[Codec]]
     words: str = ""
+    library: Callable[[], object] | None = None
 
 
 def _conv_vqvae() -> type[Codec]:
     from distill_core.models.vqvae import ConvVQVAE
 
     return ConvVQVAE
+
+
+def _residual_vq() -> object:
+    from distill_core.models.vqvae.layers import residual_vq
+
+    return residual_vq()
 
 
 def _klt() -> type[Codec]:
@@ -96,7 +106,7 @@ def _klt() -> type[Codec]:
 
 
 CODECS: dict[str, CodecRow] = {
-    NAMELESS_CODEC: CodecRow(_conv_vqvae, "a VQ-VAE, which an older Distill opens too"),
+    NAMELESS_CODEC: CodecRow(_conv_vqvae, "a VQ-VAE, which an older Distill opens too", _residual_vq),
     "klt": CodecRow(_klt, "patches of the spectrum in principal components"),
 }
 
@@ -123,11 +133,13 @@ def codec_of(vqvae_config: Mapping[str, Any]) -> type[Codec]:
     return CODECS[codec_name(vqvae_config)].load()
 
 
-def import_networks() -> None:
-    """Import all networks and what they are built from, which takes seconds, ahead of the first file that needs it."""
-    from distill_core.models.vqvae.layers import residual_vq
+def library_of(vqvae_config: Mapping[str, Any]) -> Callable[[], object] | None:
+    """Return what imports the library of a file's codec, which takes a second of a processor; None if it has none."""
+    return CODECS[codec_name(vqvae_config)].library
 
-    residual_vq()
+
+def import_networks() -> None:
+    """Import all networks ahead of the first file that needs one; the library of a codec is imported for its files."""
     for prior in PRIORS.values():
         prior.load()
     for codec in CODECS.values():

@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from distill_core.audio.inversion import MelInversion
 from distill_core.audio.spectrogram import SpectrogramConfig
 
 if TYPE_CHECKING:
@@ -43,6 +44,33 @@ if TYPE_CHECKING:
     from distill_core.models.value_reader import ValueReader
 
 
+def vectors_of(codes_NQ: Tensor, books_QKC: Tensor) -> Tensor:
+    """Return the vectors `[N, C]` of codes, the sums of their entries; they may have fewer levels than the books."""
+    levels_Q = torch.arange(codes_NQ.shape[1], device=codes_NQ.device)
+    return books_QKC[levels_Q[:, None], codes_NQ.T].sum(0)
+
+
+class SoundOfCodes(nn.Module):
+    """The sound of a codec's codes in functions that TorchScript can compile; together they are its `audio_of`.
+
+    `log_mel` makes blocks of `block_steps` steps, given `back_steps` before and `ahead_steps` after them; `inversion`
+    makes a waveform of these.
+    """
+
+    def __init__(self, inversion: MelInversion, block_steps: int, back_steps: int, ahead_steps: int) -> None:
+        super().__init__()
+        self.inversion = inversion
+        self.block_steps, self.back_steps, self.ahead_steps = block_steps, back_steps, ahead_steps
+
+    def log_mel(self, codes_WHQ: Tensor, behind: int, steps: int) -> Tensor:
+        """Return the log-mel `[1, n_mels, frames]` of `steps` steps, of which the first has `behind` before it."""
+        raise NotImplementedError
+
+    def finished(self, waveform_T: Tensor) -> Tensor:
+        """Return a whole sound as it is heard, from its inverted log-mels."""
+        return waveform_T
+
+
 class Codec(nn.Module, ABC):
     """A codec: sound to codes and codes to sound.
 
@@ -51,6 +79,7 @@ class Codec(nn.Module, ABC):
     of sound, and makes log-mels for a codec that uses them (`has_mel`); it is no part of the weights.
     """
 
+    __jit_unused_properties__ = ("device",)  # TorchScript compiles all others
     architecture: ClassVar[str]
     has_mel: ClassVar[bool] = False
     codebook_size: int
@@ -120,6 +149,10 @@ class Codec(nn.Module, ABC):
         Together, its blocks have `step_samples` samples for each step. The same codes give the same sound, whatever
         their blocks, and the global random generator is not used.
         """
+
+    def sound_of_codes(self) -> SoundOfCodes | None:
+        """Return what TorchScript can compile of `audio_of`; None for a codec of which it can compile nothing."""
+        return None
 
     @torch.no_grad()
     def log_mel_of(self, codes_WHQ: Tensor) -> Tensor:

@@ -1,17 +1,24 @@
 """Keys and values of a transformer's layers, kept from one step of decoding to the next."""
 
-from __future__ import annotations
-
-from torch import Tensor
+# TorchScript makes no types of `from __future__ import annotations`.
+from torch import Tensor, nn
 from torch.nn import functional
 
 
-class KeyValueCache:
+class KeyValueCache(nn.Module):
     """Keys and values `[B, heads, slots, D]` of all layers, in memory that is taken once."""
 
-    def __init__(self, like: Tensor, layers: int, shape: tuple[int, int, int, int]) -> None:
-        """Take memory for `layers` times `shape` = (B, heads, slots, D), of the type and on the device of `like`."""
-        self._keys, self._values = (each.unbind(0) for each in like.new_empty((2, layers, *shape)).unbind(0))
+    _keys: list[Tensor]
+    _values: list[Tensor]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._keys, self._values = [], []
+
+    def take_memory(self, like: Tensor, layers: int, shape: list[int]) -> None:
+        """Take memory for `layers` times `shape` = [B, heads, slots, D], of the type and on the device of `like`."""
+        self._keys = [like.new_empty(shape) for _ in range(layers)]
+        self._values = [like.new_empty(shape) for _ in range(layers)]
 
     def attend(self, layer: int, slot: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Keep a layer's keys and values from `slot` on, and return the queries' attention `[B, heads, length, D]`.

@@ -84,6 +84,11 @@ class PriorLoss(NamedTuple):
     learned: Tensor
 
 
+def never_ending(codes_BT: Tensor) -> Tensor:
+    """Return the logits `[B]` that sounds end, of sounds that never do."""
+    return codes_BT.new_full((len(codes_BT),), -math.inf, dtype=torch.float64)
+
+
 class Decoder(ABC):
     """A decoder of sequences code by code, each a sound from its beginning, in the architecture's own order."""
 
@@ -99,7 +104,19 @@ class Decoder(ABC):
 
         By default, a sound never ends.
         """
-        return codes_BT.new_full((len(codes_BT),), -math.inf, dtype=torch.float64)
+        return never_ending(codes_BT)
+
+
+class ScriptableDecoder(nn.Module, Decoder):
+    """A decoder that TorchScript can compile: a model whose prior has one can be exported as a plugin's."""
+
+    @abstractmethod
+    def begin(self, batch: int) -> None:
+        """Begin `batch` new sounds; none of them gives the memory free."""
+
+    @abstractmethod
+    def in_steps(self, codes_BT: Tensor, bands: int) -> Tensor:
+        """Return `[B, W, H, Q]`, as `Prior.in_steps` does."""
 
 
 class Prior(nn.Module):
@@ -109,6 +126,7 @@ class Prior(nn.Module):
     in codes. `learns_end`: it also tells whether a sound ends after a step. The weights are float32 and on one device.
     """
 
+    __jit_unused_properties__ = ("name_in_files",)  # TorchScript compiles all others
     architecture: ClassVar[str]
     layout: ClassVar[Layout]
     learns_end: bool = False

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 from distill_core.errors import ModelFileError
@@ -17,6 +19,22 @@ def known_number(value: object) -> float | None:
     if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < _LARGEST_FACT:
         return None
     return float(value)
+
+
+def known_numbers(value: object, below: float, most: int) -> list[float]:
+    """Return a list of facts, at most so many; one that is no number, or not from 0 to `below`, is NaN."""
+    if not isinstance(value, list):
+        return []
+    known = [known_number(fact) for fact in value[:most]]
+    return [fact if fact is not None and 0 <= fact < below else math.nan for fact in known]
+
+
+def rising_numbers(value: object, length: int, most: int) -> list[int]:
+    """Return `length` whole numbers that rise from 1 or more to at most `most`; 1, 2, 3 … if a fact is none such."""
+    found = [number for number in value[:length] if type(number) is int] if isinstance(value, list) else []
+    rises = all(earlier < later for earlier, later in pairwise([0, *found]))
+    are_numbers = len(found) == length and rises and (not found or found[-1] <= most)
+    return found if are_numbers else [*range(1, length + 1)]
 
 
 class ValueReader:

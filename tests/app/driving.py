@@ -88,7 +88,7 @@ class ScriptedPrompts:
         self.asked: list[Question] = []
         self.withdrawn: list[Question] = []
 
-    def choose_model(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
+    def choose_model(self, parent: QWidget, start: Path, answer: Callable[[Path], object], title: str = "") -> None:
         answer(self.paths["model"])
 
     def choose_folder(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
@@ -113,6 +113,16 @@ class ScriptedPrompts:
         self.paths["suggested"] = suggested
         if "card" in self.paths:
             answer(self.paths["card"])
+
+    def choose_plot(self, parent: QWidget, suggested: Path, answer: Callable[[Path], object]) -> None:
+        self.paths["suggested"] = suggested
+        if "plot" in self.paths:
+            answer(self.paths["plot"])
+
+    def choose_plugin(self, parent: QWidget, suggested: Path, answer: Callable[[Path], object]) -> None:
+        self.paths["suggested"] = suggested
+        if "plugin" in self.paths:
+            answer(self.paths["plugin"])
 
     def choose_models_folder(self, parent: QWidget, start: Path, answer: Callable[[Path], object]) -> None:
         answer(self.paths["models"])

@@ -135,7 +135,7 @@ def opened(shared_model: Path) -> State:
         (COPY, "copy of kick_07 (+2 semitones)", "A copy. Of 50 codes that can be heard, 96% are those of kick_07.wav"),
         (replace(COPY, semitones=-1), "copy of kick_07 (−1 semitone)", "A copy. "),
         (CLOSE, "close to kick_07", "Nearer to a known sound than these are to one another. Of 50 codes"),
-        (replace(CLOSE, file="0f" * 32), "close to sound 0f0f0f0f", "Nearer"),
+        (replace(CLOSE, file="0f" * 16), "close to sound 0f0f0f0f", "Nearer"),
         (replace(CLOSE, verdict=Copying.NEW), "new", "No nearer to a known sound"),
         (TakeVerdict(Copying.CANT_TELL, reason="The take is nearly silent."), "can't tell", "Can't tell. The take is"),
     ],
@@ -196,9 +196,9 @@ def test_the_line_on_takes(opened: State, changes: dict[str, object], line: str)
 def test_the_line_on_learning_is_that_of_the_last_epoch_then_of_the_file(opened: State, an_epoch: object) -> None:
     assert copying.learning_line(opened) == ""
     saved = replace(opened.open.model, prior_metadata={**FACTS, "verdict": "fitting"})
-    assert copying.learning_line(opened.with_open(model=saved)) == "Learning: fitting"
+    assert copying.learning_line(opened.with_open(model=saved)) == "Training: fitting"
     training = replace(opened, work=Activity.TRAINING).with_epoch(an_epoch(1, 9.0, "memorizing"))
-    assert copying.learning_line(training) == "Learning: memorizing"
+    assert copying.learning_line(training) == "Training: memorizing"
     assert copying.takes_line(training) == ""
 
 
@@ -317,7 +317,7 @@ def test_a_training_is_audited_by_itself_saved_with_its_record_and_opened_again(
     settle(qtbot, window)
     assert audit_in(session.state.training.trained.metadata).date == record.date
     assert window.learning.takes_line.text() == f"Takes: {copying.VERDICT_WORDS[record.verdict]}"
-    assert window.learning.learning_line.text().startswith("Learning: ")
+    assert window.learning.learning_line.text().startswith("Training: ")
     lines = (window.learning.learning_line, window.learning.takes_line)
     assert all(line.geometry().bottom() < window.learning.height() for line in lines)
     assert lines[0].geometry().bottom() < lines[1].geometry().top()

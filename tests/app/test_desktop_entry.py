@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from app.desktop import desktop_entry
+from app.desktop import desktop_entry, screen
 from app.desktop.desktop_entry import DESKTOP_ENTRY, MIME_TYPE, register, register_command, unregister
 from app.theme import resource_path
 from distill_core.errors import DistillError, SaveError
@@ -285,6 +285,12 @@ def test_the_command_says_what_it_did(data_home: Path, monkeypatch: pytest.Monke
     assert "no longer in the applications menu" in register_command(remove=True)
     monkeypatch.setattr(shutil, "which", lambda name: None)
     assert "install the package shared-mime-info" in register_command(remove=False)
+
+
+@pytest.mark.usefixtures("data_home")
+def test_what_the_window_lacks_is_told_where_somebody_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(screen.LIBRARIES, "libnobodys.so.1", "libnobodys1")
+    assert register_command(remove=False).endswith("--no-install-recommends libnobodys1")
 
 
 @pytest.mark.parametrize("name", ["distill.svg", "application-x-distill-model.svg"])

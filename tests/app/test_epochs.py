@@ -81,7 +81,7 @@ def test_the_kept_epochs_stand_in_the_order_in_which_they_come_closer(trained_st
         "Best · epoch 4 · perplexity 6.1",
         "Last · epoch 5 · perplexity 8.5",
     ]
-    assert [card.line for card in look.cards] == ["Learning: fitting", *["Learning: memorizing"] * 2]
+    assert [card.line for card in look.cards] == ["Training: fitting", *["Training: memorizing"] * 2]
     assert [card.keep for card in look.cards] == [epochs.KEPT, epochs.KEEP, epochs.KEEP]
     assert [card.is_kept for card in look.cards] == [True, False, False]
     assert look.button == epochs.COMPARE
@@ -116,7 +116,7 @@ def test_the_tooltip_has_the_numbers_behind_the_verdict(trained_state: State) ->
     copied = TakeVerdict(Copying.COPY, 0.97, 90, 93, 1.0, "kick_07.wav", 0.25, -2)
     _, best, _ = _look(_compared(trained_state, {Keep.BEST: _take(4, copied)})).cards
     assert "Perplexity 6.10 on the sounds kept aside." in best.tip
-    assert "Learning: memorizing – it knows its training sounds by heart." in best.tip
+    assert "Training: memorizing – it knows its training sounds by heart." in best.tip
     assert "Its take: A copy. Of 93 codes that can be heard, 97% are those of kick_07.wav (−2 semitones)" in best.tip
 
 
@@ -207,7 +207,7 @@ def _lines(window: MainWindow) -> list[str]:
 def test_one_click_makes_and_judges_the_take_of_each_epoch(qtbot: QtBot, window: MainWindow) -> None:
     session, row = session_of(window), window.learning.epochs
     assert row.isVisible()
-    assert _lines(window)[0].startswith("Learning: ")
+    assert _lines(window)[0].startswith("Training: ")
     qtbot.mouseClick(row.button, Qt.MouseButton.LeftButton)
     assert row.button.text() == epochs.COMPARING
     assert _lines(window) == ["making its take…"] * 2
@@ -354,7 +354,7 @@ def test_all_verdicts_have_room(qtbot: QtBot, window: MainWindow, three: Trained
     assert all("poch" in card.title.shown_text() for card in cards)
     shown = [line for line in (window.learning.learning_line, window.learning.takes_line) if line.isVisible()]
     said = " ".join(line.text() for line in shown)
-    assert said.startswith("Learning: ")
+    assert said.startswith("Training: ")
     assert "Takes: " in said
     assert window.learning.plot.height() >= 150
     assert window.learning.plot.geometry().bottom() < window.learning.epochs.geometry().top()

@@ -18,13 +18,14 @@ from pytestqt.qtbot import QtBot
 from app.widgets.facts import stranger_values
 from app.widgets.facts.fact_list import FactLabel
 from app.widgets.facts.inspect_view import InspectView
-from app.widgets.facts.model_facts import HEALTH_TITLE, NO_MODEL, NO_PRIOR, describe, saved_curve
+from app.widgets.facts.model_facts import HEALTH_TITLE, NO_MODEL, NO_PRIOR, describe
 from app.widgets.facts.model_form import ModelForm
 from app.widgets.facts.sentences import in_sentences, notes_of
 from app.widgets.plot.plot import PerplexityPlot
 from distill_core import read_summary
 from distill_core.models.summary import ModelSummary
 from distill_core.training.codec.train import train_codec
+from distill_core.training.prior.curve import saved_curve
 from tests.core.test_text import fill_with_wild_text
 from tests.toy_codec import CONFIG, NAME, toy_codec
 
@@ -359,16 +360,16 @@ def test_every_date_that_iso_8601_knows_shows_and_no_other_does() -> None:
 
 def test_the_saved_curve_keeps_gaps_as_gaps(reference: ModelSummary) -> None:
     history = {"val_losses": [3.0, math.nan, "x", 10**400, 2.0], "train_losses": "none"}
-    curve = saved_curve(with_metadata(reference, history=history, best_epoch=5))
+    curve = saved_curve(with_metadata(reference, history=history, best_epoch=5).prior_metadata or {})
     assert curve is not None
     assert [math.isnan(loss) for loss in curve.val_losses] == [False, True, True, True, False]
     assert (curve.train_losses, curve.best_epoch) == ([], 5)
     assert curve.epochs == [1, 2, 3, 4, 5]
-    unknown_epoch = saved_curve(with_metadata(reference, history=history, best_epoch=6))
+    unknown_epoch = saved_curve(with_metadata(reference, history=history, best_epoch=6).prior_metadata or {})
     assert unknown_epoch is not None
     assert unknown_epoch.best_epoch is None
-    assert saved_curve(reference) is None
-    assert saved_curve(with_metadata(reference, history={"val_losses": [math.nan]})) is None
+    assert saved_curve(reference.prior_metadata or {}) is None
+    assert saved_curve(with_metadata(reference, history={"val_losses": [math.nan]}).prior_metadata or {}) is None
 
 
 ROLLED_BACK = {"epochs": [1, 2, 4, 5], "val_losses": [3.4, 2.08, math.log(7.0), math.log(9.0)]}
@@ -395,7 +396,7 @@ def test_the_best_of_a_run_with_a_rolled_back_epoch_stands_where_it_was(
     "numbers", ["few", [1, 2, 3], [0, 1, 2, 3], [1, 2, 2, 3], [4, 3, 2, 1], [1, 2, 3, 10**9], [1, 2, 3, 4.5], None]
 )
 def test_epoch_numbers_that_are_none_are_counted(reference: ModelSummary, numbers: object) -> None:
-    curve = saved_curve(with_metadata(reference, history=ROLLED_BACK | {"epochs": numbers}))
+    curve = saved_curve(with_metadata(reference, history=ROLLED_BACK | {"epochs": numbers}).prior_metadata or {})
     assert curve is not None
     assert curve.epochs == [1, 2, 3, 4]
 

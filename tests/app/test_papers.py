@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -122,6 +123,38 @@ def test_the_card_is_copied_and_saved(
     _button(window, "saveCardButton").click()
     settle(qtbot, window)
     assert "There is no folder" in window.statusBar().currentMessage()
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+def test_the_model_is_written_for_a_plugin(
+    qtbot: QtBot, window: MainWindow, prompts: ScriptedPrompts, tmp_path: Path
+) -> None:
+    from neutone_sdk.utils import load_neutone_model
+
+    export = window.actions_table.by_id[ActionId.EXPORT_PLUGIN]
+    prompts.paths["plugin"] = tmp_path / "drums.nm"
+    export.trigger()
+    assert window.statusBar().currentMessage() == "The plugin's model is being written."
+    settle(qtbot, window)
+    assert prompts.paths["suggested"].name == "my drums.nm"
+    _, metadata = load_neutone_model(str(tmp_path / "drums.nm"))
+    assert metadata["is_experimental"]
+    said = "The plugin's model is saved as drums.nm. Not run in the real plugin yet."
+    assert window.statusBar().currentMessage() == said
+    prompts.paths["plugin"] = tmp_path / "none" / "drums.nm"
+    export.trigger()
+    settle(qtbot, window)
+    assert "There is no folder" in window.statusBar().currentMessage()
+
+
+def test_without_the_sdk_the_plugins_entry_says_how_to_get_it(
+    window: MainWindow, prompts: ScriptedPrompts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "neutone_sdk", None)
+    prompts.answers["pluginDialog"] = "close"
+    window.actions_table.by_id[ActionId.EXPORT_PLUGIN].trigger()
+    assert 'pip install "distill[neutone]"' in prompts.asked[-1].text
+    assert "suggested" not in prompts.paths
 
 
 def test_the_licence_line_is_written_beside_name_and_notes(qtbot: QtBot, window: MainWindow, model: Path) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from itertools import combinations, pairwise
 
+import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, Qt
 from PySide6.QtGui import QPalette
@@ -21,6 +22,7 @@ from app.widgets.plot.curve import Curve, CurveLines, in_words
 from app.widgets.plot.head import TITLE, PlotTitle
 from app.widgets.plot.labels import PlotLabel, PlotLegend
 from app.widgets.plot.plot import NO_CURVE_YET, PerplexityPlot
+from app.widgets.plot.points import thinned
 from distill_core.training.events import StepMetrics
 from distill_core.training.prior.events import PriorEpochMetrics
 
@@ -288,6 +290,52 @@ def test_a_live_curve_has_a_gap_for_an_epoch_that_was_rolled_back(plot: Perplexi
     assert _canvas(plot).best_label.text() == "best 7.00 at epoch 4"
     assert plot.read_out(3).startswith("Epoch 3 · kept aside no value")
     assert plot.read_out(4) == "Epoch 4 · kept aside 7.00 · learned from 20.0 · 0:12"
+
+
+def test_a_saved_curve_of_each_second_epoch_is_a_line_with_a_gap_where_more_are_missing(plot: PerplexityPlot) -> None:
+    """A file has no room for all epochs of a long training: a line that joined neighbours alone joined none of them."""
+    epochs = [1, *range(2, 1001, 2)]
+    epochs.remove(500)
+    plot.show_saved(epochs, [_loss(5 + 90 / epoch) for epoch in epochs], [], 1000)
+    xs, ys = _canvas(plot)._validation.getData()
+    gaps = [int(x) for x, y in zip(xs, ys, strict=True) if not math.isfinite(y)]
+    assert gaps == [499]
+    assert plot.read_out(1000) == f"Epoch 1000 · kept aside {in_words(5.09)} · learned from no value"
+
+
+def test_the_keyboard_steps_to_the_epochs_that_a_file_has(plot: PerplexityPlot, qtbot: QtBot) -> None:
+    plot.show_saved([2, 4, 8], [_loss(30), _loss(20), _loss(10)], [], 8)
+    for key, epoch in [("Left", 8), ("Left", 4), ("Right", 8), ("Home", 2), ("Left", 2), ("End", 8)]:
+        qtbot.keyClick(plot, getattr(Qt.Key, f"Key_{key}"))
+        assert plot.shown_read_out() == plot.read_out(epoch)
+
+
+@pytest.mark.parametrize("count", [1, 2, 799, 800, 801, 10_000])
+def test_a_thinned_line_has_the_ends_the_best_and_the_extremes_of_each_part(count: int) -> None:
+    generator = np.random.default_rng(count)
+    values = generator.normal(size=count)
+    best = int(generator.integers(count))
+    places = thinned(values, 400, [best])
+    assert {0, count - 1, best, int(values.argmin()), int(values.argmax())} <= {*places.tolist()}
+    assert len(places) <= 2 * 400 + 3
+    assert (np.diff(places) > 0).all()
+    length = -(-count // 400)
+    for start in range(0, count, length) if count > 800 else ():
+        part, drawn = values[start : start + length], values[places[(places >= start) & (places < start + length)]]
+        assert (part.min(), part.max()) == (drawn.min(), drawn.max())
+
+
+def test_a_thinned_line_keeps_a_gap_and_the_read_out_of_every_epoch(plot: PerplexityPlot) -> None:
+    plot.start(10_000, 143.0, 2.0)
+    for number in range(1, 5001):
+        value = math.nan if 2000 <= number < 2100 else 30.0 if number % 7 else 20.0 + number / 1e4
+        plot.add_epoch(_epoch(number, value, 31.0, best=7, total=10_000))
+    xs, ys = _canvas(plot)._validation.getData()
+    assert len(xs) < 900
+    assert any(2000 <= x < 2100 for x, y in zip(xs, ys, strict=True) if math.isnan(y))
+    assert 7 in xs
+    assert plot.read_out(4242) == f"Epoch 4242 · kept aside 20.4 · learned from 31.0 · {clock(4 * 4242)}"
+    assert plot.read_out(2050).startswith("Epoch 2050 · kept aside no value")
 
 
 # Reading it

@@ -22,12 +22,14 @@ from app.session.task import Task
 from distill_core import PriorConfig, train_prior
 from distill_core.errors import DistillError
 from distill_core.events import JobProgress, OnEvent, Phase
+from distill_core.models.architectures import CODECS
 from distill_core.training.kinds import prior_runs
 from distill_core.training.loop import KeptWeights
 from distill_core.training.prior.events import Keep, PriorEpochMetrics
 from distill_core.training.prior.trained import TrainedPrior
 from tests.app.driving import WAIT_MS, DiskWatch, bring_to, settle_session
 
+DEMO = Path(__file__).parents[2] / "resources" / "demo" / "demo.distill"
 SMALL = {"hidden_size": 32, "num_layers": 1, "num_heads": 2, "max_epochs": 2}
 TINY = PriorConfig(**SMALL, batch_size=4, device="cpu")
 
@@ -230,6 +232,27 @@ def test_a_model_is_pending_until_none_waits(qtbot: QtBot, session: Session, tin
     assert session.state.open.pending_model is None
     assert "missing.distill" in session.state.open.model_refusal
     assert session.settings.recent_models() == [tiny_model.resolve()]
+
+
+def test_the_library_of_a_codec_is_loaded_off_the_windows_thread_once_its_model_is_open(
+    qtbot: QtBot, session: Session, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[int] = []
+    load = CODECS["v2"].library
+    assert load is not None
+
+    def noted() -> object:
+        threads.append(threading.get_ident())
+        return load()
+
+    monkeypatch.setitem(CODECS, "v2", replace(CODECS["v2"], library=noted))
+    session.open_model(DEMO)
+    settle_session(qtbot, session)
+    assert threads == []
+    session.open_model(tiny_model)
+    settle_session(qtbot, session)
+    assert len(threads) == 1
+    assert threads[0] != threading.get_ident()
 
 
 def test_a_refusal_is_told_although_it_is_the_same_as_before(session: Session) -> None:

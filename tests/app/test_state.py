@@ -13,6 +13,7 @@ from app import words
 from app.presentation import cards, controls, status
 from app.session.activity import Activity, Runner, Subject
 from app.session.available import ALWAYS, ActionId, available
+from app.session.beside import BesideModel
 from app.session.heard import hear
 from app.session.options import Options
 from app.session.state import Page, SaveObstacle, State
@@ -77,6 +78,7 @@ def test_what_may_be_done_in_each_state(
     choose = ready.with_training(trained=memorized, unsaved=True)
     flagged = ready.with_epoch(an_epoch(3, 1.5, "memorizing", "It knows its sounds by heart."))
     folder, hear, best = {A.SHOW_IN_FOLDER}, {A.GENERATE}, {A.LISTEN_TO_BEST}
+    curve = {A.EXPORT_PICTURE, A.EXPORT_TABLE, A.COMPARE_CURVE}
     ends = {A.STOP, A.CANCEL_TRAINING}
     read_only = ready.with_open(obstacle=SaveObstacle("read-only", is_read_only=True))
     unfinished, previous = ready.with_open(unfinished=RUN), ready.with_open(has_previous=True)
@@ -108,9 +110,10 @@ def test_what_may_be_done_in_each_state(
         (_at(making, Activity.TRAINING), ends),
         (_at(making, Activity.STOPPING), set()),
         (_at(making, Activity.SAVING), set()),
-        (_at(flagged, Activity.TRAINING), folder | ends | best),
-        (_at(flagged.with_training(is_kept=False), Activity.TRAINING), folder | ends),
-        (_at(flagged, Activity.STOPPING), folder | best),
+        (_at(flagged, Activity.TRAINING), folder | ends | best | curve),
+        (_at(flagged.with_training(is_kept=False), Activity.TRAINING), folder | ends | curve),
+        (_at(flagged, Activity.STOPPING), folder | best | curve),
+        (replace(ready, beside=BesideModel(with_prior.open.model, False)), idle | {A.TRAIN, A.END_COMPARISON}),
         (_at(ready, Activity.STOPPING), folder),
         (done.with_training(unsaved=True), idle | saving | hear),
         (choose, idle | saving | hear | {A.KEEP_BEST, A.KEEP_LAST}),
@@ -131,9 +134,9 @@ def test_what_may_be_done_in_each_state(
         (ready.with_open(unfinished_model=MAKING), idle | {A.TRAIN, A.CONTINUE, A.USE_BEST, A.DISCARD}),
         (State().with_open(unfinished_model=replace(MAKING, has_ended=True)), IDLE | {A.USE_BEST, A.DISCARD}),
         (_at(unfinished, Activity.TRAINING), folder | ends),
-        (with_prior, idle | hear | {A.TRAIN}),
-        (_at(with_prior, Activity.TRAINING), folder | hear | ends),
-        (with_newer, idle | {A.TRAIN}),
+        (with_prior, idle | hear | curve | {A.TRAIN, A.EXPORT_PLUGIN}),
+        (_at(with_prior, Activity.TRAINING), folder | hear | ends | curve | {A.EXPORT_PLUGIN}),
+        (with_newer, idle | curve | {A.TRAIN}),
         (shelved, idle | {A.TRAIN, A.SAVE_ALL_TAKES}),
         (shelved.with_takes(chosen=7), idle | {A.TRAIN, A.SAVE_ALL_TAKES, A.SAVE_TAKE, A.DELETE_TAKE}),
         (shelved.with_takes(chosen=8), idle | {A.TRAIN, A.SAVE_ALL_TAKES}),
@@ -330,6 +333,7 @@ def test_only_the_verdict_makes_a_training_one_that_memorizes(an_epoch: Epoch) -
 @pytest.mark.parametrize(
     ("progress", "text"),
     [
+        (JobProgress(Phase.SCAN, 3400, 0), "Looking for sounds: 3,400 files so far"),
         (JobProgress(Phase.SCAN, 1, 1), "Looking through 1 file: 1 done"),
         (JobProgress(Phase.ENCODE, 3, 1200), "Preparing the sounds: 3 of 1,200"),
         (JobProgress(Phase.VARIANTS, 12, 536), "Preparing variants of the sounds: 12 of 536"),

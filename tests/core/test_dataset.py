@@ -315,6 +315,30 @@ def test_a_folder_of_unusable_sounds_names_them(tmp_path):
 # ---- while it runs
 
 
+def test_the_search_tells_how_many_it_has_found_and_ends_at_once(shared_sounds_folder):
+    """In a folder of thousands it said nothing, and heard no cancel, until all were listed."""
+    told, asked = [], []
+
+    def should_stop():
+        asked.append(len(told))
+        return bool(told)
+
+    with pytest.raises(Stopped):
+        scan(shared_sounds_folder, on_event=told.append, should_stop=should_stop)
+    assert told == [JobProgress(Phase.SCAN, 1, 0)]
+    assert asked[-1] == 1
+    assert asked.count(1) == 1, "the next file already was one too many"
+    events = []
+    dataset = scan(shared_sounds_folder, on_event=events.append)
+    assert [event.total for event in events] == sorted(event.total for event in events)
+    assert (dataset.total_duration_s, dataset.whole_seconds) == (
+        pytest.approx(sum(file.duration_s for file in dataset.files)),
+        sum(math.ceil(file.duration_s) for file in dataset.files),
+    )
+    fewer = dataset.without([dataset.files[0].name])
+    assert fewer.total_duration_s == pytest.approx(dataset.total_duration_s - dataset.files[0].duration_s)
+
+
 def test_progress_ends_at_the_total(shared_sounds_folder):
     events = []
     scan(shared_sounds_folder, on_event=events.append)

@@ -38,6 +38,7 @@ needs = {
     name: pytest.mark.skipif(shutil.which(name) is None, reason=f"{name} is not installed")
     for name in ("sox", "ffprobe")
 }
+SFC_GET_CUE_COUNT, SFC_GET_INSTRUMENT, SF_LOOP_FORWARD = 0x10CD, 0x10D0, 801  # of sndfile.h
 
 
 def _noise(length: int, peak: float = 0.5, seed: int = 0) -> Tensor:
@@ -149,6 +150,25 @@ def test_the_chunks_of_a_wav_file_lie_as_the_format_wants(
         assert values[7] == 1
         assert values[9:] == (1, 0, 0, length - 1, 0, 0)
         assert struct.unpack("<3I4s3I", chunks[b"cue "]) == (1, 1, 0, b"data", 0, 0, 0)
+
+
+def _asked(data: bytes, question: int, size: int) -> bytes | None:
+    """Return libsndfile's answer about a file, None where it has none."""
+    with soundfile.SoundFile(io.BytesIO(data)) as sound:
+        answer = soundfile._ffi.new("char[]", size)
+        found = soundfile._snd.sf_command(sound._file, question, answer, size)
+        return bytes(soundfile._ffi.buffer(answer)) if found else None
+
+
+def test_another_reader_finds_the_loop_that_a_sampler_plays() -> None:
+    data = encode_sound(_noise(1000), 48_000, is_loop=True).data
+    instrument = _asked(data, SFC_GET_INSTRUMENT, 272)  # SF_INSTRUMENT of sndfile.h
+    assert instrument is not None
+    note, loops, mode, start, end, times = struct.unpack_from("<4xb7x5i", instrument)
+    assert (note, loops, mode, start, times) == (60, 1, SF_LOOP_FORWARD, 0, 0)
+    assert end == 1000  # the first frame after it
+    assert _asked(data, SFC_GET_CUE_COUNT, 4) == struct.pack("<i", 1)
+    assert _asked(encode_sound(_noise(1000), 48_000).data, SFC_GET_INSTRUMENT, 272) is None
 
 
 def test_chunks_of_odd_length_are_read_back() -> None:

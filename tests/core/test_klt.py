@@ -17,6 +17,7 @@ from distill_core.audio.rows import pieces_of_blocks
 from distill_core.audio.spectrogram import SpectrogramConfig
 from distill_core.device import using_training_threads
 from distill_core.generation.round_trip import round_trip
+from distill_core.models.codec import vectors_of
 from distill_core.models.klt import KLTCodec, search
 from distill_core.models.klt.patches import log_mel_of, loudness_of, loudness_of_patches, patches_of
 from distill_core.training.codec.train import train_codec
@@ -192,5 +193,5 @@ def test_vectors_are_searched_in_parts_as_if_alone() -> None:
     codes_NQ = search.codes_of(vectors_NC, books_QKC, costs_QK)
     assert float((torch.cat(alone) == codes_NQ).float().mean()) > 0.99
     greedy_N = torch.cdist(vectors_NC, books_QKC[0]).min(1).values
-    left_NC = vectors_NC - search.vectors_of(codes_NQ, books_QKC)
+    left_NC = vectors_NC - vectors_of(codes_NQ, books_QKC)
     assert left_NC.norm(dim=1).mean() < greedy_N.mean()

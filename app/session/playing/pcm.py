@@ -30,7 +30,7 @@ class Pcm:
         """Return mono samples as bytes, the same in each channel."""
         return np.repeat(self._numbers(samples_T), self.channels).tobytes()
 
-    def _numbers(self, samples_T: Samples) -> np.ndarray[tuple[int], np.dtype[np.generic]]:
+    def _numbers(self, samples_T: Samples) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
         clipped_T = np.clip(samples_T, -1, 1)
         match self.kind:
             case "int16":

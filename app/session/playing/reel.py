@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-Samples: TypeAlias = np.ndarray[tuple[int], np.dtype[np.float32]]
+Samples: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
 CEILING = 10 ** (-1 / 20)  # −1 dBFS
 _RAMP_S = 0.02

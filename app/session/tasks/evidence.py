@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from distill_core.generation.takes.folder import Take
     from distill_core.generation.takes.verdict import TakeVerdict
 
-_Samples: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.float32]]"
+_Samples: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.float32]]"
 
 _RATE = 48_000  # Hz, that of takes
 _HIGHEST_PEAK = 0.89  # −1 dBFS

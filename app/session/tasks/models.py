@@ -81,7 +81,7 @@ def take_model(state: State, opened: OpenedModel) -> Taken:
 
 def take_opened(state: State, opened: OpenedModel) -> Taken:
     """Take the facts of a model in place of another, whose training and takes go, and what is known of copies."""
-    state = replace(state.without_training(), making=MakingState(), copying=CopyingState())
+    state = replace(state.without_training(), making=MakingState(), copying=CopyingState(), beside=None)
     state = state.with_open(unfinished_model=None)
     state = state.with_takes_state(TakesState(options=replace(state.takes.options, start=None)))
     state, news = take_model(state, opened)

@@ -72,7 +72,7 @@ def take_shelf(state: State, shelf: Shelf) -> State:
     return state.with_takes_state(state.takes.on_shelf(shelf.takes))
 
 
-def outline(samples_T: np.ndarray[tuple[int], np.dtype[np.float32]]) -> tuple[float, ...]:
+def outline(samples_T: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> tuple[float, ...]:
     """Return the largest amplitude in each of 96 equal parts, or in each sample of a shorter sound."""
     import numpy as np
 
@@ -90,12 +90,12 @@ def take_key(model: Path, number: int) -> tuple[str, Path, int]:
     return "take", model, number
 
 
-def _read(take: Take) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+def _read(take: Take) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     from distill_core.audio.decoding.kinds import UnreadableSoundError
     from distill_core.audio.io import read_mono
 
     try:
-        samples: np.ndarray[tuple[int], np.dtype[np.float32]] = read_mono(take.wav, _SAMPLE_RATE).numpy()
+        samples: np.ndarray[tuple[int, ...], np.dtype[np.float32]] = read_mono(take.wav, _SAMPLE_RATE).numpy()
     except UnreadableSoundError as error:
         text = f"Take {take.number} can't be played: {error}."
         raise DistillError(text, "Make it again with its seed, or delete it.") from error

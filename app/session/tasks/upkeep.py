@@ -59,6 +59,15 @@ def loading_networks() -> Task[None]:
     return Task(Activity.STARTING, Subject.ENGINE, _load_networks, lambda state, _: (state, []), Runner.LISTEN)
 
 
+def loading_library(library: Callable[[], object]) -> Task[None]:
+    """Import what the codec of an opened model is built from, before its first take needs it."""
+
+    def run(on_event: OnEvent, should_stop: ShouldStop) -> None:
+        library()
+
+    return Task(Activity.STARTING, Subject.ENGINE, run, lambda state, _: (state, []), Runner.LISTEN)
+
+
 def _clear_cache(on_event: OnEvent, should_stop: ShouldStop) -> int:
     from distill_core.training.data.code_cache import clear_code_cache
 

@@ -17,6 +17,7 @@ from app.widgets.facts.papers_section import PAPERS_TITLE, PapersSection
 from app.widgets.fold import Fold
 from app.widgets.plot.plot import PerplexityPlot
 from distill_core.models.codec_health import codec_health
+from distill_core.training.prior.curve import SavedCurve, saved_curve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,7 +105,7 @@ class InspectView(QWidget):
         if summary is not None:
             self.head.show_model(summary)
         self._health.show_health(None if summary is None else codec_health(summary))
-        self._show_curve(None if summary is None else model_facts.saved_curve(summary))
+        self._show_curve(None if summary is None else saved_curve(summary.prior_metadata or {}))
         self.papers.show_model(summary)
         self._empty.setVisible(summary is None)
         for whole in (self.head, self._details):
@@ -133,7 +134,7 @@ class InspectView(QWidget):
         for earlier, later in pairwise([*stops, self._copy]):
             QWidget.setTabOrder(earlier, later)
 
-    def _show_curve(self, curve: model_facts.SavedCurve | None) -> None:
+    def _show_curve(self, curve: SavedCurve | None) -> None:
         self._curve.setVisible(curve is not None)
         if curve is None:
             self._curve.clear()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.times import duration
@@ -12,6 +11,7 @@ from app.words import counted
 from distill_core.audit.record import AUDIT, VERDICT_WORDS, AuditSettings, audit_in
 from distill_core.audit.verdict import LEAST_AGREEMENT
 from distill_core.models.codec_health import CodecHealth, codec_health
+from distill_core.models.value_reader import known_numbers
 from distill_core.text import LONGEST_NAME, printable
 from distill_core.training.prior.events import verdict_words
 from distill_core.training.prior.words import (
@@ -27,7 +27,7 @@ from distill_core.training.prior.words import (
 from distill_core.training.words import ended_words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from typing import Any
 
     from distill_core.models.summary import ModelSummary
@@ -43,16 +43,6 @@ NO_PRIOR = "No prior in this model yet."
 _BYTES_PER_PARAMETER = 4
 _MOST_LEVELS = 32
 _OLDER_MEASURE = "an older one, which counts padding too: compare its numbers with no newer ones"
-
-
-@dataclass(frozen=True, slots=True)
-class SavedCurve:
-    """The losses in nats that a prior's training left in the file, NaN if unknown, and their epochs' numbers."""
-
-    epochs: list[int]
-    val_losses: list[float]
-    train_losses: list[float]
-    best_epoch: int | None
 
 
 def size_in_words(size: float) -> str:
@@ -172,7 +162,7 @@ def _unigram(summary: ModelSummary, facts: Mapping[str, Any]) -> str:
 
 
 def _by_level(facts: Mapping[str, Any], key: str) -> str:
-    values = read.losses(facts, key, below=1e9, most=_MOST_LEVELS)
+    values = known_numbers(facts.get(key), 1e9, _MOST_LEVELS)
     return "" if any(map(math.isnan, values)) else " / ".join(f"{value:.2f}" for value in values)
 
 
@@ -285,31 +275,6 @@ def describe(summary: ModelSummary) -> list[Section]:
         (PRIOR_TITLE, _prior_rows(summary)),
         (FILE_TITLE, _file_rows(summary)),
     ]
-
-
-def saved_curve(summary: ModelSummary) -> SavedCurve | None:
-    """Return the curve that the prior's training left in the file, or None if no validation loss is known."""
-    facts = summary.prior_metadata or {}
-    history = read.mapping(facts, "history")
-    val_losses, train_losses = read.losses(history, "val_losses"), read.losses(history, "train_losses")
-    if all(math.isnan(loss) for loss in val_losses):
-        return None
-    epochs = read.epochs(history, "epochs", len(val_losses))
-    best = read.count(facts, "best_epoch")
-    if epochs != history.get("epochs") and _is_numbered_otherwise(facts, val_losses):
-        best = None
-    return SavedCurve(epochs, val_losses, train_losses, best if best in epochs else None)
-
-
-def _is_numbered_otherwise(facts: Mapping[str, Any], val_losses: Sequence[float]) -> bool:
-    """Tell whether the best epoch's number is no place among the losses of a file that numbers none of them.
-
-    Files of older versions leave out a rolled-back epoch, and every later one then stands a place too early.
-    """
-    epoch, best = read.count(facts, "best_epoch"), read.above_zero(facts, "best_perplexity")
-    if epoch is None or best is None or epoch > len(val_losses):
-        return False
-    return not math.isclose(math.exp(val_losses[epoch - 1]), best, rel_tol=0.01)
 
 
 def as_text(sections: list[Section]) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from itertools import pairwise
 from typing import Any
 
 from PySide6.QtCore import QDateTime, QLocale
@@ -14,7 +12,6 @@ from distill_core.text import printable
 
 _LARGEST = 1e19  # a seed may be anything below 2**63
 _LONGEST_TEXT = 2000
-_LAST_EPOCH = 100_000
 
 
 def number(values: Mapping[str, Any], key: str) -> float | None:
@@ -70,21 +67,3 @@ def date(values: Mapping[str, Any], key: str) -> str:
 def local_date(seconds: float) -> str:
     """Return a moment, in seconds since 1970, in local time as "22 Nov 2026, 23:07"."""
     return QLocale().toString(QDateTime.fromSecsSinceEpoch(int(seconds)), "d MMM yyyy, HH:mm")
-
-
-def losses(values: Mapping[str, Any], key: str, below: float = 30.0, most: int = 10_000) -> list[float]:
-    """Return a list of losses in nats, or of other numbers; one that is none, or not from 0 to `below`, is NaN."""
-    value = values.get(key)
-    if not isinstance(value, list):
-        return []
-    known = [as_number(loss) for loss in value[:most]]
-    return [loss if loss is not None and 0 <= loss < below else math.nan for loss in known]
-
-
-def epochs(values: Mapping[str, Any], key: str, length: int) -> list[int]:
-    """Return the numbers of `length` epochs, in their order; 1, 2, 3 … if the file has none that rise."""
-    value = values.get(key)
-    found = [number for number in value[:length] if type(number) is int] if isinstance(value, list) else []
-    rises = all(earlier < later for earlier, later in pairwise([0, *found]))
-    are_numbers = len(found) == length and rises and (not found or found[-1] <= _LAST_EPOCH)
-    return found if are_numbers else [*range(1, length + 1)]

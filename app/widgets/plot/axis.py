@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import pyqtgraph as pg  # type: ignore[import-untyped, unused-ignore]
 from PySide6.QtGui import QFont, QFontMetricsF
@@ -70,30 +71,52 @@ def plain(value: float) -> str:
 
 
 class PerplexityAxis(pg.AxisItem):  # type: ignore[misc]
-    """The vertical axis: positions are log10 of a perplexity, ticks are perplexities."""
+    """The vertical axis: positions are log10 of a perplexity, or perplexities; ticks are perplexities."""
 
     def __init__(self, orientation: str) -> None:
         super().__init__(orientation)
+        self._is_linear = False
         self.enableAutoSIPrefix(False)  # a narrow range would be titled "(x0.001)"
+
+    def count_evenly(self, is_linear: bool) -> None:
+        """Have positions be perplexities, or log10 of them."""
+        if is_linear is not self._is_linear:
+            self._is_linear = is_linear
+            self.picture = None  # the ticks are others also in the same range
 
     def tickValues(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, list[float]]]:
         """Return one level of ticks."""
+        if self._is_linear:
+            return list(super().tickValues(minVal, maxVal, size)[:1])
         least_gap = QFontMetricsF(self.style["tickFont"] or QFont()).height()
         return [(1.0, near_ticks(minVal, maxVal, size, least_gap))]
 
     def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
         """Return the perplexities."""
-        return [plain(10**value) for value in values]
+        return [plain(value if self._is_linear else 10**value) for value in values]
 
 
 class EpochAxis(pg.AxisItem):  # type: ignore[misc]
-    """The horizontal axis, of whole epochs."""
+    """The horizontal axis, of whole epochs, or of minutes."""
 
-    def tickValues(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, list[int]]]:
+    def __init__(self, orientation: str) -> None:
+        super().__init__(orientation)
+        self._counts_minutes = False
+        self.enableAutoSIPrefix(False)
+
+    def count_minutes(self, counts_minutes: bool) -> None:
+        """Have positions be minutes, or epochs."""
+        if counts_minutes is not self._counts_minutes:
+            self._counts_minutes = counts_minutes
+            self.picture = None
+
+    def tickValues(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, list[Any]]]:
         """Return one level of ticks."""
+        if self._counts_minutes:
+            return list(super().tickValues(minVal, maxVal, size)[:1])
         least_gap = QFontMetricsF(self.style["tickFont"] or QFont()).horizontalAdvance("10000")
         return [(1.0, epoch_ticks(minVal, maxVal, size, least_gap))]
 
     def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
-        """Return the epochs."""
-        return [f"{value:.0f}" for value in values]
+        """Return the epochs, or the minutes."""
+        return [f"{value:g}" for value in values]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from app.times import clock
 from distill_core.training.events import StepMetrics
+from distill_core.training.prior.curve import tells_all
 from distill_core.training.prior.events import PriorEpochMetrics, perplexity
 
 _MOST_DOTS = 600  # of batches; with more every second one goes
@@ -52,11 +54,20 @@ class CurveLines:
     note: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class PlotAxes:
+    """The choice of axes: minutes instead of epochs where they are known, and even steps instead of a logarithm."""
+
+    by_time: bool = False
+    is_linear: bool = False
+
+
 @dataclass(slots=True)
 class Curve:
     """A perplexity for each epoch from 1 on, NaN for one without; in the other fields 0 is "none".
 
-    `dots` are the perplexities of batches: an epoch's begin right of the number before and end at its own.
+    `dots` are the perplexities of batches: an epoch's begin right of the number before and end at its own. `known` are
+    the epochs that it tells of: of a long training a file has each second or fourth.
     """
 
     total_epochs: int = 0
@@ -71,6 +82,7 @@ class Curve:
     levels: list[tuple[float, ...]] = field(default_factory=list)  # validation by level, empty if unknown
     dots: list[tuple[float, float]] = field(default_factory=list)
     dot_gap: float = 0.0  # in epochs
+    known: list[int] = field(default_factory=list)
 
     @classmethod
     def beside(cls, lines: CurveLines) -> Curve:
@@ -100,7 +112,7 @@ class Curve:
         """Return the curve of a model file, from losses in nats and the number of each one's epoch."""
         curve = cls(total_epochs=epochs[-1] if epochs else 0, unigram=unigram or 0.0, best_epoch=best_epoch or 0)
         curve.validation = _by_epoch(epochs, val_losses)
-        curve.training = _by_epoch(epochs, train_losses)
+        curve.training, curve.known = _by_epoch(epochs, train_losses), [*epochs]
         if not 1 <= curve.best_epoch <= len(curve) or math.isnan(curve.best()):
             curve.best_epoch = 0
         return curve
@@ -112,6 +124,11 @@ class Curve:
     def is_empty(self) -> bool:
         """Whether there is neither an epoch nor a dot."""
         return not self.validation and not self.dots
+
+    @property
+    def has_times(self) -> bool:
+        """Whether it is known when each epoch ended; a file does not tell."""
+        return bool(self.elapsed) and (len(self.known) == len(self) or tells_all(self.known))
 
     def add_step(self, step: StepMetrics) -> None:
         """Add the dot of a batch, unless it stands too near to the last one; it never becomes slower."""
@@ -128,6 +145,7 @@ class Curve:
         while len(self) < metrics.epoch - 1:  # an epoch that diverged was rolled back
             self._append(math.nan, math.nan, 0.0)
         self._append(finite_perplexity(metrics.val_loss), finite_perplexity(metrics.train_loss), metrics.epoch_time_s)
+        self.known.append(metrics.epoch)
         self.levels[-1] = metrics.level_perplexities
         self.total_epochs = max(self.total_epochs, metrics.total_epochs)
         self.best_epoch = metrics.best_epoch if metrics.best_epoch <= len(self) else 0
@@ -143,6 +161,13 @@ class Curve:
         """Return the best validation perplexity, NaN before there is one."""
         return self.validation[self.best_epoch - 1] if self.best_epoch else math.nan
 
+    def stepped(self, epoch: int, by: int) -> int:
+        """Return the epoch before (-1) or after (1) one, or the nearest there is; 0 has the last one beside it."""
+        if not self.known or not epoch:
+            return self.known[-1] if self.known else 0
+        place = bisect_left(self.known, epoch) - 1 if by < 0 else bisect_right(self.known, epoch)
+        return self.known[min(max(place, 0), len(self.known) - 1)]
+
     def read_out(self, epoch: int) -> str:
         """Return an epoch in words, or "" if there is no such epoch."""
         if not 1 <= epoch <= len(self):
@@ -154,7 +179,7 @@ class Curve:
         ]
         if epoch <= len(self.levels) and len(self.levels[epoch - 1]) > 1:
             words.append(f"levels {' / '.join(map(in_words, self.levels[epoch - 1]))}")
-        if self.elapsed:
+        if self.has_times:
             words.append(clock(self.elapsed[epoch - 1]))
         return " · ".join(words)
 
@@ -179,15 +204,34 @@ class Curve:
         end = next((nice for nice in _NICE_ENDS if nice >= wanted), math.ceil(wanted / 500) * 500)
         return max(2, len(self), min(end, self.total_epochs) if self.total_epochs else end)
 
-    def y_range(self) -> tuple[float, float]:
+    def y_range(self, *, is_linear: bool = False, others: Sequence[float] = ()) -> tuple[float, float]:
         """Return the lowest and the highest perplexity of the axis, which has room for all values and for words."""
+        import numpy as np  # it comes with the drawing: a window without a curve does without
+
         dots = [value for _, value in self.dots]
-        values = [v for v in (*self.validation, *self.training, *dots, self.unigram, self.limit) if _is_value(v)]
-        low, high = (min(values), max(values)) if values else (1.0, 100.0)
+        drawn = np.array([*self.validation, *self.training, *dots, *others, self.unigram, self.limit])
+        values = drawn[(drawn > 0) & (drawn < math.inf)]
+        low, high = (float(values.min()), float(values.max())) if len(values) else (1.0, 100.0)
+        if is_linear:
+            margin = 0.1 * (high - low) or 0.35 * high
+            return max(0.0, low - margin), high + margin
         margin = max((high / low) ** 0.14, 1.35)
         return low / margin, high * margin
 
 
-def log10_or_nan(values: Sequence[float]) -> list[float]:
-    """Return log10 of each value, NaN if it has none."""
-    return [math.log10(value) if _is_value(value) else math.nan for value in values]
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """The curve of another model's file, drawn beside: the model's name, and a sentence on how both compare."""
+
+    name: str
+    curve: Curve
+    words: str
+
+    def read_out(self, epoch: int) -> str:
+        """Return " · kicks 8.01", or "" if the file tells of no such epoch."""
+        return f" · {self.name} {in_words(self.curve.validation[epoch - 1])}" if epoch in self.curve.known else ""
+
+    def description(self) -> str:
+        """Return the curve in sentences, for those who cannot see it."""
+        best = f" best {in_words(self.curve.best())} at epoch {self.curve.best_epoch}" if self.curve.best_epoch else ""
+        return f"Beside it {self.name}:{best or f' {len(self.curve)} epochs'}. {self.words}"

@@ -1,12 +1,13 @@
-"""The line above the plot: what perplexity is, and the legend; in a narrow place the legend stands below."""
+"""The lines above the plot: what perplexity is, the legend, and how two curves compare."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize
+from PySide6.QtCore import QSize, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QPalette, QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QSizePolicy, QWidget
+from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QPushButton, QSizePolicy, QWidget
 
 from app.widgets.plot.labels import PlotLegend
+from app.widgets.sentence import Sentence
 from app.words import as_tooltip
 
 TITLE = "Perplexity – how unsure it is; lower = knows your sounds better"
@@ -47,8 +48,31 @@ class PlotTitle(QWidget):
         painter.drawText(2, self.fontMetrics().ascent() + 2, self.shown_text())
 
 
+class ComparisonLine(QWidget):
+    """How two curves compare, in a sentence, and a button that ends the comparison: `closed()`."""
+
+    closed = Signal()
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._words, button = Sentence(self), QPushButton("Compare No Longer", self)
+        button.setObjectName("endComparisonButton")
+        button.setToolTip("Show this model's curve alone (Esc on the curve)")
+        button.clicked.connect(self.closed)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self._words, 1)
+        row.addWidget(button)
+        self.hide()
+
+    def show_words(self, words: str) -> None:
+        """Show a sentence, or nothing at all for ""."""
+        self._words.setText(words)
+        self.setVisible(bool(words))
+
+
 class PlotHead(QWidget):
-    """The title and the legend."""
+    """The title and the legend; in a narrow place the legend stands below."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)

@@ -19,8 +19,8 @@ from PySide6.QtWidgets import (
 from app.widgets.announce import announce
 from app.widgets.card.body import ElidedLabel
 from app.widgets.focus import draw_focus
-from app.widgets.plot.curve import Curve, CurveLines
-from app.widgets.plot.head import PlotHead
+from app.widgets.plot.curve import Beside, Curve, CurveLines, PlotAxes
+from app.widgets.plot.head import ComparisonLine, PlotHead
 from distill_core.training.prior.events import PriorEpochMetrics
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from distill_core.training.events import StepMetrics
 
 NO_CURVE_YET = "The curve appears once a training has begun."
-_AXIS_NAME = "epoch"
+_EPOCHS, _MINUTES, _NO_TIMES = "epoch", "minutes", "epoch (when each ended is not known)"
 _PAUSE_MS = 100
 
 
@@ -44,9 +44,11 @@ class PerplexityPlot(QWidget):
     """A plain container until `build()` puts the plot in, with the curve that it was given before.
 
     `epoch_chosen(int, QPoint)`: an epoch was clicked, or Enter was pressed at it; the point is on the screen.
+    `comparison_ended()`: the curve beside is to go.
     """
 
     epoch_chosen = Signal(int, QPoint)
+    comparison_ended = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -57,7 +59,10 @@ class PerplexityPlot(QWidget):
         self._empty_words = NO_CURVE_YET
         self._head = PlotHead(self)
         self._message, self._words = QLabel(self), ElidedLabel(self)
-        self._words.setText(_AXIS_NAME)
+        self._axes = PlotAxes()
+        self._beside: Beside | None = None
+        self._comparison = ComparisonLine(self)
+        self._comparison.closed.connect(self.comparison_ended)
         self.setObjectName("perplexityPlot")
         self.setAccessibleName("Perplexity by epoch")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -79,16 +84,18 @@ class PerplexityPlot(QWidget):
         column.setContentsMargins(4, 4, 4, 4)
         column.setSpacing(0)
         column.addWidget(self._head)
+        column.addWidget(self._comparison)
         column.addLayout(self._area, 1)
         column.addWidget(self._words)
 
-    def build(self) -> None:
-        """Import pyqtgraph and put the plot in; a second call does nothing."""
+    def build(self, pixel_ratio: float = 1.0) -> None:
+        """Import pyqtgraph and put the plot in, to be drawn on so many pixels a point; a second call does nothing."""
         if self._canvas is not None:
             return
         from app.widgets.plot.canvas import PerplexityCanvas
 
         self._canvas = PerplexityCanvas(self)
+        self._canvas.pixel_ratio = pixel_ratio
         self._canvas.restyle(self.palette())
         self._canvas.hovered.connect(self._on_hovered)
         self._canvas.clicked.connect(self.epoch_chosen)
@@ -168,9 +175,35 @@ class PerplexityPlot(QWidget):
             self._empty_words = words
             self._show()
 
+    def set_axes(self, axes: PlotAxes) -> None:
+        """Take other axes; a curve without times keeps its epochs."""
+        self._axes = axes
+        self._show()
+
+    def show_beside(self, beside: Beside | None) -> None:
+        """Draw another model's curve beside, or none."""
+        if beside != self._beside:
+            is_new = beside is not None and (self._beside is None or beside.name != self._beside.name)
+            self._beside = beside
+            self._comparison.show_words("" if beside is None else beside.words)
+            self._show()
+            if beside is not None and is_new:
+                announce(self, beside.description())
+
     def read_out(self, epoch: int) -> str:
         """Return "Epoch 31 · kept aside 7.42 · learned from 6.10 · 2:14", or "" if there is no such epoch."""
-        return self._curve.read_out(epoch)
+        words = self._curve.read_out(epoch)
+        return words + self._beside.read_out(epoch) if words and self._beside is not None else words
+
+    def sheet(self, pixel_ratio: float) -> PerplexityPlot:
+        """Return another plot of the same curve, without a read-out, to be drawn where it is not seen."""
+        sheet = PerplexityPlot()
+        sheet.setPalette(self.palette())
+        sheet._axes, sheet._curve, sheet._empty_words = self._axes, self._curve, self._empty_words
+        sheet.build(pixel_ratio)
+        sheet.show_beside(self._beside)
+        sheet._comparison.hide()  # its words are in the caption
+        return sheet
 
     def shown_read_out(self) -> str:
         """Return the read-out that is shown, or ""."""
@@ -198,39 +231,60 @@ class PerplexityPlot(QWidget):
         self._message.setVisible(empty)
         self._head.show_legend(not empty, self._curve.note)
         described = [*[self._empty_words] * empty, self._curve.description()]
+        described += [] if self._beside is None else [self._beside.description()]
         self.setAccessibleDescription(" ".join(filter(None, described)))
         if self._canvas is not None:
-            self._canvas.show_curve(self._curve)
+            self._canvas.axes = self._axes
+            self._canvas.show_curve(self._curve, self._beside)
         self._show_read_out(self._stepped_to)
 
     def _show_read_out(self, epoch: int) -> None:
         self._shown_epoch = epoch if 1 <= epoch <= len(self._curve) else 0
-        self._words.setText(self.shown_read_out() or _AXIS_NAME)
+        self._words.setText(self.shown_read_out() or self._axis_name())
         if self._canvas is not None:
             self._canvas.show_cursor(self._shown_epoch)
 
+    def _axis_name(self) -> str:
+        if not self._axes.by_time or self._curve.is_empty:
+            return _EPOCHS
+        return _MINUTES if self._curve.has_times and self._beside is None else _NO_TIMES
+
     # Pointer and keyboard
+
+    def event(self, event: QEvent) -> bool:
+        """Keep Esc, which stops a training, from it while it ends the comparison."""
+        if event.type() is QEvent.Type.ShortcutOverride and self._beside is not None:
+            assert isinstance(event, QKeyEvent)
+            if event.key() == Qt.Key.Key_Escape:
+                event.accept()
+        return super().event(event)
 
     def _on_hovered(self, epoch: int) -> None:
         self._show_read_out(epoch or self._stepped_to)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Step the read-out: ← → one epoch, Home and End to the first and the last; Enter chooses the epoch."""
+        """Step the read-out: ← → one epoch, Home and End to the first and the last; Enter chooses the epoch.
+
+        Esc ends the comparison.
+        """
+        if event.key() == Qt.Key.Key_Escape and self._beside is not None:
+            self.comparison_ended.emit()
+            return
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self._stepped_to:
             self.epoch_chosen.emit(self._stepped_to, self.mapToGlobal(self.rect().center()))
             return
         last = len(self._curve)
         here = self._stepped_to
         steps = {
-            Qt.Key.Key_Left: here - 1 if here else last,
-            Qt.Key.Key_Right: here + 1 if here else last,
-            Qt.Key.Key_Home: 1,
+            Qt.Key.Key_Left: self._curve.stepped(here, -1),
+            Qt.Key.Key_Right: self._curve.stepped(here, 1),
+            Qt.Key.Key_Home: self._curve.stepped(1, -1),
             Qt.Key.Key_End: last,
         }
         if event.key() not in steps or not last:
             super().keyPressEvent(event)
             return
-        self._stepped_to = min(max(steps[Qt.Key(event.key())], 1), last)
+        self._stepped_to = steps[Qt.Key(event.key())]
         self._show_read_out(self._stepped_to)
         announce(self, self.shown_read_out())
 

@@ -77,7 +77,8 @@ class Take:
 
         try:
             # A map cannot be longer than its file, whatever the file says of its shape.
-            codes_WHQ = np.array(open_memmap(self.wav.with_name(_CODES), mode="r"), dtype=np.int64)
+            mapped = open_memmap(self.wav.with_name(_CODES), mode="r")  # type: ignore[no-untyped-call, unused-ignore]
+            codes_WHQ = np.array(mapped, dtype=np.int64)
             if codes_WHQ.ndim != 3 or not codes_WHQ.size:
                 raise ValueError("not [W, H, Q]")
         except (OSError, ValueError, TypeError, EOFError, OverflowError) as error:

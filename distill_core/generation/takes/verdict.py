@@ -56,18 +56,23 @@ class TakeVerdict:
         return asdict(self) | {"verdict": self.verdict.value}
 
 
-def _sound_words(file: str) -> str:
-    """Return the short name of a sound, of an anonymous training by the beginning of its digest."""
-    return f"sound {file[:_SHOWN_DIGEST]}" if _DIGEST.fullmatch(file) else PurePath(file).stem
+def sound_name(file: str) -> str:
+    """Return the name of a sound without its folders, of an anonymous training the beginning of its digest."""
+    return f"sound {file[:_SHOWN_DIGEST]}" if _DIGEST.fullmatch(file) else PurePath(file).name
+
+
+def sound_stem(file: str) -> str:
+    """Return the name of a sound without its ending."""
+    return PurePath(sound_name(file)).stem
 
 
 def copying_words(verdict: TakeVerdict) -> str:
     """Return a verdict in a few words: "new", "close to kick_07", "copy of kick_07", "can't tell"."""
     match verdict.verdict:
         case Copying.COPY:
-            return f"copy of {_sound_words(verdict.file)}"
+            return f"copy of {sound_stem(verdict.file)}"
         case Copying.CLOSE_RELATIVE:
-            return f"close to {_sound_words(verdict.file)}"
+            return f"close to {sound_stem(verdict.file)}"
         case Copying.NEW:
             return "new"
     return "can't tell"

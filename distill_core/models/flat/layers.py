@@ -1,7 +1,6 @@
 """The layers of the `flat` transformer; parameters have the names of torch's own layers, which the ancestor used."""
 
-from __future__ import annotations
-
+# TorchScript makes no types of `from __future__ import annotations`.
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -23,7 +22,7 @@ class SelfAttention(nn.Module):
         """Return queries, keys and values `[B, heads, T, D]`."""
         packed = functional.linear(hidden_BTC, self.in_proj_weight, self.in_proj_bias)
         batch, length, _ = hidden_BTC.shape
-        query, key, value = packed.view(batch, length, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
+        query, key, value = packed.view(batch, length, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
         return query, key, value
 
     def finish(self, attended_BHTD: Tensor) -> Tensor:

@@ -1,13 +1,19 @@
 """The network of the `flat` prior: logits of all codes at once, or of one after another."""
 
-from __future__ import annotations
-
+# TorchScript makes no types of `from __future__ import annotations`.
 import torch
 from torch import Tensor, nn
 
 from distill_core.models.flat.layers import Block, Transformer
 from distill_core.models.key_value_cache import KeyValueCache
-from distill_core.models.prior import Decoder
+from distill_core.models.prior import ScriptableDecoder
+
+
+def in_steps(values_BT: Tensor, bands: int, num_quantizers: int, seq_len: int) -> Tensor:
+    """Return `[B, W, H, Q]` of values second by second, within a second band by band, level inside position."""
+    steps = min(values_BT.shape[1], seq_len) // (bands * num_quantizers)
+    chunks_BNHWQ: Tensor = values_BT.unflatten(1, (-1, bands, steps, num_quantizers))
+    return chunks_BNHWQ.transpose(2, 3).flatten(1, 2)
 
 
 class FlatNetwork(nn.Module):
@@ -60,14 +66,20 @@ class FlatNetwork(nn.Module):
         return logits
 
 
-class FlatDecoder(Decoder):
+class FlatDecoder(ScriptableDecoder):
     """The decoder of a `FlatNetwork`, context after context: none knows of the one before."""
 
-    def __init__(self, prior: FlatNetwork, batch: int) -> None:
-        self._prior = prior
-        shape = (batch, prior.num_heads, prior.seq_len, prior.hidden_size // prior.num_heads)
-        self._cache = KeyValueCache(prior.head.weight, prior.num_layers, shape)
+    def __init__(self, prior: FlatNetwork) -> None:
+        super().__init__()
+        self._prior, self._cache = prior, KeyValueCache()
+        self._head_dim = prior.hidden_size // prior.num_heads
         self._fed = 0  # the index of the code after those that are in the cache
+
+    def begin(self, batch: int) -> None:
+        """Begin `batch` new sounds; see `ScriptableDecoder.begin`."""
+        shape = [batch, self._prior.num_heads, self._prior.seq_len, self._head_dim]
+        self._cache.take_memory(self._prior.head.weight, self._prior.num_layers, shape)
+        self._fed = 0
 
     def logits(self, codes_BT: Tensor, index: int) -> Tensor:
         """Return logits `[B, K]` of the code at `index` given those of its context before it."""
@@ -82,3 +94,7 @@ class FlatDecoder(Decoder):
             hidden_BTC = block.finish(hidden_BTC, found)
         self._fed = index
         return self._prior.next_logits(hidden_BTC[:, -1])
+
+    def in_steps(self, codes_BT: Tensor, bands: int) -> Tensor:
+        """Return `[B, W, H, Q]`."""
+        return in_steps(codes_BT, bands, self._prior.num_quantizers, self._prior.seq_len)

@@ -13,7 +13,7 @@ from distill_core.audio.geometry import Geometry
 from distill_core.errors import ModelFileError
 from distill_core.files.tensor_facts import Shape
 from distill_core.models.flat.layers import block_shapes
-from distill_core.models.flat.network import FlatDecoder, FlatNetwork
+from distill_core.models.flat.network import FlatDecoder, FlatNetwork, in_steps
 from distill_core.models.prior import (
     LONGEST_SEQUENCE,
     Layout,
@@ -154,10 +154,7 @@ class CodePrior(FlatNetwork, Prior):
 
     def in_steps(self, values_BT: Tensor, bands: int) -> Tensor:
         """Return `[B, W, H, Q]`."""
-        chunk = min(values_BT.shape[1], self.seq_len)
-        grid = (bands, chunk // (bands * self.num_quantizers), self.num_quantizers)
-        chunks_BNHWQ: Tensor = values_BT.unflatten(1, (-1, *grid))
-        return chunks_BNHWQ.transpose(2, 3).flatten(1, 2)
+        return in_steps(values_BT, bands, self.num_quantizers, self.seq_len)
 
     def code_count(self, steps: int, counted: int, bands: int) -> int:
         """Return the number of codes up to the last that is no padding: it lies in the highest band."""
@@ -183,4 +180,6 @@ class CodePrior(FlatNetwork, Prior):
 
     def decoder(self, batch: int) -> FlatDecoder:
         """Return a decoder that begins each context from the start."""
-        return FlatDecoder(self, batch)
+        decoder = FlatDecoder(self)
+        decoder.begin(batch)
+        return decoder

@@ -3,8 +3,8 @@
 Without gradients, as in sampling, torch's own are faster: an autograd function of one's own costs 40 µs per call.
 """
 
-from __future__ import annotations
-
+# TorchScript makes no types of `from __future__ import annotations`, and knows no global constants: that of a function
+# is a parameter's default here.
 from typing import Any
 
 import torch
@@ -48,19 +48,27 @@ class _SquaredReLU(torch.autograd.Function):
         return slope.mul_(2)
 
 
-def rms_norm(hidden: Tensor) -> Tensor:
-    """Return `[…, C]` divided by the root of its mean square along C (Zhang & Sennrich 2019), without a gain."""
-    if hidden.dtype == torch.float64:  # of sampling; torch's own takes 40 µs there
-        return hidden * hidden.square().mean(-1, keepdim=True).add_(_EPSILON).rsqrt_()
-    if not torch.is_grad_enabled():
-        return functional.rms_norm(hidden, (hidden.shape[-1],), eps=_EPSILON)
+@torch.jit.unused
+def _learned_rms_norm(hidden: Tensor) -> Tensor:
     normed: Tensor = _RMSNorm.apply(hidden)  # type: ignore[no-untyped-call]
     return normed
 
 
-def squared_relu(hidden: Tensor) -> Tensor:
-    """Return the squares of numbers above zero, and zero for others (So et al. 2021)."""
-    if not torch.is_grad_enabled():
-        return hidden.relu().square()
+@torch.jit.unused
+def _learned_squared_relu(hidden: Tensor) -> Tensor:
     squared: Tensor = _SquaredReLU.apply(hidden)  # type: ignore[no-untyped-call]
     return squared
+
+
+def rms_norm(hidden: Tensor, epsilon: float = _EPSILON) -> Tensor:
+    """Return `[…, C]` divided by the root of its mean square along C (Zhang & Sennrich 2019), without a gain."""
+    if hidden.dtype == torch.float64:  # of sampling; torch's own takes 40 µs there
+        return hidden * hidden.square().mean(-1, keepdim=True).add_(epsilon).rsqrt_()
+    if not torch.is_grad_enabled():
+        return functional.rms_norm(hidden, (hidden.shape[-1],), eps=epsilon)
+    return _learned_rms_norm(hidden)
+
+
+def squared_relu(hidden: Tensor) -> Tensor:
+    """Return the squares of numbers above zero, and zero for others (So et al. 2021)."""
+    return _learned_squared_relu(hidden) if torch.is_grad_enabled() else hidden.relu().square()

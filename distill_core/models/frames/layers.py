@@ -3,8 +3,7 @@
 RMSNorm (Zhang & Sennrich 2019), RoPE (Su et al. 2021), QK-norm (Henry et al. 2020), squared ReLU (So et al. 2021).
 """
 
-from __future__ import annotations
-
+# TorchScript makes no types of `from __future__ import annotations`.
 import math
 
 import torch
@@ -51,8 +50,10 @@ class SequenceDropout(nn.Module):
 
     def forward(self, hidden_BPC: Tensor) -> Tensor:
         """Return `[…, P, C]`, unchanged in eval mode."""
-        if not self.training or not self.share:
-            return hidden_BPC
+        return self._dropped(hidden_BPC) if self.training and self.share > 0 else hidden_BPC
+
+    @torch.jit.unused
+    def _dropped(self, hidden_BPC: Tensor) -> Tensor:
         shape = (*hidden_BPC.shape[:-2], 1, hidden_BPC.shape[-1])
         return hidden_BPC * hidden_BPC.new_empty(shape).bernoulli_(1 - self.share).div_(1 - self.share)
 
@@ -91,6 +92,7 @@ class TrunkBlock(nn.Module):
         added: Tensor = self.dropout(self.down(expanded))
         return hidden_BPC + added
 
+    @torch.jit.unused
     def forward(self, hidden_BPC: Tensor, cos_PD: Tensor, sin_PD: Tensor) -> Tensor:
         """Return `[B, P, C]`."""
         return self.finish(hidden_BPC, causal_attention(*self.project(hidden_BPC, cos_PD, sin_PD)))

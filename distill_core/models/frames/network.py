@@ -5,8 +5,7 @@ rule over codes is exact, in time order, and perplexities compare with those of 
 position instead of once for each code.
 """
 
-from __future__ import annotations
-
+# TorchScript makes no types of `from __future__ import annotations`.
 import math
 
 import torch
@@ -18,6 +17,12 @@ from distill_core.models.frames.layers import SequenceDropout, TrunkBlock, rope_
 
 _EMBEDDING_STD = 0.02
 _END_BIAS = -3.0  # sounds are some twenty steps long before anything is known
+
+
+def in_steps(values_BT: Tensor, bands: int, num_quantizers: int) -> Tensor:
+    """Return `[B, W, H, Q]` of values step by step, within a step low bands first, level inside position."""
+    steps: Tensor = values_BT.unflatten(1, (-1, bands, num_quantizers))
+    return steps
 
 
 class FramesNetwork(nn.Module):
@@ -71,6 +76,7 @@ class FramesNetwork(nn.Module):
         nothing = torch.zeros(1, 1, self.num_quantizers, dtype=torch.long, device=self.start_emb.device)
         return self.position_logits(nothing)[0, 0, 0]
 
+    @torch.jit.unused
     def forward(self, codes_BT: Tensor, begins_B: Tensor | None = None) -> Tensor:
         """Return logits `[B, T, codebook_size]` for the code after each of `[B, T ≤ seq_len]`, in time order.
 

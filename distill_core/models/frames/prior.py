@@ -13,7 +13,7 @@ from distill_core.audio.geometry import Geometry
 from distill_core.files.tensor_facts import Shape
 from distill_core.models.frames.decoder import FramesDecoder
 from distill_core.models.frames.layers import rope_tables
-from distill_core.models.frames.network import FramesNetwork
+from distill_core.models.frames.network import FramesNetwork, in_steps
 from distill_core.models.prior import (
     LONGEST_SEQUENCE,
     Layout,
@@ -148,8 +148,7 @@ class FramesPrior(FramesNetwork, Prior):
 
     def in_steps(self, values_BT: Tensor, bands: int) -> Tensor:
         """Return `[B, W, H, Q]`."""
-        steps: Tensor = values_BT.unflatten(1, (-1, bands, self.num_quantizers))
-        return steps
+        return in_steps(values_BT, bands, self.num_quantizers)
 
     def logits_and_targets(self, windows: Windows, heard_BWHQ: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits and targets of all codes, including the first of each window, which is learned."""
@@ -183,4 +182,6 @@ class FramesPrior(FramesNetwork, Prior):
 
     def decoder(self, batch: int) -> FramesDecoder:
         """Return a decoder whose window moves on by half a context."""
-        return FramesDecoder(self, batch)
+        decoder = FramesDecoder(self)
+        decoder.begin(batch)
+        return decoder

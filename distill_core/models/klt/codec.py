@@ -6,11 +6,10 @@ each entry. Neither has a mean: a patch of silence is the zero vector, which is 
 silence. A small network refines what the codes say.
 """
 
-from __future__ import annotations
-
+# TorchScript makes no types of `from __future__ import annotations`.
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -20,7 +19,7 @@ from distill_core.audio.inversion import mel_inversion
 from distill_core.audio.limiter import Limiter
 from distill_core.audio.spectrogram import AudioSpectrogram, SpectrogramConfig
 from distill_core.files.tensor_facts import Shape
-from distill_core.models.codec import Codec
+from distill_core.models.codec import Codec, SoundOfCodes, vectors_of
 from distill_core.models.klt import refiner, search
 from distill_core.models.klt.patches import (
     is_heard,
@@ -44,6 +43,25 @@ MAX_RATE_WEIGHT = 1e6
 _BLOCK_S = 0.5  # of sound at once: with less, looking back and ahead costs more than a fifth
 
 
+class _Sound(SoundOfCodes):
+    """The sound of a KLT codec's codes; none of it is above full scale."""
+
+    def __init__(self, codec: "KLTCodec", config: SpectrogramConfig) -> None:
+        steps = math.ceil(_BLOCK_S * config.sample_rate / (codec.step_frames * config.hop_length))
+        super().__init__(mel_inversion(config), steps, codec.context_steps, codec.context_steps)
+        self.codec, self.limiter = codec, Limiter(config.sample_rate)
+        self._n_mels, self._n_fft, self._power = config.n_mels, config.n_fft, float(config.power)
+
+    def log_mel(self, codes_WHQ: Tensor, behind: int, steps: int) -> Tensor:
+        """Return the log-mel `[1, n_mels, frames]` of `steps` steps, of which the first has `behind` before it."""
+        loudness_1FM = self.codec.loudness_of_steps(codes_WHQ, behind, steps)[..., : self._n_mels]
+        return within_full_scale(log_mel_of(loudness_1FM), self._n_fft, self._power).transpose(1, 2)
+
+    def finished(self, waveform_T: Tensor) -> Tensor:
+        """Return a whole sound, limited."""
+        return self.limiter.whole(waveform_T)
+
+
 class KLTCodec(Codec):
     """The KLT codec; `spectrogram` makes the log-mels for `codes_of`.
 
@@ -65,7 +83,7 @@ class KLTCodec(Codec):
         for key, (shape, dtype) in _buffer_shapes(config).items():
             self.register_buffer(key, torch.zeros(shape, dtype=dtype))
         self.refiner = Refiner(config["refiner_width"], config["refiner_depth"], self.step_frames, self.band_mels)
-        self._context_steps = math.ceil(refiner.reach_frames(config["refiner_depth"]) / self.step_frames)
+        self.context_steps = math.ceil(refiner.reach_frames(config["refiner_depth"]) / self.step_frames)
 
     @classmethod
     def geometry(cls, config: Mapping[str, Any], spectrogram: SpectrogramConfig) -> Geometry:
@@ -116,9 +134,7 @@ class KLTCodec(Codec):
         return _buffer_shapes(config) | {f"refiner.{key}": shape for key, shape in refiner.shapes(*sizes).items()}
 
     @classmethod
-    def from_state(
-        cls, config: Mapping[str, Any], spectrogram: AudioSpectrogram, state: Mapping[str, Tensor]
-    ) -> KLTCodec:
+    def from_state(cls, config: Mapping[str, Any], spectrogram: AudioSpectrogram, state: Mapping[str, Tensor]) -> Self:
         """Build the codec with given weights, in eval mode, without drawing from the global random generator."""
         with torch.device("meta"):
             codec = cls(config)
@@ -140,7 +156,7 @@ class KLTCodec(Codec):
 
     def decode(self, codes_BWHQ: Tensor) -> Tensor:
         """Return the loudness `[B, F, M]` of codes before it is refined; `M` is that of whole bands."""
-        vectors_NC = search.vectors_of(codes_BWHQ.flatten(0, 2), self.books_QKC)
+        vectors_NC = vectors_of(codes_BWHQ.flatten(0, 2), self.books_QKC)
         patches_BWHD = (vectors_NC @ self.basis_DC.T).unflatten(0, codes_BWHQ.shape[:3])
         return loudness_of_patches(patches_BWHD, self.step_frames).clamp_(min=0)
 
@@ -157,33 +173,36 @@ class KLTCodec(Codec):
     def audio_of(self, codes: Iterable[Tensor]) -> Iterator[Tensor]:
         """Yield the sound of codes in blocks of about half a second, none above full scale; see `Codec.audio_of`."""
         config = self.own_spectrogram().config
-        waveforms = mel_inversion(config).blocks_of(self._log_mels_of(codes, config))
+        waveforms = mel_inversion(config).blocks_of(self._log_mels_of(codes))
         yield from Limiter(config.sample_rate).blocks_of(waveforms_1T[0] for waveforms_1T in waveforms)
 
     @torch.no_grad()
     def log_mel_of(self, codes_WHQ: Tensor) -> Tensor:
         """Return the log-mel `[frames, n_mels]` of codes; see `Codec.log_mel_of`."""
-        return torch.cat([*self._log_mels_of([codes_WHQ], self.own_spectrogram().config)], 2)[0].T.cpu()
+        return torch.cat([*self._log_mels_of([codes_WHQ])], 2)[0].T.cpu()
 
-    def _log_mels_of(self, codes: Iterable[Tensor], config: SpectrogramConfig) -> Iterator[Tensor]:
+    def sound_of_codes(self) -> SoundOfCodes:
+        """Return what TorchScript can compile of `audio_of`."""
+        return _Sound(self, self.own_spectrogram().config)
+
+    def loudness_of_steps(self, codes_WHQ: Tensor, behind: int, steps: int) -> Tensor:
+        """Return the refined loudness `[1, F, M]` of `steps` steps, of which the first has `behind` before it."""
+        refined_1FM: Tensor = self.refiner(self.decode(codes_WHQ[None].to(self.basis_DC.device)))
+        return refined_1FM[:, behind * self.step_frames : (behind + steps) * self.step_frames]
+
+    def _log_mels_of(self, codes: Iterable[Tensor]) -> Iterator[Tensor]:
         """Yield the log-mels `[1, n_mels, frames]` of codes, in blocks that do not depend on theirs."""
-        context = self._context_steps
-        steps = math.ceil(_BLOCK_S * config.sample_rate / (self.step_frames * config.hop_length))
+        sound = self.sound_of_codes()
+        context, steps = sound.back_steps, sound.block_steps
         waiting_WHQ, behind = None, 0
         for block_WHQ in codes:
             waiting_WHQ = block_WHQ if waiting_WHQ is None else torch.cat([waiting_WHQ, block_WHQ])
             while len(waiting_WHQ) >= behind + steps + context:
-                yield self._log_mel_of(waiting_WHQ[: behind + steps + context], behind, steps, config)
+                yield sound.log_mel(waiting_WHQ[: behind + steps + context], behind, steps)
                 begin = max(0, behind + steps - context)
                 waiting_WHQ, behind = waiting_WHQ[begin:], behind + steps - begin
         if waiting_WHQ is not None and len(waiting_WHQ) > behind:
-            yield self._log_mel_of(waiting_WHQ, behind, len(waiting_WHQ) - behind, config)
-
-    def _log_mel_of(self, codes_WHQ: Tensor, behind: int, steps: int, config: SpectrogramConfig) -> Tensor:
-        """Return the log-mel `[1, n_mels, frames]` of `steps` steps, of which the first has `behind` before it."""
-        refined_1FM = self.refiner(self.decode(codes_WHQ[None].to(self.device)))
-        own_1FM = refined_1FM[:, behind * self.step_frames : (behind + steps) * self.step_frames, : config.n_mels]
-        return within_full_scale(log_mel_of(own_1FM), config).transpose(1, 2)
+            yield sound.log_mel(waiting_WHQ, behind, len(waiting_WHQ) - behind)
 
 
 def _buffer_shapes(config: Mapping[str, Any]) -> dict[str, Shape]:

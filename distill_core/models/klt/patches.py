@@ -3,14 +3,12 @@
 `F` is an axis of mel frames here, `M` one of mel bands, `D` that of the numbers of a patch.
 """
 
-from __future__ import annotations
-
+# TorchScript makes no types of `from __future__ import annotations`, and knows no global constants: those of
+# functions are defaults of parameters here.
 import math
 
 from torch import Tensor
 from torch.nn import functional
-
-from distill_core.audio.spectrogram import SpectrogramConfig
 
 # Of mel power, 96 dB below a sine at full scale; what lies below counts little. From a floor 20 dB higher, the tails of
 # notes come back as silence.
@@ -26,20 +24,20 @@ def loudness_of(log_mel: Tensor) -> Tensor:
     return log_mel.expm1().div_(FLOOR).log1p_()
 
 
-def log_mel_of(loudness: Tensor) -> Tensor:
+def log_mel_of(loudness: Tensor, loudest: float = _LOUDEST, floor: float = FLOOR, silence: float = _SILENCE) -> Tensor:
     """Return the log-mels, log1p(power), behind loudness; what lies 6 dB below the floor is silence."""
-    return loudness.clamp(max=_LOUDEST).expm1_().mul_(FLOOR).sub_(_SILENCE).clamp_(min=0).log1p_()
+    return loudness.clamp(max=loudest).expm1_().mul_(floor).sub_(silence).clamp_(min=0).log1p_()
 
 
-def within_full_scale(log_mel_BFM: Tensor, config: SpectrogramConfig) -> Tensor:
+def within_full_scale(log_mel_BFM: Tensor, n_fft: int, power: float, sine: float = _SINE) -> Tensor:
     """Return log-mels whose frames have at most twice the power of a sine at full scale, as much as a square wave.
 
     Sounds are coded at full level, so a frame with more is an error of the codes, and would make all others quieter. Of
     spectra that are no power, the sum has no such limit.
     """
-    if config.power != 2:
+    if power != 2:
         return log_mel_BFM
-    full = 2 * _SINE * (config.n_fft / 4) ** 2
+    full = 2 * sine * (n_fft / 4) ** 2
     mel_BFM = log_mel_BFM.expm1()
     return mel_BFM.mul_(full / mel_BFM.sum(2, keepdim=True).clamp(min=full)).log1p_()
 

@@ -41,6 +41,7 @@ class Refiner(nn.Module):
 
     def __init__(self, width: int, depth: int, step_frames: int, band_mels: int) -> None:
         super().__init__()
+        self._cell, self._scale = CELL, _SCALE  # TorchScript knows no global constants
         self.enter = nn.Conv2d(CELL**2 + _COORDINATES, width, KERNEL, padding=KERNEL // 2)
         self.place_in_patch = nn.Parameter(torch.zeros(width, band_mels // CELL, step_frames // CELL))
         self.blocks = nn.ModuleList(_Block(width) for _ in range(depth))
@@ -51,7 +52,7 @@ class Refiner(nn.Module):
 
     def forward(self, loudness_BFM: Tensor) -> Tensor:
         """Return refined loudness; frames and mel bands are those of whole patches, from a patch's beginning on."""
-        cells = functional.pixel_unshuffle(loudness_BFM.transpose(1, 2)[:, None] / _SCALE, CELL)
+        cells = functional.pixel_unshuffle(loudness_BFM.transpose(1, 2)[:, None] / self._scale, self._cell)
         bands, frames = cells.shape[2:]
         height = torch.linspace(-1, 1, bands, device=cells.device)[None, None, :, None].expand(
             len(cells), 1, -1, frames
@@ -61,9 +62,9 @@ class Refiner(nn.Module):
         hidden = hidden + self.place_in_patch.repeat(1, bands // patch_bands, frames // patch_frames)
         for block in self.blocks:
             hidden = block(hidden)
-        added = functional.pixel_shuffle(self.leave(functional.gelu(hidden)), CELL)[:, 0].transpose(1, 2)
+        added = functional.pixel_shuffle(self.leave(functional.gelu(hidden)), self._cell)[:, 0].transpose(1, 2)
         # Nothing is added to silence, and little to what is hardly louder.
-        return (loudness_BFM + _SCALE * added * (1 - (-loudness_BFM).exp())).clamp(min=0)
+        return (loudness_BFM + self._scale * added * (1 - (-loudness_BFM).exp())).clamp(min=0)
 
 
 def shapes(width: int, depth: int, step_frames: int, band_mels: int) -> dict[str, Shape]:

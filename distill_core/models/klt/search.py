@@ -27,12 +27,6 @@ def codes_of(vectors_NC: Tensor, books_QKC: Tensor, costs_QK: Tensor) -> Tensor:
     return torch.cat([_search(part_NC, books_QKC, costs_QK) for part_NC in parts])
 
 
-def vectors_of(codes_NQ: Tensor, books_QKC: Tensor) -> Tensor:
-    """Return the vectors `[N, C]` of codes, the sums of their entries; they may have fewer levels than the books."""
-    entries = zip(codes_NQ.unbind(1), books_QKC, strict=False)
-    return torch.stack([book_KC[codes_N] for codes_N, book_KC in entries]).sum(0)
-
-
 def _search(vectors_NC: Tensor, books_QKC: Tensor, costs_QK: Tensor) -> Tensor:
     levels, size, _ = books_QKC.shape
     left_NBC = vectors_NC[:, None]  # B ways to begin

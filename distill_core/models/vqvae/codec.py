@@ -4,11 +4,10 @@ van den Oord et al. 2017, "Neural Discrete Representation Learning"; residual qu
 "SoundStream".
 """
 
-from __future__ import annotations
-
+# TorchScript makes no types of `from __future__ import annotations`.
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -18,7 +17,7 @@ from distill_core.audio.geometry import Geometry
 from distill_core.audio.inversion import mel_inversion
 from distill_core.audio.spectrogram import AudioSpectrogram, SpectrogramConfig
 from distill_core.files.tensor_facts import Shape
-from distill_core.models.codec import Codec
+from distill_core.models.codec import Codec, SoundOfCodes, vectors_of
 from distill_core.models.value_reader import MAX_NAME, ValueReader
 from distill_core.models.vqvae.layers import MelDecoder, MelEncoder, Quantizer, weight_shapes
 
@@ -45,6 +44,26 @@ def _positions(length: int) -> int:
 
 def _padding(length: int) -> int:
     return _positions(length) * _MEL_PER_POSITION - length
+
+
+class _Sound(SoundOfCodes):
+    """The sound of a VQ-VAE's codes; the last step of a block needs the next one."""
+
+    _books_QKD: Tensor
+
+    def __init__(self, codec: "ConvVQVAE", config: SpectrogramConfig) -> None:
+        steps = math.ceil(_BLOCK_S * config.sample_rate / (_MEL_PER_POSITION * config.hop_length))
+        super().__init__(mel_inversion(config), steps, 0, _CONTEXT_STEPS)
+        self.decoder = codec.decoder
+        self.register_buffer("_books_QKD", codec.quantizer.rvq.codebooks.detach())
+        self._n_mels, self._step_frames = config.n_mels, _MEL_PER_POSITION
+
+    def log_mel(self, codes_WHQ: Tensor, behind: int, steps: int) -> Tensor:
+        """Return the log-mel `[1, n_mels, frames]` of `steps` steps, of which the first has `behind` before it."""
+        codes_NQ = codes_WHQ.flatten(0, 1).to(self._books_QKD.device)
+        embeddings_WHD = vectors_of(codes_NQ, self._books_QKD).unflatten(0, codes_WHQ.shape[:2])
+        log_mel: Tensor = self.decoder(embeddings_WHD.permute(2, 1, 0)[None])
+        return log_mel[:, 0, : self._n_mels, behind * self._step_frames : (behind + steps) * self._step_frames]
 
 
 class ConvVQVAE(Codec):
@@ -127,15 +146,13 @@ class ConvVQVAE(Codec):
         return weight_shapes(config)
 
     @classmethod
-    def on_meta(cls, config: Mapping[str, Any]) -> ConvVQVAE:
+    def on_meta(cls, config: Mapping[str, Any]) -> Self:
         """Build the model without memory for its weights, from a file's `vqvae_config`; ignore further keys."""
         with torch.device("meta"):
             return cls(**{key: config[key] for key in CONFIG_KEYS})
 
     @classmethod
-    def from_state(
-        cls, config: Mapping[str, Any], spectrogram: AudioSpectrogram, state: Mapping[str, Tensor]
-    ) -> ConvVQVAE:
+    def from_state(cls, config: Mapping[str, Any], spectrogram: AudioSpectrogram, state: Mapping[str, Tensor]) -> Self:
         """Build the model with given weights, in eval mode, without drawing from the global random generator."""
         model = cls.on_meta(config)
         model.encoder.to_empty(device="cpu")
@@ -196,8 +213,7 @@ class ConvVQVAE(Codec):
         Raises:
             ValueError: the model was built by hand and has no spectrogram.
         """
-        config = self.own_spectrogram().config
-        for waveforms_1T in mel_inversion(config).blocks_of(self._log_mels_of(codes, config)):
+        for waveforms_1T in mel_inversion(self.own_spectrogram().config).blocks_of(self._log_mels_of(codes)):
             yield waveforms_1T[0]
 
     @torch.no_grad()
@@ -207,23 +223,25 @@ class ConvVQVAE(Codec):
         Raises:
             ValueError: the model was built by hand and has no spectrogram.
         """
-        return torch.cat([*self._log_mels_of([codes_WHQ], self.own_spectrogram().config)], 2)[0].T.cpu()
+        return torch.cat([*self._log_mels_of([codes_WHQ])], 2)[0].T.cpu()
 
-    def _log_mels_of(self, codes: Iterable[Tensor], config: SpectrogramConfig) -> Iterator[Tensor]:
+    def sound_of_codes(self) -> SoundOfCodes:
+        """Return what TorchScript can compile of `audio_of`.
+
+        Raises:
+            ValueError: the model was built by hand and has no spectrogram.
+        """
+        return _Sound(self, self.own_spectrogram().config)
+
+    def _log_mels_of(self, codes: Iterable[Tensor]) -> Iterator[Tensor]:
         """Yield the log-mels `[1, n_mels, frames]` of codes, in blocks that do not depend on theirs."""
-        steps = math.ceil(_BLOCK_S * config.sample_rate / (_MEL_PER_POSITION * config.hop_length))
-        waiting: list[Tensor] = []
+        sound, waiting = self.sound_of_codes(), list[Tensor]()
+        steps = sound.block_steps
         for block_WHQ in codes:
             waiting.append(block_WHQ)
-            while sum(map(len, waiting)) >= steps + _CONTEXT_STEPS:
+            while sum(map(len, waiting)) >= steps + sound.ahead_steps:
                 codes_WHQ = torch.cat(waiting)
-                log_mel = self._log_mel_of(codes_WHQ[: steps + _CONTEXT_STEPS], config.n_mels)
-                yield log_mel[..., : steps * _MEL_PER_POSITION]
+                yield sound.log_mel(codes_WHQ[: steps + sound.ahead_steps], 0, steps)
                 waiting = [codes_WHQ[steps:]]
-        if sum(map(len, waiting)):
-            yield self._log_mel_of(torch.cat(waiting), config.n_mels)
-
-    def _log_mel_of(self, codes_WHQ: Tensor, n_mels: int) -> Tensor:
-        """Return the log-mel `[1, n_mels, frames]` of codes; it is right up to the last step, which has no next one."""
-        indices_1SQ = codes_WHQ.transpose(0, 1).flatten(0, 1)[None].to(self.device)
-        return self.decode(self.codes_to_embeddings(indices_1SQ, codes_WHQ.shape[1]), n_mels)[:, 0]
+        if total := sum(map(len, waiting)):
+            yield sound.log_mel(torch.cat(waiting), 0, total)

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from distill_core.files.tensor_facts import Shape
+from distill_core.models.codec import vectors_of
 
 CHANNELS = (1, 32, 64, 128, 256)
 _TYPES = {"num_batches_tracked": torch.int64, "initted": torch.bool}  # the others are float32
@@ -100,8 +100,8 @@ class Quantizer(nn.Module):
         Q may be less than the codec's levels: the finer ones add nothing then. The library's own way works a program
         out for each new S, which takes 60 ms, and the first time 0.5 s.
         """
-        looked_up = map(functional.embedding, indices_BSQ.unbind(-1), self.rvq.codebooks)
-        embeddings_BSD: Tensor = self.rvq.project_out(torch.stack([*looked_up]).sum(0))
+        vectors_ND = vectors_of(indices_BSQ.flatten(0, 1), self.rvq.codebooks)
+        embeddings_BSD: Tensor = self.rvq.project_out(vectors_ND.unflatten(0, indices_BSQ.shape[:2]))
         return embeddings_BSD
 
 

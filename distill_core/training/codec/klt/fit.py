@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from distill_core.events import ShouldStop, stop_point, unless_stopped
+from distill_core.models.codec import vectors_of
 from distill_core.models.klt import search
 from distill_core.models.klt.codec import KLTCodec
 from distill_core.models.klt.patches import is_heard, patches_of
@@ -160,7 +161,7 @@ def _fit_together(codec: KLTCodec, vectors_NC: Tensor, should_stop: ShouldStop) 
     for level, book_KC in enumerate(codec.books_QKC):
         stop_point(should_stop)
         codes_N = codes_NQ[:, level]
-        left_NC = vectors_NC - search.vectors_of(codes_NQ, codec.books_QKC) + book_KC[codes_N]
+        left_NC = vectors_NC - vectors_of(codes_NQ, codec.books_QKC) + book_KC[codes_N]
         counts_K = _move_to_means(book_KC, codes_N, left_NC)
         shares_K = (counts_K + _PRIOR_COUNT) / (counts_K + _PRIOR_COUNT).sum()
         codec.bits_QK[level] = -shares_K.log2()

@@ -1,0 +1,255 @@
+"""The recipes of the bundle, as far as they can be tried without building one: `run.py bundle --check` does that."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import tarfile
+import tomllib
+import xml.etree.ElementTree as xml
+from importlib.metadata import version
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from app.desktop.desktop_entry import MIME_TYPE
+
+ROOT = Path(__file__).parents[1]
+RECIPES = ROOT / "resources/bundle"
+METAINFO = ROOT / "resources/linux/distill.metainfo.xml"
+NAMES = ("distill", "distill-app")
+
+
+def needs(*tools: str) -> pytest.MarkDecorator:
+    missing = [tool for tool in tools if shutil.which(tool) is None]
+    return pytest.mark.skipif(bool(missing), reason=f"not installed: {', '.join(missing)}")
+
+
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="install.sh is for Linux")
+
+
+@pytest.fixture
+def recipe(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The script that builds the bundle, beside which its other parts are found."""
+    monkeypatch.syspath_prepend(str(RECIPES))
+    return importlib.import_module("build")
+
+
+@pytest.fixture
+def contents(recipe: ModuleType) -> ModuleType:
+    return importlib.import_module("contents")
+
+
+@pytest.fixture
+def licences(recipe: ModuleType) -> ModuleType:
+    return importlib.import_module("licences")
+
+
+def test_every_resource_but_the_recipes_goes_where_the_programs_look_for_it(contents: ModuleType) -> None:
+    carried = {Path(folder, Path(file).name).as_posix() for file, folder in contents.resources()}
+    files = [path for path in (ROOT / "resources").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    assert carried == {path.relative_to(ROOT).as_posix() for path in files if RECIPES not in path.parents}
+    assert "resources/demo/demo.distill" in carried
+
+
+@pytest.mark.parametrize(
+    ("name", "is_used"),
+    [
+        ("torch/test/test_tensorexpr", False),
+        ("torch/bin/protoc", False),
+        ("torch/bin/torch_shm_manager", True),
+        ("torch/testing/__init__.py", True),
+        ("torchaudio/lib/libtorchaudio.so", False),
+        ("PySide6/Qt/plugins/platformthemes/libqgtk3.so", False),
+        ("PySide6/Qt/plugins/platformthemes/libqxdgdesktopportal.so", True),
+        ("PySide6/Qt/plugins/platforms/libqxcb.so", True),
+    ],
+)
+def test_what_distill_never_uses_stays_out(contents: ModuleType, name: str, is_used: bool) -> None:
+    assert contents.is_used((name, f"/somewhere/{name}", "BINARY")) is is_used
+
+
+def test_licences_are_listed_for_what_is_carried_and_for_nothing_else(licences: ModuleType, tmp_path: Path) -> None:
+    specs = [importlib.util.find_spec(name) for name in ("torch", "soundfile", "PySide6.QtMultimedia", "licences")]
+    sources = [Path(spec.origin) for spec in specs if spec and spec.origin]
+    entries = {name: Path(source) for name, source, _ in licences.licences(sources, ROOT, tmp_path)}
+    lines = (tmp_path / "licences.txt").read_text("utf-8").splitlines()
+    listed = {line.partition(" ")[0] for line in lines[4:]}
+    assert listed == {"Python", "torch", "soundfile", "PySide6_Addons"}
+    assert any("LGPL-3.0-only" in line and "FFmpeg" in line for line in lines)
+    assert any(name.startswith(f"licences/torch {version('torch')}/") for name in entries)
+    assert {"LICENSE", "licences/licences.txt", "licences/texts/LGPL-3.0.txt"} <= entries.keys()
+    assert all(source.stat().st_size > 0 for source in entries.values())
+
+
+@needs("dpkg-query")
+def test_a_library_of_the_system_brings_its_packages_licence(licences: ModuleType) -> None:
+    libraries = [Path(name) for name in ("/lib/x86_64-linux-gnu/libz.so.1", "/usr/lib/libnobodys.so")]
+    if not libraries[0].exists():
+        pytest.skip("another processor's Debian")
+    parts = {part.name: part.texts for part in licences.system_parts([libraries[0].resolve(), libraries[1]])}
+    assert parts == {"zlib1g": (Path("/usr/share/doc/zlib1g/copyright"),), "libnobodys.so": ()}
+
+
+@needs("zstd", "tar")
+def test_an_archive_is_nobodys_and_keeps_what_can_be_run(recipe: ModuleType, tmp_path: Path) -> None:
+    folder = tmp_path / "distill"
+    folder.mkdir()
+    shutil.copy(RECIPES / "install.sh", folder)
+    archive = recipe.pack(folder)
+    subprocess.run(["zstd", "-q", "-d", archive, "-o", tmp_path / "plain.tar"], check=True)
+    with tarfile.open(tmp_path / "plain.tar") as opened:
+        entries = opened.getmembers()
+    assert [entry.name.partition("/")[2] for entry in entries] == ["", "install.sh"]
+    assert all((entry.uid, entry.uname) == (0, "") for entry in entries)
+    assert entries[1].mode & stat.S_IXUSR
+
+
+def test_windows_and_macos_get_the_same_icons(recipe: ModuleType, tmp_path: Path) -> None:
+    from PySide6.QtGui import QImageReader
+
+    recipe.draw_icons(tmp_path)
+    for path in tmp_path.iterdir():
+        picture = QImageReader(str(path)).read()
+        assert picture.width() == picture.height() >= 128
+        middle, corner = (picture.pixelColor(at, at) for at in (picture.width() // 2, 0))
+        assert middle.alpha() == 255
+        assert corner.alpha() == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"distill.ico", "distill.icns", "model.ico", "model.icns"}
+
+
+@needs("appstreamcli")
+def test_what_software_shops_read_is_valid() -> None:
+    told = subprocess.run(["appstreamcli", "validate", "--no-net", METAINFO], capture_output=True, text=True)
+    assert told.returncode == 0, told.stdout
+
+
+def test_what_software_shops_read_is_of_this_version_and_names_the_type() -> None:
+    tree = xml.parse(METAINFO)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    newest = tree.find("releases/release")
+    assert newest is not None
+    assert newest.get("version") == project["version"]
+    assert tree.findtext("provides/mediatype") == MIME_TYPE
+    assert {node.text for node in tree.iterfind("provides/binary")} == {*project["scripts"], *project["gui-scripts"]}
+
+
+@needs("shellcheck")
+def test_the_installation_is_plain_posix_shell() -> None:
+    told = subprocess.run(["shellcheck", "--shell=sh", RECIPES / "install.sh"], capture_output=True, text=True)
+    assert told.returncode == 0, told.stdout
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    folder = tmp_path / "home of mine"
+    folder.mkdir()
+    return folder
+
+
+def _bundle(folder: Path, entry: str = "from distill_core.cli import main; main()") -> Path:
+    """Make a folder like a bundle's, whose programs are these sources', started by this Python."""
+    (folder / "_internal").mkdir(parents=True)
+    (folder / "_internal/resources").symlink_to(ROOT / "resources")
+    window = "import sys; from app.__main__ import main; sys.exit(main())"
+    for name, code in zip(NAMES, (entry, window), strict=True):
+        program = folder / name
+        program.write_text(f'#!/bin/sh\nexec env PYTHONPATH="{ROOT}" "{sys.executable}" -c "{code}" "$@"\n')
+        program.chmod(0o755)
+    shutil.copy(RECIPES / "install.sh", folder)
+    return folder
+
+
+def _install(bundle: Path, home: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("XDG_")}
+    environment |= {"HOME": str(home), "PATH": "/usr/bin:/bin"}
+    return subprocess.run([bundle / "install.sh", *options], env=environment, capture_output=True, text=True)
+
+
+def _below(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file() or path.is_symlink()}
+
+
+@linux
+def test_it_installs_replaces_an_older_one_and_goes_away_again(tmp_path: Path, home: Path) -> None:
+    takes = home / ".local/share/distill/takes"
+    takes.mkdir(parents=True)
+    (takes / "mine.flac").touch()
+    older, newer = _bundle(tmp_path / "older"), _bundle(tmp_path / "newer one")
+    (older / "_internal/only_the_older_one_has_this").touch()
+    for bundle in (older, newer):
+        done = _install(bundle, home)
+        assert done.returncode == 0, done.stderr
+    installed = home / ".local/lib/distill"
+    assert _below(installed) == _below(newer)
+    assert [os.readlink(home / ".local/bin" / name) for name in NAMES] == [str(installed / name) for name in NAMES]
+    assert (home / ".local/share/applications/distill.desktop").is_file()
+    assert _install(installed, home).returncode == 1  # it lies there already
+    gone = _install(installed, home, "--uninstall")
+    assert gone.returncode == 0, gone.stderr
+    assert "Your models, takes and settings stay" in gone.stdout
+    # What the desktop's own tools derived from the files is theirs.
+    left = {name for name in _below(home) if not name.startswith((".local/share/mime/", ".config/", ".local/state/"))}
+    assert left - {".local/share/applications/mimeinfo.cache"} == {".local/share/distill/takes/mine.flac"}
+    assert "nothing was removed" in _install(newer, home, "--uninstall").stdout
+
+
+@linux
+def test_one_that_does_not_start_here_leaves_the_older_one(tmp_path: Path, home: Path) -> None:
+    assert _install(_bundle(tmp_path / "older"), home).returncode == 0
+    before = _below(home / ".local/lib/distill")
+    broken = _bundle(tmp_path / "broken", "raise SystemExit('no such processor')")
+    (broken / "_internal/new").touch()
+    done = _install(broken, home)
+    assert done.returncode == 1
+    assert "does not start on this computer, so nothing was changed. It said:\nno such processor" in done.stderr
+    assert _below(home / ".local/lib/distill") == before
+    assert not [path for path in (home / ".local/lib").iterdir() if path.name != "distill"]
+
+
+@linux
+def test_an_installation_that_was_killed_is_mended_by_the_next_word(tmp_path: Path, home: Path) -> None:
+    lib = home / ".local/lib"
+    _bundle(lib / ".distill-before")
+    (lib / ".distill-new").mkdir()
+    assert _install(_bundle(tmp_path / "newer"), home, "--uninstall").returncode == 0
+    assert list(lib.iterdir()) == []
+
+
+@linux
+def test_what_belongs_to_others_is_left_alone(tmp_path: Path, home: Path) -> None:
+    bundle, program = _bundle(tmp_path / "bundle"), home / ".local/bin/distill"
+    program.parent.mkdir(parents=True)
+    program.write_text("another installation's")
+    done = _install(bundle, home)
+    assert done.returncode == 1
+    assert "belongs to another installation; nothing was changed" in done.stderr
+    assert _below(home) == {".local/bin/distill"}
+    assert "does not know “--fly”" in _install(bundle, home, "--fly").stderr
+
+
+@linux
+def test_while_it_runs_it_is_not_replaced(tmp_path: Path, home: Path) -> None:
+    bundle, installed = _bundle(tmp_path / "bundle"), home / ".local/lib/distill"
+    _bundle(installed)
+    shutil.copy("/bin/sleep", installed / "_internal/program")
+    with subprocess.Popen([installed / "_internal/program", "60"]) as running:
+        done = _install(bundle, home)
+        running.kill()
+    assert done.returncode == 1
+    assert "Distill is running. Nothing was changed" in done.stderr
+
+
+@linux
+def test_another_place_has_its_own_programs_and_menu(tmp_path: Path, home: Path) -> None:
+    place = tmp_path / "some where"
+    done = _install(_bundle(tmp_path / "bundle"), home, "--prefix", str(place))
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in place.iterdir()} == {"bin", "lib", "share"}
+    assert (place / "share/applications/distill.desktop").is_file()
+    assert not (home / ".local/bin").exists()
