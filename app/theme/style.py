@@ -58,6 +58,7 @@ QRadioButton::indicator:checked {{
     background: qradialgradient(cx: 0.5, cy: 0.5, fx: 0.5, fy: 0.5, radius: 0.5,
         stop: 0 {accent}, stop: 0.5 {accent}, stop: 0.6 {field}, stop: 1 {field});
 }}
+QCheckBox, QRadioButton {{ padding: 0 3px; }}
 QCheckBox:focus, QRadioButton:focus {{ outline: 2px solid {accent}; }}
 QHeaderView::section {{
     background: {ground}; color: {dim}; border: 0; border-bottom: 1px solid {border}; padding: 3px 6px;

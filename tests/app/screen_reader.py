@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pyatspi
+from gi.repository import GLib
 
 LONGEST_S = 150
 LOOK_S = 0.1
@@ -37,7 +38,12 @@ class Reader:
 
     def __init__(self) -> None:
         self.end = time.monotonic() + LONGEST_S
+        self.announced: list[str] = []
+        pyatspi.Registry.registerEventListener(self._hear, "object:announcement")
         self.program = self.wait_for("the program", self._program)
+
+    def _hear(self, event: Any) -> None:
+        self.announced.append(event.any_data)
 
     def _program(self) -> Any:
         desktop = pyatspi.Registry.getDesktop(0)
@@ -51,6 +57,8 @@ class Reader:
                     return found
             except Exception as error:  # noqa: BLE001 - a part went while it was looked at
                 say(f"  ({type(error).__name__}: {error})")
+            while GLib.MainContext.default().iteration(False):
+                pass
             time.sleep(LOOK_S)
         self.tell()
         sys.exit(f"{what} did not come")
@@ -88,6 +96,14 @@ class Reader:
         say(f"write {text} into {field.name}")
         field.queryEditableText().setTextContents(text)
 
+    def hear(self, begin: str) -> None:
+        """Wait until an announcement begins so."""
+        announced = self.wait_for(f"the announcement “{begin}”", lambda: self._announced(begin))
+        say(f"hear {announced}")
+
+    def _announced(self, begin: str) -> str:
+        return next((text for text in self.announced if text.startswith(begin)), "")
+
     def read(self, *words: str) -> str:
         """Wait until a text with one of these words is shown, and return it."""
 
@@ -112,6 +128,7 @@ def main(sounds: str, command: list[str]) -> None:
         reader.press("Train")
         reader.read("Epoch 1", "epoch 1")
         reader.press("Stop")
+        reader.hear("Trained – not saved yet.")
         reader.press("Save into")
         reader.read("Show in Folder")
         reader.read("Take 1 ·")

@@ -39,6 +39,7 @@ from app.words import as_tooltip
 DragState = Literal["none", "valid", "invalid"]
 
 HEIGHT = 48  # px
+_BAR = 3  # px, below the chip whose page is shown
 _KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space, Qt.Key.Key_Select)
 
 
@@ -94,7 +95,7 @@ class DropCard(QAbstractButton):
             self.body.show_words(look.text, facts, look.short, look.link, button)
             if look.kind == "busy":
                 self.body.show_bar()
-            self._after_change(" · ".join([look.text, *look.lines]))
+            self._after_change()
         if refusal != self.refusal():
             self.body.show_refusal(refusal)
             announce(self, refusal, urgent=True)
@@ -117,6 +118,7 @@ class DropCard(QAbstractButton):
     def set_current(self, is_current: bool) -> None:
         """Show whether the page of this chip is on the stage."""
         self._is_current = is_current
+        self._describe()
         self.update()
 
     def set_drag_state(self, state: DragState) -> None:
@@ -132,8 +134,12 @@ class DropCard(QAbstractButton):
     def _kind(self) -> str:
         return "empty" if self._look is None else self._look.kind
 
-    def _after_change(self, description: str) -> None:
-        self.setAccessibleDescription(description)
+    def _describe(self) -> None:
+        facts = [] if self._look is None else [self._look.text, *self._look.lines]
+        self.setAccessibleDescription(" · ".join([*facts, *["its page is shown"] * self._is_current]))
+
+    def _after_change(self) -> None:
+        self._describe()
         self.body.button.setEnabled(not self._locked)
         self._update_cursor()
         self.update()
@@ -252,3 +258,6 @@ class DropCard(QAbstractButton):
         painter.setPen(QPen(color, width, style))
         edge = width / 2 + 0.5
         painter.drawRoundedRect(self.rect().toRectF().adjusted(edge, edge, -edge, -edge), RADIUS, RADIUS)
+        if self._is_current:  # a bar, too: the focus has a line of the same colour
+            below = self.rect().toRectF().adjusted(RADIUS, self.height() - _BAR, -RADIUS, 0)
+            painter.fillRect(below, accent_color(self.palette()))

@@ -25,6 +25,7 @@ _SIZE, _COMPACT_SIZE = QSize(WIDTH, 58), QSize(WIDTH, 36)
 _STAR_SIDE = 28  # px, of the corner that can be clicked
 _MARGIN, _LINE = 5, 15
 _LOUDEST = 0.9  # of the height
+_BAR = 3  # px, below the take that is in the player
 _MARK_SIDE, _MARK_OFFSET = 10, 3  # px, of the mark of a copy: two sheets
 
 
@@ -88,7 +89,8 @@ class Clip(QAbstractButton):
         self._look = look
         star = ", with a star" if look.is_starred else ""
         copy = f", {look.copy_of}" if look.copy_of else ""
-        self.setAccessibleName(f"Take {look.number}, {look.caption}{star}{copy}")
+        plays = ", plays" if look.is_playing else ", in the player" if look.is_loaded else ""
+        self.setAccessibleName(f"Take {look.number}, {look.caption}{star}{copy}{plays}")
         self.setToolTip(look.tip)
         self.update()
 
@@ -197,6 +199,9 @@ class Clip(QAbstractButton):
             pen.setWidthF(2)
             painter.setPen(pen)
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(inset, inset, -inset, -inset), 4, 4)
+        if self._look.is_loaded:  # a bar, too: not everybody tells the colour of a line
+            bar = QRectF(_MARGIN, self.height() - _BAR, self.width() - 2 * _MARGIN, _BAR)
+            painter.fillRect(bar, colors.validation)
 
     def _draw_waveform(self, painter: QPainter) -> None:
         peaks, colors = self._look.peaks, plot_colors(self.palette())
@@ -228,6 +233,9 @@ class Clip(QAbstractButton):
             painter.setPen(self.palette().color(QPalette.ColorRole.Text))
             painter.setFont(small)
             painter.drawText(rect, Qt.AlignmentFlag.AlignLeft | bottom, look.caption)
+        if look.is_playing:
+            painter.setPen(plot_colors(self.palette()).best)
+            painter.drawText(rect, Qt.AlignmentFlag.AlignRight | bottom, "▶")
 
     def _draw_mark(self, painter: QPainter, number: QRect) -> None:
         """Draw a sheet on another one, right of the number or, where there is no room, below it."""
