@@ -53,7 +53,7 @@ class TakeScript(nn.Module):
             samples = max(1, int(round(seconds * self.rate)))  # noqa: RUF046 - a float in TorchScript
             sounds = self._drawn(self._units(samples), temperature * self.fitted_temperature, top_p, seed)
             self.decoder.begin(0)
-            self.codes_WHQ = torch.cat(sounds)
+            self.codes_WHQ = torch.cat([self.codes_WHQ[:0]] + sounds)  # noqa: RUF005 - TorchScript unpacks no list
             waveform_T = end_faded(self._waveform(sounds, samples)[:samples], self.cut_fade)
             return waveform_T[:0] if self.is_cancelled else waveform_T * self.meter.safe_gain(waveform_T, False, 0.0)
 

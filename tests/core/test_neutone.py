@@ -118,6 +118,8 @@ def test_the_oldest_kinds_make_their_takes_too(
     for request in REQUESTS:
         take_T = script(request.seconds, request.temperature, request.top_p, request.seed)
         _assert_same(take_T[None], script.codes_WHQ, generate(loaded, request))
+    script.is_cancelled = True  # before it begins
+    assert len(script(1.0, 1.0, 0.95, 0)) == len(script.codes_WHQ) == 0
 
 
 def test_the_sdk_finds_all_that_the_plugin_calls(exported: Path, plugin: Any) -> None:
