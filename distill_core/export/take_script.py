@@ -82,7 +82,8 @@ class TakeScript(nn.Module):
                 drawn += 1
                 self.progress = self.drawing_percent * drawn / units
             whole = length // self.unit_codes * self.unit_codes  # less than all where it was cancelled
-            sounds.append(self.decoder.in_steps(codes_1T[:, :whole], self.bands)[0])
+            if whole > 0:
+                sounds.append(self.decoder.in_steps(codes_1T[:, :whole], self.bands)[0])
         return sounds
 
     def _has_ended(self, codes_1T: Tensor, length: int, uniform_T: Tensor) -> bool:
