@@ -17,9 +17,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from app.desktop.screen import LIBRARIES, SCREEN_LIBRARIES  # noqa: E402
+from app.desktop.screen import LIBRARIES, SCREEN_LIBRARIES, apt_line  # noqa: E402
 
-TOOLS = ("debootstrap", "unshare", "tar")
+TOOLS = ("debootstrap", "chroot", "unshare", "tar")
 PICTURE_TOOLS = ("Xvfb", "xdotool", "import")
 PERSON = 1000  # the number of the first person on a Debian
 HOME = "/home/musician"
@@ -67,10 +67,11 @@ def own_release() -> str:
 
 
 def make_system(folder: Path) -> None:
-    libraries = {**LIBRARIES, **SCREEN_LIBRARIES["DISPLAY"]}
-    packages = sorted({*libraries.values(), "shared-mime-info"})
-    options = ["--variant=minbase", f"--include={','.join(packages)}"]
-    run(["debootstrap", *options, own_release(), folder], stdout=subprocess.DEVNULL)
+    run(["debootstrap", "--variant=minbase", own_release(), folder], stdout=subprocess.DEVNULL)
+    packages = [*LIBRARIES.values(), *SCREEN_LIBRARIES["DISPLAY"].values(), "shared-mime-info"]
+    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive", "LANG": "C.UTF-8"}
+    for command in (["apt-get", "update"], apt_line(packages)):
+        run(["chroot", folder, *command], env=environment, stdout=subprocess.DEVNULL)
     home = folder / HOME.lstrip("/")
     home.mkdir(parents=True)
     with (folder / "etc/passwd").open("a") as accounts:
