@@ -63,30 +63,37 @@ class TakeScript(nn.Module):
         return units_of(samples, self.step_samples, 0)
 
     def _drawn(self, units: int, temperature: float, top_p: float, seed: int) -> list[Tensor]:
-        """Return the codes `[W, H, Q]` of a take's sounds, as `draw_sounds` draws them."""
+        """Return the codes `[W, H, Q]` of a take's sounds, as `draw_sounds` draws them; fewer once it is cancelled."""
         uniform_UT = uniform_numbers_of_units(seed, units, self.unit_codes + 1)
         sounds: list[Tensor] = []
-        drawn = 0
-        while drawn < units and not self.is_cancelled:
+        drawn, goes_on = 0, True
+        while drawn < units and goes_on:
             self.decoder.begin(1)
             codes_1T = torch.zeros(1, (units - drawn) * self.unit_codes, dtype=torch.long)
-            length, has_ended = 0, False
-            while drawn < units and not has_ended and not self.is_cancelled:
-                for place in range(self.unit_codes):
-                    if not self.is_cancelled:
-                        shares_1K = probabilities(self.decoder.logits(codes_1T, length), temperature)
-                        uniform_1 = uniform_UT[drawn, place : place + 1]
-                        codes_1T[:, length] = draw(keep_top_p(shares_1K, top_p), uniform_1)
-                        length += 1
-                has_ended = self.is_seconds or (self.may_end and self._has_ended(codes_1T, length, uniform_UT[drawn]))
-                drawn += 1
-                self.progress = self.drawing_percent * drawn / units
-            whole = length // self.unit_codes * self.unit_codes  # less than all where it was cancelled
-            if whole > 0:
-                sounds.append(self.decoder.in_steps(codes_1T[:, :whole], self.bands)[0])
+            first, has_ended = drawn, False
+            while drawn < units and goes_on and not has_ended:
+                begin = (drawn - first) * self.unit_codes
+                goes_on = self._draw_unit(codes_1T, begin, uniform_UT[drawn], temperature, top_p)
+                if goes_on:
+                    drawn += 1
+                    has_ended = self.is_seconds or self._ends(codes_1T, begin + self.unit_codes, uniform_UT[drawn - 1])
+                    self.progress = self.drawing_percent * drawn / units
+            if drawn > first:
+                sounds.append(self.decoder.in_steps(codes_1T[:, : (drawn - first) * self.unit_codes], self.bands)[0])
         return sounds
 
-    def _has_ended(self, codes_1T: Tensor, length: int, uniform_T: Tensor) -> bool:
+    def _draw_unit(self, codes_1T: Tensor, begin: int, uniform_T: Tensor, temperature: float, top_p: float) -> bool:
+        """Draw the codes of a unit into their places; return False if it was cancelled before the last of them."""
+        for place in range(self.unit_codes):
+            if self.is_cancelled:
+                return False
+            shares_1K = probabilities(self.decoder.logits(codes_1T, begin + place), temperature)
+            codes_1T[:, begin + place] = draw(keep_top_p(shares_1K, top_p), uniform_T[place : place + 1])
+        return True
+
+    def _ends(self, codes_1T: Tensor, length: int, uniform_T: Tensor) -> bool:
+        if not self.may_end:
+            return False
         shares_1 = self.decoder.end_logits(codes_1T, length).double().sigmoid()
         return bool(uniform_T[-1] < shares_1[0])
 
@@ -94,16 +101,18 @@ class TakeScript(nn.Module):
         """Return the sound of sounds: one after another as they fade, or seconds that fade into each other."""
         waveform_T = torch.zeros(0)
         for codes_WHQ in sounds:
-            if not self.is_cancelled:
-                sound_T = self._sound(codes_WHQ, len(waveform_T), samples)
-                if not self.is_seconds:
-                    waveform_T = torch.cat([waveform_T, end_faded(sound_T, self.end_fade)])
-                else:
-                    sound_T = sound_T[: self.rate]
-                    kept = max(0, len(waveform_T) - self.seconds_fade)
-                    joined_T = cross_fade(waveform_T[kept:], sound_T[: len(waveform_T) - kept])
-                    waveform_T = torch.cat([waveform_T[:kept], joined_T, sound_T[len(joined_T) :]])
+            sound_T = self._sound(codes_WHQ, len(waveform_T), samples)
+            if self.is_seconds:
+                waveform_T = self._joined(waveform_T, sound_T[: self.rate])
+            else:
+                waveform_T = torch.cat([waveform_T, end_faded(sound_T, self.end_fade)])
         return waveform_T
+
+    def _joined(self, before_T: Tensor, second_T: Tensor) -> Tensor:
+        kept = max(0, len(before_T) - self.seconds_fade)
+        faded = min(len(before_T) - kept, len(second_T))
+        joined_T = cross_fade(before_T[kept : kept + faded], second_T[:faded])
+        return torch.cat([before_T[:kept], joined_T, second_T[faded:]])
 
     def _sound(self, codes_WHQ: Tensor, samples_before: int, samples: int) -> Tensor:
         """Return the sound of one sound's codes, as `Codec.audio_of` makes it of blocks."""

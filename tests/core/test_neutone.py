@@ -92,6 +92,7 @@ def plugin(exported: Path) -> Any:
     loaded, _ = load_neutone_model(str(exported))
     loaded.set_daw_sample_rate_and_buffer_size(48_000, 512)
     loaded.reset()
+    loaded.is_resampling()
     return loaded
 
 
@@ -207,7 +208,12 @@ def _export(*arguments: object) -> Result:
     return CliRunner().invoke(app, ["export", *map(str, arguments), "--as", "neutone"])
 
 
-def test_the_terminal_writes_the_file_once(model: Path, tmp_path: Path) -> None:
+def _no_network(*arguments: object) -> None:
+    raise AssertionError("the SDK looks links up, and there are none")
+
+
+def test_the_terminal_writes_the_file_once(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socket.socket.connect", _no_network)
     output = tmp_path / "bells.nm"
     run = _export(model, "-o", output, "--json")
     assert run.exit_code == 0, run.output
