@@ -8,7 +8,6 @@ TorchScript looks at what it runs, stands by itself. The codes are compared, too
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import warnings
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.figures import tell
 from distill_core.device import use_one_thread
 from distill_core.export.neutone import export_neutone
 from distill_core.generation.generate import generate
@@ -79,12 +79,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     print(f"{processor_name()}, torch {torch.__version__}, one thread, takes of {SECONDS:g} s")
-    found = measure(options.model, options.count)
-    for name, value in found.items():
-        print(f"{name:32}{value:8.2f}", flush=True)
-    print(BARS)
-    if options.json:
-        print(json.dumps(found))
+    tell(measure(options.model, options.count), BARS, options.json)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ of *one sound* is compared too.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import median
@@ -18,6 +17,7 @@ from statistics import median
 import torch
 from torch import Tensor
 
+from benchmarks.figures import tell
 from benchmarks.sound_distance import Moments, frechet_distance
 from distill_core.audio.dataset import AudioFile, scan
 from distill_core.audio.io import read_mono
@@ -79,12 +79,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=20, help="takes of each kind")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    found = measure(load_model_v2(options.model), options.sounds, options.count)
-    for name, value in found.items():
-        print(f"{name:32}{value:8.2f}", flush=True)
-    print(BARS)
-    if options.json:
-        print(json.dumps(found))
+    tell(measure(load_model_v2(options.model), options.sounds, options.count), BARS, options.json)
 
 
 if __name__ == "__main__":

@@ -38,8 +38,8 @@ _LATE_BAR = {"p99": 50.0, "max": 150.0}
 _BARS = {
     "start_s": {"p50": 0.7},
     "engine_processor_s": {"opens, p50": 2.0, "makes takes, p50": 2.0},
-    "plot, 10,000 epochs: redraw_ms": {"p50": 16.0},
-    "plot, 10,000 epochs: read_out_ms": {"p50": 16.0},
+    "plot, 10,000 epochs: redraw_ms": {"processor, p50": 16.0},
+    "plot, 10,000 epochs: read_out_ms": {"processor, p50": 16.0},
     "scan: late_ms": {"p99": 50.0},
     "scan: cancel_s": {"max": 0.3},
 }

@@ -19,6 +19,11 @@ from app.widgets.plot.curve import PlotAxes
 if TYPE_CHECKING:
     from app.flows.prompts import Prompts
 
+# The curve's own menu, where it is clicked, has these; the menus of the window have them in other places.
+_AXES = {ActionId.CURVE_BY_TIME: "By &Time", ActionId.CURVE_LOGARITHMIC: "&Logarithmic Scale"}
+_COMPARISON = {ActionId.COMPARE_CURVE: "&Compare Curve with…", ActionId.END_COMPARISON: "Compare &No Longer"}
+VIEW_TEXTS = _AXES | _COMPARISON
+EXPORT_TEXTS = {ActionId.EXPORT_PICTURE: "Export &PNG…", ActionId.EXPORT_TABLE: "&Export CSV…"}
 _FOLDER = "plot"
 
 

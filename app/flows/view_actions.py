@@ -6,6 +6,7 @@ from functools import partial
 
 from app.flows.action_spec import ActionSpec
 from app.flows.commands import Commands
+from app.flows.curves import VIEW_TEXTS
 from app.flows.menus import APPEARANCE_MENU, CURVE_MENU
 from app.session import Session
 from app.session.available import APPEARANCES, ActionId
@@ -43,39 +44,20 @@ def view_actions(commands: Commands, session: Session) -> list[ActionSpec]:
 
 def _curve_actions(commands: Commands) -> list[ActionSpec]:
     curves = commands.curves
-    return [
-        ActionSpec(
-            ActionId.CURVE_BY_TIME,
-            CURVE_MENU,
-            "By &Time",
-            None,
+    actions = {
+        ActionId.CURVE_BY_TIME: (
             curves.turn_time,
             "Have the curve's axis count minutes instead of epochs, where it is known when each ended",
         ),
-        ActionSpec(
-            ActionId.CURVE_LOGARITHMIC,
-            CURVE_MENU,
-            "&Logarithmic Scale",
-            None,
+        ActionId.CURVE_LOGARITHMIC: (
             curves.turn_logarithm,
             "Give small perplexities as much room as large ones, or all steps the same",
         ),
-        ActionSpec(
-            ActionId.COMPARE_CURVE,
-            CURVE_MENU,
-            "&Compare Curve with…",
-            None,
-            curves.compare,
-            "Show the curve of another model beside",
-        ),
-        ActionSpec(
-            ActionId.END_COMPARISON,
-            CURVE_MENU,
-            "Compare &No Longer",
-            None,
-            curves.end_comparison,
-            "Show this model's curve alone",
-        ),
+        ActionId.COMPARE_CURVE: (curves.compare, "Show the curve of another model beside"),
+        ActionId.END_COMPARISON: (curves.end_comparison, "Show this model's curve alone"),
+    }
+    return [
+        ActionSpec(action, CURVE_MENU, VIEW_TEXTS[action], None, call, tip) for action, (call, tip) in actions.items()
     ]
 
 

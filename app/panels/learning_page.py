@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, Slot
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtGui import QContextMenuEvent, QResizeEvent
 from PySide6.QtWidgets import QMenu, QSizePolicy, QVBoxLayout
 
 from app.flows.commands import Commands
+from app.flows.curves import EXPORT_TEXTS, VIEW_TEXTS
 from app.presentation import copying, epochs, generating, learning
 from app.session import Session
-from app.session.available import KEEPING
+from app.session.available import KEEPING, ActionId, available
 from app.session.state import State
 from app.widgets.epochs.row import EpochsRow
 from app.widgets.page import PageWidget
@@ -141,6 +142,26 @@ class LearningPage(PageWidget):
         menu = self.epoch_menu(epoch)
         menu.aboutToHide.connect(menu.deleteLater)
         menu.popup(where)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """Offer what can be done with the curve."""
+        if self.plot.geometry().contains(event.pos()):
+            menu = self.curve_menu()
+            menu.aboutToHide.connect(menu.deleteLater)
+            menu.popup(event.globalPos())
+
+    def curve_menu(self) -> QMenu:
+        """Return the menu of the curve: its axes, its comparison, its export."""
+        menu, axes, can = QMenu(self), self._commands.curves.axes, available(self._session.state)
+        checked = {ActionId.CURVE_BY_TIME: axes.by_time, ActionId.CURVE_LOGARITHMIC: not axes.is_linear}
+        for identity, text in (VIEW_TEXTS | EXPORT_TEXTS).items():
+            action = menu.addAction(text)
+            action.setEnabled(identity in can)
+            if identity in checked:
+                action.setCheckable(True)
+                action.setChecked(checked[identity])
+            action.triggered.connect(lambda _=False, identity=identity: self._commands.trigger(identity))
+        return menu
 
     def epoch_menu(self, epoch: int) -> QMenu:
         """Return the menu of an epoch of the curve: it is heard, and it is kept, if its weights still are."""

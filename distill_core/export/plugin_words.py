@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from distill_core.papers.card import card_facts
 from distill_core.papers.card_words import audit_words
@@ -17,8 +16,7 @@ _NO_AUDIT = "Whether its takes are copies of its sounds was never checked."
 _AUDITED = "Whether its takes are copies of its sounds was checked: {verdict}."
 
 
-@dataclass(frozen=True, slots=True)
-class PluginWords:
+class PluginWords(NamedTuple):
     """A model's name, descriptions and tags."""
 
     name: str

@@ -53,7 +53,7 @@ class TakeScript(nn.Module):
             samples = max(1, int(round(seconds * self.rate)))  # noqa: RUF046 - a float in TorchScript
             sounds = self._drawn(self._units(samples), temperature * self.fitted_temperature, top_p, seed)
             self.decoder.begin(0)
-            self.codes_WHQ = torch.cat(sounds)
+            self.codes_WHQ = torch.cat([self.codes_WHQ[:0]] + sounds)  # noqa: RUF005 - TorchScript unpacks no list
             waveform_T = end_faded(self._waveform(sounds, samples)[:samples], self.cut_fade)
             return waveform_T[:0] if self.is_cancelled else waveform_T * self.meter.safe_gain(waveform_T, False, 0.0)
 
@@ -82,7 +82,8 @@ class TakeScript(nn.Module):
                 drawn += 1
                 self.progress = self.drawing_percent * drawn / units
             whole = length // self.unit_codes * self.unit_codes  # less than all where it was cancelled
-            sounds.append(self.decoder.in_steps(codes_1T[:, :whole], self.bands)[0])
+            if whole > 0:
+                sounds.append(self.decoder.in_steps(codes_1T[:, :whole], self.bands)[0])
         return sounds
 
     def _has_ended(self, codes_1T: Tensor, length: int, uniform_T: Tensor) -> bool:

@@ -13,7 +13,7 @@ import tarfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
+from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import IO
 
@@ -23,6 +23,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 SYSTEM = {"win32": "windows", "darwin": "macos"}.get(sys.platform, "linux")
 NAME = f"distill-{version('distill')}-{SYSTEM}-{platform.machine().lower()}"
+WITHOUT_CUDA = "remove .venv, then PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu python3 run.py setup"
 ICO = 256  # px
 ICNS = {b"ic07": 128, b"ic08": 256, b"ic09": 512, b"ic10": 1024}  # the format's names for pictures of these px
 
@@ -69,6 +70,11 @@ def draw_icons(folder: Path) -> None:
         (folder / f"{name}.icns").write_bytes(icns(source))
 
 
+def warn_of_cuda() -> None:
+    if any(each.metadata["Name"].startswith("nvidia-") for each in distributions()):
+        say(f"torch has brought CUDA along, so the bundle will take gigabytes. For a small one, first: {WITHOUT_CUDA}")
+
+
 def freeze(dist: Path, work: Path) -> None:
     from PyInstaller.__main__ import run
 
@@ -87,7 +93,8 @@ def as_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:
 
 @contextmanager
 def zstd(path: Path) -> Iterator[IO[bytes]]:
-    command = ["zstd", "-q", "-f", "-10", "-T0", "-o", str(path)]
+    # The two programs hold the same modules, and a window of 128 MB, the widest that any zstd unpacks, sees both.
+    command = ["zstd", "-q", "-f", "-10", "--long=27", "-T0", "-o", str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
         assert process.stdin is not None
         yield process.stdin
@@ -136,6 +143,7 @@ def finish_macos(dist: Path, work: Path) -> list[Path]:
 
 def build(dist: Path) -> Path:
     """Build the bundle, and return what a person downloads."""
+    warn_of_cuda()
     began, work = time.monotonic(), ROOT / "build" / "bundle"
     say("Building the bundle. It takes some minutes and about 2 GB of disk.")
     if SYSTEM != "linux":

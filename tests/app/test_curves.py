@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QSettings, Qt
-from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QPushButton
+from PySide6.QtCore import QPoint, QSettings, Qt
+from PySide6.QtGui import QContextMenuEvent, QImage
+from PySide6.QtWidgets import QApplication, QMenu, QPushButton
 from pytestqt.qtbot import QtBot
 
 from app.main_window import MainWindow
@@ -23,6 +23,7 @@ from app.session.available import ActionId
 from app.session.beside import BesideModel
 from app.session.settings import Settings
 from app.session.state import Page, State
+from app.widgets.plot.canvas import PerplexityCanvas
 from app.widgets.plot.curve import Beside, Curve, PlotAxes
 from app.widgets.plot.plot import PerplexityPlot
 from distill_core import read_summary, save_prior_to_model, train_prior
@@ -107,6 +108,28 @@ def test_the_choice_of_axes_is_remembered(ready: MainWindow) -> None:
     assert (settings.plots_time(), settings.plots_evenly()) == (True, True)
     logarithm.trigger()
     assert not Settings().plots_evenly()
+
+
+def test_the_curve_has_a_menu_of_its_own_where_it_is_clicked(
+    ready: MainWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[QPoint] = []
+    monkeypatch.setattr(QMenu, "popup", lambda menu, where: opened.append(where))  # no screen here can show one
+    page, session = ready.learning, session_of(ready)
+    session.show_page(Page.LEARNING)
+    point = page.plot.findChildren(PerplexityCanvas)[0].viewport()
+    where = point.rect().center()
+    click = QContextMenuEvent(QContextMenuEvent.Reason.Mouse, where, point.mapToGlobal(where))
+    QApplication.sendEvent(point, click)
+    assert opened == [point.mapToGlobal(where)]
+    (menu,) = page.findChildren(QMenu)
+    by_time, logarithm, *others = menu.actions()
+    assert (by_time.isChecked(), logarithm.isChecked()) == (False, True)
+    assert not any(action.isEnabled() for action in others), "there is no curve yet"
+    by_time.trigger()
+    assert page.plot._axes == PlotAxes(by_time=True)
+    assert _action(ready, ActionId.CURVE_BY_TIME).isChecked()
+    assert page.curve_menu().actions()[0].isChecked()
 
 
 # Another curve beside

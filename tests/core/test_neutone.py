@@ -118,6 +118,15 @@ def test_the_oldest_kinds_make_their_takes_too(
     for request in REQUESTS:
         take_T = script(request.seconds, request.temperature, request.top_p, request.seed)
         _assert_same(take_T[None], script.codes_WHQ, generate(loaded, request))
+    made = list[Tensor]()
+    making = threading.Thread(target=lambda: made.append(script(30.0, 1.0, 0.95, 0)))
+    making.start()
+    while script.progress and making.is_alive():  # until it begins: it stood at 100
+        pass
+    script.is_cancelled = True  # in the middle of its first second
+    making.join()
+    made.append(script(1.0, 1.0, 0.95, 0))  # before it begins
+    assert [len(take_T) for take_T in made] == [0, 0]
 
 
 def test_the_sdk_finds_all_that_the_plugin_calls(exported: Path, plugin: Any) -> None:

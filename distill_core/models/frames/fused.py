@@ -48,8 +48,10 @@ class _SquaredReLU(torch.autograd.Function):
         return slope.mul_(2)
 
 
-@torch.jit.unused
-def _learned_rms_norm(hidden: Tensor) -> Tensor:
+@torch.jit.unused  # a script decodes in double precision, and an older torch has no such operator
+def _rms_norm_of_floats(hidden: Tensor) -> Tensor:
+    if not torch.is_grad_enabled():
+        return functional.rms_norm(hidden, (hidden.shape[-1],), eps=_EPSILON)
     normed: Tensor = _RMSNorm.apply(hidden)  # type: ignore[no-untyped-call]
     return normed
 
@@ -64,9 +66,7 @@ def rms_norm(hidden: Tensor, epsilon: float = _EPSILON) -> Tensor:
     """Return `[…, C]` divided by the root of its mean square along C (Zhang & Sennrich 2019), without a gain."""
     if hidden.dtype == torch.float64:  # of sampling; torch's own takes 40 µs there
         return hidden * hidden.square().mean(-1, keepdim=True).add_(epsilon).rsqrt_()
-    if not torch.is_grad_enabled():
-        return functional.rms_norm(hidden, (hidden.shape[-1],), eps=epsilon)
-    return _learned_rms_norm(hidden)
+    return _rms_norm_of_floats(hidden)
 
 
 def squared_relu(hidden: Tensor) -> Tensor:
