@@ -60,9 +60,12 @@ def _refuse(why: str) -> int:
     return _EXIT_NO_WINDOW
 
 
-def _instance() -> SingleInstance:
-    from app.desktop.single_instance import SingleInstance
-
+def _instance() -> SingleInstance | None:
+    """Return what finds the first window; None without Qt's network library, whose own libraries may be missing."""
+    try:
+        from app.desktop.single_instance import SingleInstance
+    except ImportError:
+        return None
     return SingleInstance()
 
 
@@ -75,7 +78,6 @@ def _run_window(options: argparse.Namespace, instance: SingleInstance | None) ->
     from PySide6.QtCore import QSettings, QTimer
 
     from app.desktop.application import DistillApplication
-    from app.desktop.single_instance import Listener
     from app.main_window import MainWindow
     from app.session import Session
     from app.session.problems import ExceptionHook, keep_streams, start_logging
@@ -95,6 +97,8 @@ def _run_window(options: argparse.Namespace, instance: SingleInstance | None) ->
     window.commands.appearance_chosen.connect(application.appearance.choose)
     application.file_opened.connect(window.commands.open_files)
     if instance is not None and instance.is_first:
+        from app.desktop.single_instance import Listener
+
         listener = Listener(instance.address, window)
         listener.handed_over.connect(window.receive)
         window.leaving.connect(listener.close)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import (
@@ -20,7 +21,6 @@ from PySide6.QtWidgets import QApplication, QLabel, QMainWindow, QVBoxLayout, QW
 
 from app.desktop.activation import bring_to_front
 from app.desktop.awake import Awake
-from app.desktop.single_instance import HandedOver
 from app.flows.closing import Closing
 from app.flows.commands import Commands
 from app.flows.menu_bar import Actions
@@ -49,6 +49,9 @@ from app.widgets.card.card import accept_copy
 from app.widgets.drawer import WithDrawer
 from app.words import shown_name
 from distill_core.training.prior.words import no_longer_opens_words
+
+if TYPE_CHECKING:
+    from app.desktop.single_instance import HandedOver
 
 _EVENT_MS = 5000
 _FIRST_SIZE, _MINIMUM_SIZE = (1280, 800), (760, 560)

@@ -21,6 +21,7 @@ LIBRARIES = {
     "libfontconfig.so.1": "libfontconfig1",
     "libxkbcommon.so.0": "libxkbcommon0",
     "libpulse.so.0": "libpulse0",
+    "libgssapi_krb5.so.2": "libgssapi-krb5-2",
 }
 # The same for a window on a screen, by the environment variable that names the display.
 SCREEN_LIBRARIES = {

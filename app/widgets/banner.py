@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
 
-from PySide6.QtCore import QEvent, Qt, Signal, Slot
+from PySide6.QtCore import QEvent, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QFont, QPainter, QPaintEvent, QPalette, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
@@ -66,6 +66,9 @@ class Banner(QFrame):
         self.close_button.setAccessibleName(_CLOSE)
         self.close_button.setToolTip(_CLOSE)
         self.close_button.clicked.connect(self._on_close)
+        self._news = QTimer(self)  # what gives way to another message at once is not read out
+        self._news.setSingleShot(True)
+        self._news.timeout.connect(self._announce)
         self.setFixedHeight(height_for(self, HEIGHT))
         self._lay_out()
         self.hide()
@@ -107,10 +110,15 @@ class Banner(QFrame):
         self.show()
         self._show_more()
         if news:  # a detail that changes with every epoch is not read out each time
-            announce(self, f"{title} {detail}".strip(), urgent=kind != "info")
+            self._news.start()
+
+    @Slot()
+    def _announce(self) -> None:
+        announce(self, f"{self.title()} {self.detail()}".strip(), urgent=self._kind != "info")
 
     def hide_message(self) -> None:
         """Hide the message."""
+        self._news.stop()
         self.hide()
 
     @Slot()

@@ -30,6 +30,11 @@ class Part:
     is_disabled: bool
     object_name: str
     sibling_of: int
+    interface: QAccessibleInterface
+
+    def press(self) -> None:
+        """Do what a press does."""
+        self.interface.actionInterface().doAction("Press")
 
     def __str__(self) -> str:
         return f"{self.role.name} “{self.name}” ({self.description}) {self.object_name}"
@@ -65,6 +70,7 @@ def _parts(parent: QAccessibleInterface, number: list[int]) -> Iterator[Part]:
             bool(state.disabled),
             widget.objectName() if widget is not None else "",
             here,
+            child,
         )
         if not is_in_plot:
             yield from _parts(child, number)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QStandardPaths, Qt
-from PySide6.QtGui import QPalette
+from PySide6.QtGui import QAccessible, QPalette
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.main_window import MainWindow
 from app.session.state import State
-from tests.app.accessible import faults, parts_of
+from tests.app.accessible import Part, faults, parts_of
 from tests.app.driving import WAIT_MS, ScriptedPrompts, bring_to, make_short_takes, session_of, settle
 from tests.app.test_positions import states, window  # noqa: F401 - fixtures
 
@@ -47,6 +48,21 @@ def _ring(window: MainWindow) -> list[QWidget]:
 
 def _regions(window: MainWindow) -> list[QWidget]:
     return [window.chips, window.notices, window.stage, window.drawer, window.player, window.generate, window.takes]
+
+
+def test_plot_and_message_tell_what_they_show(qtbot: QtBot, window: MainWindow, states: dict[str, State]) -> None:
+    bring_to(qtbot, session_of(window), states["memorizing"])
+    QApplication.processEvents()
+    told: dict[str, Part] = {}
+
+    def tells() -> bool:
+        told.update({part.object_name: part for part in parts_of(window)})
+        return "4.80" in told["perplexityPlot"].description  # drawn a little later, where epochs come fast
+
+    qtbot.waitUntil(tells, timeout=WAIT_MS)
+    banner = told["memorizationBanner"]
+    assert banner.name == "Memorizing."
+    assert banner.description
 
 
 STATES = ("empty", "sounds only", "ready", "training", "memorizing", "unsaved", "page sounds", "page takes")
@@ -99,12 +115,30 @@ def _tab_to(words: str) -> QWidget:
     raise AssertionError(f"the Tab key does not reach “{words}”")
 
 
-def _press(words: str, key: Qt.Key = Qt.Key.Key_Return) -> None:
-    QTest.keyClick(_tab_to(words), key)
+def _press_a_key(qtbot: QtBot, window: MainWindow, words: str) -> None:
+    QTest.keyClick(_tab_to(words), Qt.Key.Key_Return)
 
 
-def test_the_keyboard_alone_does_the_main_job(
-    qtbot: QtBot, window: MainWindow, sounds_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def _press_as_a_reader_does(qtbot: QtBot, window: MainWindow, words: str) -> None:
+    def found() -> list[Part]:
+        buttons = [part for part in parts_of(window) if part.role is QAccessible.Role.Button and not part.is_disabled]
+        return [button for button in buttons if button.name.startswith(words)]
+
+    qtbot.waitUntil(lambda: bool(found()), timeout=WAIT_MS)
+    found()[0].press()
+
+
+Press = Callable[[QtBot, MainWindow, str], None]
+
+
+@pytest.mark.parametrize("press", [_press_a_key, _press_as_a_reader_does])
+def test_the_main_job_needs_no_mouse(
+    qtbot: QtBot,
+    window: MainWindow,
+    sounds_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    press: Press,
 ) -> None:
     monkeypatch.setattr(QStandardPaths, "writableLocation", lambda place: str(tmp_path / "documents"))
     session = session_of(window)
@@ -114,27 +148,26 @@ def test_the_keyboard_alone_does_the_main_job(
     prompts.paths["folder"] = sounds_folder
     window.activateWindow()
 
-    _press("Choose Folder", Qt.Key.Key_Space)
+    press(qtbot, window, "Choose Folder")
+    qtbot.waitUntil(lambda: session.state.open.dataset is not None, timeout=WAIT_MS)
     settle(qtbot, window)
-    _press("Make a Model")
+    press(qtbot, window, "Make a Model")
     qtbot.waitUntil(lambda: session.state.open.model is not None, timeout=WAIT_MS)
     settle(qtbot, window)
 
     with qtbot.waitSignal(session.epoch_finished, timeout=WAIT_MS):
-        _press("Train", Qt.Key.Key_Space)
-    _press("Stop")
+        press(qtbot, window, "Train")
+    press(qtbot, window, "Stop")
     qtbot.waitUntil(lambda: session.state.training.unsaved, timeout=WAIT_MS)
     settle(qtbot, window)
-    _press("Save into")
+    press(qtbot, window, "Save into")
+    qtbot.waitUntil(lambda: session.state.open.model.has_prior, timeout=WAIT_MS)
     settle(qtbot, window)
-    model = session.state.open.model
-    assert model is not None
-    assert model.has_prior
 
     before = len(session.state.takes.takes)
-    _press("♪ Generate")
+    press(qtbot, window, "♪ Generate")
     qtbot.waitUntil(lambda: len(session.state.takes.takes) == before + 1, timeout=WAIT_MS)
     settle(qtbot, window)
     newest = session.state.takes.takes[0].number
-    _press(f"Take {newest},", Qt.Key.Key_S)
-    qtbot.waitUntil(lambda: any(take.is_starred for take in session.state.takes.takes), timeout=WAIT_MS)
+    press(qtbot, window, f"Take {newest},")
+    qtbot.waitUntil(lambda: window.takes.clips[newest].look.is_loaded, timeout=WAIT_MS)

@@ -22,6 +22,7 @@ from app.flows.questions import plain
 from app.main_window import MainWindow
 from tests.app.driving import WAIT_MS, settle
 from tests.app.test_look import window  # noqa: F401 - fixture
+from tests.app.test_start import CLOSING
 
 # ruff: noqa: F811
 
@@ -147,26 +148,12 @@ def test_a_first_one_that_ends_meanwhile_leaves_its_place(home: Path) -> None:
     later.release()
 
 
-_NEW_WINDOW = """
-import sys, app.main_window
-from app.__main__ import main
-
-class Closing(app.main_window.MainWindow):
-    def _after_first_paint(self):
-        print("shown")
-        self.close()
-
-app.main_window.MainWindow = Closing
-sys.exit(main(sys.argv[1:]))
-"""
-
-
 def test_a_new_window_is_opened_on_purpose(qtbot: QtBot, first: SingleInstance, window: MainWindow) -> None:
     listener = Listener(first.address, window)
     taken: list[HandedOver] = []
     listener.handed_over.connect(taken.append)
     done = subprocess.run(
-        [sys.executable, "-c", _NEW_WINDOW, "--new-window"],
+        [sys.executable, "-c", CLOSING, "--new-window"],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,

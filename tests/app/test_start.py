@@ -57,6 +57,20 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+CLOSING = """
+import sys, app.main_window
+from app.__main__ import main
+
+class Closing(app.main_window.MainWindow):
+    def _after_first_paint(self):
+        print("shown")
+        self.close()
+
+app.main_window.MainWindow = Closing
+sys.exit(main(sys.argv[1:]))
+"""
+
+
 def test_a_model_and_sounds_that_are_named_at_the_start_are_opened(
     tmp_path: Path, shared_tiny_model: Path, shared_sounds_folder: Path
 ) -> None:
@@ -228,6 +242,22 @@ def test_a_missing_library_is_named_by_its_package() -> None:
     assert done.returncode == 2
     (line,) = [line for line in done.stderr.splitlines() if "sudo apt-get install" in line]
     assert "libxcb-cursor0" in line.split()
+
+
+@pytest.mark.skipif(not _hides_files(), reason="only root can hide a library, on Linux")
+def test_without_the_libraries_of_qts_network_each_start_has_a_window(tmp_path: Path) -> None:
+    hidden = next(Path("/usr/lib").glob("*/libgssapi_krb5.so.2"), None)
+    if hidden is None:
+        pytest.skip("the library is not installed here")
+    hide = f'mount --bind /dev/null "{hidden.resolve()}" && exec "$@"'
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", hide, "sh", sys.executable, "-c", CLOSING],
+        env={**os.environ, **_home(tmp_path), "PYTHONPATH": str(ROOT), "QT_QPA_PLATFORM": "offscreen"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (0, "shown\n"), done.stderr
 
 
 def test_without_a_place_for_the_log_the_window_starts_all_the_same(

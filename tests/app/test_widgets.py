@@ -120,6 +120,7 @@ def test_the_banner_comes_and_goes(banner: Banner, spoken: list[str]) -> None:
     banner.show_message("warning", "Careful.", "This is why.", [("stop", "Stop and Keep Best"), ("why", "Explain")])
     assert _texts(banner) == ["Careful.", "This is why.", "Stop and Keep Best", "Explain"]
     assert (banner.accessibleName(), banner.accessibleDescription()) == ("Careful.", "This is why.")
+    QApplication.processEvents()
     assert spoken == ["Careful. This is why."]
     banner.show_message("info", "Done.")
     assert _texts(banner) == ["Done."]
@@ -130,11 +131,26 @@ def test_the_banner_comes_and_goes(banner: Banner, spoken: list[str]) -> None:
 def test_a_detail_that_changes_is_not_read_out_again(banner: Banner, spoken: list[str]) -> None:
     for value in ("1.84", "1.79"):
         banner.show_message("warning", "Careful.", f"It is {value}.", [("stop", "Stop")])
+        QApplication.processEvents()
     assert banner.detail() == "It is 1.79."
     assert spoken == ["Careful. It is 1.84."]
     banner.hide_message()
     banner.show_message("warning", "Careful.", "It is 1.70.")
+    QApplication.processEvents()
     assert len(spoken) == 2
+
+
+def test_what_gives_way_at_once_is_not_read_out(banner: Banner, spoken: list[str]) -> None:
+    banner.show_message("info", "Not saved yet.")
+    banner.hide_message()
+    banner.show_message("info", "Not saved yet.")
+    banner.show_message("info", "Saved.", "It is here.")
+    QApplication.processEvents()
+    assert spoken == ["Saved. It is here."]
+    banner.show_message("info", "Not saved yet.")
+    banner.hide_message()
+    QApplication.processEvents()
+    assert len(spoken) == 1
 
 
 def test_the_banners_buttons_say_which_was_clicked(banner: Banner, qtbot: QtBot) -> None:
