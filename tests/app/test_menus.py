@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QSettings
-from PySide6.QtGui import QAction, QPalette
+from PySide6.QtGui import QAction, QKeySequence, QPalette
 from PySide6.QtWidgets import QLabel, QMenu, QMessageBox, QPushButton
 from pytestqt.qtbot import QtBot
 
@@ -25,6 +26,7 @@ from app.session.training import TrainingState
 from distill_core import read_summary
 from tests.app.driving import WAIT_MS, bring_to, session_of, settle
 
+ROOT = Path(__file__).parents[2]
 # What asks or shows something before it does anything; all else has no ellipsis.
 WITH_A_DIALOG = {
     ActionId.EXPORT_PLUGIN,
@@ -198,3 +200,18 @@ def test_a_dialog_has_no_big_icon_and_says_its_title_once(
         (default,) = [button for button in box.findChildren(QPushButton) if button.isDefault()]
         assert default.text() == next(choice.text for choice in question.choices if choice.id == question.default)
         box.close()
+
+
+def _keys_in(page: Path) -> set[str]:
+    """Return the keys with Ctrl that a page names, as `++ctrl+r++` or as `Ctrl+R`, in Qt's writing."""
+    text = page.read_text("utf-8").replace("comma", ",")
+    named = re.findall(r"\+\+(ctrl\+[\w+,]+?)\+\+", text) + re.findall(r"(?<![\w+])(Ctrl\+(?:Shift\+)?(?:\w+|,))", text)
+    return {QKeySequence(key).toString() for key in named}
+
+
+def test_each_key_that_a_page_names_is_one_of_a_menu(window: MainWindow) -> None:
+    keys = {key.toString() for action in window.findChildren(QAction) for key in action.shortcuts()}
+    outside = {"Ctrl+C"}  # in a terminal
+    pages = [*(ROOT / "docs").glob("*.md"), ROOT / "README.md"]
+    assert len(set().union(*map(_keys_in, pages))) > 15
+    assert {page.name: _keys_in(page) - keys - outside for page in pages if _keys_in(page) - keys - outside} == {}
