@@ -29,6 +29,7 @@ class EpochCanvas(pg.PlotWidget):  # type: ignore[misc]
         axes = {"left": PerplexityAxis("left"), "bottom": EpochAxis("bottom")}
         super().__init__(parent, background=None, axisItems=axes, enableMenu=False)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.viewport().setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setFrameShape(self.Shape.NoFrame)
         self.setCacheMode(self.CacheModeFlag.CacheNone)  # a cached ground would keep the colour of an old palette
         self._curve: Any = curve

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QPushButton, QSizePolicy,
 
 from app.widgets.plot.labels import PlotLegend
 from app.widgets.sentence import Sentence
-from app.words import as_tooltip
+from app.widgets.tips import set_tip
 
 TITLE = "Perplexity – how unsure it is; lower = knows your sounds better"
 # The first that fits is shown.
@@ -25,7 +25,7 @@ class PlotTitle(QWidget):
         font = self.font()
         font.setBold(True)
         self.setFont(font)
-        self.setToolTip(as_tooltip(TITLE))
+        set_tip(self, TITLE)
 
     def shown_text(self) -> str:
         """Return the title that fits."""
@@ -89,7 +89,7 @@ class PlotHead(QWidget):
     def show_legend(self, is_shown: bool, note: str) -> None:
         """Show or hide the legend; `note` is a sentence on the numbers, its tooltip."""
         self._legend.setVisible(is_shown)
-        self._legend.setToolTip(as_tooltip(note))
+        set_tip(self._legend, note)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Put both in one line where there is room."""
