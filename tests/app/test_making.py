@@ -243,8 +243,8 @@ def test_effort_and_time_limit_count_for_a_model_too(qtbot: QtBot, with_sounds: 
         most.append(session.making_estimate()[1])
     assert most[0] < most[1] / 2
     assert most[2] > most[1] * 2
-    session.set_options(PRIOR | {"effort": "quick", "time_limit_min": 0.01, "anonymous": True}, is_valid=True)
-    assert session.making_estimate() == (0.6, 0.6)
+    session.set_options(PRIOR | {"effort": "quick", "time_limit_min": 0.002, "anonymous": True}, is_valid=True)
+    assert session.making_estimate() == (0.12, 0.12)
     session.make_model()
     settle_session(qtbot, session)
     (event,) = begun
