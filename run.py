@@ -29,7 +29,7 @@ INSTALL = ["install", "--disable-pip-version-check", "--editable", ".[test]", "-
 # PyPI's torch for Windows computes on the CPU only. The CUDA version is the one that torch is pinned to.
 CUDA_WHEELS = "https://download.pytorch.org/whl/cu130"
 # Benchmarks by name; a library beyond Distill's own that one compares with belongs to the extra `bench`.
-BENCHMARKS = {"prior": "x_transformers"} | dict.fromkeys(("window", "save", "stop", "sound", "takes", "plugin"))
+BENCHMARKS = {"prior": "x_transformers", **dict.fromkeys(("window", "save", "stop", "sound", "takes", "plugin"))}
 MOST_OF_PIPS_WORDS = 4000  # its reason comes last
 WITHOUT_SCREEN = {"QT_QPA_PLATFORM": "offscreen"}
 # Each worker imports torch and Qt anew, so more of them cost more than they gain. The tests of a file share what is
@@ -282,7 +282,7 @@ WORDS = {
     "setup": (setup, "install what is missing; further options go to pip install"),
     "demo": (demo, "do the main job on the demo sounds in the real window, without a screen"),
     "test": (test, "run the tests; further options go to pytest"),
-    "bench": (bench, "measure: bench prior, bench window, bench save, bench stop, bench sound, bench takes"),
+    "bench": (bench, "measure; one of " + ", ".join(BENCHMARKS)),
     "soak": (soak, "show that no model is lost and nothing gets in: half an hour or more; --minutes N: a sample"),
     "bundle": (bundle, "build programs that need no Python, in dist or a folder that is named; --check: prove them"),
     "screenshots": (screenshots, "picture every state of the window, in docs/screenshots or a folder that is named"),

@@ -103,6 +103,8 @@ def _run_window(options: argparse.Namespace, instance: SingleInstance | None) ->
         listener.handed_over.connect(window.receive)
         window.leaving.connect(listener.close)
         window.leaving.connect(instance.release)
+        if not listener.is_listening:
+            instance.release()  # or each later start would wait for an answer
     if options.demo is not None:
         from app.demo import DemoRun
 

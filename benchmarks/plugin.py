@@ -8,6 +8,7 @@ TorchScript looks at what it runs, stands by itself. The codes are compared, too
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 import warnings
 from pathlib import Path
@@ -19,6 +20,7 @@ import torch
 
 from benchmarks.figures import tell
 from distill_core.device import use_one_thread
+from distill_core.errors import DistillError
 from distill_core.export.neutone import export_neutone
 from distill_core.generation.generate import generate
 from distill_core.generation.request import GenerateRequest
@@ -78,8 +80,14 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=10, help="takes of 5 s")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    if options.count < 1:
+        parser.error("--count is 1 or more")
     print(f"{processor_name()}, torch {torch.__version__}, one thread, takes of {SECONDS:g} s")
-    tell(measure(options.model, options.count), BARS, options.json)
+    try:
+        figures = measure(options.model, options.count)
+    except DistillError as error:
+        sys.exit(f"{error.message} {error.hint}")
+    tell(figures, BARS, options.json)
 
 
 if __name__ == "__main__":

@@ -45,7 +45,13 @@ def _line_of(handed: HandedOver) -> bytes:
 
 
 def _is_path(said: object) -> bool:
-    return isinstance(said, str) and os.path.isabs(said) and "\0" not in said
+    if not isinstance(said, str) or "\0" in said:
+        return False
+    try:
+        os.fsencode(said)
+    except UnicodeEncodeError:  # half a character, which no file's name has
+        return False
+    return os.path.isabs(said)
 
 
 def read_line(line: bytes) -> HandedOver | None:
@@ -173,6 +179,11 @@ class Listener(QObject):
         QLocalServer.removeServer(address)  # what a killed window left; nobody else listens while the lock is held
         if not self._server.listen(address):
             logger.info("going on without one window: %s", self._server.errorString())
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether later starts are heard."""
+        return self._server.isListening()
 
     @Slot()
     def close(self) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from time import sleep
 
@@ -27,6 +28,12 @@ def needs(*programs: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(is_missing, reason=f"needs {', '.join(needed)}")
 
 
+def _kill(session: int) -> None:
+    """End a program with all that it has started: what is left would hold its pipes open."""
+    with suppress(ProcessLookupError):
+        os.killpg(session, signal.SIGKILL)
+
+
 @pytest.fixture
 def start() -> Iterator[Start]:
     """Return `start(*command, **environment)`, which starts a program that ends with the test."""
@@ -34,12 +41,17 @@ def start() -> Iterator[Start]:
 
         def begin(*command: str, **environment: str) -> subprocess.Popen[str]:
             program = subprocess.Popen(
-                command, env={**os.environ, **environment}, cwd=ROOT, stdout=subprocess.PIPE, text=True
+                command,
+                env={**os.environ, **environment},
+                cwd=ROOT,
+                stdout=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
             )
             assert program.stdout is not None
             ends.callback(program.stdout.close)
             ends.callback(program.wait)
-            ends.callback(program.kill)
+            ends.callback(_kill, program.pid)
             return program
 
         yield begin

@@ -15,6 +15,7 @@ from tests.app.real_screen import ROOT, Start, needs, screen, start  # noqa: F40
 # ruff: noqa: F811
 
 PYTHON = "/usr/bin/python3"  # the system's, which has the bindings
+PATIENCE_S = 240  # twelve times of what it takes
 
 
 def _can_read() -> bool:
@@ -35,7 +36,7 @@ def test_the_main_job_is_done_by_accessible_names_alone(
         **screen,
         QT_LINUX_ACCESSIBILITY_ALWAYS_ON="1",
     )
-    said = client.communicate()[0].splitlines()
+    said = client.communicate(timeout=PATIENCE_S)[0].splitlines()
     assert said[-1] == "done", "\n".join(said)
     person = Path(screen["HOME"]).parent
     (model,) = person.rglob("*.distill")

@@ -172,6 +172,7 @@ RUBBISH = {
     "a relative path": b'{"files": ["a.distill"], "activation_token": ""}\n',
     "a number": b'{"files": [1], "activation_token": ""}\n',
     "no text": b'{"files": ["/a\\u0000b"], "activation_token": ""}\n',
+    "half a character": b'{"files": ["/\\ud800x"], "activation_token": ""}\n',
     "no token": b'{"files": ["/a.distill"], "activation_token": null}\n',
 }
 
