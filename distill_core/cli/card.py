@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from distill_core.cli.terminal import Terminal, check_output, terminal_session
-from distill_core.errors import SaveError
-from distill_core.text import file_name
+from distill_core.files.new_file import check_new_file, write_new_file
 
 
 def card(
@@ -34,7 +33,8 @@ def card(
     """
     with terminal_session(json) as terminal:
         if output is not None:
-            _check(output, model, force)
+            check_output(output, force, ".md")
+            check_new_file(output, replace=force, source=model)
         from distill_core.models.persistence import read_summary, save_metadata
         from distill_core.papers.card import card_facts
         from distill_core.papers.card_words import card_markdown
@@ -44,26 +44,13 @@ def card(
         facts = card_facts(read_summary(model), anonymous=anonymous)
         text = card_markdown(facts)
         if output is not None:
-            _write(terminal, output, text, force)
+            _write(terminal, output, text, model, force)
         elif not json:
             for line in text.splitlines():
                 terminal.say(line)
         terminal.print_object({**facts, "card": text, "path": output})
 
 
-def _check(output: Path, model: Path, force: bool) -> None:
-    """Refuse, before any work, an output that exists, and the model itself.
-
-    Raises:
-        SaveError: the output exists and not `force`, no file can be there, or it is the model.
-    """
-    check_output(output, force, ".md")
-    if output.exists() and model.exists() and output.samefile(model):
-        raise SaveError(f"“{file_name(output)}” is the model itself; nothing was written.", "Choose another name.")
-
-
-def _write(terminal: Terminal, output: Path, text: str, force: bool) -> None:
-    from distill_core.files.new_file import write_new_file
-
-    path = write_new_file(output, text.encode(), replace=force)
+def _write(terminal: Terminal, output: Path, text: str, model: Path, force: bool) -> None:
+    path = write_new_file(output, text.encode(), replace=force, source=model)
     terminal.say(f"Card written: {path}", "green")

@@ -29,7 +29,7 @@ def export(
     """Write a model as a file of Neutone Gen, a plugin for DAWs, which then makes its takes without Distill.
 
     It has the knobs length, variety, focus and seed, and makes the takes of `distill generate`. It was run in torch
-    alone, not in the real plugin. It needs the extra: pip install "distill[neutone]"
+    alone, not in the real plugin. It needs the extra neutone, which is the SDK that makes such files.
     """
     with terminal_session(json) as terminal:
         from distill_core.export.neutone import SUFFIX, export_neutone

@@ -11,6 +11,7 @@ import typer
 
 from distill_core.cli.terminal import Terminal, check_output, terminal_session
 from distill_core.errors import ModelFileError
+from distill_core.files.new_file import check_new_file, write_new_file
 from distill_core.models.codec_health import CodecHealth, codec_health
 from distill_core.text import LONGEST_NAME, file_name, printable
 from distill_core.training.prior.events import verdict_words
@@ -87,6 +88,7 @@ def inspect(
 
         if curve is not None:
             check_output(curve, force, ".csv")
+            check_new_file(curve, replace=force, source=model)
         summary = read_summary(model)
         if verify:
             load_model_v2(model)
@@ -99,13 +101,13 @@ def inspect(
 
 
 def _write_curve(terminal: Terminal, summary: ModelSummary, output: Path, force: bool) -> None:
-    from distill_core.files.new_file import write_new_file
     from distill_core.training.prior.curve import curve_csv, rows_of_file
 
     rows = rows_of_file(summary.prior_metadata or {})
     if not rows:
-        raise ModelFileError(f"“{file_name(summary.path)}” has no curve; nothing was written.", "Train a prior first.")
-    path = write_new_file(output, curve_csv(rows).encode(), replace=force)
+        hint = "It was saved without one." if summary.has_prior else "Train a prior first."
+        raise ModelFileError(f"“{file_name(summary.path)}” has no curve; nothing was written.", hint)
+    path = write_new_file(output, curve_csv(rows).encode(), replace=force, source=summary.path)
     terminal.say(f"Curve of {len(rows)} epochs written: {path}", "green")
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import io
 import json
 import logging
+import shlex
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +29,11 @@ SUFFIX = ".nm"
 _SDK = "neutone_sdk"
 _VERSION = ".data/version"
 _WRITERS_OWN = (_VERSION, "byteorder", ".data/serialization_id")
-INSTALL = 'pip install "distill[neutone]"'
+
+
+def _pip() -> str:
+    """Return the call of pip that installs into this Distill's own Python."""
+    return f"{shlex.quote(sys.executable)} -m pip"
 
 
 def require_sdk() -> None:
@@ -40,7 +46,7 @@ def require_sdk() -> None:
         raise ConfigError(
             "as",
             "The Neutone SDK, which makes a plugin's models, is not installed; nothing was written.",
-            f"Install it beside Distill, with Python 3.11 to 3.13: {INSTALL}",
+            f"Install it beside Distill, with Python 3.11 to 3.13: {_pip()} install {_SDK}",
         )
 
 
@@ -112,7 +118,7 @@ def export_neutone(model: Path, output: Path, *, replace: bool = False, should_s
     """
     require_sdk()
     _require_suffix(output)
-    check_new_file(output, replace=replace)
+    check_new_file(output, replace=replace, source=model)
     from distill_core.models.persistence import load_model_v2
 
     loaded = load_model_v2(model)
@@ -120,4 +126,4 @@ def export_neutone(model: Path, output: Path, *, replace: bool = False, should_s
     with _quietly():
         data = _script(loaded)
     stop_point(should_stop)
-    return write_new_file(output, data, replace=replace)
+    return write_new_file(output, data, replace=replace, source=model)

@@ -24,7 +24,16 @@ def exists_error(path: Path) -> SaveError:
     return SaveError(f"{shown(path)} exists already; nothing was overwritten.", "Choose another name.")
 
 
-def _checked(path: Path, replace: bool) -> Path:
+def _is_same(path: Path, other: Path) -> bool:
+    try:
+        return path.samefile(other)
+    except OSError:  # one of them is not there
+        return False
+
+
+def _checked(path: Path, replace: bool, source: Path | None) -> Path:
+    if source is not None and _is_same(path, source):
+        raise SaveError(f"{shown(path)} is the model itself; nothing was written.", "Choose another name.")
     path = real_path(path)
     if not path.parent.is_dir():
         raise SaveError(f"There is no folder “{path.parent}” to save into.", "Make it first, or choose another.")
@@ -36,14 +45,16 @@ def _checked(path: Path, replace: bool) -> Path:
     return path
 
 
-def check_new_file(path: Path, needed_bytes: int = 0, *, replace: bool = False) -> None:
+def check_new_file(path: Path, needed_bytes: int = 0, *, replace: bool = False, source: Path | None = None) -> None:
     """Check, before the work on its content, that a file can be written; with `replace`, in the place of another.
+
+    That is never `source`, the model that it is made from, whatever links lead there.
 
     Raises:
         ReadOnlyError: the file or its folder cannot be written.
         SaveError: there is a file, no such folder, no room for `needed_bytes`, or no file can be there.
     """
-    path = _checked(path, replace)
+    path = _checked(path, replace, source)
     try:
         with temporary_beside(path):
             pass
@@ -83,15 +94,17 @@ def _put_where_nothing_is(source: Path, target: Path) -> None:
         replace_file(source, target)
 
 
-def write_new_file(path: Path, data: bytes, *, replace: bool = False) -> Path:
+def write_new_file(path: Path, data: bytes, *, replace: bool = False, source: Path | None = None) -> Path:
     """Write a file in one step and return its real path; on return it outlasts a power cut.
+
+    With `replace` it takes the place of another, but never of `source`, the model that it is made from.
 
     Raises:
         ReadOnlyError: the file or its folder cannot be written.
         SaveError: there is a file and not `replace`, no room, no such folder, or no file can be there; what was there
             is unchanged.
     """
-    path = _checked(path, replace)
+    path = _checked(path, replace, source)
     try:
         with temporary_beside(path) as temporary:
             _write_all(temporary, data, path)

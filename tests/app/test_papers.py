@@ -153,7 +153,7 @@ def test_without_the_sdk_the_plugins_entry_says_how_to_get_it(
     monkeypatch.setitem(sys.modules, "neutone_sdk", None)
     prompts.answers["pluginDialog"] = "close"
     window.actions_table.by_id[ActionId.EXPORT_PLUGIN].trigger()
-    assert 'pip install "distill[neutone]"' in prompts.asked[-1].text
+    assert "-m pip install neutone_sdk" in prompts.asked[-1].text
     assert "suggested" not in prompts.paths
 
 

@@ -154,7 +154,7 @@ def test_a_file_is_replaced_only_on_request(trained: Path, tmp_path: Path) -> No
     assert path.read_text() == "mine"
     assert _card(trained, "-o", path, "--force").exit_code == 0
     before = trained.read_bytes()
-    assert _card(trained, "-o", trained, "--force").exit_code == 4
+    assert _card(trained, "-o", trained, "--force", "--licence", "CC0").exit_code == 4
     assert trained.read_bytes() == before
 
 

@@ -102,3 +102,9 @@ def test_inspect_writes_the_curve(tiny_model: Path, sounds_folder: Path, tmp_pat
     assert output.read_text() == "mine"
     assert inspect("--curve", output, "--force")[0] == 0
     assert _table(output.read_text()) == rows
+    before = tiny_model.read_bytes()
+    output.unlink()
+    output.symlink_to(tiny_model)
+    code, said = inspect("--curve", output, "--force")
+    assert (code, "is the model itself" in said) == (4, True)
+    assert tiny_model.read_bytes() == before
