@@ -147,7 +147,10 @@ def test_after_a_killed_window_the_next_one_is_the_first(qtbot: QtBot, home: Pat
     instance.release()
 
 
-def test_a_first_window_that_does_not_answer_is_not_waited_for(first: SingleInstance) -> None:
+def test_a_first_window_that_does_not_answer_is_not_waited_for(
+    first: SingleInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(single_instance, "_ANSWER_MS", 500)
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(first.address)
         silent.listen()
