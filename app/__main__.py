@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.desktop.screen import can_open, has_screen, why_not
-from distill_core.errors import DistillError
+from distill_core.errors import ConfigError, DistillError
 
 if TYPE_CHECKING:
     from app.desktop.single_instance import SingleInstance
@@ -26,9 +26,7 @@ _EXIT_NO_WINDOW = 2
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="distill-app", description="Distill's window.")
-    parser.add_argument(
-        "files", nargs="*", type=Path, help="a .distill file, folders of sounds, or single ones, to open"
-    )
+    parser.add_argument("files", nargs="*", help="a .distill file, folders of sounds, or single ones, to open")
     parser.add_argument("--new-window", action="store_true", help="open a window of its own beside one that is open")
     parser.add_argument("--register", action="store_true", help="add Distill and .distill files to the desktop")
     parser.add_argument("--remove", action="store_true", help="with --register: take them away again")
@@ -44,14 +42,18 @@ def _check_pyside() -> None:
         sys.exit("PySide6 6.12.0 crashes on Python 3.11. Run: python3 run.py setup")
 
 
+def _say(error: DistillError) -> int:
+    print(f"{error.message} {error.hint}".strip(), file=sys.stderr)  # noqa: T201
+    return error.exit_code
+
+
 def _register(remove: bool) -> int:
     from app.desktop.desktop_entry import register_command
 
     try:
         print(register_command(remove=remove))  # noqa: T201 - the command's answer
     except DistillError as error:
-        print(f"{error.message} {error.hint}".strip(), file=sys.stderr)  # noqa: T201
-        return error.exit_code
+        return _say(error)
     return 0
 
 
@@ -67,6 +69,25 @@ def _instance() -> SingleInstance | None:
     except ImportError:
         return None
     return SingleInstance()
+
+
+def _file(name: str) -> Path:
+    """Return the file of a name or a URL, for the first window too, which was started in another folder."""
+    if not name:
+        raise ConfigError("files", "A name is empty; nothing was opened.", "Name a file, or nothing.")
+    if name.startswith("file:/"):
+        from PySide6.QtCore import QUrl
+
+        from app.flows.drops import file_of
+
+        if (file := file_of(QUrl(name))) is None:
+            raise ConfigError("files", f"“{name}” is not on this computer; nothing was opened.", "Copy it here first.")
+        return file
+    try:
+        return Path(name).absolute()
+    except FileNotFoundError as error:
+        what = f"The folder that “{name}” was looked for in is not there any more; nothing was opened."
+        raise ConfigError("files", what, "Go to another folder, or name the file with all its folders.") from error
 
 
 def _joins_first(instance: SingleInstance, options: argparse.Namespace) -> bool:
@@ -89,7 +110,6 @@ def _run_window(options: argparse.Namespace, instance: SingleInstance | None) ->
         QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(options.demo))
     hook = ExceptionHook()
     hook.install()
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C in the terminal that started the window
     session = Session()
     application.appearance.choose(session.settings.appearance())
     window = MainWindow(session)
@@ -112,7 +132,7 @@ def _run_window(options: argparse.Namespace, instance: SingleInstance | None) ->
         window.shown.connect(run.start)
     window.show()
     if options.files:
-        window.commands.open_files(*(path.absolute() for path in options.files))
+        window.commands.open_files(*options.files)
     application.deliver_waiting()
     QTimer.singleShot(0, window.raise_)
     code = application.exec()
@@ -128,16 +148,20 @@ def main(arguments: list[str] | None = None) -> int:
         return _register(options.remove)
     if not has_screen():
         return _refuse(_NO_DISPLAY)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C in the terminal ends this, also while it waits
     if os.name == "nt":
         import torch  # noqa: F401 - loaded after Qt, its libraries fail on Windows (pytorch#166628)
     try:
         _check_pyside()
+        options.files = [_file(name) for name in options.files]
         instance = None if options.demo is not None else _instance()
         if instance is not None and _joins_first(instance, options):
             return 0
         if not can_open():
             return _refuse(why_not())
         return _run_window(options, instance)
+    except ConfigError as error:
+        return _say(error)
     except ImportError as error:
         if platform.system() != "Linux" or ".so" not in str(error):
             raise

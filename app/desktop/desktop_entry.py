@@ -67,9 +67,9 @@ def _exec_argument(text: str) -> str:
 
 
 def _entry_for(template: str, command: Sequence[str]) -> str:
-    """Return the desktop entry that starts `command` with the file that was opened."""
+    """Return the desktop entry that starts `command` with the files that were opened."""
     values = {
-        "Exec": _string_value(" ".join([*map(_exec_argument, command), "%f"])),
+        "Exec": _string_value(" ".join([*map(_exec_argument, command), "%F"])),
         "TryExec": _string_value(command[0]),
     }
     keyed = [(line.partition("=")[0], line) for line in template.splitlines()]

@@ -22,9 +22,10 @@ from PySide6.QtNetwork import QLocalServer, QLocalSocket
 
 from distill_core.folders import convenience, logger, run_folders, runtime_folder
 
-_START_S = 5  # from the lock to the first look at the socket: a window that is starting loads its libraries
+_START_S = 30  # from the lock to the first look at the socket: a window that is starting loads its libraries
 _RETRY_S = 0.05
-_ANSWER_MS = 1500
+_CONNECT_MS = 1500
+_ANSWER_MS = 10_000  # a window that builds its plots on a busy computer takes some seconds
 _LONGEST = 1 << 20  # bytes
 _LONGEST_TOKEN = 256
 _GREETING, _TAKEN = b"distill\n", b"taken\n"
@@ -119,13 +120,14 @@ class SingleInstance:
             self._lock.release()
 
     def hand_over(self, files: Sequence[Path]) -> bool:
-        """Hand files over to the first one, some seconds at most; return whether it took them."""
+        """Hand files over to the first one, also while that starts; return whether it took them. Paths are absolute."""
         token = next((os.environ[name] for name in _TOKENS if os.environ.get(name)), "")
-        handed = HandedOver(tuple(path.absolute() for path in files), token)
+        handed = HandedOver(tuple(files), token)
         socket, end = QLocalSocket(), time.monotonic() + _START_S
         while time.monotonic() < end:
+            socket.abort()  # a try that failed may still wait for its turn
             socket.connectToServer(self.address)
-            if socket.waitForConnected(_ANSWER_MS):
+            if socket.waitForConnected(_CONNECT_MS):
                 return _say(socket, handed)
             if self.claim():
                 return False  # the first one has ended: this one is the first

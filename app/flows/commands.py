@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QDir, QObject, QStandardPaths, QUrl, Signal, Slot
+from PySide6.QtCore import QDir, QObject, QStandardPaths, Qt, QUrl, Signal, Slot
 from PySide6.QtGui import QDesktopServices, QGuiApplication
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QDialog, QWidget
 
 from app.flows import questions
 from app.flows.cancelling import Cancelling
 from app.flows.copies import Copies
 from app.flows.curves import Curves
 from app.flows.demo_files import DemoFiles, copying
-from app.flows.drops import MOST_AT_ONCE, ONLY_FILES, Drop, LastDrag, Target, route, sort, sorting
+from app.flows.drops import MOST_AT_ONCE, ONLY_FILES, Drop, LastDrag, Target, is_gone, route, sort, sorting
 from app.flows.epochs import Epochs
 from app.flows.hearing import Hearing
 from app.flows.making import ModelMaking
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 _LOCKED_TEXT = "Stop training to change the model or the sounds."
 _SAVING_TEXT = "The model is being saved. After that the model and the sounds can be changed."
 _SAVING_MODEL_TEXT = "The new model is being saved. After that the model and the sounds can be changed."
-_ASKED_TEXT = "A question is open. After your answer other files can be opened."
+_ASKED_TEXT = "What you named will be opened once the dialog is closed."
 _TOLD_BESIDE_TAKES = (
     Subject.TAKE,
     Subject.EPOCHS,
@@ -74,6 +75,7 @@ class Commands(QObject):
         super().__init__(window)
         self._session, self._prompts, self._window = session, prompts, window
         self._shows_bug = False
+        self._waiting: tuple[Path, ...] = ()
         self.drag = LastDrag()
         self.texts = Texts(session, prompts, window, self)
         self.saving = Saving(session, self.texts, prompts, window, self)
@@ -160,7 +162,7 @@ class Commands(QObject):
     def open_recent(self, path: Path) -> None:
         """Open a recent model, or forget it if it has moved."""
         # On the window's thread: some microseconds, but a share that no longer answers holds the window up.
-        if not path.exists():
+        if is_gone(path):
             self._session.settings.remove_recent_model(path)
             self._session.refuse(model=f"“{shown_name(path)}” has moved. Choose it again with Open Model…")
             return
@@ -202,17 +204,30 @@ class Commands(QObject):
         self._scan(*sources, left_out=left_out)
 
     def _scan(self, *sources: Path, left_out: Sequence[str] = ()) -> None:
-        # The check is on the window's thread: see `open_recent` for its cost.
-        self._session.settings.set_last_folder("sounds", sources[0] if sources[0].is_dir() else sources[0].parent)
+        # The check is on the window's thread: see `open_recent` for its cost. What can't be looked at, the scan tells.
+        folder = sources[0] if os.path.isdir(sources[0]) else sources[0].parent
+        self._session.settings.set_last_folder("sounds", folder)
         self._session.open_dataset(*sources, left_out=left_out)
 
     @Slot(object)
     def open_files(self, *files: Path) -> None:
-        """Open files that were double-clicked or named at a start, as if they were dropped into the window."""
-        if QApplication.activeModalWidget() is not None:
-            self._session.refuse(model=_ASKED_TEXT)
+        """Open files that were double-clicked or named at a start, as if they were dropped into the window.
+
+        While a question is open they wait for its end; of several such lists the last is opened.
+        """
+        dialog = QApplication.activeModalWidget()
+        if isinstance(dialog, QDialog):
+            self._waiting = files
+            dialog.finished.connect(self._open_waiting, Qt.ConnectionType.QueuedConnection)  # after what it answers
+            self.said.emit(_ASKED_TEXT)
             return
         self._take_sorted(sort(files, "window"))
+
+    @Slot()
+    def _open_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, ()
+        if waiting and self._window.isVisible():  # the answer may have closed it
+            self.open_files(*waiting)
 
     def take_drop(self, urls: Sequence[QUrl], target: Target) -> None:
         """Open dropped files, and say which are not taken; many are looked at first, on another thread."""

@@ -67,17 +67,19 @@ class Drop:
 
 
 def _is_here(url: QUrl) -> bool:
-    """Tell whether a URL names a file that can be opened; some file managers name this computer in it."""
     if not url.isLocalFile() or not url.path().startswith("/"):
         return False
     return os.name == "nt" or url.host() in ("", "localhost", platform.node().lower())  # there, a host is a share
 
 
-def _path(url: QUrl) -> Path:
-    """Return the file that a URL names; Qt garbles a name that is not UTF-8.
+def file_of(url: QUrl) -> Path | None:
+    """Return the file that a URL names, None if it is not on this computer, which some file managers name in it.
 
-    A file's URL has no query and no fragment: they are the rest of a name in which ? or # was not escaped.
+    A file's URL has no query and no fragment: they are the rest of a name in which ? or # was not escaped. Qt garbles a
+    name that is not UTF-8.
     """
+    if not _is_here(url):
+        return None
     if os.name == "nt":
         return Path(url.toLocalFile())
     query = f"?{url.query(_ENCODED)}" if url.hasQuery() else ""
@@ -93,6 +95,11 @@ def _mode(path: Path) -> int | None:
         return None
     except OSError:
         return 0
+
+
+def is_gone(path: Path) -> bool:
+    """Tell whether there is no such file; one that cannot be looked at may be there."""
+    return _mode(path) is None
 
 
 def _kind(path: Path) -> _Kind:
@@ -183,9 +190,10 @@ def sort(paths: Sequence[Path], target: Target) -> Drop:
 
 def route(urls: Sequence[QUrl], target: Target) -> Drop:
     """Return the drop of URLs; `target` is the place they fell on."""
-    if not urls or not all(map(_is_here, urls)):
+    files = [file for file in map(file_of, urls) if file is not None]
+    if not files or len(files) < len(urls):
         return Drop(refusals=(Refusal(target, ONLY_FILES),))
-    return sort([_path(url) for url in urls], target)
+    return sort(files, target)
 
 
 def sorting(urls: Sequence[QUrl], target: Target) -> Task[Drop]:

@@ -98,6 +98,11 @@ def _best_of(curve: SavedCurve) -> tuple[float, int] | None:
     return (perplexity(loss), curve.best_epoch or 0) if math.isfinite(loss) else None
 
 
+def _is_anonymous(training: TrainingState) -> bool:
+    config = None if training.started is None else training.started.config
+    return config is not None and config.anonymous
+
+
 def _sounds_words(state: State) -> str:
     shown = shown_curve(state)
     if shown.saved is not None:
@@ -105,7 +110,7 @@ def _sounds_words(state: State) -> str:
         count, name = sound_count(facts), facts.get("dataset_name")
         name = printable(name, LONGEST_NAME) if isinstance(name, str) else ""
     elif (dataset := state.training.dataset) is not None:
-        count, name = len(dataset.files), dataset.name
+        count, name = len(dataset.files), "" if _is_anonymous(state.training) else dataset.name
     else:
         return ""
     words = counted(count, "sound") if count else ""

@@ -149,6 +149,10 @@ class State:
         """Return the state without the reasons why files were not taken, or a take was not made."""
         return self.with_open(model_refusal="", sounds_refusal="").with_takes(problem="")
 
+    def without_problem(self) -> State:
+        """Return the state without the last problem, unless it may be that of what is not saved yet."""
+        return self if self.has_unsaved else replace(self, problem=None)
+
     def with_training(self, **changes: Any) -> State:
         """Return the state with changes in `training`."""
         return replace(self, training=replace(self.training, **changes))

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SUFFIX = ".nm"
 _SDK = "neutone_sdk"
+_SILENT = logging.NullHandler()
 _VERSION = ".data/version"
 _WRITERS_OWN = (_VERSION, "byteorder", ".data/serialization_id")
 
@@ -59,15 +60,16 @@ def _require_suffix(output: Path) -> None:
 @contextmanager
 def _quietly() -> Iterator[None]:
     """Keep the SDK from setting up this program's log, and torch from advising against TorchScript, which Gen runs."""
-    root, before = logging.getLogger(), logging.getLogger().handlers[:]
-    logging.getLogger(_SDK).propagate = False
-    logging.getLogger(_SDK).addHandler(logging.NullHandler())
+    root, own = logging.getLogger(), logging.getLogger(_SDK)
+    own.propagate = False
+    own.addHandler(_SILENT)
+    root.addHandler(_SILENT)  # to a root that has a handler, the SDK's basicConfig() adds none
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", r"`torch\.jit\.", DeprecationWarning)
             yield
     finally:
-        root.handlers[:] = before
+        root.removeHandler(_SILENT)
 
 
 def _without_sources(file: bytes) -> bytes:

@@ -32,7 +32,7 @@ echo "== The window does its main job"; QT_QPA_PLATFORM=offscreen "$bundle/disti
 test -s ~/demo/distill.png
 echo "== A way without stdout, as on Windows"; "$bundle/distill-app" --register --remove >&- 2>&-
 echo "== It installs"; "$bundle/install.sh"
-grep -x "Exec=$HOME/.local/lib/distill/distill-app %f" ~/.local/share/applications/distill.desktop
+grep -x "Exec=$HOME/.local/lib/distill/distill-app %F" ~/.local/share/applications/distill.desktop
 rm -r "$bundle"; PATH=$HOME/.local/bin:$PATH
 echo "== A model of one's own"; distill train ~/demo/sounds -o ~/own.distill --epochs 3
 echo "== Its prior"; distill train-prior ~/own.distill ~/demo/sounds --effort quick --time-limit 1 --save-worse

@@ -23,6 +23,7 @@ from app.session.available import ActionId
 from app.session.beside import BesideModel
 from app.session.settings import Settings
 from app.session.state import Page, State
+from app.session.tasks.beside import reading_beside
 from app.widgets.plot.canvas import PerplexityCanvas
 from app.widgets.plot.curve import Beside, Curve, PlotAxes
 from app.widgets.plot.plot import PerplexityPlot
@@ -199,11 +200,12 @@ def test_a_model_is_compared_with_and_the_comparison_goes_with_a_click(
     other = Path(shutil.copy(with_prior, tmp_path / "other drums.distill"))
     window.commands.open_model(with_prior)
     settle(qtbot, window)
-    session.show_page(Page.LEARNING)
+    assert session.state.page is Page.TAKES
     prompts.paths["model"] = other
     _action(window, ActionId.COMPARE_CURVE).trigger()
     settle(qtbot, window)
     assert session.state.beside is not None
+    assert session.state.page is Page.LEARNING
     assert session.state.beside.has_same_codec
     assert "Beside it other drums.distill: best" in plot.accessibleDescription()
     assert "Beside it other drums.distill" in caption(session.state)
@@ -224,6 +226,16 @@ def test_a_model_is_compared_with_and_the_comparison_goes_with_a_click(
     window.commands.open_model(other)
     settle(qtbot, window)
     assert session.state.beside is None, "it was compared with another model"
+
+
+def test_a_comparison_with_a_model_that_is_no_longer_open_is_for_nobody(with_prior: Path, tmp_path: Path) -> None:
+    other = read_summary(shutil.copy(with_prior, tmp_path / "other.distill"))
+    task = reading_beside(other.path, with_prior)
+    read = task.run(lambda event: None, lambda: False)
+    asked, _ = task.take(State().with_open(model=read_summary(with_prior)), read)
+    assert asked.beside is read
+    elsewhere = State().with_open(model=other)
+    assert task.take(elsewhere, read) == (elsewhere, [])
 
 
 def test_esc_ends_the_comparison_and_not_the_training(
@@ -284,6 +296,11 @@ def test_a_training_is_exported_while_it_goes_on_and_after_its_end(
     words = caption(session.state)
     assert words.startswith("tiny.distill · 6 sounds (")
     assert f"{len(epochs)} epochs · best perplexity" in words
+    started = session.state.training.started
+    assert started is not None
+    assert started.config is not None
+    anonymous = replace(started, config=replace(started.config, anonymous=True))
+    assert caption(session.state.with_training(started=anonymous)).startswith("tiny.distill · 6 sounds · ")
 
 
 def test_a_saved_curve_is_exported_or_it_is_said_why_not(
@@ -310,7 +327,7 @@ def test_a_saved_curve_is_exported_or_it_is_said_why_not(
     prompts.paths["plot"] = tmp_path / "no such folder" / "curve.csv"
     _action(window, ActionId.EXPORT_TABLE).trigger()
     settle(qtbot, window)
-    assert said[-1].startswith("There is no folder")
+    assert window.notices.notice_banner.title().startswith("There is no folder")
 
 
 def test_strange_settings_are_the_usual_axes(tmp_path: Path) -> None:

@@ -94,13 +94,13 @@ def test_opening_starts_the_program_with_the_file(data_home: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     ("path", "exec_line", "try_exec"),
     [
-        ("/opt/distill-app", "/opt/distill-app %f", "/opt/distill-app"),
-        ("/my apps/x", '"/my apps/x" %f', "/my apps/x"),
-        ("/100%/x", "/100%%/x %f", "/100%/x"),
-        ("/a\\b", r'"/a\\\\b" %f', r"/a\\b"),
-        ('/a"b', r'"/a\\"b" %f', '/a"b'),
-        ("/a$b`c", r'"/a\\$b\\`c" %f', "/a$b`c"),
-        ("/a\nb", r'"/a\nb" %f', r"/a\nb"),
+        ("/opt/distill-app", "/opt/distill-app %F", "/opt/distill-app"),
+        ("/my apps/x", '"/my apps/x" %F', "/my apps/x"),
+        ("/100%/x", "/100%%/x %F", "/100%/x"),
+        ("/a\\b", r'"/a\\\\b" %F', r"/a\\b"),
+        ('/a"b', r'"/a\\"b" %F', '/a"b'),
+        ("/a$b`c", r'"/a\\$b\\`c" %F', "/a$b`c"),
+        ("/a\nb", r'"/a\nb" %F', r"/a\nb"),
     ],
 )
 @pytest.mark.usefixtures("no_tools")
@@ -162,7 +162,7 @@ def test_registering_twice_is_registering_once(data_home: Path) -> None:
     before = {path: path.read_bytes() for path in again}
     assert register(command=["/bin/new"]) == again
     assert {path: path.read_bytes() for path in again} == before
-    assert "Exec=/bin/new %f" in (data_home / "applications" / DESKTOP_ENTRY).read_text()
+    assert "Exec=/bin/new %F" in (data_home / "applications" / DESKTOP_ENTRY).read_text()
     unregister()
     assert unregister() == []
 
@@ -240,7 +240,7 @@ def test_a_failed_write_leaves_the_old_file(data_home: Path, monkeypatch: pytest
     with pytest.raises(SaveError, match="No space left on device"):
         register(command=["/bin/new"])
     assert _files_below(data_home) == set(written)
-    assert "Exec=/bin/old %f" in (data_home / "applications" / DESKTOP_ENTRY).read_text()
+    assert "Exec=/bin/old %F" in (data_home / "applications" / DESKTOP_ENTRY).read_text()
 
 
 @pytest.mark.usefixtures("no_tools")
@@ -258,15 +258,15 @@ def test_the_installed_script_is_preferred_to_the_module(
     monkeypatch.setattr(sys, "executable", str(python))
     entry = data_home / "applications" / DESKTOP_ENTRY
     register()
-    assert f"Exec={python} -m app %f\nTryExec={python}\n" in entry.read_text()
+    assert f"Exec={python} -m app %F\nTryExec={python}\n" in entry.read_text()
     script = python.with_name("distill-app")
     script.touch(0o755)
     register()
-    assert f"Exec={script} %f\nTryExec={script}\n" in entry.read_text()
+    assert f"Exec={script} %F\nTryExec={script}\n" in entry.read_text()
     monkeypatch.setattr(sys, "frozen", True, raising=False)
     monkeypatch.setattr(desktop_entry, "resource_path", ROOT.joinpath("resources").joinpath)
     register()
-    assert f"Exec={python} %f\n" in entry.read_text()
+    assert f"Exec={python} %F\n" in entry.read_text()
 
 
 @pytest.mark.parametrize("platform", ["darwin", "win32"])

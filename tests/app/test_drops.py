@@ -15,7 +15,7 @@ from pytestqt.qtbot import QtBot
 
 from app.flows import drops
 from app.flows.commands import Commands
-from app.flows.drops import MOST_AT_ONCE, ONLY_FILES, DragLooks, Drop, LastDrag, Refusal, route, sort
+from app.flows.drops import MOST_AT_ONCE, ONLY_FILES, DragLooks, Drop, LastDrag, Refusal, is_gone, route, sort
 from app.session import Session
 from tests.app.driving import WAIT_MS, settle_session
 
@@ -234,6 +234,20 @@ def test_a_name_with_a_null_byte_is_not_there() -> None:
 def test_what_the_system_does_not_answer_about_is_left_to_its_opening(tmp_path: Path) -> None:
     path = tmp_path / f"{'x' * 300}.wav"  # longer than a name can be: neither there nor gone
     assert route([QUrl.fromLocalFile(str(path))], "sounds").sounds == (path,)
+    assert not is_gone(path)
+
+
+def test_a_name_that_cannot_be_looked_at_is_refused_by_its_opening(
+    qtbot: QtBot, session: Session, commands: Commands, tmp_path: Path
+) -> None:
+    sound, model = (tmp_path / f"{'x' * 300}{ending}" for ending in (".wav", ".distill"))
+    commands.open_files(sound)
+    settle_session(qtbot, session)
+    assert session.state.open.sounds_refusal.startswith("There is no folder or file “")
+    commands.open_recent(model)
+    settle_session(qtbot, session)
+    assert session.state.open.model_refusal
+    assert session.state.problem is None
 
 
 # Many files

@@ -122,7 +122,12 @@ def test_the_card_is_copied_and_saved(
     prompts.paths["card"] = tmp_path / "none" / "card.md"
     _button(window, "saveCardButton").click()
     settle(qtbot, window)
-    assert "There is no folder" in window.statusBar().currentMessage()
+    assert "There is no folder" in window.notices.notice_banner.title()
+    assert window.statusBar().currentMessage() == ""
+    (tmp_path / "none").mkdir()
+    _button(window, "saveCardButton").click()
+    settle(qtbot, window)
+    assert not window.notices.notice_banner.isVisible(), "the next one went well"
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
@@ -144,7 +149,7 @@ def test_the_model_is_written_for_a_plugin(
     prompts.paths["plugin"] = tmp_path / "none" / "drums.nm"
     export.trigger()
     settle(qtbot, window)
-    assert "There is no folder" in window.statusBar().currentMessage()
+    assert "There is no folder" in window.notices.notice_banner.title()
 
 
 def test_without_the_sdk_the_plugins_entry_says_how_to_get_it(

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtNetwork import QLocalSocket
-from PySide6.QtWidgets import QMessageBox
+from PySide6.QtWidgets import QApplication, QMessageBox
 from pytestqt.qtbot import QtBot
 
+from app.desktop import single_instance
 from app.desktop.single_instance import HandedOver, Listener, SingleInstance, read_line
 from app.flows.questions import plain
 from app.main_window import MainWindow
@@ -106,6 +107,22 @@ application.exec()
 """
 
 
+_WAITING = """
+import sys
+from app.__main__ import main
+from app.desktop.single_instance import SingleInstance
+
+class Telling(SingleInstance):
+    def claim(self):
+        print("waiting", flush=True)
+        return super().claim()
+
+import app.desktop.single_instance
+app.desktop.single_instance.SingleInstance = Telling
+sys.exit(main([]))
+"""
+
+
 def test_after_a_killed_window_the_next_one_is_the_first(qtbot: QtBot, home: Path, window: MainWindow) -> None:
     killed = subprocess.Popen(
         [sys.executable, "-c", _KILLED],
@@ -130,12 +147,40 @@ def test_after_a_killed_window_the_next_one_is_the_first(qtbot: QtBot, home: Pat
     instance.release()
 
 
-def test_a_first_window_that_does_not_answer_is_not_waited_for(first: SingleInstance) -> None:
+def test_a_first_window_that_does_not_answer_is_not_waited_for(
+    first: SingleInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(single_instance, "_ANSWER_MS", 500)
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(first.address)
         silent.listen()
         assert not SingleInstance().hand_over([])
     Path(first.address).unlink()
+
+
+def test_a_first_window_that_hears_too_many_at_once_is_asked_again(
+    first: SingleInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(single_instance, "_START_S", 0.5)
+    with socket.socket(socket.AF_UNIX) as crowded, socket.socket(socket.AF_UNIX) as other:
+        crowded.bind(first.address)
+        crowded.listen(0)
+        other.connect(first.address)
+        assert not SingleInstance().hand_over([])  # a warning of Qt would fail this test
+    Path(first.address).unlink()
+
+
+def test_ctrl_c_ends_a_start_that_waits_for_the_first_window(first: SingleInstance, home: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", _WAITING]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as waiting:
+        assert waiting.stdout is not None
+        assert waiting.stdout.readline() == "waiting\n"
+        waiting.send_signal(signal.SIGINT)
+        assert waiting.communicate() == ("", "")
+    assert waiting.returncode == -signal.SIGINT
 
 
 def test_a_first_one_that_ends_meanwhile_leaves_its_place(home: Path) -> None:
@@ -201,15 +246,27 @@ def test_whoever_talks_rubbish_is_hung_up_on(
 
 
 def test_files_that_come_while_a_question_is_open_wait_for_its_answer(
-    qtbot: QtBot, window: MainWindow, tiny_model: Path
+    qtbot: QtBot, window: MainWindow, tiny_model: Path, sounds_folder: Path
 ) -> None:
     window.commands.ask(plain("aQuestion", "A question", "Really?"), str)
     (question,) = window.findChildren(QMessageBox, "aQuestion")
     window.receive(HandedOver((tiny_model,)))
+    window.receive(HandedOver((tiny_model, sounds_folder)))
     settle(qtbot, window)
-    assert window.commands._session.state.open.model is None
-    assert window.commands._session.state.open.model_refusal.startswith("A question is open.")
+    state = window.commands._session.state
+    assert state.open.is_empty
+    assert state.open.model_refusal == ""
+    assert window.statusBar().currentMessage() == "What you named will be opened once the dialog is closed."
     question.reject()
+    qtbot.waitUntil(lambda: window.commands._session.state.open.is_ready, timeout=WAIT_MS)
+
+
+def test_a_closed_window_opens_nothing_more(qtbot: QtBot, window: MainWindow, tiny_model: Path) -> None:
+    window.commands.ask(plain("aQuestion", "A question", "Really?"), str)
+    (question,) = window.findChildren(QMessageBox, "aQuestion")
     window.receive(HandedOver((tiny_model,)))
+    question.reject()
+    window.hide()
+    QApplication.sendPostedEvents()
     settle(qtbot, window)
-    assert window.commands._session.state.open.model is not None
+    assert window.commands._session.state.open.is_empty

@@ -76,7 +76,7 @@ def test_a_model_and_sounds_that_are_named_at_the_start_are_opened(
 ) -> None:
     folder, file = shared_sounds_folder, min(shared_sounds_folder.iterdir())
     home = _home(tmp_path)
-    named = [os.path.relpath(shared_tiny_model, tmp_path), str(folder), str(file)]
+    named = [os.path.relpath(shared_tiny_model, tmp_path), str(folder), file.as_uri()]
     done = subprocess.run(
         [sys.executable, "-c", _TELLING, *named],
         env={**os.environ, **home, "PYTHONPATH": str(ROOT)},
@@ -89,6 +89,34 @@ def test_a_model_and_sounds_that_are_named_at_the_start_are_opened(
     model, *sources = map(Path, done.stdout.splitlines())
     assert model.resolve() == shared_tiny_model.resolve()
     assert sources == [folder, file]
+
+
+def _refusal_of(*names: str, folder: Path) -> tuple[int, str]:
+    command = [
+        "bash",
+        "-c",
+        'mkdir "$0" && cd "$0" && rmdir "$0" && exec "$@"',
+        str(folder),
+        sys.executable,
+        "-m",
+        "app",
+    ]
+    environment = {**os.environ, **_home(folder.parent), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([*command, *names], env=environment, capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stderr
+
+
+def test_names_that_name_no_file_are_refused_in_a_sentence(tmp_path: Path) -> None:
+    code, said = _refusal_of("drums.distill", folder=tmp_path / "gone")
+    assert code == 2
+    assert said.startswith("The folder that “drums.distill” was looked for in is not there any more; nothing was")
+    assert said.count("\n") == 1
+    assert _refusal_of("", folder=tmp_path / "gone") == (
+        2,
+        "A name is empty; nothing was opened. Name a file, or nothing.\n",
+    )
+    code, said = _refusal_of("file://elsewhere/drums.distill", folder=tmp_path / "gone")
+    assert (code, said.partition(";")[0]) == (2, "“file://elsewhere/drums.distill” is not on this computer")
 
 
 _FIRST_TAKE = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from distill_core.cli import app
 from distill_core.device import use_one_thread
 from distill_core.errors import ConfigError, ModelFileError, SaveError
 from distill_core.events import Stopped
-from distill_core.export.neutone import export_neutone
+from distill_core.export.neutone import _quietly, export_neutone
 from distill_core.export.take_script import take_script
 from distill_core.generation.philox import uniform_numbers_of_units
 from distill_core.generation.sampling import uniform_numbers
@@ -250,3 +251,15 @@ def test_what_cannot_be_exported_says_so_and_writes_nothing(
     assert run.exit_code == 2
     assert "-m pip install neutone_sdk" in " ".join(run.stderr.split())
     assert not [*tmp_path.iterdir()]
+
+
+def test_the_sdk_sets_up_no_log_and_takes_away_no_others_handler(monkeypatch: pytest.MonkeyPatch) -> None:
+    root, own = logging.getLogger(), logging.getLogger("neutone_sdk")
+    monkeypatch.setattr(root, "handlers", [])  # as where no log was set up; pytest has its own
+    another = logging.NullHandler()
+    for _ in range(2):
+        with _quietly():
+            logging.basicConfig()  # as each module of the SDK does
+            root.addHandler(another)  # of another thread
+    assert root.handlers == [another]
+    assert sum(type(handler) is logging.NullHandler for handler in own.handlers) == 1

@@ -5,28 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 from app.session.activity import Activity, Runner, Subject
-from app.session.state import State
-from app.session.task import Taken, Task
-from distill_core.errors import DistillError
+from app.session.task import Task
+from app.session.tasks.writing import take_written
 from distill_core.events import OnEvent, ShouldStop
 from distill_core.text import file_name
 
 
-def _take(state: State, sentence: str) -> Taken:
-    return state, [("said", sentence)]
-
-
 def exporting_plugin(model: Path, target: Path) -> Task[str]:
-    """Write a saved model for Neutone Gen, in the place of a file that is there; a refusal is a result, a sentence."""
+    """Write a saved model for Neutone Gen, in the place of a file that is there."""
 
     def run(on_event: OnEvent, should_stop: ShouldStop) -> str:
         from distill_core.export.neutone import export_neutone
         from distill_core.export.plugin_words import NOT_RUN_YET
 
-        try:
-            path = export_neutone(model, target, replace=True, should_stop=should_stop)
-        except DistillError as error:
-            return f"{error.message} {error.hint}".strip()
+        path = export_neutone(model, target, replace=True, should_stop=should_stop)
         return f"The plugin's model is saved as {file_name(path)}. {NOT_RUN_YET}"
 
-    return Task(Activity.WORKING, Subject.OTHER, run, _take, Runner.SHELF)
+    return Task(Activity.WORKING, Subject.OTHER, run, take_written, Runner.SHELF)

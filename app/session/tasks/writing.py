@@ -8,17 +8,17 @@ from pathlib import Path
 from app.session.activity import Activity, Runner, Subject
 from app.session.state import State
 from app.session.task import Taken, Task
-from distill_core.errors import DistillError
 from distill_core.events import OnEvent, ShouldStop
 from distill_core.text import file_name
 
 
-def _take(state: State, sentence: str) -> Taken:
-    return state, [("said", sentence)]
+def take_written(state: State, sentence: str) -> Taken:
+    """Say that a file is written; the problem of an earlier try goes."""
+    return state.without_problem(), [("said", sentence)]
 
 
 def writing(target: Path, what: str, content: Callable[[], bytes]) -> Task[str]:
-    """Write a file in the place of one that is there; a refusal is a result too, a sentence like "The card is saved".
+    """Write a file in the place of one that is there; the result is a sentence like "The card is saved".
 
     `content` is called on the runner's thread.
     """
@@ -26,10 +26,7 @@ def writing(target: Path, what: str, content: Callable[[], bytes]) -> Task[str]:
     def run(on_event: OnEvent, should_stop: ShouldStop) -> str:
         from distill_core.files.new_file import write_new_file
 
-        try:
-            path = write_new_file(target, content(), replace=True)
-        except DistillError as error:
-            return f"{error.message} {error.hint}".strip()
+        path = write_new_file(target, content(), replace=True)
         return f"{what} is saved as {file_name(path)}."
 
-    return Task(Activity.WORKING, Subject.OTHER, run, _take, Runner.SHELF)
+    return Task(Activity.WORKING, Subject.OTHER, run, take_written, Runner.SHELF)
