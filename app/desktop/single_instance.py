@@ -25,7 +25,7 @@ from distill_core.folders import convenience, logger, run_folders, runtime_folde
 _START_S = 30  # from the lock to the first look at the socket: a window that is starting loads its libraries
 _RETRY_S = 0.05
 _CONNECT_MS = 1500
-_ANSWER_MS = 10_000  # a window that builds its plots on a busy computer takes some seconds
+_ANSWER_MS = 5_000  # a window that builds its plots on a busy computer takes some seconds
 _LONGEST = 1 << 20  # bytes
 _LONGEST_TOKEN = 256
 _GREETING, _TAKEN = b"distill\n", b"taken\n"

@@ -300,7 +300,8 @@ class Session(ComparingHost):
 
     def write(self, target: Path, what: str, content: Callable[[], bytes]) -> None:
         """Write a file for other programs, in the place of one that is there, and say that `what` is saved."""
-        self.do_later(writing.writing(target, what, content))
+        model = self._state.open.model
+        self.do_later(writing.writing(target, what, content, None if model is None else model.path))
 
     def compare_curve(self, path: Path) -> None:
         """Read another model, and show its curve beside."""

@@ -30,7 +30,7 @@ from distill_core.generation.takes.shelf import TakeShelf
 from distill_core.generation.takes.verdict import Copying, TakeVerdict
 from distill_core.generation.takes.verify import verify_take
 from distill_core.models.summary import ModelSummary
-from tests.app.driving import ScriptedPrompts, settle
+from tests.app.driving import ScriptedPrompts, session_of, settle
 from tests.app.test_generating import shared_model  # noqa: F401 - fixture
 
 # ruff: noqa: F811
@@ -128,6 +128,13 @@ def test_the_card_is_copied_and_saved(
     _button(window, "saveCardButton").click()
     settle(qtbot, window)
     assert not window.notices.notice_banner.isVisible(), "the next one went well"
+    model = session_of(window).state.open.model.path
+    before = model.read_bytes()
+    prompts.paths["card"] = model
+    _button(window, "saveCardButton").click()
+    settle(qtbot, window)
+    assert "is the model itself" in window.notices.notice_banner.title()
+    assert model.read_bytes() == before
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")

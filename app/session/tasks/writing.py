@@ -17,16 +17,16 @@ def take_written(state: State, sentence: str) -> Taken:
     return state.without_problem(), [("said", sentence)]
 
 
-def writing(target: Path, what: str, content: Callable[[], bytes]) -> Task[str]:
+def writing(target: Path, what: str, content: Callable[[], bytes], source: Path | None) -> Task[str]:
     """Write a file in the place of one that is there; the result is a sentence like "The card is saved".
 
-    `content` is called on the runner's thread.
+    It never takes the place of `source`, the model that it tells of. `content` is called on the runner's thread.
     """
 
     def run(on_event: OnEvent, should_stop: ShouldStop) -> str:
         from distill_core.files.new_file import write_new_file
 
-        path = write_new_file(target, content(), replace=True)
+        path = write_new_file(target, content(), replace=True, source=source)
         return f"{what} is saved as {file_name(path)}."
 
     return Task(Activity.WORKING, Subject.OTHER, run, take_written, Runner.SHELF)
