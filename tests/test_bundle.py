@@ -165,9 +165,11 @@ def _bundle(folder: Path, entry: str = "from distill_core.cli import main; main(
     return folder
 
 
-def _install(bundle: Path, home: Path, *options: str) -> subprocess.CompletedProcess[str]:
+def _install(
+    bundle: Path, home: Path, *options: str, first: Path | str = "/usr/bin"
+) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("XDG_")}
-    environment |= {"HOME": str(home), "PATH": "/usr/bin:/bin"}
+    environment |= {"HOME": str(home), "PATH": f"{first}:/usr/bin:/bin"}
     return subprocess.run([bundle / "install.sh", *options], env=environment, capture_output=True, text=True)
 
 
@@ -196,7 +198,7 @@ def test_it_installs_replaces_an_older_one_and_goes_away_again(tmp_path: Path, h
     # What the desktop's own tools derived from the files is theirs.
     left = {name for name in _below(home) if not name.startswith((".local/share/mime/", ".config/", ".local/state/"))}
     assert left - {".local/share/applications/mimeinfo.cache"} == {".local/share/distill/takes/mine.flac"}
-    assert "nothing was removed" in _install(newer, home, "--uninstall").stdout
+    assert "none was removed" in _install(newer, home, "--uninstall").stdout
 
 
 @linux
@@ -221,6 +223,46 @@ def test_an_installation_that_was_killed_is_mended_by_the_next_word(tmp_path: Pa
     assert list(lib.iterdir()) == []
 
 
+def _only_entry(home: Path) -> None:
+    assert [path.name for path in (home / ".local/lib").iterdir()] == ["distill"]
+
+
+@linux
+def test_killed_while_the_older_one_is_deleted_it_leaves_the_newer_one(tmp_path: Path, home: Path) -> None:
+    older, newer = _bundle(home / ".local/lib/distill"), _bundle(tmp_path / "newer")
+    (older / "_internal/old").touch()
+    (newer / "_internal/new").touch()
+    # An `rm` that deletes half of what has the old file, then has the installation interrupted.
+    (tmp_path / "bin").mkdir()
+    stab = tmp_path / "bin/rm"
+    stab.write_text('#!/bin/sh\nfor last; do :; done\n[ -e "$last/_internal/old" ] || exec /bin/rm "$@"\n'
+                    '/bin/rm "$last/distill"\nkill -INT $PPID\n')  # fmt: skip
+    stab.chmod(0o755)
+    assert _install(newer, home, first=stab.parent).returncode == 130
+    assert _below(home / ".local/lib/distill") == _below(newer)
+    assert _install(newer, home).returncode == 0
+    _only_entry(home)
+
+
+@linux
+@needs("flock")
+@pytest.mark.parametrize("option", ["--prefix={home}/.local", "--uninstall"])
+def test_two_at_once_do_not_meet(tmp_path: Path, home: Path, option: str) -> None:
+    import fcntl
+
+    lib = _bundle(home / ".local/lib/distill").parent
+    (lib / ".distill-new").mkdir()
+    bundle, before = _bundle(tmp_path / "bundle"), _below(home)
+    other = os.open(lib, os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX)  # as the script does it
+    done = _install(bundle, home, option.format(home=home))
+    os.close(other)
+    assert done.returncode == 1
+    assert "just now. Nothing was changed" in done.stderr
+    assert _below(home) == before
+    assert (lib / ".distill-new").is_dir()
+
+
 @linux
 def test_what_belongs_to_others_is_left_alone(tmp_path: Path, home: Path) -> None:
     bundle, program = _bundle(tmp_path / "bundle"), home / ".local/bin/distill"
@@ -237,19 +279,62 @@ def test_what_belongs_to_others_is_left_alone(tmp_path: Path, home: Path) -> Non
 def test_while_it_runs_it_is_not_replaced(tmp_path: Path, home: Path) -> None:
     bundle, installed = _bundle(tmp_path / "bundle"), home / ".local/lib/distill"
     _bundle(installed)
+    unsettled = installed.with_name(".distill-new")
+    unsettled.mkdir()
     shutil.copy("/bin/sleep", installed / "_internal/program")
     with subprocess.Popen([installed / "_internal/program", "60"]) as running:
-        done = _install(bundle, home)
+        # The kernel tells where a program lies without links, and so does the script.
+        by_link = tmp_path / "link"
+        by_link.symlink_to(home)
+        refused = [_install(bundle, by_link, *options) for options in ([], ["--uninstall"])]
         running.kill()
-    assert done.returncode == 1
-    assert "Distill is running. Nothing was changed" in done.stderr
+    assert [done.returncode for done in refused] == [1, 1]
+    assert all("Distill is running. Nothing was changed" in done.stderr for done in refused)
+    assert unsettled.is_dir()
 
 
 @linux
 def test_another_place_has_its_own_programs_and_menu(tmp_path: Path, home: Path) -> None:
-    place = tmp_path / "some where"
-    done = _install(_bundle(tmp_path / "bundle"), home, "--prefix", str(place))
+    place, default = tmp_path / "-some where", home / ".config/mimeapps.list"
+    default.parent.mkdir()
+    default.write_text("[Default Applications]\n" + (chosen := f"{MIME_TYPE}=distill.desktop\n"))
+    bundle = _bundle(tmp_path / "bundle")
+    (bundle / "_internal/private").touch(0o600)
+    done = _install(bundle, home, "--prefix", str(place))
     assert done.returncode == 0, done.stderr
+    assert "here it does not" in done.stdout
     assert {path.name for path in place.iterdir()} == {"bin", "lib", "share"}
     assert (place / "share/applications/distill.desktop").is_file()
+    assert (place / "share/metainfo/distill.metainfo.xml").is_file()
+    assert (place / "lib/distill/_internal/private").stat().st_mode & 0o777 == 0o644
     assert not (home / ".local/bin").exists()
+    # The line that it prints takes this one away, and nothing of the person's own.
+    line = f'"{place}/lib/distill/install.sh" --uninstall'
+    assert line in done.stdout
+    assert _install(place / "lib/distill", home, "--uninstall").returncode == 0
+    assert not [path for path in place.rglob("distill*") if path.is_file() or path.is_symlink()]
+    assert chosen in default.read_text()
+
+
+@linux
+@pytest.mark.parametrize("options", [["--prefix", ""], ["--prefix="], ["--prefix"], ["--prefix", "{bundle}/a/b"]])
+def test_a_place_that_is_none_is_refused_before_anything_is_made(
+    tmp_path: Path, home: Path, options: list[str]
+) -> None:
+    bundle = _bundle(tmp_path / "bundle")
+    before = set(tmp_path.rglob("*"))
+    done = _install(bundle, home, *(option.format(bundle=bundle) for option in options))
+    assert done.returncode == 1
+    assert "othing was changed" in done.stderr
+    assert set(tmp_path.rglob("*")) == before
+
+
+@linux
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give files away")
+def test_what_root_installs_is_roots(tmp_path: Path, home: Path) -> None:
+    bundle = _bundle(tmp_path / "bundle")
+    for path in [bundle, *bundle.rglob("*")]:
+        os.lchown(path, 1000, 1000)
+    assert _install(bundle, home, "--prefix", str(tmp_path / "place")).returncode == 0
+    paths = [tmp_path / "place", *(tmp_path / "place").rglob("*")]
+    assert {path.lstat().st_uid for path in paths} == {0}
