@@ -87,6 +87,66 @@ def test_licences_are_listed_for_what_is_carried_and_for_nothing_else(licences: 
     assert all(source.stat().st_size > 0 for source in entries.values())
 
 
+@pytest.mark.parametrize(
+    ("licence", "is_gpl_only"),
+    [
+        ("GPL-3.0-or-later", True),
+        ("GNU General Public License v2 (GPLv2)", True),
+        ("AGPL-3.0-only OR GPL-2.0-only", True),
+        ("LGPL-3.0-only OR GPL-2.0-only OR GPL-3.0-only", False),
+        ("GNU Lesser General Public License v3 (LGPLv3)", False),
+        ("GPL-2.0-or-later OR MIT", False),
+        ("MIT License", False),
+    ],
+)
+def test_what_is_under_the_gpl_alone_is_known(licences: ModuleType, licence: str, is_gpl_only: bool) -> None:
+    assert licences.is_gpl_only(licence) is is_gpl_only
+
+
+def test_nothing_under_the_gpl_alone_gets_into_a_bundle(
+    contents: ModuleType, licences: ModuleType, tmp_path: Path
+) -> None:
+    assert {"readline", "imageio_ffmpeg"} <= set(contents.LEFT_OUT)
+    with pytest.raises(SystemExit, match=r"libreadline.so.8 is under the GPL alone"):
+        licences.licences([Path("/usr/lib/libreadline.so.8")], ROOT, tmp_path)
+    parts = [licences.Part("gnu 1.0", "GPL-3.0-or-later", ()), licences.Part("pyinstaller 6.22.3", "GPLv2", ())]
+    with pytest.raises(SystemExit, match=r": gnu 1.0 is under the GPL"):
+        licences.refuse_gpl([], parts)
+
+
+def test_the_terminals_program_does_without_what_is_left_out(contents: ModuleType) -> None:
+    without = "import sys; sys.modules.update(dict.fromkeys(sys.argv.pop().split()))"
+    code = f"{without}; from distill_core.cli import main; main()"
+    command = [sys.executable, "-c", code, "inspect", "resources/demo/demo.distill", " ".join(contents.LEFT_OUT)]
+    subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("options", [[], ["--check"]])
+def test_a_folder_that_is_no_bundle_is_not_built_over(
+    recipe: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+) -> None:
+    work = tmp_path / "distill/my work"
+    work.mkdir(parents=True)
+    monkeypatch.setattr(sys, "argv", ["build.py", str(tmp_path), *options])
+    assert recipe.main() == 1
+    assert "is no bundle" in capsys.readouterr().out
+    assert [path.name for path in tmp_path.rglob("*")] == ["distill", "my work"]
+
+
+def test_what_the_check_lacks_is_told_before_anything_is_built(
+    recipe: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["build.py", str(tmp_path), "--check"])
+    monkeypatch.setenv("PATH", "")
+    assert recipe.main() == 1
+    assert "that needs" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+
+
 @needs("dpkg-query")
 def test_a_library_of_the_system_brings_its_packages_licence(licences: ModuleType) -> None:
     libraries = [Path(name) for name in ("/lib/x86_64-linux-gnu/libz.so.1", "/usr/lib/libnobodys.so")]

@@ -141,6 +141,15 @@ def finish_macos(dist: Path, work: Path) -> list[Path]:
     return finish_with("hdiutil", command, app, image)
 
 
+def refusal(dist: Path, is_checked: bool) -> str | None:
+    """Return why no bundle can be built here, or None."""
+    folder = dist / "distill"
+    if folder.exists() and not (folder / "_internal").is_dir():
+        return f"“{folder}” is no bundle, and one would take its place. Move it away, or name another folder."
+    missing = bare_system.lacking() if is_checked else []
+    return f"A bundle can't be checked here: that needs {', '.join(missing)}." if missing else None
+
+
 def build(dist: Path) -> Path:
     """Build the bundle, and return what a person downloads."""
     warn_of_cuda()
@@ -164,6 +173,9 @@ def main() -> int:
     )
     parser.add_argument("--check", action="store_true", help="prove it on a bare Debian; Linux, as root")
     options = parser.parse_args()
+    if why := refusal(options.folder.resolve(), options.check):
+        say(f"{why} Nothing was built.")
+        return 1
     made = build(options.folder.resolve())
     return bare_system.check(made, options.folder.resolve()) if options.check else 0
 
