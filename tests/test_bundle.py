@@ -349,8 +349,9 @@ def test_what_belongs_to_others_is_left_alone(tmp_path: Path, home: Path) -> Non
 
 @linux
 def test_while_it_runs_it_is_not_replaced(tmp_path: Path, home: Path) -> None:
-    bundle, installed = _bundle(tmp_path / "bundle"), home / ".local/lib/distill"
-    _bundle(installed)
+    bundle, installed = _bundle(tmp_path / "bundle"), _bundle(tmp_path / "elsewhere/distill")
+    (home / ".local").mkdir()
+    (home / ".local/lib").symlink_to(installed.parent)
     unsettled = installed.with_name(".distill-new")
     unsettled.mkdir()
     shutil.copy("/bin/sleep", installed / "_internal/program")
@@ -358,9 +359,10 @@ def test_while_it_runs_it_is_not_replaced(tmp_path: Path, home: Path) -> None:
         # The kernel tells where a program lies without links, and so does the script.
         by_link = tmp_path / "link"
         by_link.symlink_to(home)
-        refused = [_install(bundle, by_link, *options) for options in ([], ["--uninstall"])]
+        refused = [_install(bundle, by_link), _install(bundle, by_link, "--uninstall")]
+        refused.append(_install(installed, home, "--uninstall"))
         running.kill()
-    assert [done.returncode for done in refused] == [1, 1]
+    assert [done.returncode for done in refused] == [1, 1, 1]
     assert all("Distill is running. Nothing was changed" in done.stderr for done in refused)
     assert unsettled.is_dir()
 

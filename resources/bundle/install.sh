@@ -32,12 +32,13 @@ real_path() {
         there=$(dirname -- "$there")
     done
     there=$(CDPATH='' cd -- "$there" && pwd -P)
-    printf '%s\n' "${there%/}$missing"
+    there=${there%/}$missing
+    printf '%s\n' "${there:-/}"
 }
 
 # The folder of Distill with what is not settled beside it: a rename within one folder is one step.
 set_places() {
-    lib=$1/lib
+    lib=$(real_path "$1/lib")
     program=$lib/distill
     new=$lib/.distill-new
     before=$lib/.distill-before
@@ -174,6 +175,8 @@ choose_prefix() {
     fi
     if [ -n "$prefix" ]; then
         prefix=$(real_path "$prefix")
+    elif [ -n "$own" ] && [ "$here" = "$(real_path "$own/lib/distill")" ]; then
+        prefix=$own
     elif [ "${here%/lib/distill}" != "$here" ]; then
         prefix=${here%/lib/distill}
     elif [ -n "$own" ]; then
