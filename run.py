@@ -288,12 +288,18 @@ WORDS = {
     "screenshots": (screenshots, "picture every state of the window, in docs/screenshots or a folder that is named"),
     "docs": (docs, "build the site of docs/ in dist/docs, without a network; --try: run each command of its pages"),
 }
+# Their programs would explain more, but only once everything is set up.
+EXPLAINED_HERE = ("bundle", "docs", "screenshots")
+
+
+def line(word: str, explanation: str) -> str:
+    return f"  python3 run.py {word:12}{explanation}"
 
 
 def usage() -> str:
     rows = [("", "open the window"), ("MODEL", "open the window with a .distill file")]
     rows += [(word, explanation) for word, (_, explanation) in WORDS.items()]
-    lines = [f"  python3 run.py {word:12}{explanation}" for word, explanation in rows]
+    lines = [line(word, explanation) for word, explanation in rows]
     return "\n".join(["Distill: train a prior for a model of sounds, and listen to it.", "", *lines])
 
 
@@ -304,6 +310,9 @@ def start(arguments: Sequence[str]) -> int:
     word, *options = arguments
     if word in ("-h", "--help", "help"):
         say(usage())
+        return 0
+    if word in EXPLAINED_HERE and {"-h", "--help"} & set(options):
+        say(line(word, WORDS[word][1]))
         return 0
     if word in WORDS:
         return WORDS[word][0](options)

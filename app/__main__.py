@@ -30,6 +30,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--new-window", action="store_true", help="open a window of its own beside one that is open")
     parser.add_argument("--register", action="store_true", help="add Distill and .distill files to the desktop")
     parser.add_argument("--remove", action="store_true", help="with --register: take them away again")
+    parser.add_argument(
+        "--prefix", type=Path, metavar="FOLDER", help="with --register: in FOLDER/share, for whoever looks there"
+    )
     parser.add_argument("--demo", type=Path, metavar="FOLDER", help="do the main job on the demo, in FOLDER, and quit")
     return parser.parse_args(arguments)
 
@@ -47,11 +50,11 @@ def _say(error: DistillError) -> int:
     return error.exit_code
 
 
-def _register(remove: bool) -> int:
+def _register(remove: bool, prefix: Path | None) -> int:
     from app.desktop.desktop_entry import register_command
 
     try:
-        print(register_command(remove=remove))  # noqa: T201 - the command's answer
+        print(register_command(remove, prefix))  # noqa: T201 - the command's answer
     except DistillError as error:
         return _say(error)
     return 0
@@ -145,7 +148,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the window, or one of its commands, and return the exit code."""
     options = _parse(arguments)
     if options.register or options.remove:
-        return _register(options.remove)
+        return _register(options.remove, options.prefix)
     if not has_screen():
         return _refuse(_NO_DISPLAY)
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C in the terminal ends this, also while it waits

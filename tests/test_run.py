@@ -238,6 +238,15 @@ def test_the_bundle_is_built_by_its_own_script_in_the_folder_that_is_named(start
     assert script.is_file()
 
 
+@pytest.mark.parametrize("word", run.EXPLAINED_HERE)
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_what_a_word_does_is_told_without_setting_anything_up(started, monkeypatch, capsys, word, option):
+    monkeypatch.setattr(run, "set_up", lambda: pytest.fail("nothing is to be installed for an explanation"))
+    assert run.main([word, option]) == 0
+    assert run.WORDS[word][1] in capsys.readouterr().out
+    assert not started
+
+
 def test_without_what_builds_it_there_is_no_bundle(started, monkeypatch, capsys):
     monkeypatch.setattr(run, "has_extra", lambda *extra: False)
     assert run.main(["bundle"]) == 1

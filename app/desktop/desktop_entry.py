@@ -25,11 +25,13 @@ FOLDERS = {
     "application-x-distill-model.svg": "icons/hicolor/scalable/mimetypes",
     "distill.svg": "icons/hicolor/scalable/apps",
     "distill.xml": "mime/packages",
+    "distill.metainfo.xml": "metainfo",
     DESKTOP_ENTRY: "applications",
 }
 # Spaces, and the characters that the Desktop Entry specification calls reserved.
 NEEDS_QUOTES = re.compile(r"""[\s"'\\><~|&;$*?#()`]""")
 TOOL_SECONDS = 60
+DATA_DIRS = "/usr/local/share:/usr/share"  # the specification's default of XDG_DATA_DIRS
 
 
 def _user_folder(variable: str, default: str) -> Path:
@@ -84,7 +86,7 @@ def _contents(command: Sequence[str], data_home: Path) -> dict[Path, bytes]:
 
 
 def _is_ours(path: Path) -> bool:
-    """Tell whether Distill wrote this file: each of the four names our type."""
+    """Tell whether Distill wrote this file: each of them names our type."""
     return MIME_TYPE.encode() in path.read_bytes()
 
 
@@ -179,11 +181,14 @@ def _refuse_other_systems() -> None:
 def register(data_home: Path | None = None, command: list[str] | None = None) -> list[Path]:
     """Put Distill into the applications menu and let `.distill` files open with it; return the files written.
 
+    `data_home` is a folder that others look into, too; by default it is the person's own, and so is double-click then.
+
     Raises:
         SaveError: a file cannot be written, or one of that name is not ours.
         DistillError: this system has other ways.
     """
     _refuse_other_systems()
+    is_own = data_home is None
     data_home = data_home or _user_folder("XDG_DATA_HOME", ".local/share")
     try:
         contents = _contents(command or _own_command(), data_home)
@@ -194,7 +199,8 @@ def register(data_home: Path | None = None, command: list[str] | None = None) ->
             f"Distill could not be added to the applications menu ({_reason(error)}).",
             f"Allow writing in “{data_home}”, then try again.",
         ) from error
-    _run_tool(["xdg-mime", "default", DESKTOP_ENTRY, MIME_TYPE], data_home)
+    if is_own:
+        _run_tool(["xdg-mime", "default", DESKTOP_ENTRY, MIME_TYPE], data_home)
     return list(contents)
 
 
@@ -206,14 +212,16 @@ def unregister(data_home: Path | None = None) -> list[Path]:
         DistillError: this system has other ways.
     """
     _refuse_other_systems()
+    is_own = data_home is None
     data_home = data_home or _user_folder("XDG_DATA_HOME", ".local/share")
     paths = [data_home / folder / name for name, folder in FOLDERS.items()]
     try:
         ours = [path for path in paths if path.exists() and _is_ours(path)]
         for path in ours:
             path.unlink()
-        if ours:
+        if ours and is_own:
             _forget_default()
+        if ours:
             _update_databases(data_home)
     except OSError as error:
         raise SaveError(
@@ -223,19 +231,37 @@ def unregister(data_home: Path | None = None) -> list[Path]:
     return ours
 
 
-def register_command(remove: bool) -> str:
-    """Run `distill-app --register [--remove]`, and return the sentences to print."""
+def _is_looked_into(data_home: Path) -> bool:
+    """Tell whether this person's desktop looks into a data folder."""
+    shared = os.environ.get("XDG_DATA_DIRS") or DATA_DIRS
+    folders = [_user_folder("XDG_DATA_HOME", ".local/share"), *map(Path, filter(os.path.isabs, shared.split(":")))]
+    return data_home.resolve() in [folder.resolve() for folder in folders]
+
+
+def _what_registering_did(data_home: Path | None) -> str:
+    if data_home is not None and not _is_looked_into(data_home):
+        return (
+            f"The applications menu and double-click work where the desktop looks into “{data_home}”; here it does not."
+            "\nAdd that folder to XDG_DATA_DIRS and log in again. Or choose the prefix /usr/local, or none."
+        )
+    said = "Distill is in the applications menu."
+    if data_home is None:
+        said += " To take it out again: distill-app --register --remove"
+    if shutil.which("update-mime-database"):
+        return f"Double-clicking a .distill file opens it now, and {said}"
+    return f"{said}\nFor double-click, install the package shared-mime-info and do this once more."
+
+
+def register_command(remove: bool, prefix: Path | None = None) -> str:
+    """Run `distill-app --register [--remove] [--prefix FOLDER]`, and return the sentences to print."""
+    data_home = None if prefix is None else prefix.absolute() / "share"
     if remove:
-        removed = unregister()
+        removed = unregister(data_home)
         return (
             "Distill is no longer in the applications menu. Your models and settings stay as they are."
             if removed
             else "Distill was not in the applications menu, so nothing was removed."
         )
-    register()
-    said = "Distill is in the applications menu. To take it out again: distill-app --register --remove"
-    if shutil.which("update-mime-database"):
-        said = f"Double-clicking a .distill file opens it now, and {said}"
-    else:
-        said = f"{said}\nFor double-click, install the package shared-mime-info and do this once more."
+    register(data_home)
+    said = _what_registering_did(data_home)
     return f"{said}\n{why_not()}" if missing_packages() else said

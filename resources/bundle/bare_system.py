@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT))
 
 from app.desktop.screen import LIBRARIES, SCREEN_LIBRARIES, apt_line  # noqa: E402
 
-TOOLS = ("debootstrap", "chroot", "unshare", "tar")
+TOOLS = ("debootstrap", "chroot", "unshare")
 PICTURE_TOOLS = ("Xvfb", "xdotool", "import")
 PERSON = 1000  # the number of the first person on a Debian
 HOME = "/home/musician"
@@ -27,7 +27,7 @@ HOME = "/home/musician"
 STEPS = """
 set -eu
 ! command -v python3 && ! command -v python || { echo "There is a Python here, so this proves nothing."; exit 1; }
-cd; bundle=$(echo ~/distill-*)
+cd; echo "== It unpacks"; tar -xf ~/archive.tar.xz; rm ~/archive.tar.xz; bundle=$(echo ~/distill-*)
 echo "== The window does its main job"; QT_QPA_PLATFORM=offscreen "$bundle/distill-app" --demo ~/demo
 test -s ~/demo/distill.png
 echo "== A way without stdout, as on Windows"; "$bundle/distill-app" --register --remove >&- 2>&-
@@ -68,7 +68,7 @@ def own_release() -> str:
 
 def make_system(folder: Path) -> None:
     run(["debootstrap", "--variant=minbase", own_release(), folder], stdout=subprocess.DEVNULL)
-    packages = [*LIBRARIES.values(), *SCREEN_LIBRARIES["DISPLAY"].values(), "shared-mime-info"]
+    packages = [*LIBRARIES.values(), *SCREEN_LIBRARIES["DISPLAY"].values(), "shared-mime-info", "xz-utils"]
     environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive", "LANG": "C.UTF-8"}
     for command in (["apt-get", "update"], apt_line(packages)):
         run(["chroot", folder, *command], env=environment, stdout=subprocess.DEVNULL)
@@ -115,16 +115,13 @@ def picture(folder: Path, target: Path) -> None:
 
 def check(archive: Path, target: Path) -> int:
     """Prove an archive, put the demo's picture and take into `target`, and return the exit code."""
-    if missing := lacking():
-        print(f"The bundle was not checked: that needs {', '.join(missing)}.", flush=True)
-        return 0
     with tempfile.TemporaryDirectory(prefix="distill-bare-") as name:
         folder = Path(name)
         folder.chmod(0o755)
         print(f"Making a bare Debian in {folder}", flush=True)
         make_system(folder)
         home = folder / HOME.lstrip("/")
-        run(["tar", "--extract", "--file", archive, "--directory", home])
+        shutil.copy(archive, home / "archive.tar.xz")
         run(["chown", "--recursive", f"{PERSON}:{PERSON}", home])
         try:
             run(inside(folder, ["sh", "-c", STEPS]))

@@ -11,11 +11,9 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib.metadata import distributions, version
 from pathlib import Path
-from typing import IO
 
 import bare_system
 
@@ -91,23 +89,10 @@ def as_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:
     return entry
 
 
-@contextmanager
-def zstd(path: Path) -> Iterator[IO[bytes]]:
-    # The two programs hold the same modules, and a window of 128 MB, the widest that any zstd unpacks, sees both.
-    command = ["zstd", "-q", "-f", "-10", "--long=27", "-T0", "-o", str(path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
-        assert process.stdin is not None
-        yield process.stdin
-    if process.returncode != 0:
-        sys.exit(f"zstd could not write {path}; the lines above say why.")
-
-
 def pack(folder: Path) -> Path:
-    """Pack a folder into an archive beside it: as .tar.zst, or without zstd as .tar.xz, which takes longer."""
-    has_zstd = shutil.which("zstd") is not None
-    path = folder.with_name(f"{NAME}.tar.{'zst' if has_zstd else 'xz'}")
-    opened = zstd(path) if has_zstd else lzma.open(path, "wb", preset=3)  # noqa: SIM115 - closed below
-    with opened as file, tarfile.open(fileobj=file, mode="w|") as archive:
+    """Pack a folder into an archive beside it, as .tar.xz: a system may lack what unpacks a .tar.zst."""
+    path = folder.with_name(f"{NAME}.tar.xz")
+    with lzma.open(path, "wb", preset=3) as file, tarfile.open(fileobj=file, mode="w|") as archive:
         archive.add(folder, NAME, filter=as_root)
     return path
 
@@ -141,6 +126,15 @@ def finish_macos(dist: Path, work: Path) -> list[Path]:
     return finish_with("hdiutil", command, app, image)
 
 
+def refusal(dist: Path, is_checked: bool) -> str | None:
+    """Return why no bundle can be built here, or None."""
+    folder = dist / "distill"
+    if folder.exists() and not (folder / "_internal").is_dir():
+        return f"“{folder}” is no bundle, and one would take its place. Move it away, or name another folder."
+    missing = bare_system.lacking() if is_checked else []
+    return f"A bundle can't be checked here: that needs {', '.join(missing)}." if missing else None
+
+
 def build(dist: Path) -> Path:
     """Build the bundle, and return what a person downloads."""
     warn_of_cuda()
@@ -164,6 +158,9 @@ def main() -> int:
     )
     parser.add_argument("--check", action="store_true", help="prove it on a bare Debian; Linux, as root")
     options = parser.parse_args()
+    if why := refusal(options.folder.resolve(), options.check):
+        say(f"{why} Nothing was built.")
+        return 1
     made = build(options.folder.resolve())
     return bare_system.check(made, options.folder.resolve()) if options.check else 0
 

@@ -6,6 +6,12 @@ import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+# imageio_ffmpeg holds an ffmpeg under the GPL, readline and _gdbm need libraries under the GPL: a bundle must not carry
+# these, and Distill does without. The others are tools of the developers.
+LEFT_OUT = (
+    *("imageio_ffmpeg", "readline", "_gdbm"),
+    *("tkinter", "setuptools", "pytest", "_pytest", "py", "hypothesis", "mypy", "x_transformers"),
+)
 Entry = tuple[str, str, str]  # PyInstaller's: its place in the bundle, where it comes from, what it is
 
 UNUSED = (

@@ -20,12 +20,29 @@ fail() {
     exit 1
 }
 
+# A folder, there or not yet, by a path that is absolute and without links.
+real_path() {
+    case $1 in
+        /*) there=$1 ;;
+        *) there=$PWD/$1 ;;
+    esac
+    missing=''
+    while [ ! -d "$there" ]; do
+        missing=/$(basename -- "$there")$missing
+        there=$(dirname -- "$there")
+    done
+    there=$(CDPATH='' cd -- "$there" && pwd -P)
+    there=${there%/}$missing
+    printf '%s\n' "${there:-/}"
+}
+
 # The folder of Distill with what is not settled beside it: a rename within one folder is one step.
 set_places() {
-    lib=$1/lib
+    lib=$(real_path "$1/lib")
     program=$lib/distill
     new=$lib/.distill-new
     before=$lib/.distill-before
+    gone=$lib/.distill-gone
     bin=$1/bin
 }
 
@@ -55,19 +72,33 @@ refuse_what_is_not_ours() {
     done
 }
 
-# Whatever ended the installation: the older Distill is back unless the new one is in place.
+# One at a time. The lock is on the folder itself and ends with this script, however that ends; where the system or
+# its file system has no such locks (flock says so with another code than 1), it goes on without.
+lock() {
+    exec 9<"$lib"
+    said=0
+    flock -n 9 2>/dev/null || said=$?
+    if [ "$said" -eq 1 ]; then
+        fail "Distill is being installed or taken away in $lib just now. Nothing was changed: wait for that, then try again."
+    fi
+}
+
+# Whatever ended an installation: the older Distill is back unless the new one is in place.
 settle() {
-    if [ -d "$before" ]; then
-        rm -rf "$program"
+    rm -rf "$new" "$gone"
+    if [ -d "$program" ] && [ -d "$before" ]; then
+        mv "$before" "$gone"
+        rm -rf "$gone"
+    elif [ -d "$before" ]; then
         mv "$before" "$program"
     fi
-    rm -rf "$new"
 }
 
 copy_and_try() {
     say "Copying Distill to $program"
-    mkdir -p "$lib" "$bin" || fail "Nothing was changed: there is no way to write into $prefix."
-    cp -RPp "$here" "$new" || fail "The copy failed, as the lines above say. Nothing was changed."
+    cp -RP "$here" "$new" || fail "The copy failed, as the lines above say. Nothing was changed."
+    # Everybody may start what root installs, and nobody else may write there.
+    chmod -R u+rwX,go+rX,go-w "$new"
     if ! said=$("$new/distill" inspect "$new/_internal/resources/demo/demo.distill" 2>&1); then
         fail "This Distill does not start on this computer, so nothing was changed. It said:
 $said"
@@ -82,48 +113,86 @@ put_in_place() {
     for name in distill distill-app; do
         ln -sf "$program/$name" "$bin/$name"
     done
-    rm -rf "$before"
+    settle
+}
+
+# The menu of whoever installs it, or with --prefix that of everybody whose desktop looks there.
+register() {
+    if [ "$prefix" = "$own" ]; then
+        "$program/distill-app" --register "$@"
+    else
+        "$program/distill-app" --register --prefix="$prefix" "$@"
+    fi
 }
 
 install_distill() {
     is_distill "$here" || fail "There is no Distill beside this script. Unpack the whole archive, then try again."
     [ "$here" != "$program" ] || fail "This Distill is installed already, in $program."
-    settle
+    case $prefix/ in
+        "$here"/*) fail "“$prefix” lies in the folder that is to be copied there; nothing was changed. Choose another place with --prefix." ;;
+    esac
     refuse_what_is_not_ours
     refuse_while_it_runs
+    [ "$(id -u)" -ne 0 ] || umask 022
+    mkdir -p -- "$lib" "$bin" || fail "Nothing was installed: there is no way to write into $prefix."
+    lock
+    settle
     trap settle EXIT
     trap 'exit 130' HUP INT TERM
     copy_and_try
     put_in_place
-    "$program/distill-app" --register || say "Distill works all the same, but not from the applications menu."
-    say "Distill is installed. Start it from the applications menu, or as: $bin/distill-app
-To take it away again: $program/install.sh --uninstall"
+    register || say "Distill works all the same, but not from the applications menu."
+    say "Distill is installed. From a terminal it starts as: \"$bin/distill-app\"
+To take it away again: \"$program/install.sh\" --uninstall"
 }
 
 uninstall_distill() {
-    settle
+    refuse_while_it_runs
+    if [ -d "$lib" ]; then
+        lock
+        settle
+    fi
     if ! is_distill "$program"; then
-        say "There is no Distill in $program, so nothing was removed."
+        say "There is no Distill in $program, so none was removed."
         return
     fi
-    refuse_while_it_runs
-    "$program/distill-app" --register --remove || say "Going on."
+    register --remove || say "Going on."
     for name in distill distill-app; do
         if is_own_link "$bin/$name" "$program/$name"; then
             rm "$bin/$name"
         fi
     done
-    mv "$program" "$new"
-    rm -rf "$new"
+    mv "$program" "$gone"
+    rm -rf "$gone"
     say "Distill is no longer installed. Your models, takes and settings stay as they are."
+}
+
+# Where it goes: the folder that is named, the one in which this Distill is installed already, or the person's own.
+choose_prefix() {
+    own=''
+    if [ -n "${HOME:-}" ]; then
+        own=$(real_path "$HOME/.local")
+    fi
+    if [ -n "$prefix" ]; then
+        prefix=$(real_path "$prefix")
+    elif [ -n "$own" ] && [ "$here" = "$(real_path "$own/lib/distill")" ]; then
+        prefix=$own
+    elif [ "${here%/lib/distill}" != "$here" ]; then
+        prefix=${here%/lib/distill}
+    elif [ -n "$own" ]; then
+        prefix=$own
+    else
+        fail "There is no home folder to install into; nothing was changed. Set HOME, or use --prefix."
+    fi
 }
 
 main() {
     prefix='' do=install_distill
     while [ $# -gt 0 ]; do
         case $1 in
-            --prefix) [ $# -gt 1 ] || fail "--prefix needs a folder."; prefix=$2; shift ;;
-            --prefix=*) prefix=${1#--prefix=} ;;
+            --prefix) [ -n "${2:-}" ] || fail "--prefix needs a folder. Nothing was changed."; prefix=$2; shift ;;
+            --prefix=?*) prefix=${1#--prefix=} ;;
+            --prefix=) fail "--prefix needs a folder. Nothing was changed." ;;
             --uninstall) do=uninstall_distill ;;
             -h | --help) usage; return ;;
             *) fail "install.sh does not know “$1”. Nothing was changed.
@@ -132,17 +201,7 @@ $(usage)" ;;
         shift
     done
     here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
-    if [ -n "$prefix" ]; then
-        if [ "$do" = install_distill ]; then
-            mkdir -p "$prefix" || fail "Nothing was changed: there is no way to write into $prefix."
-        fi
-        [ -d "$prefix" ] || fail "There is no folder $prefix, so nothing was removed."
-        prefix=$(CDPATH='' cd -- "$prefix" && pwd -P)
-        export XDG_DATA_HOME="$prefix/share"
-    else
-        [ -n "${HOME:-}" ] || fail "There is no home folder to install into; nothing was changed. Set HOME, or use --prefix."
-        prefix=$HOME/.local
-    fi
+    choose_prefix
     set_places "$prefix"
     "$do"
 }

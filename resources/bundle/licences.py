@@ -14,6 +14,7 @@ from pathlib import Path
 
 TEXTS = Path(__file__).parent / "texts"
 IS_LICENCE = re.compile(r"licen[cs]|copying|notice", re.IGNORECASE)
+GPL, LESSER = re.compile("GPL|General Public"), re.compile("LGPL|Lesser|Library")
 LONGEST_NAME = 80  # of a licence; some packages have the whole text in its place
 # What lies in packages and what their metadata does not say.
 WITHIN = {
@@ -21,6 +22,9 @@ WITHIN = {
     "PySide6_Essentials": "Qt",
     "soundfile": "libsndfile under LGPL-2.1-or-later, with FLAC, Ogg, Vorbis, Opus, LAME and mpg123",
 }
+GPL_LIBRARIES = ("libreadline.", "libhistory.", "libgdbm.", "libgdbm_compat.")
+# Its licence has an exception for what it builds.
+GPL_WITH_EXCEPTION = ("pyinstaller",)
 HEAD = """Distill is under the MIT licence (LICENSE). This bundle carries what is listed here, each under a licence
 of its own. The texts are in the folders of the same names, and those of the LGPL and the GPL in the folder texts.
 Libraries under the LGPL lie beside the programs as files of their own, and can be replaced by other builds of them.
@@ -52,6 +56,12 @@ def licence_of(distribution: Distribution) -> str:
     short = written if len(written) <= LONGEST_NAME else ""
     expression = metadata.get("License-Expression", "")
     return expression or short or ", ".join(classified) or "as its text says"
+
+
+def is_gpl_only(licence: str) -> bool:
+    """Tell whether each licence among which there is a choice is the GPL or the AGPL."""
+    is_gpl = [bool(GPL.search(choice)) and not LESSER.search(choice) for choice in re.split(r" OR |, ", licence)]
+    return all(is_gpl)
 
 
 def is_licence(path: str) -> bool:
@@ -109,9 +119,19 @@ def parts_of(sources: Iterable[Path], own: Path) -> list[Part]:
     return [python_part(), *parts, *system_parts(of_system)]
 
 
+def refuse_gpl(sources: Iterable[Path], parts: Iterable[Part]) -> None:
+    """End with a sentence if something is under the GPL alone: the whole bundle would have to be, too."""
+    found = [part.name for part in parts if is_gpl_only(part.licence) and not part.name.startswith(GPL_WITH_EXCEPTION)]
+    found += [path.name for path in sources if path.name.startswith(GPL_LIBRARIES)]
+    if found:
+        sys.exit(f"No bundle was made: {', '.join(found)} is under the GPL alone. contents.py says what is left out.")
+
+
 def licences(sources: Iterable[Path], own: Path, folder: Path) -> list[tuple[str, str, str]]:
     """Write the list of licences into `folder`, and return PyInstaller's entries for it and for the texts."""
+    sources = list(sources)
     parts = parts_of(sources, own)
+    refuse_gpl(sources, parts)
     folder.mkdir(parents=True, exist_ok=True)
     listed = folder / "licences.txt"
     listed.write_text(HEAD + "".join(f"{part.name}: {part.licence}\n" for part in parts), encoding="utf-8")

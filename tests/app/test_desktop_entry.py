@@ -149,6 +149,7 @@ def test_without_the_tools_the_files_are_written_and_removed_all_the_same(data_h
         "applications/distill.desktop",
         "icons/hicolor/scalable/apps/distill.svg",
         "icons/hicolor/scalable/mimetypes/application-x-distill-model.svg",
+        "metainfo/distill.metainfo.xml",
         "mime/packages/distill.xml",
     }
     assert {path.stat().st_mode & 0o777 for path in written} == {0o644}
@@ -215,7 +216,7 @@ def test_a_tool_that_fails_is_logged(
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tool.parent}:/bin")
     with caplog.at_level(logging.WARNING):
-        assert len(register(command=["/bin/true"])) == 4
+        assert len(register(command=["/bin/true"])) == len(desktop_entry.FOLDERS)
     assert "update-mime-database ended with 3: no room" in caplog.text
 
 
@@ -285,6 +286,24 @@ def test_the_command_says_what_it_did(data_home: Path, monkeypatch: pytest.Monke
     assert "no longer in the applications menu" in register_command(remove=True)
     monkeypatch.setattr(shutil, "which", lambda name: None)
     assert "install the package shared-mime-info" in register_command(remove=False)
+
+
+@needs("xdg-mime", "update-desktop-database")
+def test_another_prefix_leaves_the_persons_default_alone(
+    data_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register_command(remove=False)
+    default = data_home.parent / "config/mimeapps.list"
+    chosen, place = default.read_bytes(), tmp_path / "place"
+    assert "here it does not" in register_command(remove=False, prefix=place)
+    monkeypatch.setenv("XDG_DATA_DIRS", f"/usr/share:{place}/share")
+    assert "Distill is in the applications menu." in register_command(remove=False, prefix=place)
+    assert "no longer" in register_command(remove=True, prefix=place)
+    assert default.read_bytes() == chosen
+    assert (
+        _files_below(place) & {place / "share" / folder / name for name, folder in desktop_entry.FOLDERS.items()}
+        == set()
+    )
 
 
 @pytest.mark.usefixtures("data_home")
