@@ -87,7 +87,7 @@ def _file_actions(commands: Commands, runs: RunsList, window: QMainWindow) -> li
         ),
         ActionSpec(
             ActionId.EXPORT_PLUGIN,
-            "&File/Ex&port",
+            EXPORT_MENU,
             "&Plugin (Neutone Gen)…",
             None,
             commands.plugin.export,
@@ -104,7 +104,7 @@ def _file_actions(commands: Commands, runs: RunsList, window: QMainWindow) -> li
         ActionSpec(
             ActionId.EXPORT_PICTURE,
             EXPORT_MENU,
-            "&PNG…",
+            "Curve as P&NG…",
             "Ctrl+E",
             commands.curves.export_picture,
             "Save the curve as a picture, with a caption",
@@ -112,7 +112,7 @@ def _file_actions(commands: Commands, runs: RunsList, window: QMainWindow) -> li
         ActionSpec(
             ActionId.EXPORT_TABLE,
             EXPORT_MENU,
-            "&CSV…",
+            "Curve as &CSV…",
             None,
             commands.curves.export_table,
             "Save the numbers of the curve as a table",

@@ -26,7 +26,7 @@ BEGIN_A_GROUP = frozenset(
         ActionId.OPEN_LOGS,
     }
 )
-EXPORT_MENU, CURVE_MENU = "&File/&Export Plot", "&View/Cur&ve"
+EXPORT_MENU, CURVE_MENU = "&File/Ex&port", "&View/Cur&ve"
 APPEARANCE_MENU = "&View/&Appearance"
 
 

@@ -166,7 +166,7 @@ class QtPrompts:
 
     def choose_plot(self, parent: QWidget, suggested: Path, answer: Callable[[Path], object]) -> None:
         """Ask where to save the plot; the dialog itself asks before an existing file is replaced."""
-        self._open(self._saving(parent, "Export Plot", suggested, PLOT_FILTERS[suggested.suffix]), answer)
+        self._open(self._saving(parent, "Export Curve", suggested, PLOT_FILTERS[suggested.suffix]), answer)
 
     def choose_plugin(self, parent: QWidget, suggested: Path, answer: Callable[[Path], object]) -> None:
         """Ask where to save a plugin's model; the dialog itself asks before an existing file is replaced."""
