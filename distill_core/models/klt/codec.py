@@ -172,16 +172,16 @@ class KLTCodec(Codec):
     @torch.no_grad()
     def audio_of(self, codes: Iterable[Tensor]) -> Iterator[Tensor]:
         """Yield the sound of codes in blocks of about half a second, none above full scale; see `Codec.audio_of`."""
-        config = self.own_spectrogram().config
-        waveforms = mel_inversion(config).blocks_of(self._log_mels_of(codes))
-        yield from Limiter(config.sample_rate).blocks_of(waveforms_1T[0] for waveforms_1T in waveforms)
+        sound = self.sound_of_codes()
+        waveforms = sound.inversion.blocks_of(self._log_mels_of(codes, sound))
+        yield from sound.limiter.blocks_of(waveforms_1T[0] for waveforms_1T in waveforms)
 
     @torch.no_grad()
     def log_mel_of(self, codes_WHQ: Tensor) -> Tensor:
         """Return the log-mel `[frames, n_mels]` of codes; see `Codec.log_mel_of`."""
-        return torch.cat([*self._log_mels_of([codes_WHQ])], 2)[0].T.cpu()
+        return torch.cat([*self._log_mels_of([codes_WHQ], self.sound_of_codes())], 2)[0].T.cpu()
 
-    def sound_of_codes(self) -> SoundOfCodes:
+    def sound_of_codes(self) -> _Sound:
         """Return what TorchScript can compile of `audio_of`."""
         return _Sound(self, self.own_spectrogram().config)
 
@@ -190,9 +190,8 @@ class KLTCodec(Codec):
         refined_1FM: Tensor = self.refiner(self.decode(codes_WHQ[None].to(self.basis_DC.device)))
         return refined_1FM[:, behind * self.step_frames : (behind + steps) * self.step_frames]
 
-    def _log_mels_of(self, codes: Iterable[Tensor]) -> Iterator[Tensor]:
+    def _log_mels_of(self, codes: Iterable[Tensor], sound: SoundOfCodes) -> Iterator[Tensor]:
         """Yield the log-mels `[1, n_mels, frames]` of codes, in blocks that do not depend on theirs."""
-        sound = self.sound_of_codes()
         context, steps = sound.back_steps, sound.block_steps
         waiting_WHQ, behind = None, 0
         for block_WHQ in codes:

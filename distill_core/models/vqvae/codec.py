@@ -213,7 +213,8 @@ class ConvVQVAE(Codec):
         Raises:
             ValueError: the model was built by hand and has no spectrogram.
         """
-        for waveforms_1T in mel_inversion(self.own_spectrogram().config).blocks_of(self._log_mels_of(codes)):
+        sound = self.sound_of_codes()
+        for waveforms_1T in sound.inversion.blocks_of(self._log_mels_of(codes, sound)):
             yield waveforms_1T[0]
 
     @torch.no_grad()
@@ -223,7 +224,7 @@ class ConvVQVAE(Codec):
         Raises:
             ValueError: the model was built by hand and has no spectrogram.
         """
-        return torch.cat([*self._log_mels_of([codes_WHQ])], 2)[0].T.cpu()
+        return torch.cat([*self._log_mels_of([codes_WHQ], self.sound_of_codes())], 2)[0].T.cpu()
 
     def sound_of_codes(self) -> SoundOfCodes:
         """Return what TorchScript can compile of `audio_of`.
@@ -233,9 +234,9 @@ class ConvVQVAE(Codec):
         """
         return _Sound(self, self.own_spectrogram().config)
 
-    def _log_mels_of(self, codes: Iterable[Tensor]) -> Iterator[Tensor]:
+    def _log_mels_of(self, codes: Iterable[Tensor], sound: SoundOfCodes) -> Iterator[Tensor]:
         """Yield the log-mels `[1, n_mels, frames]` of codes, in blocks that do not depend on theirs."""
-        sound, waiting = self.sound_of_codes(), list[Tensor]()
+        waiting: list[Tensor] = []
         steps = sound.block_steps
         for block_WHQ in codes:
             waiting.append(block_WHQ)
