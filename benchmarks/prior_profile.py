@@ -26,9 +26,11 @@ from distill_core.models.architectures import PRIORS
 from distill_core.models.prior import Prior
 from distill_core.training.data.codes import SplitCodes, extract_code_sequences
 from distill_core.training.data.sound_codes import first_codes
+from distill_core.training.data.windows import as_windows
 from distill_core.training.prior.config import PriorConfig, get_adaptive_prior_config
-from distill_core.training.prior.epoch import as_windows, train_step, validate
 from distill_core.training.prior.optimizers import build_optimizer
+from distill_core.training.prior.step import train_step
+from distill_core.training.prior.validation import validate
 
 SIZES = ((128, 2), (256, 4))
 SAMPLE_BATCHES = (1, 32)

@@ -28,10 +28,10 @@ from distill_core.models.frames import FramesPrior
 from distill_core.models.prior import IGNORED, Windows, mean_loss
 from distill_core.training.data.codes import SplitCodes
 from distill_core.training.data.sound_codes import SoundCodes
-from distill_core.training.data.windows import CodeWindows, Row, chunks_of
+from distill_core.training.data.windows import CodeWindows, Row, as_windows, chunks_of
 from distill_core.training.prior.config import PriorConfig
-from distill_core.training.prior.epoch import as_windows, train_step
 from distill_core.training.prior.optimizers import build_optimizer
+from distill_core.training.prior.step import train_step
 
 OURS = "frames"
 RIVALS = ("stock", "nanogpt", "x_transformers")

@@ -18,8 +18,9 @@ from distill_core.audio.variants import sound_samples
 from distill_core.events import never
 from distill_core.models.persistence import LoadedVQModel
 from distill_core.training.data.sound_codes import SoundCodes
+from distill_core.training.data.windows import as_windows
 from distill_core.training.prior.baselines import unigram_perplexities
-from distill_core.training.prior.epoch import as_windows, validate
+from distill_core.training.prior.validation import validate
 
 _BATCH_S = 16
 

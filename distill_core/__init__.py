@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from distill_core.models.vqvae import ConvVQVAE
     from distill_core.training.data.codes import extract_code_sequences
     from distill_core.training.prior.config import PriorConfig, get_adaptive_prior_config, prior_config_for
-    from distill_core.training.prior.epoch import train_prior_epoch, validate_prior_epoch
+    from distill_core.training.prior.epoch import train_prior_epoch
     from distill_core.training.prior.events import (
         PriorEpochMetrics,
         PriorStepMetrics,
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from distill_core.training.prior.memorization import check_memorization
     from distill_core.training.prior.train import train_prior
     from distill_core.training.prior.trained import TrainedPrior
+    from distill_core.training.prior.validation import validate_prior_epoch
 
 _HOMES = {
     "audio.dataset": ("AudioDataset", "scan"),
@@ -94,7 +95,8 @@ _HOMES = {
         "PriorTrainingStartEvent",
     ),
     "training.prior.config": ("PriorConfig", "get_adaptive_prior_config", "prior_config_for"),
-    "training.prior.epoch": ("train_prior_epoch", "validate_prior_epoch"),
+    "training.prior.epoch": ("train_prior_epoch",),
+    "training.prior.validation": ("validate_prior_epoch",),
     "training.prior.train": ("train_prior",),
     "training.prior.trained": ("TrainedPrior",),
 }

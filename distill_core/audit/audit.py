@@ -39,7 +39,7 @@ from distill_core.models.persistence import LoadedVQModel, now_utc
 from distill_core.models.prior import Prior
 from distill_core.training.data.encoding import codes_of_silence
 from distill_core.training.data.sound_codes import SoundCodes, first_codes, without_silence
-from distill_core.training.prior.epoch import heard_losses
+from distill_core.training.prior.validation import heard_losses
 
 _MOST_CODES_WEIGHED = 200_000
 _CONFIDENT_NATS = -math.log(0.9)

@@ -30,8 +30,8 @@ from distill_core.text import LONGEST_NAME, file_name, printable
 from distill_core.training.data.near_copies import near_copies
 from distill_core.training.data.sound_codes import SoundCodes
 from distill_core.training.events import StepMetrics
-from distill_core.training.prior.epoch import heard_losses
 from distill_core.training.prior.retraining import Retraining, prepare_retraining
+from distill_core.training.prior.validation import heard_losses
 
 SEEDS = 3
 _TIMES_SPREAD = 2.0

@@ -26,10 +26,10 @@ from distill_core.models.frames import FramesPrior
 from distill_core.models.prior import Windows
 from distill_core.training.data.codes import SoundEncoder
 from distill_core.training.data.sound_codes import SoundCodes
-from distill_core.training.data.windows import Batch, CodeWindows
+from distill_core.training.data.windows import Batch, CodeWindows, as_windows
 from distill_core.training.kinds import prior_runs
-from distill_core.training.prior.epoch import as_windows, train_step
 from distill_core.training.prior.optimizers import build_optimizer
+from distill_core.training.prior.step import train_step
 from tests.conftest import WriteSound
 
 SMALL = PriorConfig(hidden_size=32, num_layers=1, num_heads=2, max_epochs=2, precision="float32", device="cpu")

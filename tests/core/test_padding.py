@@ -19,9 +19,10 @@ from distill_core.models.frames import FramesPrior
 from distill_core.models.vqvae import ConvVQVAE
 from distill_core.training.data.codes import encode_and_split
 from distill_core.training.data.sound_codes import SoundCodes, first_codes
-from distill_core.training.data.windows import rows_of
+from distill_core.training.data.windows import as_windows, rows_of
 from distill_core.training.prior.config import PriorConfig
-from distill_core.training.prior.epoch import as_windows, train_step, validate
+from distill_core.training.prior.step import train_step
+from distill_core.training.prior.validation import validate
 
 DATA = Path(__file__).parents[1] / "data"
 CONFIG = SpectrogramConfig()

@@ -30,7 +30,7 @@ from distill_core import (
     validate_prior_epoch,
 )
 from distill_core.events import Stopped
-from distill_core.training.prior.epoch import as_windows
+from distill_core.training.data.windows import as_windows
 
 TINY = PriorConfig(
     architecture="flat",

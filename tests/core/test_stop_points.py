@@ -27,10 +27,11 @@ from distill_core.training.codec.vqvae.learner import VQVAELearner
 from distill_core.training.data.chunks import SplitSounds
 from distill_core.training.data.codes import encode_and_split
 from distill_core.training.data.sound_codes import SoundCodes
+from distill_core.training.data.windows import as_windows
 from distill_core.training.kinds import prior_runs
-from distill_core.training.prior.epoch import as_windows, train_step
 from distill_core.training.prior.events import PriorStepMetrics
 from distill_core.training.prior.optimizers import build_optimizer, warm_up_and_cosine
+from distill_core.training.prior.step import train_step
 
 SIZES = {"hidden_size": 32, "num_layers": 3, "num_heads": 2}
 ARCHITECTURES = ["frames", "flat"]

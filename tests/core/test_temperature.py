@@ -19,11 +19,12 @@ from distill_core.models.prior import IGNORED
 from distill_core.models.temperature import temperature_of
 from distill_core.training.data.codes import SoundEncoder
 from distill_core.training.data.encoding import codes_of_silence
+from distill_core.training.data.windows import as_windows
 from distill_core.training.kinds import prior_runs
-from distill_core.training.prior.epoch import as_windows, validate
 from distill_core.training.prior.events import Keep, perplexity
 from distill_core.training.prior.temperature import LogitSample, best_temperature
 from distill_core.training.prior.train import load_best
+from distill_core.training.prior.validation import validate
 
 DATA = Path(__file__).parents[1] / "data"
 TINY = PriorConfig(hidden_size=32, num_layers=1, num_heads=2, max_epochs=8, learning_rate=0.006, device="cpu")

@@ -11,9 +11,10 @@ from torch import Tensor
 from distill_core import PriorConfig, validate_prior_epoch
 from distill_core.models.frames import FramesPrior
 from distill_core.training.data.sound_codes import SoundCodes
-from distill_core.training.data.windows import Batch, CodeWindows, Row
-from distill_core.training.prior.epoch import as_windows, train_step, validate
+from distill_core.training.data.windows import Batch, CodeWindows, Row, as_windows
 from distill_core.training.prior.optimizers import build_optimizer
+from distill_core.training.prior.step import train_step
+from distill_core.training.prior.validation import validate
 
 
 def _rows(lengths: list[int], bands: int) -> list[Row]:

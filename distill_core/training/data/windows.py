@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple, TypeAlias
@@ -184,3 +184,39 @@ def _batch(windows: list[_Window]) -> Batch:
         Windows(pad_sequence(codes, batch_first=True), pad_sequence(counted, batch_first=True), begins_B, ends_B),
         tuple((each.index, slice(each.start, each.stop)) for each in windows),
     )
+
+
+def as_windows(prior: Prior, sounds: Iterable[Iterable[SoundCodes]], codes_per_batch: int) -> CodeWindows:
+    """Return the codes of sounds, each in one version or more, as windows of the prior's context."""
+    versions = [[rows_of(prior, version) for version in sound] for sound in sounds]
+    bands = versions[0][0][0].codes_WHQ.shape[1] if versions else prior.bands
+    return CodeWindows(versions, prior.context_steps(bands), codes_per_batch)
+
+
+def _as_steps(prior: Prior, codes: Tensor) -> Tensor:
+    """Return `[N, W, H, Q]` for `[N, S, Q]`, whose positions come band by band, or `[N, T]` in the prior's order.
+
+    Raises:
+        ValueError: they are none, or no whole steps.
+    """
+    bands, levels = prior.bands, prior.num_quantizers
+    if codes.dim() not in (2, 3) or not codes.numel() or codes[0].numel() % (bands * levels):
+        shape = tuple(codes.shape)
+        raise ValueError(f"codes of shape {shape} are no whole steps of {bands} bands × {levels} levels")
+    if codes.dim() == 2:
+        steps_NWHQ: Tensor = codes.unflatten(1, (-1, bands, levels))
+        return steps_NWHQ
+    codes_NHWQ: Tensor = codes.unflatten(1, (bands, -1))
+    return codes_NHWQ.transpose(1, 2)
+
+
+def windows_of(prior: Prior, codes: Tensor | CodeWindows, batch_size: int) -> CodeWindows:
+    """Return codes `[N, S, Q]`, or `[N, T]` in the prior's order, as windows, `batch_size` of the N in a batch.
+
+    Raises:
+        ValueError: they are none, or no whole steps.
+    """
+    if isinstance(codes, CodeWindows):
+        return codes
+    sounds = [[SoundCodes.whole(codes_WHQ)] for codes_WHQ in _as_steps(prior, codes)]
+    return as_windows(prior, sounds, batch_size * codes[0].numel())

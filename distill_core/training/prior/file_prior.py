@@ -11,8 +11,8 @@ from distill_core.events import ShouldStop
 from distill_core.models.persistence import LoadedVQModel
 from distill_core.training.data.codes import SplitCodes
 from distill_core.training.prior.config import PriorConfig
-from distill_core.training.prior.epoch import heard_losses
 from distill_core.training.prior.events import FilePrior, perplexity
+from distill_core.training.prior.validation import heard_losses
 
 
 def measure_file_prior(

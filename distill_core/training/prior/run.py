@@ -19,11 +19,11 @@ from distill_core.events import OnEvent, ShouldStop, never, stop_point
 from distill_core.models.prior import Prior
 from distill_core.training.data.codes import SplitCodes
 from distill_core.training.data.sound_codes import SoundCodes, first_codes, without_silence
-from distill_core.training.data.windows import CodeWindows
+from distill_core.training.data.windows import CodeWindows, as_windows
 from distill_core.training.loop import MAX_ROLL_BACKS, Diverged, KeptWeights, copy_of, diverged
 from distill_core.training.prior.baselines import sibling_agreement, unigram_perplexities
 from distill_core.training.prior.config import LEAST_EPOCH_STEPS, PriorConfig
-from distill_core.training.prior.epoch import CodeLosses, as_windows, train_prior_epoch, validate
+from distill_core.training.prior.epoch import train_prior_epoch
 from distill_core.training.prior.events import FilePrior, PriorEpochMetrics, perplexity
 from distill_core.training.prior.kept import Kept, memorizing_since
 from distill_core.training.prior.memorization import (
@@ -36,6 +36,7 @@ from distill_core.training.prior.memorization import (
 from distill_core.training.prior.number_format import number_format
 from distill_core.training.prior.optimizers import build_optimizer, warm_up_and_cosine, warm_up_steps
 from distill_core.training.prior.temperature import LogitSample
+from distill_core.training.prior.validation import CodeLosses, validate
 
 # A loss this far above that of guessing means divergence, once the learning rate has been at its height for some steps.
 _WORSE_THAN_GUESSING_NATS, _STEPS_BEFORE_JUDGING = 1.0, 20
