@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from distill_core.distributed import local_ranks
 from distill_core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,9 +22,9 @@ DEVICE_NAMES = ("auto", "cpu", "cuda", "mps")
 
 
 def training_threads() -> int:
-    """Return the number of threads for training: all cores but one, which the window keeps."""
+    """Return the number of threads for training: all cores but one, which the window keeps, or this rank's part."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores - 1)
+    return max(1, cores - 1 if local_ranks() == 1 else cores // local_ranks())
 
 
 @contextmanager

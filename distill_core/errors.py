@@ -59,6 +59,10 @@ class NotEnoughMemoryError(TrainingError):
     """Too little memory, for training or for opening a file, which may be undamaged."""
 
 
+class LostRankError(TrainingError):
+    """Another process of a training on several is gone."""
+
+
 class SaveError(DistillError):
     """A file that could not be written: disk full, no permission, changed meanwhile."""
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from distill_core.audio.decoding.kinds import UnreadableSoundError
 from distill_core.audio.measure import measure_sound
 from distill_core.audio.search import NOTHING_PASSED_OVER, PassedOver, readable, search
+from distill_core.distributed import ALONE, Ranks
 from distill_core.errors import DatasetError
 from distill_core.events import OnEvent, Phase, ProgressReporter, ShouldStop, SkippedFile, ignore, never, stop_point
 
@@ -103,6 +105,11 @@ def _examine(path: Path, name: str, should_stop: ShouldStop) -> AudioFile:
     return AudioFile(path, name, *facts, stamp)
 
 
+def _findings(file: AudioFile) -> tuple[Any, ...]:
+    """Return all fields but path and name, which each rank knows itself."""
+    return tuple(getattr(file, each.name) for each in fields(file)[2:])
+
+
 def _stamp(path: Path) -> Stamp | None:
     """Return a value that changes with the file, None if it can't be asked."""
     with suppress(OSError):
@@ -144,8 +151,56 @@ def _no_sounds(name: str, skipped: Sequence[SkippedFile], passed_over: PassedOve
     return DatasetError(f"No usable sound in “{name}” ({listed}{more}{counted}).", FORMAT_HINT)
 
 
-def scan(*places: str | Path, on_event: OnEvent = ignore, should_stop: ShouldStop = never) -> AudioDataset:
+def _verdict(path: Path, name: str, should_stop: ShouldStop) -> AudioFile | str:
+    """Return a file's findings, or the reason why it cannot be used."""
+    try:
+        return _examine(path, name, should_stop)
+    except UnreadableSoundError as error:
+        return str(error)
+
+
+def _check_same(listed: Sequence[tuple[Path, str]], ranks: Ranks) -> None:
+    """Check that all machines have the same files.
+
+    Raises:
+        DatasetError: they do not.
+    """
+    names = "\0".join(name for _, name in listed).encode("utf-8", "replace")
+    if len({*ranks.each(blake2b(names).hexdigest())}) > 1:
+        raise DatasetError("The sounds are not the same on all machines.", "Each needs them at the same path.")
+
+
+def _verdicts(
+    listed: Sequence[tuple[Path, str]], on_event: OnEvent, should_stop: ShouldStop, ranks: Ranks
+) -> Iterator[AudioFile | str]:
+    """Yield a verdict on each file; each rank decodes a share of them.
+
+    Raises:
+        DatasetError: the files are not the same on all machines.
+        Stopped: `should_stop()` turned true on some rank.
+    """
+    progress = ProgressReporter(Phase.SCAN, len(listed), on_event)
+
+    def examine(numbers: Sequence[int]) -> list[Any]:
+        found: list[Any] = []
+        for number in numbers:
+            stop_point(should_stop)
+            verdict = _verdict(*listed[number], should_stop)
+            found.append(verdict if isinstance(verdict, str) else _findings(verdict))
+            progress.update(number + 1)
+        return found
+
+    _check_same(listed, ranks)
+    for (path, name), found in zip(listed, ranks.pooled(len(listed), examine), strict=True):
+        yield found if isinstance(found, str) else AudioFile(path, name, *found)
+
+
+def scan(
+    *places: str | Path, on_event: OnEvent = ignore, should_stop: ShouldStop = never, ranks: Ranks = ALONE
+) -> AudioDataset:
     """Decode once each sound in the folders, below them and among the files, and return the usable ones.
+
+    Of several ranks each decodes a share of them.
 
     Raises:
         DatasetError: a source is missing or cannot be read, or there is no usable sound in any.
@@ -154,17 +209,13 @@ def scan(*places: str | Path, on_event: OnEvent = ignore, should_stop: ShouldSto
     if not places:
         raise DatasetError("There is nowhere to look for sounds.", "Name a folder, or files.")
     wanted = tuple(dict.fromkeys(map(Path, places)))
-    found = search(wanted, on_event, should_stop)
-    progress = ProgressReporter(Phase.SCAN, len(found.found), on_event)
-    files = []
-    for done, (path, name) in enumerate(sorted(found.found.items()), start=1):
-        stop_point(should_stop)
-        try:
-            files.append(_examine(path, name, should_stop))
-        except UnreadableSoundError as error:
-            if path in found.sources or not found.count_if_no_sound(path):
-                found.skipped.append(SkippedFile(name, str(error)))
-        progress.update(done)
+    found = ranks.together(lambda: search(wanted, on_event, should_stop))
+    files, listed = [], sorted(found.found.items())
+    for (path, name), verdict in zip(listed, _verdicts(listed, on_event, should_stop, ranks), strict=True):
+        if isinstance(verdict, AudioFile):
+            files.append(verdict)
+        elif path in found.sources or not found.count_if_no_sound(path):
+            found.skipped.append(SkippedFile(name, verdict))
     sources = tuple(found.sources) or wanted
     dataset = AudioDataset(sources, _with_duplicate_notes(files), tuple(found.skipped), found.passed_over)
     if not files:

@@ -26,7 +26,7 @@ class Bar:
             transient=True,
             redirect_stdout=False,  # else the JSON lines would go to stderr too
             auto_refresh=False,
-            disable=not console.is_terminal,
+            disable=not (console.is_terminal and terminal.tells),
         )
         self._task: TaskID | None = None
         self._task_name, self._next_refresh = "", 0.0

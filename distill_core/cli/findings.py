@@ -10,6 +10,7 @@ import typer
 
 from distill_core.cli.progress import TrainingProgress
 from distill_core.cli.terminal import Terminal
+from distill_core.distributed import ALONE, Ranks
 from distill_core.events import ShouldStop
 from distill_core.training.events import Ended
 from distill_core.training.words import nothing_to_save, one_sound_words
@@ -24,8 +25,10 @@ _SHOWN_SKIPPED = 10
 _SHOWN_SOURCES = 3
 
 
-def scan_sounds(sources: Sequence[Path], progress: TrainingProgress, should_stop: ShouldStop) -> AudioDataset:
-    """Scan folders and files and emit the `scan` line.
+def scan_sounds(
+    sources: Sequence[Path], progress: TrainingProgress, should_stop: ShouldStop, ranks: Ranks = ALONE
+) -> AudioDataset:
+    """Scan folders and files, each rank a part of them, and emit the `scan` line.
 
     Raises:
         DatasetError: there are no usable sounds.
@@ -33,7 +36,7 @@ def scan_sounds(sources: Sequence[Path], progress: TrainingProgress, should_stop
     """
     from distill_core.audio.dataset import scan
 
-    dataset = scan(*sources, on_event=progress.on_event, should_stop=should_stop)
+    dataset = scan(*sources, on_event=progress.on_event, should_stop=should_stop, ranks=ranks)
     progress.terminal.emit("scan", dataset, total_duration_s=dataset.total_duration_s)
     return dataset
 

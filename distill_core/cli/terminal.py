@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.text import Text
 
 from distill_core.cli.outbox import Background, Outbox
+from distill_core.distributed import is_first_rank
 from distill_core.errors import BUG_MESSAGE, DistillError, SaveError
 from distill_core.folders import convenience, log_folder
 from distill_core.memory import is_short_of_memory, not_enough_memory
@@ -56,16 +57,19 @@ Handler = Callable[[int, FrameType | None], None]
 class Terminal:
     """The output to a person or, with `as_json`, to a program on stdout and to the person on stderr.
 
-    No output waits for its reader: a paused terminal delays neither training nor its stop.
+    No output waits for its reader: a paused terminal delays neither training nor its stop. Of a training's ranks the
+    first one alone says what happens; another says what the first cannot know.
 
     Attributes:
         stop: is set once the work should stop.
         is_done: the work is done, so that signals no longer harm it.
+        tells: this process is the rank that says what happens.
         at_end: the contexts to leave once all output is written.
     """
 
     def __init__(self, as_json: bool) -> None:
         self.as_json, self.stop, self.is_done, self.at_end = as_json, threading.Event(), False, ExitStack()
+        self.tells = is_first_rank()
         self._stopped_at = math.inf
         self._outboxes: dict[object, Outbox] = {}
         self._stdout, self.stderr = self._boxed(sys.stdout), self._boxed(sys.stderr)
@@ -134,7 +138,8 @@ class Terminal:
 
     def say(self, text: str, style: str = "") -> None:
         """Print a line for people."""
-        self._print(self.console, text, style)
+        if self.tells:
+            self._print(self.console, text, style)
 
     def _print(self, console: Console, text: str, style: str = "") -> None:
         console.print(Text(printable(text), style=style))
@@ -145,7 +150,7 @@ class Terminal:
 
     def print_object(self, values: dict[str, Any]) -> None:
         """Print one JSON object on one line; do nothing without --json."""
-        if self.as_json:
+        if self.as_json and self.tells:
             print(json.dumps(_plain(values), allow_nan=False, default=str), file=self._stdout, flush=True)
 
     def fail(self, error: DistillError) -> None:
@@ -171,12 +176,14 @@ def _tell(terminal: Terminal, error: Exception) -> int:
     """Print the error that ended a command, and return its exit code."""
     if isinstance(error, typer.Exit):
         return error.exit_code
+    is_shared = isinstance(error, DistillError)
     if is_short_of_memory(error):
-        error = not_enough_memory(error)
+        error, is_shared = not_enough_memory(error), False
     if not isinstance(error, DistillError):
         error = DistillError(BUG_MESSAGE, _log_bug(error))
         error.exit_code = EXIT_BUG
-    terminal.fail(error)
+    if terminal.tells or not is_shared:
+        terminal.fail(error)
     return error.exit_code
 
 

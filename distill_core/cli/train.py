@@ -13,7 +13,8 @@ from distill_core.cli.progress import TrainingProgress
 from distill_core.cli.runs import naming_kept_codec
 from distill_core.cli.setting_flags import Command, given, with_setting_flags
 from distill_core.cli.terminal import Terminal, check_output, check_writable, stop_on_signals, terminal_session
-from distill_core.cli.unfinished import Resume, Wanted, look_for_unfinished
+from distill_core.cli.unfinished import Resume, Wanted, wanted_now
+from distill_core.distributed import Ranks, joined_ranks
 from distill_core.errors import ConfigError, SaveError
 from distill_core.events import ShouldStop, Stopped
 from distill_core.models.architectures import NAMELESS_CODEC
@@ -53,13 +54,14 @@ def train(
 
     Ctrl-C stops within a second and saves the best epoch.
     """
-    with terminal_session(json) as terminal, stop_on_signals(terminal) as stop:
+    with terminal_session(json) as terminal, stop_on_signals(terminal) as stop, joined_ranks() as ranks:
         wanted = Wanted(resume, use_best)
         chosen = given(settings)
         if no_augment and "augmentation" in chosen:
             message = "--augmentation and --no-augment contradict each other; nothing was done."
             raise ConfigError("augmentation", message, "Give one of them alone.")
-        _run(_TrainCommand(terminal, sounds, output, force, wanted, architecture, chosen, no_augment), stop.is_set)
+        command = _TrainCommand(terminal, sounds, output, force, wanted, architecture, chosen, no_augment, ranks)
+        _run(command, stop.is_set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class _TrainCommand:
     architecture: str | None
     chosen: dict[str, Any]
     no_augment: bool
+    ranks: Ranks
 
     @property
     def asked(self) -> list[str]:
@@ -91,18 +94,18 @@ def _run(command: _TrainCommand, should_stop: ShouldStop) -> None:
     training = training_of(DEFAULT_CODEC if command.architecture is None else command.architecture)
     overrides = command.overrides(training)
     training.check_overrides(overrides)
-    check_output(command.output, command.force)
-    check_writable(command.output)
     from distill_core.training.codec.train import load_best_codec
     from distill_core.training.kinds import codec_runs
 
-    run_folder, terminal = codec_runs(command.output), command.terminal
-    look_for_unfinished(terminal, run_folder, command.wanted, command.asked)
+    run_folder, terminal, ranks = codec_runs(command.output), command.terminal, command.ranks
+    wanted = Wanted(*ranks.from_first(lambda: _wanted(command, run_folder)))
     with TrainingProgress(terminal, overrides) as progress:
-        if command.wanted.use_best:
+        if not wanted.use_best:
+            trained = _train(command, overrides, wanted.resume, run_folder, progress, should_stop)
+        elif ranks.is_first:
             trained = load_best_codec(run_folder, progress.on_event)
-        else:
-            trained = _train(command, overrides, run_folder, progress, should_stop)
+    if not ranks.is_first:
+        return None
     if trained.model is None:
         return say_stopped(terminal, trained.ended)
     try:
@@ -111,12 +114,21 @@ def _run(command: _TrainCommand, should_stop: ShouldStop) -> None:
         raise naming_kept_codec(error, trained.run_id) from error
     terminal.is_done = True
     run_folder.discard(trained.run_id)
-    _say_done(terminal, trained, saved_to, progress)
+    return _say_done(terminal, trained, saved_to, progress)
+
+
+def _wanted(command: _TrainCommand, run_folder: RunFolder) -> tuple[bool, bool]:
+    """Return whether to go on with an unfinished training, and whether to save its best, after all checks."""
+    check_output(command.output, command.force)
+    check_writable(command.output)
+    wanted = wanted_now(command.terminal, run_folder, command.wanted, command.asked)
+    return wanted.resume, wanted.use_best
 
 
 def _train(
     command: _TrainCommand,
     overrides: dict[str, Any],
+    resume: bool,
     run_folder: RunFolder,
     progress: TrainingProgress,
     should_stop: ShouldStop,
@@ -125,7 +137,7 @@ def _train(
     from distill_core.training.codec.trained import TrainedCodec
 
     try:
-        dataset = scan_sounds(command.sounds, progress, should_stop)
+        dataset = scan_sounds(command.sounds, progress, should_stop, command.ranks)
     except Stopped:
         return TrainedCodec.none(Ended.STOPPED)
     say_sounds(command.terminal, dataset, "error")
@@ -136,7 +148,8 @@ def _train(
         on_event=progress.on_event,
         should_stop=should_stop,
         run_folder=run_folder,
-        resume=command.wanted.resume,
+        resume=resume,
+        ranks=command.ranks,
     )
 
 

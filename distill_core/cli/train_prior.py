@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +16,8 @@ from distill_core.cli.prior_saving import PriorSaving
 from distill_core.cli.progress import TrainingProgress
 from distill_core.cli.setting_flags import given, with_setting_flags
 from distill_core.cli.terminal import Terminal, check_output, check_writable, stop_on_signals, terminal_session
-from distill_core.cli.unfinished import Resume, Wanted, look_for_unfinished
+from distill_core.cli.unfinished import Resume, Wanted, wanted_now
+from distill_core.distributed import ALONE, Ranks, joined_ranks
 from distill_core.events import ShouldStop, Stopped
 from distill_core.models.codec_health import POOR_CODEC, CodecHealth, codec_health
 from distill_core.text import LONGEST_NAME, printable
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
     from distill_core.models.summary import ModelSummary
     from distill_core.training.prior.trained import TrainedPrior
+    from distill_core.training.run_folder.folder import RunFolder
 
 _DONE_FACTS = ("kept", "kept_epoch", "final_perplexity", "best_perplexity", "best_epoch", "verdict", "run_verdict")
 
@@ -80,11 +83,8 @@ def train_prior(
 
     Ctrl-C stops within a second and saves the best epoch.
     """
-    with terminal_session(json) as terminal, stop_on_signals(terminal) as stop:
-        if output is not None:
-            check_output(output, force)
-        if takes is not None:
-            check_folder(takes)
+    with terminal_session(json) as terminal, stop_on_signals(terminal) as stop, joined_ranks() as ranks:
+        ranks.together(partial(_check_places, output, force, takes))
         comparing = Comparing(terminal, model, takes, not no_cache) if compare or takes is not None else None
         command = _TrainPriorCommand(
             terminal,
@@ -99,8 +99,16 @@ def train_prior(
             save_worse,
             not no_audit,
             not no_cache,
+            ranks,
         )
         _run(command, given(settings), stop.is_set)
+
+
+def _check_places(output: Path | None, force: bool, takes: Path | None) -> None:
+    if output is not None:
+        check_output(output, force)
+    if takes is not None:
+        check_folder(takes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +127,7 @@ class _TrainPriorCommand:
     save_worse: bool
     audits: bool
     use_cache: bool
+    ranks: Ranks
 
 
 def _run(command: _TrainPriorCommand, overrides: dict[str, Any], should_stop: ShouldStop) -> None:
@@ -126,14 +135,18 @@ def _run(command: _TrainPriorCommand, overrides: dict[str, Any], should_stop: Sh
     from distill_core.models.persistence import read_summary
     from distill_core.training.kinds import prior_runs
 
-    summary, run_folder = read_summary(command.model), prior_runs(command.model)
-    look_for_unfinished(command.terminal, run_folder, Wanted(command.resume, command.use_best), overrides)
-    check_writable(command.output or command.model)
+    run_folder = prior_runs(command.model)
+    summary = command.ranks.together(lambda: read_summary(command.model))
     saving = PriorSaving(
         command.terminal, summary, run_folder, command.output, command.replace_changed, command.save_worse
     )
+    wanted = Wanted(*command.ranks.from_first(lambda: _wanted(command, run_folder, overrides)))
+    if wanted.use_best and not command.ranks.is_first:
+        return None
     with TrainingProgress(command.terminal, overrides) as progress:
-        trained, dataset = _trained(command, saving, overrides, progress, should_stop)
+        trained, dataset = _trained(command, wanted, saving, overrides, progress, should_stop)
+        if not command.ranks.is_first:
+            return None
         is_to_choose = trained.prior is not None and _compare(command, trained, dataset, progress, should_stop)
     if trained.prior is None:
         return say_stopped(command.terminal, trained.ended)
@@ -145,45 +158,39 @@ def _run(command: _TrainPriorCommand, overrides: dict[str, Any], should_stop: Sh
     if command.audits and dataset is not None:
         audit_after_training(command.terminal, saved_to, dataset, should_stop, use_cache=command.use_cache)
     command.terminal.is_done = True
-    _say_done(command.terminal, trained, saved_to, progress)
+    return _say_done(command.terminal, trained, saved_to, progress)
+
+
+def _wanted(command: _TrainPriorCommand, run_folder: RunFolder, overrides: dict[str, Any]) -> tuple[bool, bool]:
+    """Return whether to go on with an unfinished training, and whether to save its best, after all checks."""
+    wanted = wanted_now(command.terminal, run_folder, Wanted(command.resume, command.use_best), overrides)
+    check_writable(command.output or command.model)
+    return wanted.resume, wanted.use_best
 
 
 def _trained(
     command: _TrainPriorCommand,
+    wanted: Wanted,
     saving: PriorSaving,
     overrides: dict[str, Any],
     progress: TrainingProgress,
     should_stop: ShouldStop,
 ) -> tuple[TrainedPrior, AudioDataset | None]:
     """Return the result of a training, or of the unfinished one, with the sounds, if these were looked at."""
-    from distill_core.training.prior.train import load_best
+    from distill_core.training.prior.train import load_best, train_prior
     from distill_core.training.prior.trained import TrainedPrior
 
-    if command.use_best and command.comparing is None:
+    if wanted.use_best and command.comparing is None:
         return load_best(saving.run_folder, progress.on_event), None
+    ranks = ALONE if wanted.use_best else command.ranks
     try:
-        dataset = scan_sounds(command.sounds, progress, should_stop)
+        dataset = scan_sounds(command.sounds, progress, should_stop, ranks)
     except Stopped:
         return TrainedPrior.none(Ended.STOPPED), None
-    if command.use_best:
+    if wanted.use_best:
         return load_best(saving.run_folder, progress.on_event), dataset
-    return _train(command, saving, dataset, overrides, progress, should_stop), dataset
-
-
-def _train(
-    command: _TrainPriorCommand,
-    saving: PriorSaving,
-    dataset: AudioDataset,
-    overrides: dict[str, Any],
-    progress: TrainingProgress,
-    should_stop: ShouldStop,
-) -> TrainedPrior:
-    from distill_core.training.prior.train import train_prior as train
-
-    _say_found(command.terminal, saving.summary, dataset)
-    _say_poor_codec(command.terminal, codec_health(saving.summary))
-    saving.say_replacing()
-    return train(
+    _say_what_is_trained(command, saving, dataset)
+    trained = train_prior(
         command.model,
         dataset,
         overrides,
@@ -191,8 +198,16 @@ def _train(
         should_stop=should_stop,
         use_cache=command.use_cache,
         run_folder=saving.run_folder,
-        resume=command.resume,
+        resume=wanted.resume,
+        ranks=ranks,
     )
+    return trained, dataset
+
+
+def _say_what_is_trained(command: _TrainPriorCommand, saving: PriorSaving, dataset: AudioDataset) -> None:
+    _say_found(command.terminal, saving.summary, dataset)
+    _say_poor_codec(command.terminal, codec_health(saving.summary))
+    saving.say_replacing()
 
 
 def _compare(

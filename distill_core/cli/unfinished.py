@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from distill_core.cli.terminal import Terminal
+from distill_core.distributed import is_restart, launch_id
 from distill_core.errors import ConfigError
 from distill_core.text import file_name
 from distill_core.training.words import STARTS_AFRESH, moved_words, unfinished_words
@@ -79,3 +80,20 @@ def _line(found: UnfinishedRun, run_folder: RunFolder) -> str:
     afresh = STARTS_AFRESH if is_here else leaves_it
     best = f"--use-best saves its best {found.kind.name}"
     return f"{unfinished_words(found)} {moved}{go_on}{best}; this one {afresh}."
+
+
+def wanted_now(terminal: Terminal, run_folder: RunFolder, wanted: Wanted, overrides: Collection[str]) -> Wanted:
+    """Return what is wanted of an unfinished training, after a look for one.
+
+    Processes that torchrun has started again go on with what those before them had begun, or save it if it had ended.
+
+    Raises:
+        ConfigError: there is no run, it is a newer Distill's or in use, or settings were given beside it.
+        ModelFileError: an older Distill left its best alone.
+    """
+    if is_restart():
+        found = run_folder.unfinished()
+        if found is not None and found.launch == launch_id():
+            return Wanted(resume=found.can_go_on, use_best=not found.can_go_on)
+    look_for_unfinished(terminal, run_folder, wanted, overrides)
+    return wanted

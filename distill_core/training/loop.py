@@ -9,8 +9,9 @@ from typing import Any, Protocol, TypeAlias
 
 from torch import Tensor, nn
 
+from distill_core.distributed import stop_together
 from distill_core.errors import TrainingError
-from distill_core.events import OnEvent, ShouldStop, Stopped, stop_point
+from distill_core.events import OnEvent, ShouldStop, Stopped
 from distill_core.training.events import Ended, RolledBack
 
 BAD_STEPS_IN_A_ROW = 3
@@ -94,7 +95,7 @@ def train_epochs(
     """
     try:
         for epoch in epochs:
-            stop_point(should_stop)
+            stop_together(should_stop)
             if 0 < patience < epoch - max(run.best.epoch, patient_from):
                 return Ended.NO_BETTER
             try:

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from distill_core.audio.geometry import Geometry
+from distill_core.distributed import ALONE, Ranks, stop_together
 from distill_core.errors import DatasetError, ModelFileError
-from distill_core.events import OnEvent, ShouldStop, never, stop_point
+from distill_core.events import OnEvent, ShouldStop, never
 from distill_core.models.prior import Prior
 from distill_core.training.data.codes import SplitCodes
 from distill_core.training.data.sound_codes import SoundCodes, first_codes, without_silence
@@ -88,6 +89,7 @@ class PriorRun:
     patient_from: int = 0
     is_inside_an_epoch: bool = False
     run_id: str = field(default_factory=lambda: uuid4().hex)
+    ranks: Ranks = ALONE
     should_stop: InitVar[ShouldStop] = never
 
     def __post_init__(self, should_stop: ShouldStop) -> None:
@@ -158,12 +160,13 @@ class PriorRun:
             scheduler=self.scheduler,
             on_event=on_event,
             should_stop=should_stop,
+            ranks=self.ranks,
         )
-        stop_point(should_stop)
+        stop_together(should_stop)
         sample = LogitSample(self.val_windows.code_count, self.prior.codebook_size)
-        of_all = validate(self.prior, self.val_windows, should_stop, sample)
+        of_all = validate(self.prior, self.val_windows, should_stop, sample, self.ranks)
         held_out = self._of_heard(of_all, self.codes.val)
-        known = self._of_heard(validate(self.prior, self._known_windows, should_stop), self._known)
+        known = self._of_heard(validate(self.prior, self._known_windows, should_stop, ranks=self.ranks), self._known)
         self._refuse_divergence(of_all.mean, held_out.mean, known.mean)
         temperature = sample.temperature(should_stop)
         evidence = self._evidence(held_out, known)

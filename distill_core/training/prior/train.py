@@ -14,6 +14,8 @@ from torch import Tensor
 
 from distill_core.audio.dataset import AudioDataset, scan
 from distill_core.device import resolve_device, using_training_threads
+from distill_core.distributed import ALONE, Ranks
+from distill_core.errors import ModelFileError
 from distill_core.events import OnEvent, ShouldStop, Stopped, ignore, never
 from distill_core.memory import memory_in_words
 from distill_core.models.architectures import prior_row
@@ -75,6 +77,7 @@ class _PriorRequest:
     use_cache: bool
     run_folder: RunFolder | None
     unfinished: dict[str, Any] | None
+    ranks: Ranks
 
     def knows(self, what: str) -> bool:
         """Tell whether the training does what a key of its run says; that of an older Distill goes on without it."""
@@ -114,6 +117,18 @@ def _encode(
     return codes
 
 
+def _check_same_codec(digest: str, ranks: Ranks) -> None:
+    """Check that all ranks have the same codec.
+
+    Raises:
+        ModelFileError: they do not.
+    """
+    if len({*ranks.each(digest)}) > 1:
+        raise ModelFileError(
+            "The model is not the same on all machines; nothing was changed.", "Each needs it at the same path."
+        )
+
+
 def _silence_of(request: _PriorRequest, loaded: LoadedVQModel, layout: Layout, should_stop: ShouldStop) -> Tensor:
     """Return the codes of silence; none that occur for a training of an older Distill, to which silence was sound."""
     silence_WHQ = codes_of_silence(loaded, layout, should_stop)
@@ -124,7 +139,10 @@ def _silence_of(request: _PriorRequest, loaded: LoadedVQModel, layout: Layout, s
 def _prepare(request: _PriorRequest, dataset: AudioDataset, on_event: OnEvent, should_stop: ShouldStop) -> PriorRun:
     """Encode the sounds and return the run that they train; the network's sizes follow from the number of codes."""
     files, asked = len(dataset.files), request.asked(len(dataset.files))
-    loaded = load_model_v2(request.model_path, resolve_device(asked.device))
+    ranks, device = request.ranks, resolve_device(asked.device)
+    loaded = ranks.together(lambda: load_model_v2(request.model_path, device))
+    digest = codec_digest(loaded.model.state_dict())
+    _check_same_codec(digest, ranks)
     prior_class = prior_row(asked.architecture).load()
     prior_class.check_geometry(loaded.geometry, loaded.path.name)
     cache = open_code_cache(loaded, prior_class.layout) if request.use_cache else None
@@ -133,7 +151,6 @@ def _prepare(request: _PriorRequest, dataset: AudioDataset, on_event: OnEvent, s
     codes = _encode(request, encoder, dataset, asked, on_event, should_stop)
     config = request.sized(asked, codes.count)
     torch.manual_seed(config.seed)
-    digest = codec_digest(loaded.model.state_dict())
     run = PriorRun(
         _build_prior(loaded, config, codes, request.unfinished),
         config,
@@ -147,10 +164,13 @@ def _prepare(request: _PriorRequest, dataset: AudioDataset, on_event: OnEvent, s
         variants=0 if codes.is_one_sound or prior_class.layout == "chunks" else config.variants,
         format="" if request.unfinished is None else request.unfinished["number_format"],
         file_prior=measure_file_prior(loaded, dataset, codes, silence_WHQ, config, digest, should_stop),
+        ranks=ranks,
         should_stop=should_stop,
     )
     if request.unfinished is not None:
         restore(run, request.unfinished)
+    if not ranks.is_first:
+        torch.manual_seed(config.seed + len(run.history) * ranks.size + ranks.rank)  # what is dropped differs by rank
     return run
 
 
@@ -202,18 +222,29 @@ def _train(
     request.asked(file_count=1)  # refuses wrong settings before any work
     try:
         if not isinstance(dataset, AudioDataset):
-            dataset = scan(dataset, on_event=on_event, should_stop=should_stop)
+            dataset = scan(dataset, on_event=on_event, should_stop=should_stop, ranks=request.ranks)
         if request.unfinished is not None:
             dataset = dataset.without(left_out_in(request.unfinished))
         run = _prepare(request, dataset, on_event, should_stop)
     except Stopped:
         return TrainedPrior.none(Ended.STOPPED)
     limit = TimeLimit(run.config.time_limit_min, should_stop)
+    stop = request.ranks.stopping(limit.should_stop)
     state = partial(state_of, run, request.model_path.resolve(), dataset)
-    keeper = Keeper(request.run_folder, run, state, WRITING, on_event, limit.should_stop)
+    keeper = Keeper(request.run_folder, run, state, WRITING, on_event, stop)
     on_event(start_event(run))
-    ended = _train_epochs(run, keeper.on_event, limit.should_stop)
+    ended = _train_epochs(run, keeper.on_event, stop)
     return _result(run, keeper, dataset, limit.ended_by(ended), on_event)
+
+
+def _unfinished(
+    run_folder: RunFolder | None, resume: bool | Continuation, on_event: OnEvent
+) -> dict[str, Any] | None:
+    """Return the state of the run to go on with, None for a training that begins."""
+    if not resume or run_folder is None:
+        return None
+    how = Continuation() if resume is True else resume
+    return going_on(run_folder.load_to_resume(on_event, how.run_id), how)
 
 
 def train_prior(
@@ -226,6 +257,7 @@ def train_prior(
     use_cache: bool = True,
     run_folder: RunFolder | None = None,
     resume: bool | Continuation = False,
+    ranks: Ranks = ALONE,
 ) -> TrainedPrior:
     """Train a prior on a folder of sounds, or on a scanned one, and return the best epoch.
 
@@ -233,6 +265,8 @@ def train_prior(
     cache folder gets the sounds' codes, `run_folder` gets the epochs; `resume` goes on with the newest run there, with
     its settings, or as a `Continuation` says. Nothing else is written. The global random state is as before
     afterwards. Stopping is a result: the best epoch so far, or `prior` None.
+
+    Of several `ranks` all call this with the same arguments; the first one alone writes, and sends them its run.
 
     Raises:
         ConfigError: settings of another class, a setting that cannot be, or sounds that are not those of the run to go
@@ -248,12 +282,10 @@ def train_prior(
         stack.enter_context(using_training_threads())
         stack.enter_context(torch.random.fork_rng())
         stack.enter_context(memory_in_words("train with these settings", _SMALLER))
-        run_folder = stack.enter_context(run_folder_in_use(run_folder, on_event, resume=bool(resume)))
-        unfinished = None
-        if resume and run_folder is not None:
-            how = Continuation() if resume is True else resume
-            unfinished = going_on(run_folder.load_to_resume(on_event, how.run_id), how)
-        request = _PriorRequest(Path(model_path), config or {}, use_cache, run_folder, unfinished)
+        own = run_folder if ranks.is_first else None
+        own = ranks.together(lambda: stack.enter_context(run_folder_in_use(own, on_event, resume=bool(resume))))
+        unfinished = ranks.from_first(lambda: _unfinished(own, resume, on_event))
+        request = _PriorRequest(Path(model_path), config or {}, use_cache, own, unfinished, ranks)
         return _train(request, dataset, on_event, should_stop)
 
 

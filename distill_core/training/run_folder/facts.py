@@ -33,7 +33,8 @@ class UnfinishedRun:
     `model` is the file that it is to be saved into, `best` the measure of its best epoch. A run of an older Distill
     (`is_older`) has a perplexity that counts padding; one that `is_best_only` has the best weights and no others.
     `written` is the time of its last state, in seconds since 1970, 0 if unknown; `codec_digest` is "" if unknown.
-    `left_out` are the names of those of its sounds that it does without.
+    `left_out` are the names of those of its sounds that it does without; `launch` names the launch of several
+    processes that it is of, "" for one process by itself.
     """
 
     run_id: str
@@ -50,6 +51,7 @@ class UnfinishedRun:
     codec_digest: str = ""
     written: float = 0.0
     left_out: frozenset[str] = frozenset()
+    launch: str = ""
 
     @property
     def can_go_on(self) -> bool:

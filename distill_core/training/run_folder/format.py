@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from distill_core.audio.dataset import AudioDataset
+from distill_core.distributed import launch_id
 from distill_core.errors import ModelFileError
 from distill_core.models.persistence import now_utc
 from distill_core.training.events import Ended, EpochMetrics
@@ -132,6 +133,7 @@ def common_values(
         "best_epoch": run.best.epoch,
         "history": [asdict(metrics) for metrics in history],
         "ended": "" if ended is None else ended.value,
+        "launch": launch_id(),
     }
 
 
@@ -242,7 +244,7 @@ def check_common(values: Mapping[str, Any], name: str) -> None:
         sounds = _sounds(values)
         require(0 < len(sounds) <= _MOST_SOURCES and all(map(_is_path, [values["model_path"], *sounds])))
         require(isinstance(values.get("left_out", []), list) and len(left_out_in(values)) <= _MOST_SOURCES)
-        require(values.get("ended", "") in ("", *Ended))
+        require(values.get("ended", "") in ("", *Ended) and isinstance(values.get("launch", ""), str))
         if not _is_former(values):
             require(is_within(_moment(values["written"]), 0, LATEST_MOMENT))
         _check_epochs(values)
@@ -256,6 +258,7 @@ def common_facts(values: Mapping[str, Any]) -> dict[str, Any]:
         "model": Path(values["model_path"]),
         "sounds": tuple(map(Path, _sounds(values))),
         "left_out": left_out_in(values),
+        "launch": values.get("launch", ""),
         "epoch": last["epoch"],
         "total_epochs": last["total_epochs"],
         "best_epoch": values["best_epoch"],

@@ -1,0 +1,303 @@
+"""The processes of one training: ranks that torchrun starts, on one machine or on many; alone, nothing changes.
+
+torchrun's rendezvous and restarts, and torch's process group, do the work (Li et al. 2020, "PyTorch Distributed").
+Values travel as JSON beside their tensors: nothing that another machine sends is unpickled.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from distill_core.errors import DistillError, LostRankError
+from distill_core.events import ShouldStop, Stopped, stop_point
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_T = TypeVar("_T")
+# One rank may encode for hours while the others wait. A machine that falls silent is torchrun's to notice.
+_PATIENCE = timedelta(hours=12)
+_TENSOR, _DICT, _TUPLE, _LIST = "tensor", "dict", "tuple", "list"
+# The words of gloo, NCCL and torch for a peer that is gone.
+_LOST_WORDS = re.compile(
+    r"connection (closed|reset|refused)|broken pipe|gloo|nccl|tcpstore|socket (timeout|closed)|timed out", re.IGNORECASE
+)
+
+
+def _taken_apart(value: Any, tensors: list[Tensor]) -> Any:
+    """Return a value as JSON can hold it; its tensors are added to a list, and their places name them."""
+    import torch
+
+    match value:
+        case torch.Tensor():
+            tensors.append(value.detach().cpu().contiguous())
+            return [_TENSOR, len(tensors) - 1, str(value.dtype).removeprefix("torch."), list(value.shape)]
+        case dict():
+            pairs = [[_taken_apart(key, tensors), _taken_apart(inner, tensors)] for key, inner in value.items()]
+            return [_DICT, pairs]
+        case tuple() | list():
+            inner = [_taken_apart(each, tensors) for each in value]
+            return [_TUPLE if isinstance(value, tuple) else _LIST, inner]
+        case None | bool() | int() | float() | str():
+            return value
+    raise TypeError(f"a {type(value).__name__} cannot be sent to other ranks")
+
+
+def _put_together(plain: Any, tensors: Sequence[Tensor]) -> Any:
+    """Return the value that `_taken_apart` made plain."""
+    if not isinstance(plain, list):
+        return plain
+    kind, inner = plain[:2]
+    if kind == _TENSOR:
+        return tensors[inner]
+    if kind == _DICT:
+        return {_put_together(key, tensors): _put_together(each, tensors) for key, each in inner}
+    found = [_put_together(each, tensors) for each in inner]
+    return tuple(found) if kind == _TUPLE else found
+
+
+def _empty_tensors(plain: Any) -> Iterator[tuple[int, Tensor]]:
+    """Yield the number of each tensor in a plain value, and a tensor of its shape and type to receive into."""
+    import torch
+
+    if isinstance(plain, list):
+        if plain[0] == _TENSOR:
+            _, number, dtype, shape = plain
+            yield number, torch.empty(shape, dtype=getattr(torch, dtype))
+        else:
+            for inner in plain[1]:
+                for each in inner if plain[0] == _DICT else (inner,):
+                    yield from _empty_tensors(each)
+
+
+def _as_bytes(tensor: Tensor) -> Tensor:
+    import torch
+
+    return tensor.reshape(-1).view(torch.uint8)
+
+
+def _error_of(told: dict[str, Any]) -> DistillError:
+    error = DistillError(told["message"], told["hint"])
+    error.exit_code = told["exit"]
+    return error
+
+
+@dataclass(frozen=True, slots=True)
+class Ranks:
+    """This process's rank among the `size` processes of a training.
+
+    All ranks call the same methods in the same order, for they wait for one another.
+    """
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this rank tells what happens, and is the only one that writes."""
+        return self.rank == 0
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether there are no others."""
+        return self.size == 1
+
+    def shared(self, value: _T, source: int = 0) -> _T:
+        """Return the value of the first rank, or of another `source`: plain values and tensors (on the CPU)."""
+        import torch
+        from torch import distributed
+
+        if self.is_alone:
+            return value
+        tensors: list[Tensor] = []
+        plain, text = None, b""
+        if self.rank == source:
+            plain = _taken_apart(value, tensors)
+            text = json.dumps(plain).encode()
+        length = torch.tensor([len(text)])
+        distributed.broadcast(length, source)
+        sent = torch.frombuffer(bytearray(text or bytes(int(length))), dtype=torch.uint8)
+        distributed.broadcast(sent, source)
+        if self.rank != source:
+            plain = json.loads(sent.numpy().tobytes())
+            tensors = [tensor for _, tensor in sorted(_empty_tensors(plain), key=lambda pair: pair[0])]
+        for tensor in tensors:
+            if tensor.numel():
+                distributed.broadcast(_as_bytes(tensor), source)
+        return value if self.rank == source else _put_together(plain, tensors)
+
+    def each(self, value: _T) -> list[_T]:
+        """Return the values of all ranks, in their order."""
+        return [self.shared(value, source) for source in range(self.size)]
+
+    def pooled(self, count: int, work: Callable[[Sequence[int]], Sequence[_T]]) -> list[_T]:
+        """Return what `work` returns for each of `count` numbers; each rank does its share of them.
+
+        Raises:
+            DistillError: some rank's work raised it.
+            Stopped: some rank's work was stopped.
+        """
+        parts = self.each([*self.together(lambda: work(self.share(range(count))))])
+        return [parts[number % self.size][number // self.size] for number in range(count)]
+
+    def share(self, items: Sequence[_T]) -> Sequence[_T]:
+        """Return this rank's share of what all ranks have."""
+        return items[self.rank :: self.size]
+
+    def add_up(self, tensor: Tensor) -> Tensor:
+        """Make a tensor on the CPU the sum of all ranks' tensors, in place, and return it."""
+        if not self.is_alone:
+            from torch import distributed
+
+            distributed.all_reduce(tensor)
+        return tensor
+
+    def together(self, work: Callable[[], _T]) -> _T:
+        """Return what this rank's work returns, once all have done theirs; what ends one ends all.
+
+        Raises:
+            DistillError: this rank's work raised it, or another's.
+            Stopped: some rank's work was stopped.
+        """
+        if self.is_alone:
+            return work()
+        failure: Exception | None = None
+        try:
+            result = work()
+        except (DistillError, Stopped) as error:
+            failure = error
+        told = self.each(_told(failure))
+        if failure is not None:
+            raise failure
+        for other in filter(None, told):
+            raise Stopped if other["is_stop"] else _error_of(other)
+        return result
+
+    def from_first(self, work: Callable[[], _T]) -> _T:
+        """Return what the first rank's work returns; the others only wait for it.
+
+        Raises:
+            DistillError: the work raised it.
+            Stopped: the work was stopped.
+        """
+        found = self.together(work if self.is_first else lambda: None)
+        return self.shared(cast(_T, found))
+
+    def stopping(self, should_stop: ShouldStop) -> ShouldStop:
+        """Return a `should_stop` that turns true on all ranks at the same place, once any rank's has."""
+        return should_stop if self.is_alone else _CommonStop(self, should_stop)
+
+
+ALONE = Ranks()
+
+
+def _told(failure: Exception | None) -> dict[str, Any]:
+    if isinstance(failure, DistillError):
+        return {"is_stop": False, "message": failure.message, "hint": failure.hint, "exit": failure.exit_code}
+    return {} if failure is None else {"is_stop": True}
+
+
+class _CommonStop:
+    """A stop that ranks agree on at certain places alone, so that all of them take the same way in between."""
+
+    def __init__(self, ranks: Ranks, asked: ShouldStop) -> None:
+        self._ranks, self._asked, self._is_agreed = ranks, asked, False
+
+    def __call__(self) -> bool:
+        return self._is_agreed
+
+    def agree(self) -> None:
+        import torch
+
+        self._is_agreed = bool(self._ranks.add_up(torch.tensor([int(self._asked())])).item())
+
+
+def stop_together(should_stop: ShouldStop) -> None:
+    """Stop here on request of any rank; all ranks come here, and equally often.
+
+    Raises:
+        Stopped: `should_stop()` is true on some rank.
+    """
+    if isinstance(should_stop, _CommonStop):
+        should_stop.agree()
+    stop_point(should_stop)
+
+
+def is_first_rank() -> bool:
+    """Tell whether this process is the first of its training, also before it has joined the others."""
+    return not _is_launched() or os.environ["RANK"] == "0"
+
+
+def launch_id() -> str:
+    """Return a name that torchrun's processes have in common with those that it starts in their place, else ""."""
+    if not _is_launched():
+        return ""
+    name = os.environ["TORCHELASTIC_RUN_ID"]
+    return f"{platform.node()}:{os.getppid()}" if name == "none" else name  # torchrun's own process is the parent
+
+
+def is_restart() -> bool:
+    """Tell whether torchrun has started this process in the place of one that ended."""
+    return _is_launched() and int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+
+
+def local_ranks() -> int:
+    """Return the number of ranks on this machine, which share its processors."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if _is_launched() else 1
+
+
+def _is_launched() -> bool:
+    return "TORCHELASTIC_RUN_ID" in os.environ and "RANK" in os.environ
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """Turn the loss of another rank into a sentence.
+
+    Raises:
+        LostRankError: another rank is gone.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not _LOST_WORDS.search(str(error)):
+            raise
+        raise LostRankError(
+            "Another process of this training has ended, or cannot be reached; what it had reached is kept.",
+            "torchrun starts all of them again if it may (--max-restarts); or go on later with --resume.",
+        ) from error
+
+
+@contextmanager
+def joined_ranks() -> Iterator[Ranks]:
+    """Join the processes that torchrun started with this one, in the body; yield `ALONE` without torchrun.
+
+    Tensors on the CPU travel by gloo, those on CUDA devices by NCCL; each rank of a machine has a device of its own.
+
+    Raises:
+        LostRankError: another rank is gone.
+    """
+    if not _is_launched():
+        yield ALONE
+        return
+    import torch
+    from torch import distributed
+
+    backend = "gloo"
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
+        backend = "cpu:gloo,cuda:nccl"
+    with _in_words():
+        distributed.init_process_group(backend, timeout=_PATIENCE)
+        try:
+            yield Ranks(distributed.get_rank(), distributed.get_world_size())
+        finally:
+            distributed.destroy_process_group()
