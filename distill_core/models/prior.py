@@ -67,6 +67,10 @@ class Windows:
         parts = (self.codes_BWHQ, self.counted_BW, self.begins_B, self.ends_B)
         return Windows(*(part.to(device) for part in parts))
 
+    def of(self, rows: slice) -> Windows:
+        """Return some of the windows."""
+        return Windows(self.codes_BWHQ[rows], self.counted_BW[rows], self.begins_B[rows], self.ends_B[rows])
+
     def targets(self) -> Tensor:
         """Return the codes `[B, W, H, Q]` with `IGNORED` in the place of padding."""
         return self.codes_BWHQ.where(self.counted_BW[:, :, None, None], IGNORED)
@@ -228,6 +232,10 @@ class Prior(nn.Module):
     def code_count(self, steps: int, counted: int, bands: int) -> int:
         """Return the number of codes up to the last that is no padding, in a window with `counted` of `steps` steps."""
         return counted * bands * self.num_quantizers
+
+    def target_count(self, windows: Windows) -> int:
+        """Return the number of codes that `loss` is the mean of."""
+        return windows.count
 
     @abstractmethod
     def logits_and_targets(self, windows: Windows, heard_BWHQ: Tensor) -> tuple[Tensor, Tensor]:

@@ -31,4 +31,4 @@ def averaged(network: nn.Module, loss: Callable[..., _T], ranks: Ranks) -> Calla
     """
     if ranks.is_alone:
         return loss
-    return DistributedDataParallel(_Loss(network, loss), broadcast_buffers=False)
+    return DistributedDataParallel(_Loss(network, loss))

@@ -165,6 +165,10 @@ class CodePrior(FlatNetwork, Prior):
         counted_BT = self.in_order(windows.counted_BW[:, :, None, None].expand_as(windows.codes_BWHQ))
         return 1 + int(counted_BT.any(0).nonzero()[-1])
 
+    def target_count(self, windows: Windows) -> int:
+        """Return the number of codes that `loss` is the mean of: a window's first code is not learned."""
+        return windows.count - int(windows.counted_BW[:, 0].sum())
+
     def logits_and_targets(self, windows: Windows, heard_BWHQ: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits `[B, T, K]` and targets `[B, T]` of the codes after the first, without the last padding."""
         length = self._length(windows)

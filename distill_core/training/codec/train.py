@@ -11,6 +11,7 @@ import torch
 
 from distill_core.audio.dataset import AudioDataset, scan
 from distill_core.device import using_training_threads
+from distill_core.distributed import ALONE, Ranks
 from distill_core.errors import ConfigError
 from distill_core.events import OnEvent, ShouldStop, Stopped, ignore, never
 from distill_core.memory import memory_in_words
@@ -53,6 +54,7 @@ def train_codec(
     should_stop: ShouldStop = never,
     run_folder: RunFolder | None = None,
     resume: bool = False,
+    ranks: Ranks = ALONE,
 ) -> TrainedCodec:
     """Train a codec on a folder of sounds, or on a scanned one, and return its best epoch.
 

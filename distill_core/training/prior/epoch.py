@@ -10,8 +10,10 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from distill_core.events import OnEvent, ShouldStop, Stopped, ignore, never, stop_point
+from distill_core.distributed import ALONE, Ranks, stop_together
+from distill_core.events import OnEvent, ShouldStop, Stopped, ignore, never
 from distill_core.models.prior import Prior
+from distill_core.training.averaging import averaged
 from distill_core.training.data.windows import CodeWindows, windows_of
 from distill_core.training.events import StepMetrics
 from distill_core.training.loop import BAD_STEPS_IN_A_ROW, diverged
@@ -31,6 +33,7 @@ def train_prior_epoch(
     scheduler: LRScheduler | None = None,
     on_event: OnEvent = ignore,
     should_stop: ShouldStop = never,
+    ranks: Ranks = ALONE,
 ) -> float:
     """Train one epoch over codes `[N, S, Q]`, or `[N, T]` in the prior's order, and return the mean loss in nats.
 
@@ -45,12 +48,13 @@ def train_prior_epoch(
     prior.train()
     windows = windows_of(prior, codes, config.batch_size)
     total_loss, seen, bad_in_a_row = 0.0, 0, 0
+    loss_of = averaged(prior, prior.loss, ranks)
     with stopping_inside(prior, should_stop):
         for step, batch in enumerate(windows.random(generator), start=1):
             started = perf_counter()
             try:
-                stop_point(should_stop)
-                loss, has_moved = take_step(prior, batch.windows, optimizer, config, should_stop)
+                stop_together(should_stop)
+                loss, has_moved = take_step(prior, batch.windows, optimizer, config, should_stop, loss_of, ranks)
             except Stopped:
                 break
             if has_moved:

@@ -237,9 +237,7 @@ def _train(
     return _result(run, keeper, dataset, limit.ended_by(ended), on_event)
 
 
-def _unfinished(
-    run_folder: RunFolder | None, resume: bool | Continuation, on_event: OnEvent
-) -> dict[str, Any] | None:
+def _unfinished(run_folder: RunFolder | None, resume: bool | Continuation, on_event: OnEvent) -> dict[str, Any] | None:
     """Return the state of the run to go on with, None for a training that begins."""
     if not resume or run_folder is None:
         return None

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from distill_core.events import ShouldStop, never, stop_point
+from distill_core.distributed import ALONE, Ranks, stop_together
+from distill_core.events import ShouldStop, never
 from distill_core.models.prior import Prior
 from distill_core.training.data.sound_codes import SoundCodes
 from distill_core.training.data.windows import CodeWindows, as_windows, windows_of
@@ -48,9 +49,15 @@ class CodeLosses:
 
 @torch.no_grad()
 def validate(
-    prior: Prior, windows: CodeWindows, should_stop: ShouldStop = never, sample: LogitSample | None = None
+    prior: Prior,
+    windows: CodeWindows,
+    should_stop: ShouldStop = never,
+    sample: LogitSample | None = None,
+    ranks: Ranks = ALONE,
 ) -> CodeLosses:
     """Return the loss of every code in fixed windows, in eval mode and in float32; `sample` takes some of the logits.
+
+    Of several ranks each computes a share of the batches.
 
     Raises:
         Stopped: `should_stop()` turned true; a part of the codes would give no mean.
@@ -60,8 +67,11 @@ def validate(
     sounds = [[torch.full(row.codes_WHQ.shape, math.nan) for row in version] for version in windows.first_versions]
     rows = [row_WHQ for sound in sounds for row_WHQ in sound]
     with stopping_inside(prior, should_stop):
-        for batch in windows.fixed():
-            stop_point(should_stop)
+        for number, batch in enumerate(windows.fixed()):
+            if number % ranks.size == 0:
+                stop_together(should_stop)
+            if number % ranks.size != ranks.rank:
+                continue
             held_out = batch.windows.to(device)
             logits_BTK, targets_BT = prior.logits_and_targets(held_out, held_out.codes_BWHQ)
             losses_BWHQ = prior.losses(logits_BTK, targets_BT, held_out).cpu()
@@ -69,6 +79,11 @@ def validate(
                 sample.add(logits_BTK, targets_BT)
             for losses_WHQ, (index, part) in zip(losses_BWHQ, batch.places, strict=True):
                 rows[index][part] = losses_WHQ[: part.stop - part.start]
+    if not ranks.is_alone:
+        for row in rows:
+            ranks.add_up(has_WHQ := row.isfinite().long())
+            ranks.add_up(row.nan_to_num_(0.0))
+            row[has_WHQ == 0] = math.nan
     return CodeLosses(tuple(map(torch.cat, sounds)))
 
 
