@@ -12,7 +12,9 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from distill_core.distributed import ALONE, Ranks
 from distill_core.events import ShouldStop, never, stop_point
+from distill_core.training.averaging import averaged
 from distill_core.training.codec.learner import CodecLearner
 from distill_core.training.optimizer_state import check_optimizers, check_schedule
 from distill_core.training.run_folder.checks import require
@@ -23,23 +25,31 @@ Learner: TypeAlias = CodecLearner[Any, Any]
 
 
 def _move_weights(
-    learner: Learner, waveforms_BT: Tensor, optimizer: Optimizer, should_stop: ShouldStop
+    learner: Learner, waveforms_BT: Tensor, optimizer: Optimizer, should_stop: ShouldStop, ranks: Ranks
 ) -> tuple[float, float] | None:
-    loss, commit_loss = learner.loss(waveforms_BT, should_stop)
+    own_BT = waveforms_BT[ranks.rank :: ranks.size]
+    weight = len(own_BT) * ranks.size / len(waveforms_BT)
+    loss_of = averaged(learner.codec, learner.loss, ranks)
+    loss, commit_loss = loss_of(own_BT if len(own_BT) else waveforms_BT[:1], should_stop)
     optimizer.zero_grad(set_to_none=True)
-    if math.isfinite(loss.item()):
-        loss.backward()
+    shown = ranks.add_up(torch.stack([loss, commit_loss]).detach().double().cpu() * weight / ranks.size)
+    if shown.isfinite().all():
+        (loss * weight).backward()
         longest = learner.config.gradient_clip_norm
         # Clipping turns one infinite gradient into NaN in every weight, so the norm is checked before the weights move.
         if math.isfinite(clip_grad_norm_(learner.codec.parameters(), longest).item()):
             stop_point(should_stop)
             optimizer.step()
-            return loss.item(), commit_loss.item()
+            return shown[0].item(), shown[1].item()
     return None
 
 
 def take_step(
-    learner: Learner, waveforms_BT: Tensor, optimizer: Optimizer, should_stop: ShouldStop = never
+    learner: Learner,
+    waveforms_BT: Tensor,
+    optimizer: Optimizer,
+    should_stop: ShouldStop = never,
+    ranks: Ranks = ALONE,
 ) -> tuple[float, float] | None:
     """Take an optimizer step and return (loss, commitment loss); None if one is not finite, and nothing has changed.
 
@@ -52,7 +62,7 @@ def take_step(
     taken = None
     try:
         with all_or_nothing(optimizer, learner.device), stopping_inside(learner.codec, should_stop):
-            taken = _move_weights(learner, waveforms_BT, optimizer, should_stop)
+            taken = _move_weights(learner, waveforms_BT, optimizer, should_stop, ranks)
     finally:
         if taken is None:
             with torch.no_grad():
@@ -68,8 +78,8 @@ def _cosine(optimizer: Optimizer, epochs: int) -> LambdaLR:
 class Descent:
     """AdamW, and a cosine over the epochs with optimizer steps; a codec without parameters has neither."""
 
-    def __init__(self, learner: Learner) -> None:
-        self._learner, config = learner, learner.config
+    def __init__(self, learner: Learner, ranks: Ranks = ALONE) -> None:
+        self._learner, config, self._ranks = learner, learner.config, ranks
         weights, epochs = [*learner.codec.parameters()], max(1, config.max_epochs - learner.fits_alone)
         self._optimizers = [AdamW(weights, config.learning_rate, weight_decay=config.weight_decay)] if weights else []
         self._schedules = [_cosine(optimizer, epochs) for optimizer in self._optimizers]
@@ -81,7 +91,7 @@ class Descent:
 
     def step(self, waveforms_BT: Tensor, should_stop: ShouldStop) -> tuple[float, float] | None:
         """Take an optimizer step as `take_step` does."""
-        return take_step(self._learner, waveforms_BT, self._optimizers[0], should_stop)
+        return take_step(self._learner, waveforms_BT, self._optimizers[0], should_stop, self._ranks)
 
     def end_epoch(self) -> None:
         """Lower the learning rate for the next epoch."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import partial
 
 import torch
@@ -36,7 +37,7 @@ def _settings(request: CodecRequest, dataset: AudioDataset) -> CodecSettings:
 
 
 def _result(run: CodecRun, keeper: Keeper, dataset: AudioDataset, ended: Ended, on_event: OnEvent) -> TrainedCodec:
-    if not run.best.state:
+    if not run.best.state or not run.ranks.is_first:
         return TrainedCodec.none(ended)
     learner = run.learner
     # The run's own weights stay as they are: its final state holds them.
@@ -66,13 +67,18 @@ def _build_run(request: CodecRequest, dataset: AudioDataset, on_event: OnEvent, 
     device, codec_class = resolve_device(config.device), learner_class.codec_class
     spectrogram = AudioSpectrogram(codec_class.spectrogram_config(), device)
     geometry = codec_class.geometry(config.to_file(), spectrogram.config)
-    sounds = read_and_split(dataset, geometry, config.val_fraction, config.seed, on_event, should_stop)
+    ranks = request.ranks
+    given = (dataset, geometry, config.val_fraction, config.seed, on_event, should_stop)
+    sounds = ranks.together(lambda: read_and_split(*given))
     if request.unfinished is None:
-        config = learner_class.settle(config, sounds, spectrogram, on_event, should_stop)
+        settled = ranks.from_first(
+            lambda: asdict(learner_class.settle(config, sounds, spectrogram, on_event, should_stop))
+        )
+        config = type(config)(**settled)
     torch.manual_seed(config.seed)
     learner = learner_class(config, sounds, spectrogram, device)
-    learner.prepare(should_stop)
-    return CodecRun(learner)
+    ranks.together(lambda: learner.prepare(should_stop))
+    return CodecRun(learner, ranks=ranks)
 
 
 def train_in_epochs(
@@ -92,14 +98,16 @@ def train_in_epochs(
         run = _build_run(request, dataset, on_event, should_stop)
     except Stopped:
         return TrainedCodec.none(Ended.STOPPED)
-    digest = sounds_digest(run.learner.sounds) if request.run_folder is not None else ""
+    needs_digest = request.run_folder is not None or request.unfinished is not None
+    digest = sounds_digest(run.learner.sounds) if needs_digest else ""
     if request.unfinished is not None:
         restore(run, digest, request.unfinished)
     config = run.learner.config
     limit = TimeLimit(config.time_limit_min, should_stop)
+    stop = request.ranks.stopping(limit.should_stop)
     state = partial(state_of, run, digest, request.model_path, dataset)
-    keeper = Keeper(request.run_folder, run, state, WRITING, on_event, limit.should_stop)
+    keeper = Keeper(request.run_folder, run, state, WRITING, on_event, stop)
     on_event(start_event(run))
     epochs = range(1 + (run.history[-1].epoch if run.history else 0), config.max_epochs + 1)
-    ended = train_epochs(run, epochs, keeper.on_event, limit.should_stop, patience=config.patience)
+    ended = train_epochs(run, epochs, keeper.on_event, stop, patience=config.patience)
     return _result(run, keeper, dataset, limit.ended_by(ended), on_event)

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from time import perf_counter
 from typing import Any, TypeAlias
 from uuid import uuid4
 
 import torch
 
-from distill_core.events import OnEvent, ShouldStop, stop_point, unless_stopped
+from distill_core.distributed import ALONE, Ranks, stop_together
+from distill_core.events import OnEvent, ShouldStop
 from distill_core.training.codec.descent import Descent
 from distill_core.training.codec.events import CodecEpochMetrics
 from distill_core.training.codec.learner import CodecLearner, Validation
 from distill_core.training.data.chunks import VariantBatches
 from distill_core.training.events import StepMetrics
-from distill_core.training.loop import BAD_STEPS_IN_A_ROW, MAX_ROLL_BACKS, KeptWeights, copy_of, diverged
+from distill_core.training.loop import BAD_STEPS_IN_A_ROW, MAX_ROLL_BACKS, KeptWeights, Weights, copy_of, diverged
 from distill_core.training.stop_points import stopping_inside
 
 _Losses: TypeAlias = list[tuple[float, float]]  # with the commitment loss, and that alone
@@ -33,10 +34,11 @@ class CodecRun:
     roll_backs: int = 0
     is_inside_an_epoch: bool = False
     run_id: str = field(default_factory=lambda: uuid4().hex)
+    ranks: Ranks = ALONE
 
     def __post_init__(self) -> None:
         config, chunks_NT = self.learner.config, self.learner.sounds.train_NT
-        self.descent = Descent(self.learner)
+        self.descent = Descent(self.learner, self.ranks)
         self.generator = torch.Generator().manual_seed(config.seed)
         self.batches = VariantBatches(chunks_NT, config.augmentation, config.batch_size, self.generator)
 
@@ -56,7 +58,7 @@ class CodecRun:
         started, is_fit = perf_counter(), epoch == 1 and self.learner.fits_alone
         rate = 0.0 if is_fit else self.descent.rate
         losses = (self._fit if is_fit else self._descend)(epoch, on_event, should_stop)
-        validation = self._validate(should_stop)
+        validation = Validation(*self.ranks.from_first(lambda: astuple(self._validate(should_stop))))
         self.best.keep_if_better(copy_of(self.learner.codec), validation.loss, epoch)
         metrics = CodecEpochMetrics(
             epoch=epoch,
@@ -78,8 +80,14 @@ class CodecRun:
         return metrics
 
     def _fit(self, epoch: int, on_event: OnEvent, should_stop: ShouldStop) -> _Losses:
-        loss = self.learner.fit(self.batches, on_event, should_stop)
-        stop_point(should_stop)
+        codec = self.learner.codec
+
+        def fitted() -> tuple[float, Weights]:
+            return self.learner.fit(self.batches, on_event, should_stop), copy_of(codec)
+
+        loss, weights = self.ranks.from_first(fitted)
+        codec.load_state_dict(weights)
+        stop_together(should_stop)
         if not math.isfinite(loss):
             raise diverged()
         return [(loss, 0.0)]
@@ -95,8 +103,9 @@ class CodecRun:
     def _steps(self, epoch: int, on_event: OnEvent, should_stop: ShouldStop) -> Iterator[tuple[float, float]]:
         self.learner.codec.train()
         bad_in_a_row, rate = 0, self.descent.rate
-        for step, waveforms_BT in enumerate(unless_stopped(self.batches.epoch(should_stop), should_stop), start=1):
+        for step, waveforms_BT in enumerate(self.batches.epoch(should_stop), start=1):
             started = perf_counter()
+            stop_together(should_stop)
             taken = self.descent.step(waveforms_BT, should_stop)
             bad_in_a_row = 0 if taken else bad_in_a_row + 1
             if bad_in_a_row == BAD_STEPS_IN_A_ROW:
@@ -105,7 +114,7 @@ class CodecRun:
             on_event(StepMetrics(epoch, step, self.batches.count, loss, rate, perf_counter() - started))
             if taken:
                 yield loss, commit_loss
-        stop_point(should_stop)
+        stop_together(should_stop)
 
     @torch.no_grad()
     def _validate(self, should_stop: ShouldStop) -> Validation:

@@ -64,6 +64,8 @@ def train_codec(
     codec and its settings. Nothing else is written. The global random state is as before afterwards. Stopping is a
     result: the best epoch so far, or `model` None.
 
+    Of several `ranks` all call this with the same arguments; the first one alone writes, and has the result.
+
     Raises:
         ConfigError: no such codec, settings of another class, a setting that cannot be, or other sounds or another
             codec than those of the run to go on with.
@@ -80,18 +82,19 @@ def train_codec(
         stack.enter_context(using_training_threads())
         stack.enter_context(torch.random.fork_rng())
         stack.enter_context(memory_in_words("train with these settings", _SMALLER))
-        run_folder = stack.enter_context(run_folder_in_use(run_folder, on_event, resume=resume))
-        unfinished = run_folder.load_to_resume(on_event) if resume and run_folder is not None else None
+        own = run_folder if ranks.is_first else None
+        own = ranks.together(lambda: stack.enter_context(run_folder_in_use(own, on_event, resume=resume)))
+        unfinished = ranks.from_first(lambda: own.load_to_resume(on_event) if resume and own is not None else None)
         if unfinished is not None:
             training = _training_of_run(unfinished, architecture)
         try:
             if not isinstance(dataset, AudioDataset):
-                dataset = scan(dataset, on_event=on_event, should_stop=should_stop)
+                dataset = scan(dataset, on_event=on_event, should_stop=should_stop, ranks=ranks)
             if unfinished is not None:
                 dataset = dataset.without(left_out_in(unfinished))
         except Stopped:
             return TrainedCodec.none(Ended.STOPPED)
-        request = CodecRequest(training, config or {}, run_folder, unfinished)
+        request = CodecRequest(training, config or {}, own, unfinished, ranks)
         return train_in_epochs(request, dataset, on_event, should_stop)
 
 
