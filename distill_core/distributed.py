@@ -11,20 +11,24 @@ import os
 import platform
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from time import sleep
 from typing import TYPE_CHECKING, Any, TypeVar, cast
+from uuid import uuid4
 
 from distill_core.errors import DistillError, LostRankError
 from distill_core.events import ShouldStop, Stopped, stop_point
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from torch.distributed import Store
 
 _T = TypeVar("_T")
 # One rank may encode for hours while the others wait. A machine that falls silent is torchrun's to notice.
 _PATIENCE = timedelta(hours=12)
+_MEETING, _LOOKING, _PAUSE_S = "distill/meeting", timedelta(seconds=2), 0.1
 _TENSOR, _DICT, _TUPLE, _LIST = "tensor", "dict", "tuple", "list"
 # The words of gloo, NCCL and torch for a peer that is gone.
 _LOST_WORDS = re.compile(
@@ -276,6 +280,45 @@ def _in_words() -> Iterator[None]:
         ) from error
 
 
+def _own_store(store: Store, rank: int, size: int) -> Store:
+    """Return the part of torchrun's store that only the processes of this start know.
+
+    torchrun keeps its store for those that it starts again, and torch would have them call at the addresses of the
+    dead. So the first rank opens a meeting, all others give it a name of their own, and it lists these.
+    """
+    from torch.distributed.distributed_c10d import PrefixStore
+
+    own = uuid4().hex
+    if rank == 0:
+        store.set(_MEETING, own)
+        names = [store.get(f"{own}/{other}").decode() for other in range(1, size)]
+        store.set(f"{own}/all", json.dumps(names))
+        return PrefixStore(own, store)
+    while True:
+        meeting = store.get(_MEETING).decode()  # it may still be a former one
+        store.set(f"{meeting}/{rank}", own)
+        with suppress(RuntimeError):  # nobody lists the names there
+            store.wait([f"{meeting}/all"], _LOOKING)
+            if own in json.loads(store.get(f"{meeting}/all")):
+                return PrefixStore(meeting, store)
+        sleep(_PAUSE_S)
+
+
+def _join() -> Ranks:
+    import torch
+    from torch import distributed
+    from torch.distributed.rendezvous import rendezvous
+
+    backend = "gloo"
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
+        backend = "cpu:gloo,cuda:nccl"
+    store, rank, size = next(rendezvous("env://", timeout=_PATIENCE))
+    own = _own_store(store, rank, size)
+    distributed.init_process_group(backend, store=own, rank=rank, world_size=size, timeout=_PATIENCE)
+    return Ranks(rank, size)
+
+
 @contextmanager
 def joined_ranks() -> Iterator[Ranks]:
     """Join the processes that torchrun started with this one, in the body; yield `ALONE` without torchrun.
@@ -288,16 +331,11 @@ def joined_ranks() -> Iterator[Ranks]:
     if not _is_launched():
         yield ALONE
         return
-    import torch
     from torch import distributed
 
-    backend = "gloo"
-    if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
-        backend = "cpu:gloo,cuda:nccl"
     with _in_words():
-        distributed.init_process_group(backend, timeout=_PATIENCE)
+        ranks = _join()
         try:
-            yield Ranks(distributed.get_rank(), distributed.get_world_size())
+            yield ranks
         finally:
             distributed.destroy_process_group()

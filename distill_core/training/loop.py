@@ -129,5 +129,5 @@ class TimeLimit:
 
     def ended_by(self, ended: Ended) -> Ended:
         """Return how a training ended: one that the caller did not stop was stopped by the limit."""
-        is_by_time = ended is Ended.STOPPED and not self._asked_to_stop()
+        is_by_time = ended is Ended.STOPPED and monotonic() >= self._ends_at and not self._asked_to_stop()
         return Ended.TIME_LIMIT if is_by_time else ended

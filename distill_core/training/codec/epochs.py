@@ -103,7 +103,7 @@ def train_in_epochs(
     if request.unfinished is not None:
         restore(run, digest, request.unfinished)
     config = run.learner.config
-    limit = TimeLimit(config.time_limit_min, should_stop)
+    limit = TimeLimit(config.time_limit_min if request.ranks.is_first else 0, should_stop)
     stop = request.ranks.stopping(limit.should_stop)
     state = partial(state_of, run, digest, request.model_path, dataset)
     keeper = Keeper(request.run_folder, run, state, WRITING, on_event, stop)

@@ -228,7 +228,7 @@ def _train(
         run = _prepare(request, dataset, on_event, should_stop)
     except Stopped:
         return TrainedPrior.none(Ended.STOPPED)
-    limit = TimeLimit(run.config.time_limit_min, should_stop)
+    limit = TimeLimit(run.config.time_limit_min if request.ranks.is_first else 0, should_stop)
     stop = request.ranks.stopping(limit.should_stop)
     state = partial(state_of, run, request.model_path.resolve(), dataset)
     keeper = Keeper(request.run_folder, run, state, WRITING, on_event, stop)

@@ -1,0 +1,183 @@
+"""A training on several processes: the same curve as on one, one writer, one stop, and torchrun's restarts."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from distill_core import load_model_v2
+from distill_core.models.klt import KLTCodec
+from tests.conftest import WriteSound
+from tests.warm_python import warm_python
+
+CLI = ["-m", "distill_core.cli"]
+# Nothing is drawn by chance that another number of ranks would draw otherwise.
+SURE = ["--dropout", 0, "--token-dropout", 0, "--precision", "float32"]
+PRIOR = ["--hidden-size", 32, "--layers", 2, "--heads", 2, "--batch-size", 2, "--no-audit", "--device", "cpu", *SURE]
+CODEC = ["--codebook-size", 16, "--refiner-width", 8, "--refiner-depth", 1, "--batch-size", 4, "--device", "cpu"]
+LONGEST_S = 240
+
+
+def _started(words: list[str], **environment: str) -> subprocess.Popen[str]:
+    pipe = subprocess.PIPE
+    return subprocess.Popen(words, env=os.environ | environment, stdout=pipe, stderr=pipe, text=True)
+
+
+class _Ranks:
+    """Two processes that meet as torchrun's do, without the seconds that torchrun itself takes."""
+
+    def __init__(self, *arguments: object) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = str(free.getsockname()[1])
+        words = [*warm_python(), *CLI, *map(str, arguments), "--json"]
+        shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+        shared |= {"TORCHELASTIC_RUN_ID": port}
+        self.processes = [_started(words, RANK=rank, LOCAL_RANK=rank, **shared) for rank in "01"]
+
+    def outputs(self) -> list[str]:
+        """Wait for the end, and return what each rank told on stdout; it must have nothing else to tell."""
+        told = [process.communicate(timeout=LONGEST_S) for process in self.processes]
+        assert [process.returncode for process in self.processes] == [0, 0], told
+        return [out for out, _ in told]
+
+
+def _alone(*arguments: object) -> str:
+    process = _started([*warm_python(), *CLI, *map(str, arguments), "--json"])
+    out, error = process.communicate(timeout=LONGEST_S)
+    assert process.returncode == 0, error
+    return out
+
+
+def _events(output: str, kind: str) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+    return [line for line in lines if line["event"] == kind]
+
+
+def _losses(output: str) -> list[float]:
+    return [epoch[name] for epoch in _events(output, "epoch") for name in ("train_loss", "val_loss")]
+
+
+def _copies(model: Path, folder: Path) -> list[Path]:
+    return [Path(shutil.copy(model, folder / f"{name}.distill")) for name in ("one", "two")]
+
+
+@pytest.mark.parametrize("architecture", ["frames", "flat"])
+def test_a_prior_learns_on_two_ranks_as_on_one(
+    architecture: str, shared_klt_model: Path, sounds_folder: Path, tmp_path: Path
+) -> None:
+    alone, shared = _copies(shared_klt_model, tmp_path)
+    options = [*PRIOR, "--architecture", architecture, "--epochs", 4]
+    one = _alone("train-prior", alone, sounds_folder, *options)
+    first, other = _Ranks("train-prior", shared, sounds_folder, *options, "--no-cache").outputs()
+    assert len(_losses(one)) == 8
+    assert _losses(first) == pytest.approx(_losses(one), rel=1e-4)
+    assert not other  # one rank alone tells
+    assert load_model_v2(shared).prior is not None
+
+
+def test_a_codec_learns_on_two_ranks_as_on_one(write_sound: WriteSound, tmp_path: Path) -> None:
+    import soundfile
+
+    folder = tmp_path / "sounds"
+    for seed in range(5):
+        samples, rate = soundfile.read(write_sound(tmp_path / "soft.wav", seed=seed, seconds=1.0))
+        folder.mkdir(exist_ok=True)
+        soundfile.write(folder / f"{seed}.wav", samples / abs(samples).max(), rate)  # soft ones are raised by chance
+    one = _alone("train", folder, "-o", tmp_path / "one.distill", *CODEC, "--epochs", 4)
+    first, other = _Ranks("train", folder, "-o", tmp_path / "two.distill", *CODEC, "--epochs", 4).outputs()
+    assert len(_losses(one)) == 8
+    assert _losses(first) == pytest.approx(_losses(one), rel=1e-4)
+    assert not other
+    assert isinstance(load_model_v2(tmp_path / "two.distill").model, KLTCodec)
+
+
+def test_the_vqvae_learns_on_two_ranks(shared_sounds_folder: Path, tmp_path: Path) -> None:
+    small = [
+        "--architecture",
+        "v2",
+        "--codebook-size",
+        16,
+        "--batch-size",
+        4,
+        "--epochs",
+        3,
+        "--device",
+        "cpu",
+        "--no-augment",
+    ]
+    first, _ = _Ranks("train", shared_sounds_folder, "-o", tmp_path / "two.distill", *small).outputs()
+    losses = [epoch["val_loss"] for epoch in _events(first, "epoch")]
+    assert len(losses) == 3
+    assert min(losses) < losses[0]
+    assert load_model_v2(tmp_path / "two.distill").model is not None
+
+
+def test_a_stop_of_one_rank_is_that_of_all(shared_klt_model: Path, sounds_folder: Path, tmp_path: Path) -> None:
+    model, _ = _copies(shared_klt_model, tmp_path)
+    ranks = _Ranks("train-prior", model, sounds_folder, *PRIOR, "--epochs", 100_000, "--patience", 0)
+    told = ranks.processes[0].stdout
+    assert told is not None
+    for line in told:
+        if '"epoch": 2,' in line:
+            break
+    ranks.processes[1].send_signal(signal.SIGTERM)
+    first, _ = ranks.outputs()
+    assert _events(first, "done")[0]["stopped_early"]
+    assert load_model_v2(model).prior is not None
+
+
+def test_what_one_rank_cannot_do_none_does(shared_klt_model: Path, tmp_path: Path) -> None:
+    """Only the first rank looks at the run and the output; the others must not wait for it for ever."""
+    model, taken = _copies(shared_klt_model, tmp_path)
+    (tmp_path / "sounds").mkdir()
+    ranks = _Ranks("train-prior", model, tmp_path / "sounds", *PRIOR, "--output", taken)
+    (_, first), (out, other) = (process.communicate(timeout=LONGEST_S) for process in ranks.processes)
+    assert [process.returncode for process in ranks.processes] == [4, 4]
+    assert "exists already" in first
+    assert not out
+    assert not other
+
+
+def _is_training(pid: int, model: Path) -> bool:
+    try:
+        words = Path("/proc", str(pid), "cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return os.fsencode(model) in words and b"torch.distributed.run" not in words
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="there is no /proc to find a rank in")
+def test_a_killed_rank_is_started_again_and_the_run_goes_on(
+    shared_klt_model: Path, sounds_folder: Path, tmp_path: Path
+) -> None:
+    alone, shared = _copies(shared_klt_model, tmp_path)
+    options = [*PRIOR, "--epochs", 60, "--patience", 0]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    words = [*CLI, "train-prior", str(shared), str(sounds_folder), *map(str, options), "--json"]
+    process = _started([*torchrun, "--max-restarts", "1", *words])
+    assert process.stdout is not None
+    told = ""
+    for line in process.stdout:
+        told += line
+        if '"epoch": 3,' in line:
+            ranks = [int(pid.name) for pid in Path("/proc").iterdir() if pid.name.isdigit()]
+            os.kill(max(pid for pid in ranks if _is_training(pid, shared)), signal.SIGKILL)
+            break
+    rest, error = process.communicate(timeout=LONGEST_S)
+    assert process.returncode == 0, error
+    assert "Another process of this training has ended" in error
+    begun_again = _events(told + rest, "start")[1]
+    assert len(begun_again["history"]) >= 2  # it does not begin from nothing
+    one = _alone("train-prior", alone, sounds_folder, *options)
+    best = [_events(output, "epoch")[-1]["best_perplexity"] for output in (one, told + rest)]
+    assert best[1] == pytest.approx(best[0], rel=0.02)
