@@ -23,7 +23,7 @@ from distill_core.events import ShouldStop, Stopped, stop_point
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from torch.distributed import Store
+    from torch.distributed.distributed_c10d import Store
 
 _T = TypeVar("_T")
 # One rank may encode for hours while the others wait. A machine that falls silent is torchrun's to notice.
