@@ -23,7 +23,7 @@ from distill_core.training.prior.events import (
     verdict_words,
 )
 from distill_core.training.prior.words import agreement_words, file_prior_words, near_copies_words
-from distill_core.training.words import phase_words
+from distill_core.training.words import computing_words, phase_words
 
 
 def _proof_words(event: ProofProgress) -> str:
@@ -90,9 +90,9 @@ class TrainingProgress:
         levels = ", ".join(f"{value:.1f}" for value in event.unigram_by_level)
         self.terminal.say(
             f"{event.code_count:,} codes, {event.duration_s:.1f} seconds of sound: {files}. "
-            f"Perplexity of guessing by frequency alone: {event.unigram_perplexity:.1f}, by level {levels}. "
-            f"Number format: {event.number_format}."
+            f"Perplexity of guessing by frequency alone: {event.unigram_perplexity:.1f}, by level {levels}."
         )
+        self.terminal.say(computing_words(event.device, event.number_format))
         if agreement := agreement_words(event.sibling_agreement):
             self.terminal.say(f"{agreement}.")
         if event.sameness:
@@ -128,6 +128,7 @@ class TrainingProgress:
             f"{event.chunks} seconds of sound: {event.train_files} to train on, {event.validation_files} kept for "
             f"validation. Error of answering with each sound's average spectrum: {event.mean_frame_l1:.3f}"
         )
+        self.terminal.say(computing_words(event.device))
 
     def _show_codec_epoch(self, event: CodecEpochMetrics) -> None:
         self.terminal.emit("epoch", event)

@@ -9,12 +9,12 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
-from torch.optim import AdamW, Optimizer
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from distill_core.events import ShouldStop, never, stop_point
 from distill_core.training.codec.learner import CodecLearner
-from distill_core.training.optimizer_state import check_optimizers, check_schedule
+from distill_core.training.optimizer_state import adam_w, check_optimizers, check_schedule, load_state, portable_state
 from distill_core.training.run_folder.checks import require
 from distill_core.training.snapshot import on_cpu
 from distill_core.training.stop_points import all_or_nothing, stopping_inside
@@ -71,7 +71,7 @@ class Descent:
     def __init__(self, learner: Learner) -> None:
         self._learner, config = learner, learner.config
         weights, epochs = [*learner.codec.parameters()], max(1, config.max_epochs - learner.fits_alone)
-        self._optimizers = [AdamW(weights, config.learning_rate, weight_decay=config.weight_decay)] if weights else []
+        self._optimizers = [adam_w(weights, config.learning_rate, config.weight_decay)] if weights else []
         self._schedules = [_cosine(optimizer, epochs) for optimizer in self._optimizers]
 
     @property
@@ -105,7 +105,7 @@ class Descent:
         """
         schedules = [on_cpu(schedule.state_dict(), should_stop) for schedule in self._schedules]
         return {
-            "optimizer_states": [on_cpu(optimizer.state_dict(), should_stop) for optimizer in self._optimizers],
+            "optimizer_states": [on_cpu(portable_state(optimizer), should_stop) for optimizer in self._optimizers],
             "schedule": schedules[0] if schedules else {},
         }
 
@@ -121,4 +121,4 @@ class Descent:
             check_schedule(schedule, values["schedule"])
             schedule.load_state_dict(values["schedule"])
         for optimizer, state in zip(self._optimizers, values["optimizer_states"], strict=True):
-            optimizer.load_state_dict(state)
+            load_state(optimizer, state)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from distill_core.audio.dataset import AudioDataset, scan
-from distill_core.device import using_training_threads
+from distill_core.device import device_in_words, using_training_threads
 from distill_core.errors import ConfigError
 from distill_core.events import OnEvent, ShouldStop, Stopped, ignore, never
 from distill_core.memory import memory_in_words
@@ -77,6 +77,7 @@ def train_codec(
     with ExitStack() as stack:
         stack.enter_context(using_training_threads())
         stack.enter_context(torch.random.fork_rng())
+        stack.enter_context(device_in_words())
         stack.enter_context(memory_in_words("train with these settings", _SMALLER))
         run_folder = stack.enter_context(run_folder_in_use(run_folder, on_event, resume=resume))
         unfinished = run_folder.load_to_resume(on_event) if resume and run_folder is not None else None

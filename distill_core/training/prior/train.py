@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from distill_core.audio.dataset import AudioDataset, scan
-from distill_core.device import resolve_device, using_training_threads
+from distill_core.device import device_in_words, device_to_go_on_with, resolve_device, using_training_threads
 from distill_core.events import OnEvent, ShouldStop, Stopped, ignore, never
 from distill_core.memory import memory_in_words
 from distill_core.models.architectures import prior_row
@@ -124,7 +124,8 @@ def _silence_of(request: _PriorRequest, loaded: LoadedVQModel, layout: Layout, s
 def _prepare(request: _PriorRequest, dataset: AudioDataset, on_event: OnEvent, should_stop: ShouldStop) -> PriorRun:
     """Encode the sounds and return the run that they train; the network's sizes follow from the number of codes."""
     files, asked = len(dataset.files), request.asked(len(dataset.files))
-    loaded = load_model_v2(request.model_path, resolve_device(asked.device))
+    device = (resolve_device if request.unfinished is None else device_to_go_on_with)(asked.device)
+    loaded = load_model_v2(request.model_path, device)
     prior_class = prior_row(asked.architecture).load()
     prior_class.check_geometry(loaded.geometry, loaded.path.name)
     cache = open_code_cache(loaded, prior_class.layout) if request.use_cache else None
@@ -247,6 +248,7 @@ def train_prior(
     with ExitStack() as stack:
         stack.enter_context(using_training_threads())
         stack.enter_context(torch.random.fork_rng())
+        stack.enter_context(device_in_words())
         stack.enter_context(memory_in_words("train with these settings", _SMALLER))
         run_folder = stack.enter_context(run_folder_in_use(run_folder, on_event, resume=bool(resume)))
         unfinished = None
