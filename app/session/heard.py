@@ -20,7 +20,7 @@ from app.session.tasks.training import FoundInUse, SaveChecked
 from distill_core.events import JobProgress, SkippedFile
 from distill_core.generation.request import SoundBlock
 from distill_core.training.codec.events import CodecEpochMetrics, CodecTrainingStartEvent
-from distill_core.training.events import OlderStateTaken, RolledBack, RunNotKept, StepMetrics
+from distill_core.training.events import BatchHalved, OlderStateTaken, RolledBack, RunNotKept, StepMetrics
 from distill_core.training.prior.events import PriorEpochMetrics, PriorTrainingStartEvent
 
 
@@ -135,7 +135,7 @@ def hear(state: State, event: object, runner: Runner) -> Taken:
             return _hear_making(state, event)
         case CodecEpochMetrics():
             return replace(state, making=state.making.with_epoch(event)), [("making_epoch", event)]
-        case RolledBack():
+        case BatchHalved() | RolledBack():
             return state, [("said", event.sentence)]
         case RunNotKept():
             return _with_part(state, is_kept=False), [("said", event.sentence)]

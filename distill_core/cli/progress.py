@@ -15,7 +15,7 @@ from distill_core.training.codec.events import (
     CodecTrainingCompleteEvent,
     CodecTrainingStartEvent,
 )
-from distill_core.training.events import OlderStateTaken, RolledBack, RunNotKept, StepMetrics
+from distill_core.training.events import BatchHalved, OlderStateTaken, RolledBack, RunNotKept, StepMetrics
 from distill_core.training.prior.events import (
     PriorEpochMetrics,
     PriorTrainingCompleteEvent,
@@ -62,6 +62,9 @@ class TrainingProgress:
                 self.terminal.say(event.sentence, "yellow")
             case OlderStateTaken():
                 self.terminal.emit("older_state_taken", event)
+                self.terminal.say(event.sentence, "yellow")
+            case BatchHalved():
+                self.terminal.emit("batch_halved", event)
                 self.terminal.say(event.sentence, "yellow")
             case RolledBack():
                 self.terminal.emit("rolled_back", event)

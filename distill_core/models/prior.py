@@ -57,6 +57,12 @@ class Windows:
     begins_B: Tensor
     ends_B: Tensor
 
+    def __len__(self) -> int:
+        return len(self.counted_BW)
+
+    def __getitem__(self, part: slice) -> Windows:
+        return Windows(self.codes_BWHQ[part], self.counted_BW[part], self.begins_B[part], self.ends_B[part])
+
     @property
     def count(self) -> int:
         """The number of codes that are no padding."""
@@ -240,6 +246,10 @@ class Prior(nn.Module):
         """Return the mean cross-entropy in nats of the windows' codes, each given those before it in `heard_BWHQ`."""
         loss = mean_loss(*self.logits_and_targets(windows, heard_BWHQ))
         return PriorLoss(shown=loss, learned=loss)
+
+    def learned_count(self, windows: Windows) -> int:
+        """Return the number of codes that the loss of windows is the mean of."""
+        return windows.count
 
     @abstractmethod
     def losses(self, logits_BTK: Tensor, targets_BT: Tensor, windows: Windows) -> Tensor:

@@ -171,6 +171,10 @@ class CodePrior(FlatNetwork, Prior):
         logits_BTK: Tensor = self(self.in_order(heard_BWHQ)[:, : length - 1])
         return logits_BTK, self.in_order(windows.targets())[:, 1:length]
 
+    def learned_count(self, windows: Windows) -> int:
+        """Return the number of codes without the first of each window."""
+        return windows.count - int(windows.counted_BW[:, 0].sum())
+
     def losses(self, logits_BTK: Tensor, targets_BT: Tensor, windows: Windows) -> Tensor:
         """Return each code's cross-entropy in nats `[B, W, H, Q]`."""
         losses_BT = without_first(each_loss(logits_BTK, targets_BT))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any, TypeAlias
 
 import torch
@@ -12,7 +13,8 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from distill_core.events import ShouldStop, never, stop_point
+from distill_core.events import OnEvent, ShouldStop, ignore, never, stop_point
+from distill_core.training.batch_parts import BATCH_PARTS, BatchParts
 from distill_core.training.codec.learner import CodecLearner
 from distill_core.training.optimizer_state import adam_w, check_optimizers, check_schedule, load_state, portable_state
 from distill_core.training.run_folder.checks import require
@@ -22,28 +24,56 @@ from distill_core.training.stop_points import all_or_nothing, stopping_inside
 Learner: TypeAlias = CodecLearner[Any, Any]
 
 
-def _move_weights(
-    learner: Learner, waveforms_BT: Tensor, optimizer: Optimizer, should_stop: ShouldStop
-) -> tuple[float, float] | None:
-    loss, commit_loss = learner.loss(waveforms_BT, should_stop)
+def _gradients(
+    learner: Learner, waveforms_BT: Tensor, optimizer: Optimizer, should_stop: ShouldStop, parts: list[slice]
+) -> Tensor:
+    """Compute the gradients of a batch part by part, and return the loss and the commitment loss `[2]`.
+
+    They are those of the whole batch up to rounding, except where a network looks at its batch: BatchNorm and codebooks
+    that follow the sounds see each part by itself.
+    """
     optimizer.zero_grad(set_to_none=True)
-    if math.isfinite(loss.item()):
-        loss.backward()
-        longest = learner.config.gradient_clip_norm
-        # Clipping turns one infinite gradient into NaN in every weight, so the norm is checked before the weights move.
-        if math.isfinite(clip_grad_norm_(learner.codec.parameters(), longest).item()):
-            stop_point(should_stop)
-            optimizer.step()
-            return loss.item(), commit_loss.item()
-    return None
+    losses = torch.zeros(2, device=learner.device)
+    for part in parts:
+        share = (part.stop - part.start) / len(waveforms_BT)
+        loss, commit_loss = learner.loss(waveforms_BT[part], should_stop)
+        (loss * share).backward()
+        losses += share * torch.stack([loss.detach(), commit_loss.detach().to(loss.device)])
+    return losses
+
+
+def _move_if_finite(
+    learner: Learner, losses: Tensor, optimizer: Optimizer, should_stop: ShouldStop
+) -> tuple[float, float] | None:
+    norm = clip_grad_norm_(learner.codec.parameters(), learner.config.gradient_clip_norm)
+    # The numbers are read at once: each reading waits for a graphics card.
+    loss, commit_loss, length = torch.cat([losses, norm.detach()[None].to(losses)]).tolist()
+    # Clipping turns one infinite gradient into NaN in every weight, so the norm is checked before the weights move.
+    if not (math.isfinite(loss) and math.isfinite(length)):
+        return None
+    stop_point(should_stop)
+    optimizer.step()
+    return loss, commit_loss
+
+
+def _put_back(buffers: Iterable[Tensor], values: Iterable[Tensor]) -> None:
+    with torch.no_grad():
+        for buffer, value in zip(buffers, values, strict=True):
+            buffer.copy_(value)
 
 
 def take_step(
-    learner: Learner, waveforms_BT: Tensor, optimizer: Optimizer, should_stop: ShouldStop = never
+    learner: Learner,
+    waveforms_BT: Tensor,
+    optimizer: Optimizer,
+    should_stop: ShouldStop = never,
+    batch_parts: BatchParts | None = None,
+    on_event: OnEvent = ignore,
 ) -> tuple[float, float] | None:
     """Take an optimizer step and return (loss, commitment loss); None if one is not finite, and nothing has changed.
 
-    A forward pass in train mode changes codebooks and BatchNorm's statistics, so these are put back too.
+    A forward pass in train mode changes codebooks and BatchNorm's statistics, so these are put back too. A batch that
+    is too large for the memory is learned in parts, see `BatchParts`.
 
     Raises:
         Stopped: `should_stop()` turned true; nothing has changed.
@@ -51,13 +81,18 @@ def take_step(
     before = [buffer.clone() for buffer in learner.codec.buffers()]
     taken = None
     try:
-        with all_or_nothing(optimizer, learner.device), stopping_inside(learner.codec, should_stop):
-            taken = _move_weights(learner, waveforms_BT, optimizer, should_stop)
+        with all_or_nothing(optimizer, learner.device) as undo, stopping_inside(learner.codec, should_stop):
+
+            def undo_all() -> None:
+                undo()
+                _put_back(learner.codec.buffers(), before)
+
+            take = partial(_gradients, learner, waveforms_BT, optimizer, should_stop)
+            losses = (batch_parts or BatchParts()).until_it_fits(len(waveforms_BT), take, undo_all, on_event)
+            taken = _move_if_finite(learner, losses, optimizer, should_stop)
     finally:
         if taken is None:
-            with torch.no_grad():
-                for buffer, value in zip(learner.codec.buffers(), before, strict=True):
-                    buffer.copy_(value)
+            _put_back(learner.codec.buffers(), before)
     return taken
 
 
@@ -72,6 +107,7 @@ class Descent:
         self._learner, config = learner, learner.config
         weights, epochs = [*learner.codec.parameters()], max(1, config.max_epochs - learner.fits_alone)
         self._optimizers = [adam_w(weights, config.learning_rate, config.weight_decay)] if weights else []
+        self.batch_parts = BatchParts()
         self._schedules = [_cosine(optimizer, epochs) for optimizer in self._optimizers]
 
     @property
@@ -79,9 +115,11 @@ class Descent:
         """The learning rate of the next optimizer step."""
         return float(self._optimizers[0].param_groups[0]["lr"])
 
-    def step(self, waveforms_BT: Tensor, should_stop: ShouldStop) -> tuple[float, float] | None:
+    def step(
+        self, waveforms_BT: Tensor, should_stop: ShouldStop, on_event: OnEvent = ignore
+    ) -> tuple[float, float] | None:
         """Take an optimizer step as `take_step` does."""
-        return take_step(self._learner, waveforms_BT, self._optimizers[0], should_stop)
+        return take_step(self._learner, waveforms_BT, self._optimizers[0], should_stop, self.batch_parts, on_event)
 
     def end_epoch(self) -> None:
         """Lower the learning rate for the next epoch."""
@@ -107,6 +145,7 @@ class Descent:
         return {
             "optimizer_states": [on_cpu(portable_state(optimizer), should_stop) for optimizer in self._optimizers],
             "schedule": schedules[0] if schedules else {},
+            BATCH_PARTS: self.batch_parts.count,
         }
 
     def restore(self, values: Mapping[str, Any]) -> None:
@@ -115,6 +154,7 @@ class Descent:
         Raises:
             ModelFileError: the state does not fit.
         """
+        self.batch_parts.restore(values)
         check_optimizers(self._optimizers, values["optimizer_states"])
         require(bool(values["schedule"]) == bool(self._schedules))
         for schedule in self._schedules:

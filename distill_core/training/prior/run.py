@@ -17,6 +17,7 @@ from distill_core.audio.geometry import Geometry
 from distill_core.errors import DatasetError, ModelFileError
 from distill_core.events import OnEvent, ShouldStop, never, stop_point
 from distill_core.models.prior import Prior
+from distill_core.training.batch_parts import BatchParts
 from distill_core.training.data.codes import SplitCodes
 from distill_core.training.data.sound_codes import SoundCodes, first_codes, without_silence
 from distill_core.training.data.windows import CodeWindows, as_windows
@@ -87,6 +88,7 @@ class PriorRun:
     roll_backs: int = 0
     patient_from: int = 0
     is_inside_an_epoch: bool = False
+    batch_parts: BatchParts = field(default_factory=BatchParts)
     run_id: str = field(default_factory=lambda: uuid4().hex)
     should_stop: InitVar[ShouldStop] = never
 
@@ -158,6 +160,7 @@ class PriorRun:
             scheduler=self.scheduler,
             on_event=on_event,
             should_stop=should_stop,
+            batch_parts=self.batch_parts,
         )
         stop_point(should_stop)
         sample = LogitSample(self.val_windows.code_count, self.prior.codebook_size)
