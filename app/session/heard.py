@@ -30,6 +30,10 @@ def _hear_save_check(state: State, event: SaveChecked) -> State:
     return state.with_open(obstacle=event.obstacle, model_refusal="")
 
 
+def _device_news(event: PriorTrainingStartEvent | CodecTrainingStartEvent) -> list[News]:
+    return [("device_known", event.device)] if event.device else []
+
+
 def _hear_start(state: State, event: PriorTrainingStartEvent) -> Taken:
     """Begin with the epochs before, if a training goes on."""
     model, dataset = state.open.model, state.open.dataset
@@ -47,7 +51,7 @@ def _hear_start(state: State, event: PriorTrainingStartEvent) -> Taken:
             kept_epoch=None,
         )
     )
-    news: list[News] = [("training_started", event)]
+    news: list[News] = [("training_started", event), *_device_news(event)]
     for epoch in event.history:
         state = state.with_epoch(epoch)
         news.append(("epoch_finished", epoch))
@@ -60,7 +64,8 @@ def _begun(state: State) -> State:
 
 def _hear_making(state: State, event: CodecTrainingStartEvent) -> Taken:
     """Begin with the epochs before, if a making goes on."""
-    news: list[News] = [("making_started", event), *(("making_epoch", epoch) for epoch in event.history)]
+    news: list[News] = [("making_started", event), *_device_news(event)]
+    news += [("making_epoch", epoch) for epoch in event.history]
     state = state.without_training()  # also an unsaved one, which was given up
     return _begun(replace(state, making=state.making.started(event))), news
 

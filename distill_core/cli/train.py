@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from distill_core.awake import awake
 from distill_core.cli.findings import Sounds, say_sounds, say_stopped, scan_sounds
 from distill_core.cli.progress import TrainingProgress
 from distill_core.cli.runs import naming_kept_codec
@@ -98,7 +99,7 @@ def _run(command: _TrainCommand, should_stop: ShouldStop) -> None:
 
     run_folder, terminal = codec_runs(command.output), command.terminal
     look_for_unfinished(terminal, run_folder, command.wanted, command.asked)
-    with TrainingProgress(terminal, overrides) as progress:
+    with awake(), TrainingProgress(terminal, overrides) as progress:
         if command.wanted.use_best:
             trained = load_best_codec(run_folder, progress.on_event)
         else:

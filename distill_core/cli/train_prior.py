@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from distill_core.awake import awake
 from distill_core.cli.audit import audit_after_training
 from distill_core.cli.comparing import Comparing, check_folder
 from distill_core.cli.findings import Sounds, say_sounds, say_stopped, scan_sounds
@@ -132,7 +133,7 @@ def _run(command: _TrainPriorCommand, overrides: dict[str, Any], should_stop: Sh
     saving = PriorSaving(
         command.terminal, summary, run_folder, command.output, command.replace_changed, command.save_worse
     )
-    with TrainingProgress(command.terminal, overrides) as progress:
+    with awake(), TrainingProgress(command.terminal, overrides) as progress:
         trained, dataset = _trained(command, saving, overrides, progress, should_stop)
         is_to_choose = trained.prior is not None and _compare(command, trained, dataset, progress, should_stop)
     if trained.prior is None:
