@@ -21,10 +21,11 @@ import torch
 from benchmarks.device_codec import measure_codec, measure_sampling
 from benchmarks.device_prior import measure_training, ways_on
 from distill_core.device import describe_device, resolve_device, training_threads
-from distill_core.training.prior.number_format import bfloat16_gain, number_format
+from distill_core.training.prior.number_format import bfloat16_gain
 
 _SIDES = {"cuda": 8192, "mps": 4096, "cpu": 2048}
 _ROUNDS = 10
+_WIDTHS = ((128, 256, 512, 768, 1024), (256,))  # of priors on a card, and on a processor
 _SECONDS = {"cuda": 1.0, "mps": 1.0, "cpu": 2.0}
 
 
@@ -48,8 +49,7 @@ def facts_of(device: torch.device) -> dict[str, Any]:
         "name": describe_device(device),
         "peak_tflops_bfloat16": peak_tflops(device, torch.bfloat16),
         "peak_tflops_float32": peak_tflops(device, torch.float32),
-        "bfloat16_gain": bfloat16_gain(device),
-        "number_format": number_format("auto", device),
+        "bfloat16_gain": {width: bfloat16_gain(device, width) for width in _WIDTHS[device.type == "cpu"]},
     }
 
 
@@ -89,14 +89,20 @@ def _rows(devices: list[torch.device], begun: float, quick: bool) -> Iterator[tu
         yield "sampling", row
 
 
-def measure(device: torch.device, quick: bool = False) -> dict[str, Any]:
-    """Return all rows of a device, then those of the processor, by kind."""
+def _write(path: Path, found: dict[str, Any]) -> None:
+    path.write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")
+
+
+def measure(device: torch.device, quick: bool = False, output: Path | None = None) -> dict[str, Any]:
+    """Return all rows of a device, then those of the processor, by kind; `output` gets those so far after each row."""
     torch.set_num_threads(training_threads())
     software = {"torch": torch.__version__, "python": platform.python_version(), "cuda": torch.version.cuda}
     found: dict[str, Any] = {"software": software}
     devices = [device] if device.type == "cpu" else [device, torch.device("cpu")]
     for kind, row in _rows(devices, perf_counter(), quick):
         found.setdefault(kind, []).append(row)
+        if output is not None:
+            _write(output, found)
     return found
 
 
@@ -107,9 +113,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="the smallest rows alone, briefly: does it run?")
     parser.add_argument("--json", action="store_true", help="print one line of JSON at the end")
     chosen = parser.parse_args()
-    found = measure(resolve_device(chosen.device), chosen.quick)
-    if chosen.output is not None:
-        chosen.output.write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")
+    found = measure(resolve_device(chosen.device), chosen.quick, chosen.output)
     if chosen.json:
         sys.stdout.write(json.dumps(found) + "\n")
 

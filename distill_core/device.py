@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # OpenMP reads this once, when torch is imported. By default its threads spin while they wait, which made training
 # 2.5 times slower on a busy laptop.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# So is this: what an Apple GPU can't compute yet, the processor does.
+os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
 
 _OF_A_CARD = re.compile(r"CUDA|cuDNN|CUDNN_|CUBLAS_|\bMPS\b|\bmps\b|no kernel image")
 _LONGEST_REASON = 200

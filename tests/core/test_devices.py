@@ -43,7 +43,7 @@ DEVICES = [
     pytest.param(name, marks=[] if is_present else pytest.mark.skip(reason=f"this computer has no {name} device"))
     for name, is_present in _PRESENT.items()
 ]
-CLOSE = 2e-3  # of a loss: devices add in other orders
+CLOSE = 1e-2  # of a loss: devices add in other orders, and the first steps of AdamW look at signs alone
 PRIOR = PriorConfig(
     hidden_size=32,
     num_layers=2,
@@ -214,4 +214,5 @@ def test_the_terminal_trains_and_says_what_it_computes_on(sounds_folder: Path, t
 
 
 def test_a_number_format_is_found(device: str) -> None:
-    assert number_format("auto", torch.device(device)) in ("float32", "bfloat16")
+    for width in (32, 256):
+        assert number_format("auto", torch.device(device), width) in ("float32", "bfloat16")

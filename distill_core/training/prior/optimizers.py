@@ -74,7 +74,7 @@ def build_optimizer(prior: Prior, config: PriorConfig) -> JointOptimizer:
         return JointOptimizer([adam])
     taken = {id(weight) for weight in matrices}
     others = [weight for weight in prior.parameters() if id(weight) not in taken]
-    dtype = dtype_of(number_format(config.precision, matrices[0].device))
+    dtype = dtype_of(number_format(config.precision, matrices[0].device, config.hidden_size))
     muon = Muon(matrices, config.matrix_learning_rate, config.matrix_weight_decay, dtype, together=is_cuda)
     adam = adam_w(others, config.learning_rate, config.weight_decay, _BETAS_BESIDE_MUON)
     return JointOptimizer([adam, muon])

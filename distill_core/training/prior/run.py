@@ -95,7 +95,7 @@ class PriorRun:
     def __post_init__(self, should_stop: ShouldStop) -> None:
         config, codes = self.config, self.codes
         device = next(self.prior.parameters()).device
-        self.format = self.format or number_format(config.precision, device)
+        self.format = self.format or number_format(config.precision, device, config.hidden_size)
         self._step_config = replace(config, precision=self.format)
         self.optimizer = build_optimizer(self.prior, self._step_config)
         self.generator = torch.Generator().manual_seed(config.seed)

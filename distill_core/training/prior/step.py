@@ -29,7 +29,7 @@ def _with_wrong_codes(codes_BWHQ: Tensor, share: float, codebook_size: int) -> T
 
 def _arithmetic(config: PriorConfig, device: torch.device) -> torch.autocast:
     """Return the context of training's number format; validation is in float32, so that perplexities compare."""
-    reduced = number_format(config.precision, device) == BFLOAT16
+    reduced = number_format(config.precision, device, config.hidden_size) == BFLOAT16
     return torch.autocast(device.type, torch.bfloat16, enabled=reduced)
 
 
