@@ -109,7 +109,7 @@ def main() -> None:
         "said": next((event.sentence for event in events if isinstance(event, BatchHalved)), ""),
         "train_loss": train_loss,
         "expected_train_loss": expected_train_loss,
-        "difference": max(float((one - other).abs().max()) for one, other in weights),
+        "difference": max(float((one - other).detach().abs().max()) for one, other in weights),
         "validation_fails": validation_fails,
         "val_loss": val_loss,
         "expected_val_loss": expected_val_loss,

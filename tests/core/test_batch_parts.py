@@ -158,6 +158,23 @@ def test_a_single_one_that_is_too_large_is_said_so() -> None:
         parts.until_it_fits(4, lambda parts: {}["nothing"], lambda: None)
 
 
+_TELL = """
+from distill_core.cli.progress import TrainingProgress
+from distill_core.cli.terminal import terminal_session
+from distill_core.training.events import BatchHalved
+
+with terminal_session(as_json=True) as terminal, TrainingProgress(terminal) as progress:
+    progress.on_event(BatchHalved(2))
+"""
+
+
+def test_the_terminal_says_it() -> None:
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", _TELL], cwd=root, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == {"event": "batch_halved", "parts": 2}
+    assert "too little memory for the whole batch, so it is learned in 2 parts. Nothing else changes." in done.stderr
+
+
 @pytest.mark.parametrize("begins_in_parts", [1, 2])
 def test_a_run_remembers_its_parts(tiny_model: Path, sounds_folder: Path, begins_in_parts: int) -> None:
     folder, config = prior_runs(tiny_model), replace(CONFIG, max_epochs=2, batch_size=4, patience=0, variants=0)
