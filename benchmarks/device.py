@@ -1,8 +1,8 @@
 """Graphics card and processor of one computer: `python -m benchmarks.device [--device cuda] [--output FILE] [--json]`.
 
 Trainings of priors from a small one to one of 300 million parameters, on synthetic codes of the KLT codec, in float32
-and bfloat16, as the product computes them and in other ways; then the training of codecs, encoding and sampling. A
-step's share of the peak counts matrix products alone. `--json` prints one line, the last on stdout.
+and bfloat16, as the product computes them and in other ways; then the training of codecs, encoding and sampling.
+Operations are those of matrix products alone. `--json` prints one line, the last on stdout.
 """
 
 from __future__ import annotations
@@ -11,18 +11,20 @@ import argparse
 import json
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
 from benchmarks.device_codec import measure_codec, measure_sampling
-from benchmarks.device_prior import measure_training, ways_on
+from benchmarks.device_prior import Way, compiled_ways_on, measure_training, ways_on
 from distill_core.device import describe_device, resolve_device, training_threads
 from distill_core.training.prior.number_format import bfloat16_gain
 
+Row: TypeAlias = tuple[str, dict[str, Any]]  # its kind, and its figures
+Show: TypeAlias = Callable[[str], None]
 _SIDES = {"cuda": 8192, "mps": 4096, "cpu": 2048}
 _ROUNDS = 10
 _WIDTHS = ((128, 256, 512, 768, 1024), (256,))  # of priors on a card, and on a processor
@@ -46,6 +48,7 @@ def peak_tflops(device: torch.device, dtype: torch.dtype) -> float:
 def facts_of(device: torch.device) -> dict[str, Any]:
     """Return a device's name, its peaks and the number format that suits it."""
     return {
+        "device": device.type,
         "name": describe_device(device),
         "peak_tflops_bfloat16": peak_tflops(device, torch.bfloat16),
         "peak_tflops_float32": peak_tflops(device, torch.float32),
@@ -53,40 +56,57 @@ def facts_of(device: torch.device) -> dict[str, Any]:
     }
 
 
-def _say(text: str, started: float) -> None:
-    print(f"{perf_counter() - started:6.1f} s  {text}", flush=True)
+def _showing(started: float) -> Show:
+    def show(text: str) -> None:
+        print(f"{perf_counter() - started:6.1f} s  {text}", flush=True)
+
+    return show
 
 
-def _line(row: dict[str, Any], peak: float) -> str:
+def _line(row: dict[str, Any]) -> str:
     head = f"{row['device']:5}{row['size']:9}{row['format']:9} {row['way']:26}"
     if "error" in row:
         return f"{head} {row['error']}"
     memory = f"{row['peak_gb']:6.2f} GB" if "peak_gb" in row else " " * 9
     return (
         f"{head}{row['parameters'] / 1e6:7.1f} M{row['batch_s']:5} s{row['codes_per_s']:12,.0f} codes/s"
-        f"{row['ms_per_step']:9.2f} ms{row['tflops'] / peak:7.1%}{memory}{row['warm_up_s']:7.1f} s to warm up"
+        f"{row['ms_per_step']:9.2f} ms{row['tflops']:8.2f} TFLOP/s{memory}{row['warm_up_s']:7.1f} s to warm up"
     )
 
 
-def _rows(devices: list[torch.device], begun: float, quick: bool) -> Iterator[tuple[str, dict[str, Any]]]:
-    for device in devices:
-        facts = facts_of(device)
-        _say(json.dumps(facts), begun)
-        yield "devices", facts | {"device": device.type}
-        rows = ways_on(device)[:2] if quick else ways_on(device)
-        for size, way, batch_s in rows:
-            row = measure_training(size, way, device, batch_s, 0.1 if quick else _SECONDS[device.type])
-            _say(_line(row, facts["peak_tflops_bfloat16"]), begun)
-            yield "training", row
-        for codec in ("klt", "v2"):
-            row = measure_codec(codec, device, 0.1 if quick else _SECONDS[device.type])
-            _say(f"{device.type} {codec}", begun)
-            _say(", ".join(f"{key} {value:.4g}" for key, value in row.items() if isinstance(value, float)), begun)
-            yield "codecs", row
+def _training_rows(
+    rows: Iterable[tuple[str, Way, int]], device: torch.device, show: Show, quick: bool
+) -> Iterator[Row]:
+    for size, way, batch_s in rows:
+        row = measure_training(size, way, device, batch_s, 0.1 if quick else _SECONDS[device.type])
+        show(_line(row))
+        yield "training", row
+
+
+def _codec_rows(device: torch.device, show: Show, quick: bool) -> Iterator[Row]:
+    for codec in ("klt", "v2"):
+        row = measure_codec(codec, device, 0.1 if quick else _SECONDS[device.type])
+        show(
+            f"{device.type:5}{codec} "
+            + ", ".join(f"{key} {value:.4g}" for key, value in row.items() if isinstance(value, float))
+        )
+        yield "codecs", row
+
+
+def _rows(device: torch.device, show: Show, quick: bool) -> Iterator[Row]:
+    """Yield the rows, those that take long last."""
+    for each in [device] if device.type == "cpu" else [device, torch.device("cpu")]:
+        facts = facts_of(each)
+        show(json.dumps(facts))
+        yield "devices", facts
+        yield from _training_rows(ways_on(each)[: 2 if quick else None], each, show, quick)
+        yield from _codec_rows(each, show, quick)
     for size, batch in [("256×4", 1)] if quick else [("256×4", 1), ("256×4", 32), ("512×6", 32)]:
         row = measure_sampling(size, batch)
-        _say(f"sampling {size}, {batch} at once, on the processor: {row['codes_per_s']:,.0f} codes/s", begun)
+        show(f"sampling {size}, {batch} at once, on the processor: {row['codes_per_s']:,.0f} codes/s")
         yield "sampling", row
+    if not quick:
+        yield from _training_rows(compiled_ways_on(device), device, show, quick)
 
 
 def _write(path: Path, found: dict[str, Any]) -> None:
@@ -98,8 +118,7 @@ def measure(device: torch.device, quick: bool = False, output: Path | None = Non
     torch.set_num_threads(training_threads())
     software = {"torch": torch.__version__, "python": platform.python_version(), "cuda": torch.version.cuda}
     found: dict[str, Any] = {"software": software}
-    devices = [device] if device.type == "cpu" else [device, torch.device("cpu")]
-    for kind, row in _rows(devices, perf_counter(), quick):
+    for kind, row in _rows(device, _showing(perf_counter()), quick):
         found.setdefault(kind, []).append(row)
         if output is not None:
             _write(output, found)
