@@ -35,6 +35,7 @@ from distill_core.training.codec.vqvae.config import VQVAEConfig
 from distill_core.training.data.codes import SoundEncoder
 from distill_core.training.data.encoding import codes_of_silence
 from distill_core.training.kinds import codec_runs, prior_runs
+from distill_core.training.prior.events import PriorTrainingStartEvent
 from distill_core.training.prior.number_format import number_format
 from distill_core.training.prior.validation import heard_losses
 
@@ -211,6 +212,21 @@ def test_the_terminal_trains_and_says_what_it_computes_on(sounds_folder: Path, t
         (start,) = [event for event in map(json.loads, result.stdout.splitlines()) if event["event"] == "start"]
         assert start["config"]["device"] == device
         assert f"Computing on {start['device']}, {start.get('number_format', 'float32')}." in result.stderr
+
+
+def test_a_number_format_of_another_device_is_chosen_anew(tiny_model: Path, sounds_folder: Path, device: str) -> None:
+    folder, (on_event, should_stop) = prior_runs(tiny_model), _stopping_after(1)
+    config = replace(PRIOR, device=device, precision="auto")
+    train_prior(tiny_model, sounds_folder, config, on_event=on_event, should_stop=should_stop, run_folder=folder)
+    values, formats = folder.load(), {"float32": "bfloat16", "bfloat16": "float32"}
+    other = formats[values["number_format"]]
+    events: list[object] = []
+    for made_on, expected in ((values["prior_metadata"]["device"], other), ("CPU of 1999", values["number_format"])):
+        facts = {**values["prior_metadata"], "device": made_on}
+        folder.save({**values, "number_format": other, "prior_metadata": facts})
+        train_prior(tiny_model, sounds_folder, on_event=events.append, run_folder=folder, resume=True)
+        start = next(event for event in reversed(events) if isinstance(event, PriorTrainingStartEvent))
+        assert start.number_format == expected
 
 
 def test_a_number_format_is_found(device: str) -> None:

@@ -13,7 +13,13 @@ import torch
 from torch import Tensor
 
 from distill_core.audio.dataset import AudioDataset, scan
-from distill_core.device import device_in_words, device_to_go_on_with, resolve_device, using_training_threads
+from distill_core.device import (
+    describe_device,
+    device_in_words,
+    device_to_go_on_with,
+    resolve_device,
+    using_training_threads,
+)
 from distill_core.events import OnEvent, ShouldStop, Stopped, ignore, never
 from distill_core.memory import memory_in_words
 from distill_core.models.architectures import prior_row
@@ -88,6 +94,12 @@ class _PriorRequest:
             return self.config
         return config_for_sounds(file_count, 0, self.config)
 
+    def number_format_on(self, device: torch.device) -> str:
+        """Return the number format of the run to go on with; "" without one, or if another device computed it."""
+        if self.unfinished is None or self.unfinished["prior_metadata"].get("device") != describe_device(device):
+            return ""
+        return str(self.unfinished["number_format"])
+
     def sized(self, asked: PriorConfig, code_count: int) -> PriorConfig:
         """Return the settings once the number of codes is known."""
         if self.unfinished is not None or isinstance(self.config, PriorConfig):
@@ -146,7 +158,7 @@ def _prepare(request: _PriorRequest, dataset: AudioDataset, on_event: OnEvent, s
         digest,
         join_variant=partial(encoder.join_variant, of=config.variants),
         variants=0 if codes.is_one_sound or prior_class.layout == "chunks" else config.variants,
-        format="" if request.unfinished is None else request.unfinished["number_format"],
+        format=request.number_format_on(device),
         file_prior=measure_file_prior(loaded, dataset, codes, silence_WHQ, config, digest, should_stop),
         should_stop=should_stop,
     )
