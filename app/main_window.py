@@ -20,7 +20,6 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QApplication, QLabel, QMainWindow, QVBoxLayout, QWidget
 
 from app.desktop.activation import bring_to_front
-from app.desktop.awake import Awake
 from app.flows.closing import Closing
 from app.flows.commands import Commands
 from app.flows.menu_bar import Actions
@@ -48,6 +47,7 @@ from app.theme import height_for
 from app.widgets.card.card import accept_copy
 from app.widgets.drawer import WithDrawer
 from app.words import shown_name
+from distill_core.awake import Awake
 from distill_core.training.prior.words import no_longer_opens_words
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class MainWindow(QMainWindow):
         self.takes = TakesPanel(session, self.commands)
         self.player = PlayerPanel(session, self.commands)
         self.actions_table = Actions(session, self.commands, self)
-        self._awake = Awake(self)
+        self._awake = Awake()
         self._lay_out()
         self._measure_compact()
         self._connect()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
+import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +12,11 @@ from contextlib import contextmanager
 from distill_core.errors import DistillError, NotEnoughMemoryError
 
 CLOSE_PROGRAMS = "Close other programs, then try again."
-# The words of torch, the C library, C++, CUDA, libsndfile and Windows.
+# The words of torch, the C library, C++, CUDA and its libraries, libsndfile and Windows.
 _WORDS = re.compile(
     r"(can'?t|cannot|could not|failed to|unable to) (allocate|map)|(not enough|insufficient) memory|out of memory"
-    r"|bad_alloc|DefaultCPUAllocator|malloc *\(\) failed|paging file is too small|failed to map segment",
+    r"|_STATUS_ALLOC_FAILED|bad_alloc|DefaultCPUAllocator|malloc *\(\) failed|paging file is too small"
+    r"|failed to map segment",
     re.IGNORECASE,
 )
 _NAMES = re.compile(r"'[^']*'|\"[^\"]*\"|“[^”]*”|<[^>]*>")  # a file's name may hold any of those words
@@ -33,6 +35,13 @@ def is_short_of_memory(error: BaseException) -> bool:
 def let_go(error: BaseException) -> None:
     """Free the variables of the frames that an exception left: its report needs memory, too."""
     traceback.clear_frames(error.__traceback__)
+
+
+def give_back_cached() -> None:
+    """Have torch give back the memory of graphics cards that it keeps for later."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
 
 
 def not_enough_memory(error: BaseException, to_do: str = "go on", hint: str = CLOSE_PROGRAMS) -> NotEnoughMemoryError:

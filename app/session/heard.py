@@ -20,7 +20,7 @@ from app.session.tasks.training import FoundInUse, SaveChecked
 from distill_core.events import JobProgress, SkippedFile
 from distill_core.generation.request import SoundBlock
 from distill_core.training.codec.events import CodecEpochMetrics, CodecTrainingStartEvent
-from distill_core.training.events import OlderStateTaken, RolledBack, RunNotKept, StepMetrics
+from distill_core.training.events import BatchHalved, OlderStateTaken, RolledBack, RunNotKept, StepMetrics
 from distill_core.training.prior.events import PriorEpochMetrics, PriorTrainingStartEvent
 
 
@@ -28,6 +28,10 @@ def _hear_save_check(state: State, event: SaveChecked) -> State:
     if event.obstacle == state.open.obstacle:
         return state
     return state.with_open(obstacle=event.obstacle, model_refusal="")
+
+
+def _device_news(event: PriorTrainingStartEvent | CodecTrainingStartEvent) -> list[News]:
+    return [("device_known", event.device)] if event.device else []
 
 
 def _hear_start(state: State, event: PriorTrainingStartEvent) -> Taken:
@@ -47,7 +51,7 @@ def _hear_start(state: State, event: PriorTrainingStartEvent) -> Taken:
             kept_epoch=None,
         )
     )
-    news: list[News] = [("training_started", event)]
+    news: list[News] = [("training_started", event), *_device_news(event)]
     for epoch in event.history:
         state = state.with_epoch(epoch)
         news.append(("epoch_finished", epoch))
@@ -60,7 +64,8 @@ def _begun(state: State) -> State:
 
 def _hear_making(state: State, event: CodecTrainingStartEvent) -> Taken:
     """Begin with the epochs before, if a making goes on."""
-    news: list[News] = [("making_started", event), *(("making_epoch", epoch) for epoch in event.history)]
+    news: list[News] = [("making_started", event), *_device_news(event)]
+    news += [("making_epoch", epoch) for epoch in event.history]
     state = state.without_training()  # also an unsaved one, which was given up
     return _begun(replace(state, making=state.making.started(event))), news
 
@@ -135,7 +140,7 @@ def hear(state: State, event: object, runner: Runner) -> Taken:
             return _hear_making(state, event)
         case CodecEpochMetrics():
             return replace(state, making=state.making.with_epoch(event)), [("making_epoch", event)]
-        case RolledBack():
+        case BatchHalved() | RolledBack():
             return state, [("said", event.sentence)]
         case RunNotKept():
             return _with_part(state, is_kept=False), [("said", event.sentence)]

@@ -15,7 +15,7 @@ from distill_core.training.codec.events import (
     CodecTrainingCompleteEvent,
     CodecTrainingStartEvent,
 )
-from distill_core.training.events import OlderStateTaken, RolledBack, RunNotKept, StepMetrics
+from distill_core.training.events import BatchHalved, OlderStateTaken, RolledBack, RunNotKept, StepMetrics
 from distill_core.training.prior.events import (
     PriorEpochMetrics,
     PriorTrainingCompleteEvent,
@@ -23,7 +23,7 @@ from distill_core.training.prior.events import (
     verdict_words,
 )
 from distill_core.training.prior.words import agreement_words, file_prior_words, near_copies_words
-from distill_core.training.words import phase_words
+from distill_core.training.words import computing_words, phase_words
 
 
 def _proof_words(event: ProofProgress) -> str:
@@ -63,6 +63,9 @@ class TrainingProgress:
             case OlderStateTaken():
                 self.terminal.emit("older_state_taken", event)
                 self.terminal.say(event.sentence, "yellow")
+            case BatchHalved():
+                self.terminal.emit("batch_halved", event)
+                self.terminal.say(event.sentence, "yellow")
             case RolledBack():
                 self.terminal.emit("rolled_back", event)
                 self.terminal.say(event.sentence, "yellow")
@@ -90,9 +93,9 @@ class TrainingProgress:
         levels = ", ".join(f"{value:.1f}" for value in event.unigram_by_level)
         self.terminal.say(
             f"{event.code_count:,} codes, {event.duration_s:.1f} seconds of sound: {files}. "
-            f"Perplexity of guessing by frequency alone: {event.unigram_perplexity:.1f}, by level {levels}. "
-            f"Number format: {event.number_format}."
+            f"Perplexity of guessing by frequency alone: {event.unigram_perplexity:.1f}, by level {levels}."
         )
+        self.terminal.say(computing_words(event.device, event.number_format))
         if agreement := agreement_words(event.sibling_agreement):
             self.terminal.say(f"{agreement}.")
         if event.sameness:
@@ -128,6 +131,7 @@ class TrainingProgress:
             f"{event.chunks} seconds of sound: {event.train_files} to train on, {event.validation_files} kept for "
             f"validation. Error of answering with each sound's average spectrum: {event.mean_frame_l1:.3f}"
         )
+        self.terminal.say(computing_words(event.device))
 
     def _show_codec_epoch(self, event: CodecEpochMetrics) -> None:
         self.terminal.emit("epoch", event)

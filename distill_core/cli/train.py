@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from distill_core.awake import awake
 from distill_core.cli.findings import Sounds, say_sounds, say_stopped, scan_sounds
 from distill_core.cli.progress import TrainingProgress
 from distill_core.cli.runs import naming_kept_codec
@@ -99,7 +100,7 @@ def _run(command: _TrainCommand, should_stop: ShouldStop) -> None:
 
     run_folder, terminal, ranks = codec_runs(command.output), command.terminal, command.ranks
     wanted = Wanted(*ranks.from_first(lambda: _wanted(command, run_folder)))
-    with TrainingProgress(terminal, overrides) as progress:
+    with awake(), TrainingProgress(terminal, overrides) as progress:
         if not wanted.use_best:
             trained = _train(command, overrides, wanted.resume, run_folder, progress, should_stop)
         elif ranks.is_first:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from distill_core.awake import awake
 from distill_core.cli.audit import audit_after_training
 from distill_core.cli.comparing import Comparing, check_folder
 from distill_core.cli.findings import Sounds, say_sounds, say_stopped, scan_sounds
@@ -143,7 +144,7 @@ def _run(command: _TrainPriorCommand, overrides: dict[str, Any], should_stop: Sh
     wanted = Wanted(*command.ranks.from_first(lambda: _wanted(command, run_folder, overrides)))
     if wanted.use_best and not command.ranks.is_first:
         return None
-    with TrainingProgress(command.terminal, overrides) as progress:
+    with awake(), TrainingProgress(command.terminal, overrides) as progress:
         trained, dataset = _trained(command, wanted, saving, overrides, progress, should_stop)
         if not command.ranks.is_first:
             return None

@@ -57,6 +57,12 @@ class Windows:
     begins_B: Tensor
     ends_B: Tensor
 
+    def __len__(self) -> int:
+        return len(self.counted_BW)
+
+    def __getitem__(self, part: slice) -> Windows:
+        return Windows(self.codes_BWHQ[part], self.counted_BW[part], self.begins_B[part], self.ends_B[part])
+
     @property
     def count(self) -> int:
         """The number of codes that are no padding."""
@@ -66,10 +72,6 @@ class Windows:
         """Return the windows on a device."""
         parts = (self.codes_BWHQ, self.counted_BW, self.begins_B, self.ends_B)
         return Windows(*(part.to(device) for part in parts))
-
-    def of(self, rows: slice) -> Windows:
-        """Return some of the windows."""
-        return Windows(self.codes_BWHQ[rows], self.counted_BW[rows], self.begins_B[rows], self.ends_B[rows])
 
     def targets(self) -> Tensor:
         """Return the codes `[B, W, H, Q]` with `IGNORED` in the place of padding."""
@@ -233,10 +235,6 @@ class Prior(nn.Module):
         """Return the number of codes up to the last that is no padding, in a window with `counted` of `steps` steps."""
         return counted * bands * self.num_quantizers
 
-    def target_count(self, windows: Windows) -> int:
-        """Return the number of codes that `loss` is the mean of."""
-        return windows.count
-
     @abstractmethod
     def logits_and_targets(self, windows: Windows, heard_BWHQ: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits `[B, T, K]` of the windows' codes, each given those before it in `heard_BWHQ`, and the codes.
@@ -248,6 +246,10 @@ class Prior(nn.Module):
         """Return the mean cross-entropy in nats of the windows' codes, each given those before it in `heard_BWHQ`."""
         loss = mean_loss(*self.logits_and_targets(windows, heard_BWHQ))
         return PriorLoss(shown=loss, learned=loss)
+
+    def learned_count(self, windows: Windows) -> int:
+        """Return the number of codes that the loss of windows is the mean of."""
+        return windows.count
 
     @abstractmethod
     def losses(self, logits_BTK: Tensor, targets_BT: Tensor, windows: Windows) -> Tensor:

@@ -78,6 +78,21 @@ class RolledBack:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchHalved:
+    """The lack of memory for a batch, which is taken in `parts` parts for the rest of the training."""
+
+    parts: int
+
+    @property
+    def sentence(self) -> str:
+        """The event in words, for a person."""
+        return (
+            f"There was too little memory for the whole batch, so it is learned in {self.parts} parts. Nothing else "
+            "changes."
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class RunNotKept:
     """The warning that a training's epochs are not on disk until its result is saved; `reason` says why."""
 

@@ -5,7 +5,7 @@ A step of a network 512 wide and 6 deep takes seconds; the time from one stop po
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 import torch
@@ -40,15 +40,22 @@ def stopping_inside(network: nn.Module, should_stop: ShouldStop) -> Iterator[Non
 
 
 @contextmanager
-def all_or_nothing(optimizer: Optimizer, device: torch.device) -> Iterator[None]:
-    """Undo an optimizer step that is stopped: no gradients stay, and the next step draws the same random numbers."""
+def all_or_nothing(optimizer: Optimizer, device: torch.device) -> Iterator[Callable[[], None]]:
+    """Undo an optimizer step that is stopped: no gradients stay, and the next step draws the same random numbers.
+
+    Yield the function that undoes it, for a step that is taken once more.
+    """
     drawn, is_cuda = torch.get_rng_state(), device.type == "cuda"
     drawn_there = torch.cuda.get_rng_state(device) if is_cuda else None
-    try:
-        yield
-    except Stopped:
+
+    def undo() -> None:
         optimizer.zero_grad(set_to_none=True)
         torch.set_rng_state(drawn)
         if drawn_there is not None:
             torch.cuda.set_rng_state(drawn_there, device)
+
+    try:
+        yield undo
+    except Stopped:
+        undo()
         raise

@@ -39,6 +39,11 @@ def nothing_to_save(ended: Ended) -> str:
     return f"{why} before the first epoch: nothing to save."
 
 
+def computing_words(device: str, number_format: str = "float32") -> str:
+    """Return the sentence on a training's device; codecs train in float32."""
+    return f"Computing on {device}, {number_format}."
+
+
 def one_sound_words(measure: str) -> str:
     """Return the note on a set of one sound; `measure` is what is measured on its end."""
     return f"One sound only: its end is kept for validation, so the {measure} is less trustworthy."

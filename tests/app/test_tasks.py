@@ -26,7 +26,7 @@ from distill_core.errors import DistillError, SaveError
 from distill_core.events import JobProgress, Phase, SkippedFile, ignore, never
 from distill_core.files.temporaries import leftovers, second_name
 from distill_core.models.summary import ModelSummary
-from distill_core.training.events import OlderStateTaken, RolledBack, RunNotKept
+from distill_core.training.events import BatchHalved, OlderStateTaken, RolledBack, RunNotKept
 from distill_core.training.kinds import prior_runs
 from distill_core.training.prior.events import Keep, PriorEpochMetrics, PriorTrainingStartEvent
 from distill_core.training.prior.trained import Ended, TrainedPrior
@@ -240,7 +240,9 @@ def test_the_start_of_a_training_brings_its_numbers_and_the_epochs_before(
     now = state.training
     assert (now.total_epochs, now.sameness, now.epochs, now.best) == (7, "one", epochs, epochs[0])
     assert now.epoch_work > 0
-    assert news == [("training_started", start), *(("epoch_finished", epoch) for epoch in epochs)]
+    begins = [("training_started", start), ("device_known", start.device)]
+    assert start.device.startswith("CPU, ")
+    assert news == [*begins, *(("epoch_finished", epoch) for epoch in epochs)]
     listening = replace(ready, listen=Activity.WORKING)
     assert hear(listening, start, Runner.LISTEN) == (listening, [])
     stopping, _ = hear(replace(ready, work=Activity.STOPPING), start, Runner.WORK)
@@ -259,6 +261,7 @@ def test_events_in_a_table(ready: State, an_epoch: Epoch) -> None:
         (training.SaveChecked(obstacle), refused.with_open(obstacle=obstacle, model_refusal=""), []),
         (training.SaveChecked(None), refused, []),
         (rolled, refused, ["said"]),
+        (BatchHalved(2), refused, ["said"]),
         (kept, refused.with_training(is_kept=False), ["said"]),
         (older, refused.with_training(older_state=older), ["said"]),
         ("something else", refused, []),

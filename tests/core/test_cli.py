@@ -54,7 +54,7 @@ def test_the_main_job(tiny_model: Path, sounds_folder: Path) -> None:
     assert "of a validation sound's codes are those of its nearest training sound (median)." in run.stdout
     assert str(tiny_model) in run.stdout
     assert load_model_v2(tiny_model).prior is not None
-    assert re.search(r"Number format: (float32|bfloat16)\.", run.stdout)
+    assert re.search(r"Computing on .+, (float32|bfloat16)\.", run.stdout)
     assert "Training ended after its last epoch." in run.stdout
     assert "Verdict: " in run.stdout
     again = _distill("train-prior", tiny_model, sounds_folder, "--epochs", 1, *SMALL)

@@ -70,6 +70,7 @@ _USERS = (
     "files.archive",
     "files.archive_writer",
     "training.run_folder.checks",
+    "training.batch_parts",
     "audio.decoding.samples",
     "audio.decoding.sound",
     "cli.terminal",

@@ -165,15 +165,15 @@ class CodePrior(FlatNetwork, Prior):
         counted_BT = self.in_order(windows.counted_BW[:, :, None, None].expand_as(windows.codes_BWHQ))
         return 1 + int(counted_BT.any(0).nonzero()[-1])
 
-    def target_count(self, windows: Windows) -> int:
-        """Return the number of codes that `loss` is the mean of: a window's first code is not learned."""
-        return windows.count - int(windows.counted_BW[:, 0].sum())
-
     def logits_and_targets(self, windows: Windows, heard_BWHQ: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits `[B, T, K]` and targets `[B, T]` of the codes after the first, without the last padding."""
         length = self._length(windows)
         logits_BTK: Tensor = self(self.in_order(heard_BWHQ)[:, : length - 1])
         return logits_BTK, self.in_order(windows.targets())[:, 1:length]
+
+    def learned_count(self, windows: Windows) -> int:
+        """Return the number of codes without the first of each window."""
+        return windows.count - int(windows.counted_BW[:, 0].sum())
 
     def losses(self, logits_BTK: Tensor, targets_BT: Tensor, windows: Windows) -> Tensor:
         """Return each code's cross-entropy in nats `[B, W, H, Q]`."""

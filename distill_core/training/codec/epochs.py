@@ -9,7 +9,7 @@ import torch
 
 from distill_core.audio.dataset import AudioDataset
 from distill_core.audio.spectrogram import AudioSpectrogram
-from distill_core.device import resolve_device
+from distill_core.device import device_to_go_on_with, resolve_device
 from distill_core.events import OnEvent, ShouldStop, Stopped
 from distill_core.training.codec.facts import codec_metadata, complete_event, loss_curves, start_event, training_config
 from distill_core.training.codec.quality import health_of
@@ -64,7 +64,8 @@ def _result(run: CodecRun, keeper: Keeper, dataset: AudioDataset, ended: Ended, 
 
 def _build_run(request: CodecRequest, dataset: AudioDataset, on_event: OnEvent, should_stop: ShouldStop) -> CodecRun:
     config, learner_class = _settings(request, dataset), request.training.load()
-    device, codec_class = resolve_device(config.device), learner_class.codec_class
+    device = (resolve_device if request.unfinished is None else device_to_go_on_with)(config.device)
+    codec_class = learner_class.codec_class
     spectrogram = AudioSpectrogram(codec_class.spectrogram_config(), device)
     geometry = codec_class.geometry(config.to_file(), spectrogram.config)
     ranks = request.ranks

@@ -15,7 +15,7 @@ class CodecTrainingStartEvent:
 
     `chunks` counts started seconds of sound; `augmentation` is the number of times that an epoch has each.
     `mean_frame_l1` is the error of each held-out chunk's own mean frame, which a useful codec stays below; `history`
-    has the epochs before a continuation.
+    has the epochs before a continuation; `device` is the device as a person knows it, which computes in float32.
     """
 
     train_files: int
@@ -28,6 +28,7 @@ class CodecTrainingStartEvent:
     total_epochs: int
     config: CodecSettings
     history: tuple[CodecEpochMetrics, ...] = ()
+    device: str = ""
 
 
 @dataclass(frozen=True, slots=True)

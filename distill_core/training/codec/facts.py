@@ -27,6 +27,7 @@ def start_event(run: CodecRun) -> CodecTrainingStartEvent:
         total_epochs=run.learner.config.max_epochs,
         config=run.learner.config,
         history=tuple(run.history),
+        device=describe_device(run.learner.device),
     )
 
 

@@ -106,7 +106,7 @@ class CodecRun:
         for step, waveforms_BT in enumerate(self.batches.epoch(should_stop), start=1):
             started = perf_counter()
             stop_together(should_stop)
-            taken = self.descent.step(waveforms_BT, should_stop)
+            taken = self.descent.step(waveforms_BT, should_stop, on_event)
             bad_in_a_row = 0 if taken else bad_in_a_row + 1
             if bad_in_a_row == BAD_STEPS_IN_A_ROW:
                 raise diverged()

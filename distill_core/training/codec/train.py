@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from distill_core.audio.dataset import AudioDataset, scan
-from distill_core.device import using_training_threads
+from distill_core.device import device_in_words, using_training_threads
 from distill_core.distributed import ALONE, Ranks
 from distill_core.errors import ConfigError
 from distill_core.events import OnEvent, ShouldStop, Stopped, ignore, never
@@ -81,6 +81,7 @@ def train_codec(
     with ExitStack() as stack:
         stack.enter_context(using_training_threads())
         stack.enter_context(torch.random.fork_rng())
+        stack.enter_context(device_in_words())
         stack.enter_context(memory_in_words("train with these settings", _SMALLER))
         own = run_folder if ranks.is_first else None
         own = ranks.together(lambda: stack.enter_context(run_folder_in_use(own, on_event, resume=resume)))

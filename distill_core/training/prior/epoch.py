@@ -13,7 +13,8 @@ from torch.optim.lr_scheduler import LRScheduler
 from distill_core.distributed import ALONE, Ranks, stop_together
 from distill_core.events import OnEvent, ShouldStop, Stopped, ignore, never
 from distill_core.models.prior import Prior
-from distill_core.training.averaging import averaged
+from distill_core.training.averaging import Averaging
+from distill_core.training.batch_parts import BatchParts
 from distill_core.training.data.windows import CodeWindows, windows_of
 from distill_core.training.events import StepMetrics
 from distill_core.training.loop import BAD_STEPS_IN_A_ROW, diverged
@@ -33,6 +34,7 @@ def train_prior_epoch(
     scheduler: LRScheduler | None = None,
     on_event: OnEvent = ignore,
     should_stop: ShouldStop = never,
+    batch_parts: BatchParts | None = None,
     ranks: Ranks = ALONE,
 ) -> float:
     """Train one epoch over codes `[N, S, Q]`, or `[N, T]` in the prior's order, and return the mean loss in nats.
@@ -40,21 +42,24 @@ def train_prior_epoch(
     The codes are whole steps of all bands. They come in random order and, if longer than the context, in random cuts;
     the scheduler moves once with each optimizer step. A step changes nothing if its loss or gradient is not finite, or
     if `should_stop()` turns true within it; then the mean over the steps before it is returned, NaN without any.
+    Batches that are too large for the memory are learned in parts; `batch_parts` remembers in how many.
 
     Raises:
         TrainingError: three optimizer steps in a row were not finite.
         ValueError: the codes are none, or no whole steps.
     """
     prior.train()
-    windows = windows_of(prior, codes, config.batch_size)
+    windows, parts = windows_of(prior, codes, config.batch_size), batch_parts or BatchParts()
     total_loss, seen, bad_in_a_row = 0.0, 0, 0
-    loss_of = averaged(prior, prior.loss, ranks)
+    averaging = Averaging(prior, prior.loss, ranks)
     with stopping_inside(prior, should_stop):
         for step, batch in enumerate(windows.random(generator), start=1):
             started = perf_counter()
             try:
                 stop_together(should_stop)
-                loss, has_moved = take_step(prior, batch.windows, optimizer, config, should_stop, loss_of, ranks)
+                loss, has_moved = take_step(
+                    prior, batch.windows, optimizer, config, should_stop, parts, averaging, on_event
+                )
             except Stopped:
                 break
             if has_moved:

@@ -79,9 +79,10 @@ class PriorTrainingStartEvent:
     `sibling_agreement` is the share of codes in which the median validation sound agrees with its nearest training
     sound (None for a single sound split in time); `sameness` is a sentence about sounds that are too much alike, or "";
     `near_copies` has the names in each group of sounds that are nearly the same, and stay on one side of the split;
-    `validation_names` are the names of the held-out sounds; `number_format` is that of training's products;
-    `file_prior` is the prior that a save replaces, or None; `history` has the epochs before a continuation. Patience
-    counts from the best epoch, or from `patient_from` if that is later.
+    `validation_names` are the names of the held-out sounds; `device` is the device as a person knows it, and
+    `number_format` that of training's products there; `file_prior` is the prior that a save replaces, or None;
+    `history` has the epochs before a continuation. Patience counts from the best epoch, or from `patient_from` if that
+    is later.
     """
 
     train_files: int
@@ -104,6 +105,7 @@ class PriorTrainingStartEvent:
     patient_from: int = 0
     near_copies: tuple[tuple[str, ...], ...] = ()
     validation_names: tuple[str, ...] = ()
+    device: str = ""
 
 
 @dataclass(frozen=True, slots=True)

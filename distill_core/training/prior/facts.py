@@ -54,6 +54,7 @@ def start_event(run: PriorRun) -> PriorTrainingStartEvent:
         patient_from=run.patient_from,
         near_copies=tuple(tuple(file.name for file in group) for group in codes.near_copies or ()),
         validation_names=tuple(file.name for file in codes.val_files),
+        device=describe_device(next(run.prior.parameters()).device),
     )
 
 

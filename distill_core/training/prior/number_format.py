@@ -1,7 +1,8 @@
 """The number format of training's products: the one that a measurement finds faster, whatever a processor claims.
 
 A processor without units for bfloat16 emulates it, 20 times slower and more; one with such units gains a factor of two
-or nothing, by its make. The result is kept for each processor and version of torch.
+or nothing, by its make. On a graphics card it is the width of a network that decides: a narrow one keeps none of its
+units busy. The result is kept for each processor or card, width, and version of torch.
 """
 
 from __future__ import annotations
@@ -27,14 +28,20 @@ FLOAT32, BFLOAT16 = "float32", "bfloat16"
 _LEAST_GAIN = 1.3
 _PAIRS = 5
 _WIDTH, _POSITIONS = 256, 256
+_CARD_POSITIONS = 512  # about those of a batch
 _TYPES = {FLOAT32: torch.float32, BFLOAT16: torch.bfloat16}
 
 logger = logging.getLogger("distill")
 
 
-def number_format(precision: str, device: torch.device) -> str:
-    """Return "float32" or "bfloat16": `precision` itself, or for "auto" the one that suits the device."""
-    return precision if precision in _TYPES else _measured(device.type)
+def number_format(precision: str, device: torch.device, width: int = _WIDTH) -> str:
+    """Return "float32" or "bfloat16": `precision` itself, or for "auto" the one that suits the device.
+
+    `width` is that of the network, which matters on graphics cards alone.
+    """
+    if precision in _TYPES:
+        return precision
+    return _measured(device.type, _WIDTH if device.type == "cpu" else width)
 
 
 def dtype_of(name: str) -> torch.dtype:
@@ -43,14 +50,14 @@ def dtype_of(name: str) -> torch.dtype:
 
 
 @cache
-def _measured(kind: str) -> str:
+def _measured(kind: str, width: int) -> str:
     """Return the faster format on a kind of device, measured unless kept; float32 if that fails."""
-    path = cache_folder() / "number_format" / f"{_fingerprint(kind)}.json"
+    path = cache_folder() / "number_format" / f"{_fingerprint(kind, width)}.json"
     kept = _kept(path)
     if kept is not None:
         return kept
     try:
-        gain = bfloat16_gain(torch.device(kind))
+        gain = bfloat16_gain(torch.device(kind), width)
     except RuntimeError as error:  # a device that has no such products
         logger.info("bfloat16 can't be measured on %s: %s", kind, error)
         gain = 0.0
@@ -59,9 +66,11 @@ def _measured(kind: str) -> str:
     return found
 
 
-def _fingerprint(kind: str) -> str:
-    """Return a digest of the processor and the version of torch."""
+def _fingerprint(kind: str, width: int) -> str:
+    """Return a digest of the processor, the version of torch, and what else decides."""
     facts = [kind, str(torch.__version__), platform.machine(), processor_name()]
+    if kind != "cpu":
+        facts.append(str(width))
     if kind == "cuda":
         facts.append(torch.cuda.get_device_name())
     return blake2b(json.dumps(facts).encode(), digest_size=16).hexdigest()
@@ -91,7 +100,7 @@ def _keep(path: Path, found: dict[str, object]) -> None:
         temporary.replace(path)
 
 
-def bfloat16_gain(device: torch.device) -> float:
+def bfloat16_gain(device: torch.device, width: int = _WIDTH) -> float:
     """Return the speed of a layer's training in bfloat16 over that in float32: the median of interleaved pairs.
 
     It is measured on one thread: the time in which threads meet says nothing about the products.
@@ -99,19 +108,20 @@ def bfloat16_gain(device: torch.device) -> float:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return _median_gain(device)
+        return _median_gain(device, width)
     finally:
         torch.set_num_threads(threads)
 
 
-def _median_gain(device: torch.device) -> float:
+def _median_gain(device: torch.device, width: int) -> float:
     generator = torch.Generator().manual_seed(0)
     # A module would draw its weights from torch's global generator, which is training's.
     up_MC, down_CM = (
-        (torch.randn(shape, generator=generator) / _WIDTH**0.5).to(device).requires_grad_()
-        for shape in ((4 * _WIDTH, _WIDTH), (_WIDTH, 4 * _WIDTH))
+        (torch.randn(shape, generator=generator) / width**0.5).to(device).requires_grad_()
+        for shape in ((4 * width, width), (width, 4 * width))
     )
-    inputs_PC = torch.randn(_POSITIONS, _WIDTH, generator=generator).to(device)
+    positions = _POSITIONS if device.type == "cpu" else _CARD_POSITIONS
+    inputs_PC = torch.randn(positions, width, generator=generator).to(device)
     seconds: dict[str, list[float]] = {FLOAT32: [], BFLOAT16: []}
     for turn in range(_PAIRS + 1):
         for name, taken in seconds.items():

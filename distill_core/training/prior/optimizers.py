@@ -6,11 +6,12 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from torch.optim import AdamW, Optimizer
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from distill_core.events import ShouldStop, never, stop_point
 from distill_core.models.prior import Prior
+from distill_core.training.optimizer_state import adam_w, load_state, portable_state
 from distill_core.training.prior.config import PriorConfig
 from distill_core.training.prior.muon import Muon
 from distill_core.training.prior.number_format import dtype_of, number_format
@@ -49,13 +50,13 @@ class JointOptimizer(Optimizer):
             take()
 
     def states(self) -> list[dict[str, Any]]:
-        """Return the state of each part."""
-        return [part.state_dict() for part in self.parts]
+        """Return the state of each part, for any device."""
+        return [portable_state(part) for part in self.parts]
 
     def restore(self, states: list[dict[str, Any]]) -> None:
         """Go back to the states of all parts."""
         for part, state in zip(self.parts, states, strict=True):
-            part.load_state_dict(state)
+            load_state(part, state)
         # `load_state_dict` makes new dicts.
         self.param_groups = [group for part in self.parts for group in part.param_groups]
 
@@ -67,15 +68,15 @@ class JointOptimizer(Optimizer):
 
 def build_optimizer(prior: Prior, config: PriorConfig) -> JointOptimizer:
     """Return AdamW, with Muon (Jordan et al. 2024) for the matrices that the architecture gives it."""
-    matrices = prior.matrices()
+    matrices, is_cuda = prior.matrices(), next(prior.parameters()).is_cuda
     if not matrices:
-        adam = AdamW(prior.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+        adam = adam_w([*prior.parameters()], config.learning_rate, config.weight_decay)
         return JointOptimizer([adam])
     taken = {id(weight) for weight in matrices}
     others = [weight for weight in prior.parameters() if id(weight) not in taken]
-    dtype = dtype_of(number_format(config.precision, matrices[0].device))
-    muon = Muon(matrices, config.matrix_learning_rate, config.matrix_weight_decay, dtype)
-    adam = AdamW(others, lr=config.learning_rate, weight_decay=config.weight_decay, betas=_BETAS_BESIDE_MUON)
+    dtype = dtype_of(number_format(config.precision, matrices[0].device, config.hidden_size))
+    muon = Muon(matrices, config.matrix_learning_rate, config.matrix_weight_decay, dtype, together=is_cuda)
+    adam = adam_w(others, config.learning_rate, config.weight_decay, _BETAS_BESIDE_MUON)
     return JointOptimizer([adam, muon])
 
 

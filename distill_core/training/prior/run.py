@@ -18,6 +18,7 @@ from distill_core.distributed import ALONE, Ranks, stop_together
 from distill_core.errors import DatasetError, ModelFileError
 from distill_core.events import OnEvent, ShouldStop, never
 from distill_core.models.prior import Prior
+from distill_core.training.batch_parts import BatchParts
 from distill_core.training.data.codes import SplitCodes
 from distill_core.training.data.sound_codes import SoundCodes, first_codes, without_silence
 from distill_core.training.data.windows import CodeWindows, as_windows
@@ -95,7 +96,8 @@ class PriorRun:
     def __post_init__(self, should_stop: ShouldStop) -> None:
         config, codes = self.config, self.codes
         device = next(self.prior.parameters()).device
-        self.format = self.format or number_format(config.precision, device)
+        self.format = self.format or number_format(config.precision, device, config.hidden_size)
+        self.batch_parts = BatchParts(can_halve=self.ranks.is_alone)
         self._step_config = replace(config, precision=self.format)
         self.optimizer = build_optimizer(self.prior, self._step_config)
         self.generator = torch.Generator().manual_seed(config.seed)
@@ -160,6 +162,7 @@ class PriorRun:
             scheduler=self.scheduler,
             on_event=on_event,
             should_stop=should_stop,
+            batch_parts=self.batch_parts,
             ranks=self.ranks,
         )
         stop_together(should_stop)

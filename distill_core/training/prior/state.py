@@ -12,6 +12,7 @@ from distill_core.audio.dataset import AudioDataset
 from distill_core.errors import ConfigError
 from distill_core.events import ShouldStop, never
 from distill_core.models.architectures import PRIORS, architecture_of
+from distill_core.training.batch_parts import BATCH_PARTS
 from distill_core.training.data.codes import SplitCodes
 from distill_core.training.data.sound_codes import by_band
 from distill_core.training.events import Ended
@@ -111,6 +112,7 @@ def state_of(
         "before_memorizing_epoch": run.before_memorizing.epoch,
         "temperatures": {which.value: temperature for which, temperature in temperatures_in(run).items()},
         "roll_backs": run.roll_backs,
+        BATCH_PARTS: run.batch_parts.count,
         PATIENT_FROM: run.patient_from,
         "optimizer_states": on_cpu(run.optimizer.states(), should_stop),
         "schedule": on_cpu(run.scheduler.state_dict(), should_stop),
@@ -157,6 +159,7 @@ def restore(run: PriorRun, values: dict[str, Any]) -> None:
     temperatures = temperatures_of(values)
     run.temperatures.update({kept.choices[which].epoch: temperatures[which] for which in temperatures})
     with reading_a_run():
+        run.batch_parts.restore(values)
         check_optimizers(run.optimizer.parts, values["optimizer_states"], _MOMENTS)
         check_schedule(run.scheduler, values["schedule"])
         run.prior.load_state_dict(values["current_state_dict"])

@@ -47,8 +47,9 @@ class LogitSample:
         if self._share < 1:
             chosen = torch.randperm(len(places_N), generator=self._generator)[: round(self._share * len(places_N))]
             places_N = places_N[chosen.to(places_N.device)]
-        self._logits.append(logits_BTK.flatten(0, 1)[places_N])
-        self._targets.append(targets_BT.flatten()[places_N])
+        logits_NK, targets_N = logits_BTK.flatten(0, 1)[places_N], targets_BT.flatten()[places_N]
+        self._logits.append(logits_NK)
+        self._targets.append(targets_N)
 
     def temperature(self, should_stop: ShouldStop = never) -> float | None:
         """Return the best temperature, None if the codes are too few to tell.

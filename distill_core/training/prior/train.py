@@ -13,7 +13,13 @@ import torch
 from torch import Tensor
 
 from distill_core.audio.dataset import AudioDataset, scan
-from distill_core.device import resolve_device, using_training_threads
+from distill_core.device import (
+    describe_device,
+    device_in_words,
+    device_to_go_on_with,
+    resolve_device,
+    using_training_threads,
+)
 from distill_core.distributed import ALONE, Ranks
 from distill_core.errors import ModelFileError
 from distill_core.events import OnEvent, ShouldStop, Stopped, ignore, never
@@ -91,6 +97,12 @@ class _PriorRequest:
             return self.config
         return config_for_sounds(file_count, 0, self.config)
 
+    def number_format_on(self, device: torch.device) -> str:
+        """Return the number format of the run to go on with; "" without one, or if another device computed it."""
+        if self.unfinished is None or self.unfinished["prior_metadata"].get("device") != describe_device(device):
+            return ""
+        return str(self.unfinished["number_format"])
+
     def sized(self, asked: PriorConfig, code_count: int) -> PriorConfig:
         """Return the settings once the number of codes is known."""
         if self.unfinished is not None or isinstance(self.config, PriorConfig):
@@ -139,7 +151,8 @@ def _silence_of(request: _PriorRequest, loaded: LoadedVQModel, layout: Layout, s
 def _prepare(request: _PriorRequest, dataset: AudioDataset, on_event: OnEvent, should_stop: ShouldStop) -> PriorRun:
     """Encode the sounds and return the run that they train; the network's sizes follow from the number of codes."""
     files, asked = len(dataset.files), request.asked(len(dataset.files))
-    ranks, device = request.ranks, resolve_device(asked.device)
+    ranks, resolve = request.ranks, resolve_device if request.unfinished is None else device_to_go_on_with
+    device = resolve(asked.device)
     loaded = ranks.together(lambda: load_model_v2(request.model_path, device))
     digest = codec_digest(loaded.model.state_dict())
     _check_same_codec(digest, ranks)
@@ -162,7 +175,7 @@ def _prepare(request: _PriorRequest, dataset: AudioDataset, on_event: OnEvent, s
         digest,
         join_variant=partial(encoder.join_variant, of=config.variants),
         variants=0 if codes.is_one_sound or prior_class.layout == "chunks" else config.variants,
-        format="" if request.unfinished is None else request.unfinished["number_format"],
+        format=request.number_format_on(device),
         file_prior=measure_file_prior(loaded, dataset, codes, silence_WHQ, config, digest, should_stop),
         ranks=ranks,
         should_stop=should_stop,
@@ -279,6 +292,7 @@ def train_prior(
     with ExitStack() as stack:
         stack.enter_context(using_training_threads())
         stack.enter_context(torch.random.fork_rng())
+        stack.enter_context(device_in_words())
         stack.enter_context(memory_in_words("train with these settings", _SMALLER))
         own = run_folder if ranks.is_first else None
         own = ranks.together(lambda: stack.enter_context(run_folder_in_use(own, on_event, resume=bool(resume))))

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from distill_core.distributed import ALONE, Ranks, stop_together
 from distill_core.events import ShouldStop, never
-from distill_core.models.prior import Prior
+from distill_core.models.prior import Prior, Windows
+from distill_core.training.batch_parts import in_halves
 from distill_core.training.data.sound_codes import SoundCodes
 from distill_core.training.data.windows import CodeWindows, as_windows, windows_of
 from distill_core.training.prior.config import PriorConfig
@@ -47,6 +49,15 @@ class CodeLosses:
         return tuple(torch.cat([sound.flatten(0, 1) for sound in self.sounds]).double().nanmean(0).tolist())
 
 
+def _losses_of(prior: Prior, windows: Windows, sample: LogitSample | None, part: slice) -> Tensor:
+    windows = windows[part]
+    logits_BTK, targets_BT = prior.logits_and_targets(windows, windows.codes_BWHQ)
+    losses_BWHQ = prior.losses(logits_BTK, targets_BT, windows).cpu()
+    if sample is not None:
+        sample.add(logits_BTK, targets_BT)
+    return losses_BWHQ
+
+
 @torch.no_grad()
 def validate(
     prior: Prior,
@@ -73,10 +84,7 @@ def validate(
             if number % ranks.size != ranks.rank:
                 continue
             held_out = batch.windows.to(device)
-            logits_BTK, targets_BT = prior.logits_and_targets(held_out, held_out.codes_BWHQ)
-            losses_BWHQ = prior.losses(logits_BTK, targets_BT, held_out).cpu()
-            if sample is not None:
-                sample.add(logits_BTK, targets_BT)
+            losses_BWHQ = torch.cat(in_halves(len(held_out), partial(_losses_of, prior, held_out, sample)))
             for losses_WHQ, (index, part) in zip(losses_BWHQ, batch.places, strict=True):
                 rows[index][part] = losses_WHQ[: part.stop - part.start]
     if not ranks.is_alone:

@@ -96,7 +96,8 @@ def _power_of(patches_ND: Tensor, should_stop: ShouldStop) -> Tensor:
 
 
 def _directions_of(power_DD: Tensor, count: int) -> Tensor:
-    directions_DC = torch.linalg.eigh(power_DD).eigenvectors.flip(1)[:, :count]
+    # On the processor: not every card can, and so the directions of all devices are alike.
+    directions_DC = torch.linalg.eigh(power_DD.cpu()).eigenvectors.flip(1)[:, :count].to(power_DD.device)
     return torch.nn.functional.pad(directions_DC, (0, count - directions_DC.shape[1]))
 
 
@@ -108,7 +109,7 @@ def _span_of(patches_ND: Tensor, count: int, generator: torch.Generator, should_
         turned_DC = torch.zeros_like(span_DC)
         for part_ND in unless_stopped(patches_ND.split(_PATCHES_AT_ONCE), should_stop):
             turned_DC += part_ND.T @ (part_ND @ span_DC)
-        span_DC = torch.linalg.qr(turned_DC).Q
+        span_DC = torch.linalg.qr(turned_DC.cpu()).Q.to(patches_ND.device)
     return span_DC
 
 

@@ -102,7 +102,8 @@ def _cost_of(config: KLTConfig, known_NFM: Tensor, held_out_NFM: Tensor, should_
     for _ in fit(codec, known_NFM, torch.Generator().manual_seed(config.seed), should_stop):
         stop_point(should_stop)
     codes_NWHQ = codec.encode(held_out_NFM)
+    known_NWHQ = codec.encode(known_NFM)
     frames, mels = held_out_NFM.shape[1:]
     error = float((codec.decode(codes_NWHQ)[:, :frames, :mels] - held_out_NFM).abs().mean())
     stop_point(should_stop)
-    return error**4 * _bits_of(codes_NWHQ, codec.encode(known_NFM), config.codebook_size)
+    return error**4 * _bits_of(codes_NWHQ.cpu(), known_NWHQ.cpu(), config.codebook_size)

@@ -5,6 +5,7 @@ The codes stay those of the fit, so a prior that learned them goes on to fit whi
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -17,6 +18,7 @@ from distill_core.events import JobProgress, OnEvent, Phase, ShouldStop, stop_po
 from distill_core.models.codec import Codec
 from distill_core.models.klt import KLTCodec
 from distill_core.models.klt.patches import FLOOR, log_mel_of, loudness_of
+from distill_core.training.batch_parts import in_halves
 from distill_core.training.codec.klt.config import KLTConfig
 from distill_core.training.codec.klt.fit import fit, rounds_of
 from distill_core.training.codec.klt.layout import chosen_for_layout, settled, some_of
@@ -167,7 +169,16 @@ class KLTLearner(CodecLearner[KLTCodec, KLTConfig]):
             Stopped: `should_stop()` turned true.
         """
         loss = self._loss_of(self._mels(_half_raised(waveforms_BT), should_stop))
-        return loss, torch.zeros(())
+        return loss, loss.new_zeros(())
+
+    def _figures(self, mels_NFM: Tensor, part: slice) -> tuple[float, float, list[int]]:
+        """Return the sums of loss and error of some log-mels, and the codes of the first level in them."""
+        mels_NFM = mels_NFM[part].to(self.device)
+        codes_NWHQ = self._codes_of(mels_NFM)
+        refined_NFM = self._refined(codes_NWHQ, mels_NFM)
+        loss = _loss(refined_NFM, mels_NFM).item() * len(mels_NFM)
+        l1 = functional.l1_loss(log_mel_of(refined_NFM), mels_NFM).item() * len(mels_NFM)
+        return loss, l1, codes_NWHQ[..., 0].unique().tolist()
 
     def validate(self, should_stop: ShouldStop) -> Validation:
         """Return the figures of the held-out log-mels.
@@ -177,11 +188,8 @@ class KLTLearner(CodecLearner[KLTCodec, KLTConfig]):
         """
         loss, l1, used = 0.0, 0.0, set()
         for mels_NFM in unless_stopped(self.val_mels.split(self.config.batch_size), should_stop):
-            mels_NFM = mels_NFM.to(self.device)
-            codes_NWHQ = self._codes_of(mels_NFM)
-            refined_NFM = self._refined(codes_NWHQ, mels_NFM)
-            loss += _loss(refined_NFM, mels_NFM).item() * len(mels_NFM)
-            l1 += functional.l1_loss(log_mel_of(refined_NFM), mels_NFM).item() * len(mels_NFM)
-            used.update(codes_NWHQ[..., 0].unique().tolist())
+            for part_loss, part_l1, part_used in in_halves(len(mels_NFM), partial(self._figures, mels_NFM)):
+                loss, l1 = loss + part_loss, l1 + part_l1
+                used.update(part_used)
         total = len(self.val_mels)
         return Validation(loss / total, l1 / total, len(used) / self.config.codebook_size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -11,6 +12,7 @@ from torch.nn import functional
 from distill_core.events import ShouldStop, stop_point, unless_stopped
 from distill_core.models.codec import Codec
 from distill_core.models.vqvae import CONFIG_KEYS, ConvVQVAE
+from distill_core.training.batch_parts import in_halves
 from distill_core.training.codec.learner import CodecLearner, Validation
 from distill_core.training.codec.quality import mean_frame_l1, reconstruction_loss
 from distill_core.training.codec.vqvae.config import VQVAEConfig
@@ -72,6 +74,13 @@ class VQVAELearner(CodecLearner[ConvVQVAE, VQVAEConfig]):
         recon, _, commit_loss = self.codec(mels)
         return reconstruction_loss(recon, mels) + commit_loss, commit_loss
 
+    def _figures(self, mels: Tensor, part: slice) -> tuple[float, float, list[int]]:
+        """Return the sums of loss and error of some log-mels, and the codes of the first level in them."""
+        mels = mels[part].to(self.device)
+        recon, indices_BSQ, _ = self.codec(mels)
+        loss = reconstruction_loss(recon, mels).item() * len(mels)
+        return loss, functional.l1_loss(recon, mels).item() * len(mels), indices_BSQ[..., 0].unique().tolist()
+
     def validate(self, should_stop: ShouldStop) -> Validation:
         """Return the figures of the held-out log-mels.
 
@@ -80,10 +89,8 @@ class VQVAELearner(CodecLearner[ConvVQVAE, VQVAEConfig]):
         """
         loss, l1, used = 0.0, 0.0, set()
         for mels in unless_stopped(self.val_mels.split(self.config.batch_size), should_stop):
-            mels = mels.to(self.device)
-            recon, indices_BSQ, _ = self.codec(mels)
-            loss += reconstruction_loss(recon, mels).item() * len(mels)
-            l1 += functional.l1_loss(recon, mels).item() * len(mels)
-            used.update(indices_BSQ[..., 0].unique().tolist())
+            for part_loss, part_l1, part_used in in_halves(len(mels), partial(self._figures, mels)):
+                loss, l1 = loss + part_loss, l1 + part_l1
+                used.update(part_used)
         total = len(self.val_mels)
         return Validation(loss / total, l1 / total, len(used) / self.config.codebook_size)
