@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from itertools import chain, repeat
 from time import perf_counter
 from typing import Any
-from unittest.mock import patch
 
 import torch
-from torch import Tensor
 from torch.nn import functional
 from torch.optim import AdamW
 
 from distill_core.audio.geometry import Geometry
 from distill_core.audio.spectrogram import SpectrogramConfig
 from distill_core.memory import is_short_of_memory, let_go
-from distill_core.models.frames import FramesPrior, layers, network
+from distill_core.models.frames import FramesPrior
 from distill_core.models.klt import KLTCodec
 from distill_core.models.prior import Windows
 from distill_core.training.codec.klt.config import KLTConfig
@@ -45,19 +42,17 @@ _COMPILED_STEPS = 12  # in which each shape that is compiled has come
 class Way:
     """A way to compute a training: its number format, its optimizers and functions, and whether it is compiled.
 
-    `one_by_one`: AdamW without its fused kernel, Muon matrix by matrix. `torchs_own`: torch's RMSNorm and its gradient
-    in the place of the one written by hand. `compiled` is "", "dynamic" or "graphs" (CUDA graphs, on padded batches).
+    `one_by_one`: AdamW without its fused kernel, Muon matrix by matrix. `compiled` is "", "dynamic" or "graphs" (CUDA
+    graphs, on padded batches).
     """
 
     format: str
     one_by_one: bool = False
-    torchs_own: bool = False
     compiled: str = ""
 
     @property
     def name(self) -> str:
         words = ["one by one"] if self.one_by_one else []
-        words += ["torch's norms"] if self.torchs_own else []
         words += [f"compiled, {self.compiled}"] if self.compiled else []
         return ", ".join(words) or "as in the product"
 
@@ -103,24 +98,6 @@ def _one_by_one(prior: FramesPrior, config: PriorConfig) -> JointOptimizer:
     adam = AdamW(others, lr=config.learning_rate, weight_decay=config.weight_decay)
     rates = (config.matrix_learning_rate, config.matrix_weight_decay, dtype_of(config.precision))
     return JointOptimizer([adam, Muon(prior.matrices(), *rates)])
-
-
-def _rms_norm(hidden: Tensor) -> Tensor:
-    return functional.rms_norm(hidden, (hidden.shape[-1],), eps=torch.finfo(torch.float32).eps)
-
-
-def _squared_relu(hidden: Tensor) -> Tensor:
-    return hidden.relu().square()
-
-
-@contextmanager
-def _functions_of(way: Way) -> Iterator[None]:
-    with ExitStack() as stack:
-        if way.torchs_own or way.compiled:
-            for module in (layers, network):
-                stack.enter_context(patch.object(module, "rms_norm", _rms_norm))
-                stack.enter_context(patch.object(module, "squared_relu", _squared_relu))
-        yield
 
 
 def _compile(prior: FramesPrior, how: str) -> None:
@@ -200,8 +177,7 @@ def _measured(size: str, way: Way, device: torch.device, batch_s: int, seconds: 
     facts = {"parameters": sum(weight.numel() for weight in prior.parameters()), "batch_s": config.batch_size}
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
-    with _functions_of(way):
-        found = _row(prior, config, way, random_walks(_SOUNDS), seconds)
+    found = _row(prior, config, way, random_walks(_SOUNDS), seconds)
     if device.type == "cuda":
         found["peak_gb"] = torch.cuda.max_memory_allocated() / 1e9
     return facts | found
@@ -231,11 +207,8 @@ def ways_on(device: torch.device) -> list[tuple[str, Way, int]]:
     if device.type == "cpu":
         return [(size, way, 0) for size in ("128×2", "256×4") for way in (full, reduced)]
     rows = [(size, way, 0) for size in SIZES for way in (full, reduced)]
-    for size in ("128×2", "256×4", "1024×24"):
-        rows += [(size, replace(reduced, one_by_one=True), 0), (size, replace(reduced, torchs_own=True), 0)]
-    rows += [("128×2", replace(full, torchs_own=True), 0), ("256×4", replace(full, torchs_own=True), 0)]
-    rows += [(size, reduced, seconds) for size, seconds in (("256×4", 256), ("768×12", 256), ("1024×24", 256))]
-    return [*rows, ("1024×24", replace(reduced, torchs_own=True), 256)]
+    rows += [(size, way, 256) for size in ("256×4", "768×12", "1024×24") for way in (full, reduced)]
+    return [*rows, *((size, replace(reduced, one_by_one=True), 0) for size in ("256×4", "1024×24"))]
 
 
 def compiled_ways_on(device: torch.device) -> list[tuple[str, Way, int]]:

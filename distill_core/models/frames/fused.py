@@ -1,6 +1,7 @@
 """Two functions with gradients written by hand: together they save a twentieth of an optimizer step on a processor.
 
-Without gradients, as in sampling, torch's own are faster: an autograd function of one's own costs 40 µs per call.
+Without gradients, as in sampling, torch's own are faster: an autograd function of one's own costs 40 µs per call. On a
+graphics card they are faster too, up to twice: each operation there waits for its beginning.
 """
 
 # TorchScript makes no types of `from __future__ import annotations`, and knows no global constants: that of a function
@@ -50,7 +51,7 @@ class _SquaredReLU(torch.autograd.Function):
 
 @torch.jit.unused  # a script decodes in double precision, and an older torch has no such operator
 def _rms_norm_of_floats(hidden: Tensor) -> Tensor:
-    if not torch.is_grad_enabled():
+    if hidden.is_cuda or not torch.is_grad_enabled():
         return functional.rms_norm(hidden, (hidden.shape[-1],), eps=_EPSILON)
     normed: Tensor = _RMSNorm.apply(hidden)  # type: ignore[no-untyped-call]
     return normed
@@ -71,4 +72,5 @@ def rms_norm(hidden: Tensor, epsilon: float = _EPSILON) -> Tensor:
 
 def squared_relu(hidden: Tensor) -> Tensor:
     """Return the squares of numbers above zero, and zero for others (So et al. 2021)."""
-    return _learned_squared_relu(hidden) if torch.is_grad_enabled() else hidden.relu().square()
+    by_hand = torch.is_grad_enabled() and not hidden.is_cuda
+    return _learned_squared_relu(hidden) if by_hand else hidden.relu().square()
