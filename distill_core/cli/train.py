@@ -104,7 +104,7 @@ def _run(command: _TrainCommand, should_stop: ShouldStop) -> None:
         else:
             trained = _train(command, overrides, run_folder, progress, should_stop)
     if trained.model is None:
-        return say_stopped(terminal, trained.ended)
+        return say_stopped(terminal, trained.ended, can_go_on=bool(trained.run_id))
     try:
         saved_to = trained.save(command.output)
     except SaveError as error:

@@ -37,7 +37,8 @@ def _settings(request: CodecRequest, dataset: AudioDataset) -> CodecSettings:
 
 def _result(run: CodecRun, keeper: Keeper, dataset: AudioDataset, ended: Ended, on_event: OnEvent) -> TrainedCodec:
     if not run.best.state:
-        return TrainedCodec.none(ended)
+        keeper.keep_end(ended)
+        return TrainedCodec.none(ended, keeper.run_id)
     learner = run.learner
     # The run's own weights stay as they are: its final state holds them.
     best = learner.codec_class.from_state(learner.vqvae_config, learner.spectrogram, run.best.state).to(learner.device)
@@ -100,6 +101,7 @@ def train_in_epochs(
     state = partial(state_of, run, digest, request.model_path, dataset)
     keeper = Keeper(request.run_folder, run, state, WRITING, on_event, limit.should_stop)
     on_event(start_event(run))
-    epochs = range(1 + (run.history[-1].epoch if run.history else 0), config.max_epochs + 1)
-    ended = train_epochs(run, epochs, keeper.on_event, limit.should_stop, patience=config.patience)
+    epochs = range(run.next_epoch, config.max_epochs + 1)
+    with keeper.forgetting_what_diverged():
+        ended = train_epochs(run, epochs, keeper.on_event, limit.should_stop, patience=config.patience)
     return _result(run, keeper, dataset, limit.ended_by(ended), on_event)

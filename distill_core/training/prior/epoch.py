@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from itertools import islice
 from time import perf_counter
 
 import torch
@@ -14,9 +14,9 @@ from distill_core.events import OnEvent, ShouldStop, Stopped, ignore, never, sto
 from distill_core.models.prior import Prior
 from distill_core.training.data.windows import CodeWindows, windows_of
 from distill_core.training.events import StepMetrics
-from distill_core.training.loop import BAD_STEPS_IN_A_ROW, diverged
 from distill_core.training.prior.config import PriorConfig
 from distill_core.training.prior.step import take_step
+from distill_core.training.prior.sums import PriorSums
 from distill_core.training.stop_points import stopping_inside
 
 
@@ -31,12 +31,15 @@ def train_prior_epoch(
     scheduler: LRScheduler | None = None,
     on_event: OnEvent = ignore,
     should_stop: ShouldStop = never,
+    sums: PriorSums | None = None,
 ) -> float:
     """Train one epoch over codes `[N, S, Q]`, or `[N, T]` in the prior's order, and return the mean loss in nats.
 
     The codes are whole steps of all bands. They come in random order and, if longer than the context, in random cuts;
     the scheduler moves once with each optimizer step. A step changes nothing if its loss or gradient is not finite, or
-    if `should_stop()` turns true within it; then the mean over the steps before it is returned, NaN without any.
+    if `should_stop()` turns true within it; then the mean over the steps before it is returned, NaN without any. An
+    epoch goes on behind the steps in its `sums`, if the generator is as it was when it began; each step is counted
+    there before its event.
 
     Raises:
         TrainingError: three optimizer steps in a row were not finite.
@@ -44,21 +47,18 @@ def train_prior_epoch(
     """
     prior.train()
     windows = windows_of(prior, codes, config.batch_size)
-    total_loss, seen, bad_in_a_row = 0.0, 0, 0
+    sums = PriorSums() if sums is None else sums
     with stopping_inside(prior, should_stop):
-        for step, batch in enumerate(windows.random(generator), start=1):
+        for batch in islice(windows.random(generator), sums.step, None):
             started = perf_counter()
             try:
                 stop_point(should_stop)
                 loss, has_moved = take_step(prior, batch.windows, optimizer, config, should_stop)
             except Stopped:
                 break
-            if has_moved:
-                total_loss, seen, bad_in_a_row = total_loss + loss * batch.windows.count, seen + batch.windows.count, 0
-            elif batch.windows.count and (bad_in_a_row := bad_in_a_row + 1) == BAD_STEPS_IN_A_ROW:
-                raise diverged()
+            sums.add(loss, batch.windows.count, has_moved=has_moved)
             learning_rate = optimizer.param_groups[0]["lr"]
             if scheduler is not None:
                 scheduler.step()
-            on_event(StepMetrics(epoch, step, len(windows), loss, learning_rate, perf_counter() - started))
-    return total_loss / seen if seen else math.nan
+            on_event(StepMetrics(epoch, sums.step, len(windows), loss, learning_rate, perf_counter() - started))
+    return sums.mean

@@ -25,14 +25,16 @@ from distill_core.training.run_folder.checks import (
     reading_a_run,
     require,
 )
-from distill_core.training.run_folder.facts import Kind
+from distill_core.training.run_folder.facts import NO_BEST, NO_BEST_HINT, Kind
 
-FORMAT, VERSION = "distill_run", 4
+FORMAT, VERSION = "distill_run", 5
 UNMASKED_VERSION = 1  # counts padding: training cannot go on from it
 _PATHS_VERSION = 2  # the last without a kind of training, and with a single folder of sounds
 _BEST_CODEC_VERSION = 3  # the last with the best weights alone of a codec, and with epochs that name no best one
+_WHOLE_EPOCHS_VERSION = 4  # the last that is written after whole epochs alone
 _UNNAMED_KIND = "prior"  # of runs that name none: there was no other
-MOST_EPOCHS = 1_000_000
+UNDER_WAY = "under_way"  # the key of the part of the next epoch that is done, empty between two epochs
+MOST_EPOCHS, _MOST_STEPS = 1_000_000, 10**12
 LATEST_MOMENT = 2.5e11  # seconds since 1970: the year 9892, which every calendar still shows
 _RUN_ID = re.compile("[0-9a-f]{32}")
 _GO_ON = ("", Ended.STOPPED, Ended.TIME_LIMIT)  # the endings after which training can go on; "": it was cut off
@@ -63,7 +65,8 @@ _KEYS_OF: dict[int, KeyTypes] = {
     UNMASKED_VERSION: _FORMER_KEYS | {"has_ended": bool},
     _PATHS_VERSION: _FORMER_KEYS | {"ended": str},
     _BEST_CODEC_VERSION: _KEYS,
-    VERSION: _KEYS,
+    _WHOLE_EPOCHS_VERSION: _KEYS,
+    VERSION: _KEYS | {UNDER_WAY: dict},
 }
 
 
@@ -173,6 +176,32 @@ def naming_best(history: Iterable[Any]) -> list[Any]:
     return named
 
 
+def part_of(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the part of the next epoch that is done, empty between two epochs and in older versions."""
+    part: Mapping[str, Any] = values[UNDER_WAY] if values["version"] > _WHOLE_EPOCHS_VERSION else {}
+    return part
+
+
+def has_best(values: Mapping[str, Any]) -> bool:
+    """Tell whether an epoch is finished, and so the best one so far known."""
+    return bool(values["best_epoch"] != 0)
+
+
+def last_epoch(values: Mapping[str, Any]) -> int:
+    """Return the last whole epoch, 0 without one."""
+    return int(values["history"][-1]["epoch"]) if values["history"] else 0
+
+
+def require_best(values: Mapping[str, Any]) -> None:
+    """Refuse to take the best of a run that has none.
+
+    Raises:
+        ModelFileError: no epoch is finished.
+    """
+    if not has_best(values):
+        raise ModelFileError(NO_BEST, NO_BEST_HINT)
+
+
 def _is_former(values: Mapping[str, Any]) -> bool:
     """Tell whether a run is of a version without a kind, a date and more than one place of sounds."""
     return bool(values["version"] <= _PATHS_VERSION)
@@ -217,15 +246,23 @@ def _moment(text: str) -> float:
 
 
 def _check_epochs(values: Mapping[str, Any]) -> None:
-    """Check that the epochs come in order, and that the best is one of them."""
+    """Check that the epochs come in order, that the best is one of them, and that what is under way comes then.
+
+    Where no epoch is finished yet, one is under way.
+    """
     last = 0
-    require(bool(values["history"]))
     for metrics in values["history"]:
         require(isinstance(metrics, dict) and all(isinstance(name, str) for name in metrics))
         require(is_count(metrics.get("total_epochs"), 1, MOST_EPOCHS))
         require(is_count(metrics.get("epoch"), last + 1, metrics["total_epochs"]))
         last = metrics["epoch"]
-    require(values["best_epoch"] in [metrics["epoch"] for metrics in values["history"]])
+    if part := part_of(values):
+        require(is_count(part.get("total_epochs"), 1, MOST_EPOCHS))
+        require(is_count(part.get("epoch"), last + 1, part["total_epochs"]))
+        require(is_count(part.get("steps"), 1, _MOST_STEPS) and is_count(part.get("step"), 1, part["steps"]))
+    require(bool(values["history"] or part))
+    epochs = [metrics["epoch"] for metrics in values["history"]]
+    require(values["best_epoch"] in (epochs or [0]))
 
 
 def check_common(values: Mapping[str, Any], name: str) -> None:
@@ -246,18 +283,21 @@ def check_common(values: Mapping[str, Any], name: str) -> None:
         if not _is_former(values):
             require(is_within(_moment(values["written"]), 0, LATEST_MOMENT))
         _check_epochs(values)
+        require(has_best(values) or values["ended"] in _GO_ON)
 
 
 def common_facts(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of `UnfinishedRun` that do not depend on the kind, of values that passed `check_common`."""
-    last = values["history"][-1]
+    part = part_of(values)
     return {
         "run_id": values["run_id"],
         "model": Path(values["model_path"]),
         "sounds": tuple(map(Path, _sounds(values))),
         "left_out": left_out_in(values),
-        "epoch": last["epoch"],
-        "total_epochs": last["total_epochs"],
+        "epoch": last_epoch(values),
+        "total_epochs": (part or values["history"][-1])["total_epochs"],
+        "under_way": part.get("epoch", 0),
+        "share": part["step"] / part["steps"] if part else 0.0,
         "best_epoch": values["best_epoch"],
         "has_ended": values["has_ended"] if is_older(values) else values["ended"] not in _GO_ON,
         "is_older": is_older(values),
