@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Generic, Protocol, TypeVar
 
-import torch
 from torch import Tensor
 
 from distill_core.training.run_folder.checks import is_count, is_within, require
@@ -56,7 +55,6 @@ class EpochUnderWay(Generic[SumsT]):
             "total_epochs": total_epochs,
             "steps": self.steps,
             "learning_rate": self.learning_rate,
-            "order": self.order,
             "spent_s": perf_counter() - self.started,
             **self.sums.values(),
         }
@@ -68,24 +66,22 @@ def values_under_way(under_way: EpochUnderWay[Any] | None, total_epochs: int) ->
 
 
 def order_of(under_way: EpochUnderWay[Any] | None, now: Tensor) -> Tensor:
-    """Return the generator's state from which the epoch under way began, or the next one will: the one `now`."""
+    """Return the generator's state from which the epoch under way draws its order, or the next one will: `now`."""
     return now if under_way is None else under_way.order
 
 
-def going_on_from(values: Mapping[str, Any], sums: SumsT, steps: int) -> EpochUnderWay[SumsT]:
+def going_on_from(values: Mapping[str, Any], sums: SumsT, steps: int, order: Tensor) -> EpochUnderWay[SumsT]:
     """Return the epoch under way of a run's values, and of the sums in them; the epoch has `steps`.
 
     Raises:
         ModelFileError: it had another number of steps.
-        RuntimeError, TypeError: `order` is no state of a generator.
     """
     require(values["steps"] == steps)
-    torch.Generator().set_state(values["order"])
     return EpochUnderWay(
         values["epoch"],
         steps,
         values["learning_rate"],
-        values["order"],
+        order,
         sums,
         perf_counter() - values["spent_s"],
     )

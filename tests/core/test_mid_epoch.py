@@ -19,6 +19,7 @@ from typer.testing import CliRunner, Result
 from distill_core import PriorConfig, TrainedPrior, train_prior
 from distill_core.cli import app
 from distill_core.errors import ModelFileError, TrainingError
+from distill_core.training.codec.events import CodecEpochMetrics
 from distill_core.training.codec.klt.config import KLTConfig
 from distill_core.training.codec.settings import CodecSettings
 from distill_core.training.codec.train import load_best_codec, train_codec
@@ -384,6 +385,53 @@ def test_a_codec_that_is_stopped_goes_on_from_there(sounds_folder: Path, tmp_pat
     assert _figures(rest) == _figures(whole)
 
 
+# Wherever a stop falls
+
+
+class _StopAt:
+    """A stop at the n-th look after an epoch: while a batch is made, in an optimizer step, in a validation."""
+
+    def __init__(self, epoch: int, looks: int) -> None:
+        self._epoch, self._looks = epoch, looks
+        self._has_ended = False
+
+    def on_event(self, event: object) -> None:
+        is_epoch = isinstance(event, PriorEpochMetrics | CodecEpochMetrics)
+        self._has_ended = self._has_ended or (is_epoch and event.epoch == self._epoch)
+
+    def should_stop(self) -> bool:
+        self._looks -= self._has_ended
+        return self._looks <= 0
+
+
+@pytest.mark.parametrize("config", [V2, KLT], ids=["v2", "klt"])
+def test_wherever_a_codec_is_stopped_it_goes_on(sounds_folder: Path, tmp_path: Path, config: CodecSettings) -> None:
+    whole, folder = train_codec(sounds_folder, config), codec_runs(tmp_path / "new.distill")
+    for looks in (1, 2, 3, 4, 6, 60, 240):
+        stop = _StopAt(1, looks)
+        stopped = train_codec(
+            sounds_folder, config, on_event=stop.on_event, should_stop=stop.should_stop, run_folder=folder
+        )
+        assert stopped.ended is Ended.STOPPED
+        rest = train_codec(sounds_folder, run_folder=folder, resume=True)
+        assert _same(whole.model, rest.model), looks
+        assert _figures(rest) == _figures(whole)
+
+
+def test_wherever_a_prior_is_stopped_it_goes_on(tiny_model: Path, sounds_folder: Path) -> None:
+    config, folder = replace(PRIOR, variants=2, max_epochs=3), prior_runs(tiny_model)
+    whole = train_prior(tiny_model, sounds_folder, config)
+    for looks in (1, 2, 3, 4, 40, 100, 190):
+        stop = _StopAt(1, looks)
+        stopped = train_prior(
+            tiny_model, sounds_folder, config, on_event=stop.on_event, should_stop=stop.should_stop, run_folder=folder
+        )
+        assert stopped.ended is Ended.STOPPED
+        rest = train_prior(tiny_model, sounds_folder, run_folder=folder, resume=True)
+        assert _same(whole.prior, rest.prior), looks
+        assert _figures(rest) == _figures(whole)
+
+
 # Before the first epoch has ended
 
 
@@ -473,8 +521,6 @@ MISFITS: dict[str, Callable[[dict[str, Any]], object]] = {
     "an epoch that has ended": lambda part: part.update(epoch=1),
     "an epoch to come": lambda part: part.update(epoch=9),
     "a loss that is no number": lambda part: part.update(loss=float("nan")),
-    "no order": lambda part: part.pop("order"),
-    "an order of no generator": lambda part: part.update(order=torch.zeros(7)),
     "no sums": lambda part: part.pop("seen"),
     "a time that is no number": lambda part: part.update(spent_s="long"),
     "too many bad steps": lambda part: part.update(bad_in_a_row=3),

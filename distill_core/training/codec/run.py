@@ -110,7 +110,6 @@ class CodecRun:
     def _take_steps(self, under_way: EpochUnderWay[CodecSums], on_event: OnEvent, should_stop: ShouldStop) -> None:
         self.learner.codec.train()
         sums, rate = under_way.sums, self.descent.rate
-        self.generator.set_state(under_way.order)
         batches = self.batches.epoch(should_stop, skip=sums.step)
         if sums.step:
             self.generator.set_state(sums.drawn)

@@ -115,11 +115,12 @@ def restore(run: CodecRun, digest: str, values: Mapping[str, Any]) -> None:
         best = next(metrics for metrics in run.history if metrics.epoch == values["best_epoch"])
         run.best.keep(dict(values["model_state_dict"]), best.val_loss, best.epoch)
     with reading_a_run():
-        if part := part_of(values):
-            run.under_way = going_on_from(part, CodecSums.of(part), run.batches.count)
         run.learner.codec.load_state_dict(values["current_state_dict"])
         run.descent.restore(values)
         restore_random(run.generator, values["random_states"])
+        if part := part_of(values):
+            order = run.generator.get_state()
+            run.under_way = going_on_from(part, CodecSums.of(part), run.batches.count, order)
 
 
 def trained_of(values: Mapping[str, Any]) -> TrainedCodec:

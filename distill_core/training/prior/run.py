@@ -205,7 +205,6 @@ class PriorRun:
         if self.under_way is None:
             rate, order = self.optimizer.param_groups[0]["lr"], self.generator.get_state()
             self.under_way = EpochUnderWay(epoch, len(self.train_windows), rate, order, PriorSums())
-        self.generator.set_state(self.under_way.order)
         return self.under_way
 
     @property

@@ -174,14 +174,15 @@ def restore(run: PriorRun, values: dict[str, Any]) -> None:
     temperatures = temperatures_of(values)
     run.temperatures.update({kept.choices[which].epoch: temperatures[which] for which in temperatures})
     with reading_a_run():
-        if part := part_of(values):
-            run.under_way = going_on_from(part, PriorSums.of(part), len(run.train_windows))
         check_optimizers(run.optimizer.parts, values["optimizer_states"], _MOMENTS)
         check_schedule(run.scheduler, values["schedule"])
         run.prior.load_state_dict(values["current_state_dict"])
         run.optimizer.restore(values["optimizer_states"])
         run.scheduler.load_state_dict(values["schedule"])
         restore_random(run.generator, values["random_states"])
+        if part := part_of(values):
+            order = run.generator.get_state()
+            run.under_way = going_on_from(part, PriorSums.of(part), len(run.train_windows), order)
 
 
 def going_on(values: dict[str, Any], how: Continuation) -> dict[str, Any]:
