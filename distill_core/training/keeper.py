@@ -23,7 +23,7 @@ PAUSE_WITHIN_AN_EPOCH_S = 60.0
 def a_minute_or_more(writing_s: float) -> float:
     """Return the seconds without a write within an epoch that follow a write: a crash costs a minute.
 
-    The state of 300 million weights has 3.6 GB, and takes longer than a sixth of that.
+    A gigabyte, the state of 80 to 120 million weights, takes some 10 s; from there on a crash costs more.
     """
     return max(PAUSE_WITHIN_AN_EPOCH_S, PAUSE_IN_WRITING_TIMES * writing_s)
 
@@ -85,7 +85,7 @@ class Keeper:
         self._on_event, self._should_stop = on_event, should_stop
         self._not_passed_on: object = None
         self._next_at, self._has_warned = 0.0, False
-        self._next_within_at = monotonic() + rule.pause_within_s(0.0)
+        self._next_within_at = self._long_from = monotonic() + rule.pause_within_s(0.0)
         # How far the state on disk came, and its best epoch; 0 without a state of this run.
         self._kept = self._reached
         self._kept_best = run.best.epoch
@@ -166,7 +166,7 @@ class Keeper:
     @property
     def _is_worth_keeping(self) -> bool:
         """Whether there is a best epoch, or so much of the first one that it would be written within it."""
-        is_long = bool(self.run_id) or monotonic() >= self._next_within_at
+        is_long = bool(self.run_id) or monotonic() >= self._long_from
         return bool(self._run.best.state) or (not self._run.history and self._reached != (0, 0) and is_long)
 
     def _write(self, values: dict[str, Any], should_stop: ShouldStop) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Generic, Protocol, TypeVar
 
 from torch import Tensor
 
+from distill_core.training.events import EpochMetrics
 from distill_core.training.run_folder.checks import is_count, is_within, require
 
 _LARGEST = 1e12  # no rate, time or sum of losses comes near it
@@ -68,6 +69,13 @@ def values_under_way(under_way: EpochUnderWay[Any] | None, total_epochs: int) ->
 def order_of(under_way: EpochUnderWay[Any] | None, now: Tensor) -> Tensor:
     """Return the generator's state from which the epoch under way draws its order, or the next one will: `now`."""
     return now if under_way is None else under_way.order
+
+
+def next_epoch(under_way: EpochUnderWay[Any] | None, history: Sequence[EpochMetrics]) -> int:
+    """Return the epoch that is under way, or the one after the last."""
+    if under_way is not None:
+        return under_way.epoch
+    return 1 + (history[-1].epoch if history else 0)
 
 
 def going_on_from(values: Mapping[str, Any], sums: SumsT, steps: int, order: Tensor) -> EpochUnderWay[SumsT]:

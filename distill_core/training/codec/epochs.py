@@ -22,6 +22,7 @@ from distill_core.training.data.chunks import read_and_split
 from distill_core.training.events import Ended
 from distill_core.training.keeper import Keeper
 from distill_core.training.loop import TimeLimit, train_epochs
+from distill_core.training.under_way import next_epoch
 
 # About a second of work, and a quarter of that after a stop: the person waits for the save.
 _MOST_CHUNKS_FOR_HEALTH, _MOST_ONCE_STOPPED = 250, 64
@@ -101,7 +102,7 @@ def train_in_epochs(
     state = partial(state_of, run, digest, request.model_path, dataset)
     keeper = Keeper(request.run_folder, run, state, WRITING, on_event, limit.should_stop)
     on_event(start_event(run))
-    epochs = range(run.next_epoch, config.max_epochs + 1)
+    epochs = range(next_epoch(run.under_way, run.history), config.max_epochs + 1)
     with keeper.forgetting_what_diverged():
         ended = train_epochs(run, epochs, keeper.on_event, limit.should_stop, patience=config.patience)
     return _result(run, keeper, dataset, limit.ended_by(ended), on_event)

@@ -78,13 +78,6 @@ class CodecRun:
         self.under_way = None
         return metrics
 
-    @property
-    def next_epoch(self) -> int:
-        """The epoch that is under way, or the one after the last."""
-        if self.under_way is not None:
-            return self.under_way.epoch
-        return 1 + (self.history[-1].epoch if self.history else 0)
-
     def _began(self, epoch: int, rate: float) -> EpochUnderWay[CodecSums]:
         order = self.generator.get_state()
         return EpochUnderWay(epoch, self.batches.count, rate, order, CodecSums(order))

@@ -25,8 +25,9 @@ from distill_core.training.run_folder.checks import (
     reading_a_run,
     require,
 )
-from distill_core.training.run_folder.format import has_best, names_no_best_epoch, naming_best, part_of
+from distill_core.training.run_folder.format import names_no_best_epoch, naming_best
 from distill_core.training.run_folder.kind import RunKind
+from distill_core.training.run_folder.reached import has_best, part_of
 from distill_core.training.under_way import check_under_way
 
 _LARGEST = 1e12  # no loss, rate, time or error comes near it

@@ -23,15 +23,8 @@ from distill_core.training.data.chunks import SplitSounds
 from distill_core.training.events import Ended
 from distill_core.training.keeper import WritingRule
 from distill_core.training.run_folder.checks import reading_a_run
-from distill_core.training.run_folder.format import (
-    UNDER_WAY,
-    common_values,
-    ended_of,
-    has_best,
-    part_of,
-    require_best,
-    thinned,
-)
+from distill_core.training.run_folder.format import common_values, ended_of, thinned
+from distill_core.training.run_folder.reached import UNDER_WAY, has_best, part_of, require_best
 from distill_core.training.snapshot import on_cpu, random_states, restore_random, written_once
 from distill_core.training.under_way import going_on_from, order_of, values_under_way
 

@@ -207,13 +207,6 @@ class PriorRun:
             self.under_way = EpochUnderWay(epoch, len(self.train_windows), rate, order, PriorSums())
         return self.under_way
 
-    @property
-    def next_epoch(self) -> int:
-        """The epoch that is under way, or the one after the last."""
-        if self.under_way is not None:
-            return self.under_way.epoch
-        return 1 + (self.history[-1].epoch if self.history else 0)
-
     def _of_heard(self, losses: CodeLosses, sounds: Sequence[SoundCodes]) -> CodeLosses:
         return losses.of_heard(sounds, self.silence_WHQ)
 

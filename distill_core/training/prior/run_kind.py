@@ -26,15 +26,9 @@ from distill_core.training.run_folder.checks import (
     reading_a_run,
     require,
 )
-from distill_core.training.run_folder.format import (
-    has_best,
-    is_older,
-    last_epoch,
-    names_no_best_epoch,
-    naming_best,
-    part_of,
-)
+from distill_core.training.run_folder.format import is_older, names_no_best_epoch, naming_best
 from distill_core.training.run_folder.kind import RunKind
+from distill_core.training.run_folder.reached import has_best, last_epoch, part_of
 from distill_core.training.under_way import check_under_way
 
 _LARGEST = 1e12  # no loss, rate, time or perplexity comes near it

@@ -33,14 +33,8 @@ from distill_core.training.prior.sums import PriorSums
 from distill_core.training.prior.trained import TrainedPrior
 from distill_core.training.prior.words import PRIOR
 from distill_core.training.run_folder.checks import damaged_run, reading_a_run
-from distill_core.training.run_folder.format import (
-    UNDER_WAY,
-    common_values,
-    ended_of,
-    last_epoch,
-    part_of,
-    require_best,
-)
+from distill_core.training.run_folder.format import common_values, ended_of
+from distill_core.training.run_folder.reached import UNDER_WAY, last_epoch, part_of, require_best
 from distill_core.training.settings import MOST_EPOCHS
 from distill_core.training.snapshot import on_cpu, random_states, restore_random, written_once
 from distill_core.training.under_way import going_on_from, order_of, values_under_way

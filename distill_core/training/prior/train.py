@@ -49,6 +49,7 @@ from distill_core.training.prior.trained import TrainedPrior
 from distill_core.training.run_folder.folder import RunFolder
 from distill_core.training.run_folder.format import left_out_in
 from distill_core.training.settings import check_settings_class
+from distill_core.training.under_way import next_epoch
 
 _SMALLER = "Try a smaller batch, or a smaller prior (hidden size, layers)."
 
@@ -191,7 +192,7 @@ def _train_epochs(run: PriorRun, on_event: OnEvent, should_stop: ShouldStop) -> 
     end_of = _end_of(run.config, patient_from)
     if last is not None and (ended := end_of(last)) is not None:
         return ended
-    epochs = range(run.next_epoch, run.config.max_epochs + 1)
+    epochs = range(next_epoch(run.under_way, run.history), run.config.max_epochs + 1)
     patience = run.config.patience
     return train_epochs(run, epochs, on_event, should_stop, patience=patience, patient_from=patient_from, end_of=end_of)
 

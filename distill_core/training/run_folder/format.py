@@ -19,13 +19,13 @@ from distill_core.training.run_folder.checks import (
     KeyTypes,
     damaged_run,
     has_keys,
-    is_count,
     is_within,
     newer_run,
     reading_a_run,
     require,
 )
-from distill_core.training.run_folder.facts import NO_BEST, NO_BEST_HINT, Kind
+from distill_core.training.run_folder.facts import Kind
+from distill_core.training.run_folder.reached import UNDER_WAY, check_epochs, has_best, reached_facts
 
 FORMAT, VERSION = "distill_run", 5
 UNMASKED_VERSION = 1  # counts padding: training cannot go on from it
@@ -33,8 +33,6 @@ _PATHS_VERSION = 2  # the last without a kind of training, and with a single fol
 _BEST_CODEC_VERSION = 3  # the last with the best weights alone of a codec, and with epochs that name no best one
 _WHOLE_EPOCHS_VERSION = 4  # the last that is written after whole epochs alone
 _UNNAMED_KIND = "prior"  # of runs that name none: there was no other
-UNDER_WAY = "under_way"  # the key of the part of the next epoch that is done, empty between two epochs
-MOST_EPOCHS, _MOST_STEPS = 1_000_000, 10**12
 LATEST_MOMENT = 2.5e11  # seconds since 1970: the year 9892, which every calendar still shows
 _RUN_ID = re.compile("[0-9a-f]{32}")
 _GO_ON = ("", Ended.STOPPED, Ended.TIME_LIMIT)  # the endings after which training can go on; "": it was cut off
@@ -176,32 +174,6 @@ def naming_best(history: Iterable[Any]) -> list[Any]:
     return named
 
 
-def part_of(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the part of the next epoch that is done, empty between two epochs and in older versions."""
-    part: Mapping[str, Any] = values[UNDER_WAY] if values["version"] > _WHOLE_EPOCHS_VERSION else {}
-    return part
-
-
-def has_best(values: Mapping[str, Any]) -> bool:
-    """Tell whether an epoch is finished, and so the best one so far known."""
-    return bool(values["best_epoch"] != 0)
-
-
-def last_epoch(values: Mapping[str, Any]) -> int:
-    """Return the last whole epoch, 0 without one."""
-    return int(values["history"][-1]["epoch"]) if values["history"] else 0
-
-
-def require_best(values: Mapping[str, Any]) -> None:
-    """Refuse to take the best of a run that has none.
-
-    Raises:
-        ModelFileError: no epoch is finished.
-    """
-    if not has_best(values):
-        raise ModelFileError(NO_BEST, NO_BEST_HINT)
-
-
 def _is_former(values: Mapping[str, Any]) -> bool:
     """Tell whether a run is of a version without a kind, a date and more than one place of sounds."""
     return bool(values["version"] <= _PATHS_VERSION)
@@ -245,26 +217,6 @@ def _moment(text: str) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def _check_epochs(values: Mapping[str, Any]) -> None:
-    """Check that the epochs come in order, that the best is one of them, and that what is under way comes then.
-
-    Where no epoch is finished yet, one is under way.
-    """
-    last = 0
-    for metrics in values["history"]:
-        require(isinstance(metrics, dict) and all(isinstance(name, str) for name in metrics))
-        require(is_count(metrics.get("total_epochs"), 1, MOST_EPOCHS))
-        require(is_count(metrics.get("epoch"), last + 1, metrics["total_epochs"]))
-        last = metrics["epoch"]
-    if part := part_of(values):
-        require(is_count(part.get("total_epochs"), 1, MOST_EPOCHS))
-        require(is_count(part.get("epoch"), last + 1, part["total_epochs"]))
-        require(is_count(part.get("steps"), 1, _MOST_STEPS) and is_count(part.get("step"), 1, part["steps"]))
-    require(bool(values["history"] or part))
-    epochs = [metrics["epoch"] for metrics in values["history"]]
-    require(values["best_epoch"] in (epochs or [0]))
-
-
 def check_common(values: Mapping[str, Any], name: str) -> None:
     """Check the keys that runs of each kind have; `name` is the file's.
 
@@ -282,23 +234,18 @@ def check_common(values: Mapping[str, Any], name: str) -> None:
         require(values.get("ended", "") in ("", *Ended))
         if not _is_former(values):
             require(is_within(_moment(values["written"]), 0, LATEST_MOMENT))
-        _check_epochs(values)
+        check_epochs(values)
         require(has_best(values) or values["ended"] in _GO_ON)
 
 
 def common_facts(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of `UnfinishedRun` that do not depend on the kind, of values that passed `check_common`."""
-    part = part_of(values)
     return {
         "run_id": values["run_id"],
         "model": Path(values["model_path"]),
         "sounds": tuple(map(Path, _sounds(values))),
         "left_out": left_out_in(values),
-        "epoch": last_epoch(values),
-        "total_epochs": (part or values["history"][-1])["total_epochs"],
-        "under_way": part.get("epoch", 0),
-        "share": part["step"] / part["steps"] if part else 0.0,
-        "best_epoch": values["best_epoch"],
+        **reached_facts(values),
         "has_ended": values["has_ended"] if is_older(values) else values["ended"] not in _GO_ON,
         "is_older": is_older(values),
         "written": 0.0 if _is_former(values) else _moment(values["written"]),

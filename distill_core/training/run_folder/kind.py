@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 from distill_core.errors import ModelFileError
 from distill_core.training.run_folder.checks import newer_run
 from distill_core.training.run_folder.facts import Kind, UnfinishedRun
-from distill_core.training.run_folder.format import check_common, common_facts, has_best, kind_name
+from distill_core.training.run_folder.format import check_common, common_facts, kind_name
+from distill_core.training.run_folder.reached import has_best
 
 Values: TypeAlias = Mapping[str, Any]
 
