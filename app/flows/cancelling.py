@@ -55,5 +55,5 @@ class Cancelling(QObject):
             return
         if self._session.state.is_training:
             self._session.cancel_training()
-        elif self._session.state.training.unsaved and not self._session.state.training.after_epoch:
+        elif self._session.state.training.unsaved and not self._session.state.training.goes_on:
             self._session.discard_prior()  # it ended while the question was open

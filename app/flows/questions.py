@@ -103,8 +103,7 @@ def discard_run(run: ListedRun) -> Question:
 
 def discard_unfinished(run: UnfinishedRun) -> Question:
     """Ask before a training that was never saved is discarded."""
-    reached = f"epoch {run.epoch} of {run.total_epochs}"
-    text = f"It reached {reached}, and what it learned is in no model. This can't be undone."
+    text = f"It reached {run.reached}, and what it learned is in no model. This can't be undone."
     return _discard(f"Discard the training into “{shown_name(run.model)}”?", text)
 
 
@@ -226,7 +225,7 @@ def _left_of(training: TrainingState) -> str:
     """Return what is left of a training that is given up, in a sentence."""
     if training.former is not None:
         return "The prior that it went on from stays, and is not saved yet."
-    return "The unfinished training stays as it was." if training.after_epoch else "Nothing of it is kept."
+    return "The unfinished training stays as it was." if training.goes_on else "Nothing of it is kept."
 
 
 def throw_training_away(training: TrainingState) -> Question:

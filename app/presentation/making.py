@@ -77,10 +77,11 @@ def shows_error(state: State) -> bool:
 # After it
 
 
-def ended_text(making: MakingState) -> str:
-    """Return the sentence on a making that left nothing, "" if it left a model or was given up."""
+def ended_text(making: MakingState, *, can_go_on: bool = False) -> str:
+    """Return the sentence on a making that left no model, "" if it left one or was given up."""
     has_model = making.trained is not None or making.saved_to is not None  # one that was taken up brings no epochs
-    return "" if making.ended is None or making.epochs or has_model else nothing_to_save(making.ended)
+    left_none = making.ended is not None and not making.epochs and not has_model
+    return nothing_to_save(making.ended, can_go_on=can_go_on) if left_none and making.ended is not None else ""
 
 
 def made_title(path: Path) -> str:
@@ -111,11 +112,13 @@ def unfinished_title(run: UnfinishedRun) -> str:
     name = shown_name(run.model)
     if run.has_ended:
         return f"The model {name} was made, and never saved."
-    return f"The model {name} is half made: epoch {run.epoch} of {run.total_epochs}, best {run.best_words}."
+    best = f", best {run.best_words}" if run.has_best else ""
+    return f"The model {name} is half made: {run.reached}{best}."
 
 
 def unfinished_detail(run: UnfinishedRun) -> str:
     """Return what can be done about it."""
     if not run.can_go_on:
         return "Use Best saves it and opens it."
-    return f"Continue goes on with the sounds in {shown_sources(run.sounds)}. Use Best saves it as it is."
+    use_best = " Use Best saves it as it is." if run.has_best else ""
+    return f"Continue goes on with the sounds in {shown_sources(run.sounds)}.{use_best}"

@@ -200,8 +200,12 @@ def _of_model(state: State) -> Notice | None:
     if run is None:
         return None
     go_on = ((CONTINUE, "Continue"),) if run.can_go_on else ()
-    actions = (*go_on, (BEST, "Use Best"), (DISCARD, "Discard…"))
+    actions = (*go_on, *_best_of(run), (DISCARD, "Discard…"))
     return Notice("info", making.unfinished_title(run), making.unfinished_detail(run), actions, actions[0][0])
+
+
+def _best_of(run: UnfinishedRun) -> tuple[tuple[str, str], ...]:
+    return ((BEST, "Use Best"),) if run.has_best else ()
 
 
 def _of_made(state: State, path: Path) -> Notice:
@@ -212,7 +216,7 @@ def _of_made(state: State, path: Path) -> Notice:
 def _of_unfinished(state: State, run: UnfinishedRun) -> Notice:
     detail = f"{words.unfinished_detail(run)} {words.taking_place_words(run, state.open.real_path)}"
     actions = [(CONTINUE, "Continue")] if ActionId.CONTINUE in available(state) else []
-    actions += [(BEST, "Use Best"), (DISCARD, "Discard…")]
+    actions += [*_best_of(run), (DISCARD, "Discard…")]
     return Notice("info", unfinished_words(run), detail, tuple(actions), actions[0][0])
 
 

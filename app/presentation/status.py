@@ -44,10 +44,10 @@ def idle_text(state: State, estimate_s: float | None) -> str:
     if not state.options.is_valid:
         return "One of the options cannot be used; it is marked under Options."
     if trained is not None and trained.prior is None:
-        return nothing_to_save(trained.ended)
+        return nothing_to_save(trained.ended, can_go_on=bool(trained.run_id))
     if trained is not None and state.open.model is not None:
         return finished_text(trained, state.open.model)
-    if said := making.ended_text(state.making):
+    if said := making.ended_text(state.making, can_go_on=state.open.unfinished_model is not None):
         return said
     if state.open.model is None and state.open.dataset is None:
         return "Drop sounds or a model to begin."

@@ -138,7 +138,9 @@ def _when_idle(state: State) -> set[ActionId]:
     if state.open.model is not None and state.open.obstacle is None and not state.training.is_choosing:
         actions.add(ActionId.EDIT_MODEL)
     if state.open.offered is not None:
-        actions |= {ActionId.USE_BEST, ActionId.DISCARD}
+        actions.add(ActionId.DISCARD)
+        if state.open.offered.has_best:
+            actions.add(ActionId.USE_BEST)
         if state.open.offered.can_go_on:
             actions.add(ActionId.CONTINUE)
     return actions | _making(state)

@@ -119,6 +119,8 @@ class MakingHost(HearingHost):
         elif made.trained is not None:
             self._remember_making_speed(made)
             self.save_model()
+        elif trained.run_id and made.path is not None:  # stopped within its first epoch: the window offers to go on
+            self.do(making.looking_for_unfinished(made.path))
 
     def _remember_making_speed(self, made: MakingState) -> None:
         speed = making_speed_of(made.epochs, made.whole_seconds)

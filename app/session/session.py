@@ -149,8 +149,9 @@ class Session(ComparingHost):
             run = opened.unfinished_model
             self._begin_making(then_prior=run.model == self.settings.model_before_prior(), resume=run)
         elif opened.unfinished is not None:
-            before = TrainingState(after_epoch=opened.unfinished.epoch)
-            self._begin_training(before, {}, Continuation(opened.unfinished.run_id))
+            run = opened.unfinished
+            before = TrainingState(after_epoch=run.epoch, within_first=not run.has_best)
+            self._begin_training(before, {}, Continuation(run.run_id))
         else:
             raise ValueError("there is no unfinished training")
 

@@ -36,9 +36,9 @@ class TrainingState:
     that was recovered, `dataset` has the sounds that were open then; `sounds` are the places of its sounds, none if it
     can't go on, `sounds_left_out` the names of those that it did without; `hides_warning` says that a person goes on
     although it memorizes. `run_is_gone` says that another window, or the list, has removed what it left on disk. One
-    that goes on has begun `after_epoch`; `former` is the training that is not saved yet which it goes on from, and
-    which comes back unless this one has a result. `in_place_of` is one that was given up for this one, and that comes
-    back unless this one begins.
+    that goes on has begun `after_epoch`, or `within_first` one; `former` is the training that is not saved yet which it
+    goes on from, and which comes back unless this one has a result. `in_place_of` is one that was given up for this
+    one, and that comes back unless this one begins.
     """
 
     trained: TrainedPrior | None = None
@@ -61,6 +61,7 @@ class TrainingState:
     hides_warning: bool = False
     run_is_gone: bool = False
     after_epoch: int = 0
+    within_first: bool = False
     former: TrainingState | None = None
     in_place_of: TrainingState | None = None
 
@@ -70,6 +71,11 @@ class TrainingState:
         return any(
             part is not None and part.trained is not None and part.trained.run_id == trained.run_id for part in here
         )
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it goes on with what an earlier one has left on disk."""
+        return self.after_epoch > 0 or self.within_first
 
     @property
     def can_go_further(self) -> bool:

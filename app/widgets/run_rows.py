@@ -20,7 +20,7 @@ def cells(run: ListedRun) -> tuple[str, ...]:
     if facts is None:
         return (*(_UNKNOWN,) * 4, *end)
     sounds = shown_sources(facts.sounds)
-    return (shown_name(facts.model), sounds, f"{facts.epoch} of {facts.total_epochs}", facts.best_words, *end)
+    return (shown_name(facts.model), sounds, facts.reached.removeprefix("epoch "), facts.best_words, *end)
 
 
 def paths(run: ListedRun) -> tuple[str, str]:
@@ -49,10 +49,10 @@ def note(run: ListedRun) -> str:
     name = shown_name(run.facts.model)
     if run.facts.kind.makes_a_model:
         if run.facts.can_go_on:
-            return f"“{name}” is half made. Go on with it, or save it as it is."
+            return f"“{name}” is half made. Go on with it{', or save it as it is' if run.facts.has_best else ''}."
         return f"“{name}” is not saved. Go on to save it."
     if run.state is RunState.MODEL_GONE:
         return f"“{name}” has moved or got another name. Open it where it is now: it finds its training."
     if run.facts.can_go_on:
-        return f"Open “{name}” to continue it, or to use its best prior."
+        return f"Open “{name}” to continue it{', or to use its best prior' if run.facts.has_best else ''}."
     return f"Open “{name}” to use its best prior."

@@ -71,7 +71,10 @@ def say_sounds(terminal: Terminal, dataset: AudioDataset, measure: str) -> None:
         terminal.say(f"  {dataset.passed_over}", "yellow")
 
 
-def say_stopped(terminal: Terminal, ended: Ended = Ended.STOPPED) -> None:
-    """Print that training ended before its first epoch had."""
-    terminal.emit("done", saved_to=None, stopped_early=ended is Ended.STOPPED, ended=ended.value)
-    terminal.say(nothing_to_save(ended))
+def say_stopped(terminal: Terminal, ended: Ended = Ended.STOPPED, *, can_go_on: bool = False) -> None:
+    """Print that training ended before its first epoch had; `can_go_on`: it is on disk."""
+    facts = {"stopped_early": ended is Ended.STOPPED, "ended": ended.value, "can_go_on": can_go_on}
+    terminal.emit("done", saved_to=None, **facts)
+    terminal.say(nothing_to_save(ended, can_go_on=can_go_on))
+    if can_go_on:
+        terminal.say("--resume goes on with it.")

@@ -101,7 +101,7 @@ def _discard(terminal: Terminal, run: ListedRun) -> None:
 def _run_in_words(run: ListedRun) -> str:
     if run.facts is None:
         return f"a training that can't be read, {run.id}"
-    return f"the training into “{printable(run.facts.model.name)}”, epoch {run.facts.epoch} of {run.facts.total_epochs}"
+    return f"the training into “{printable(run.facts.model.name)}”, {run.facts.reached}"
 
 
 def _save(terminal: Terminal, run: ListedRun, output: Path | None, force: bool) -> None:
@@ -110,7 +110,7 @@ def _save(terminal: Terminal, run: ListedRun, output: Path | None, force: bool) 
     Raises:
         ConfigError: the run is a prior's, a newer Distill made it, or it is in use.
         SaveError: the codec was not saved; the run is kept.
-        ModelFileError: the run cannot be read.
+        ModelFileError: the run cannot be read, or no epoch of it is finished.
     """
     from distill_core.cli.progress import TrainingProgress
     from distill_core.training.codec.state import trained_of
@@ -169,6 +169,8 @@ def _as_object(run: ListedRun) -> dict[str, Any]:
         "sounds": list(facts.sounds),
         "epoch": facts.epoch,
         "total_epochs": facts.total_epochs,
+        "under_way": facts.under_way,
+        "share": facts.share,
         "best_epoch": facts.best_epoch,
         f"best_{facts.kind.measure}": facts.best,
         "can_go_on": facts.can_go_on,
@@ -185,7 +187,7 @@ def _row(run: ListedRun, letters: int) -> tuple[str, ...]:
     if facts is None:
         return (run.id[:letters], *("–",) * 5, *end)
     sounds = _short(facts.sounds[0].name) if len(facts.sounds) == 1 else f"{len(facts.sounds)} places"
-    epoch = f"{facts.epoch} of {facts.total_epochs}"
+    epoch = facts.reached.removeprefix("epoch ")
     return (run.id[:letters], facts.kind.name, _short(facts.model.name), sounds, epoch, facts.best_words, *end)
 
 

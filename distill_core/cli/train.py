@@ -108,7 +108,7 @@ def _run(command: _TrainCommand, should_stop: ShouldStop) -> None:
     if not ranks.is_first:
         return None
     if trained.model is None:
-        return say_stopped(terminal, trained.ended)
+        return say_stopped(terminal, trained.ended, can_go_on=bool(trained.run_id))
     try:
         saved_to = trained.save(command.output)
     except SaveError as error:

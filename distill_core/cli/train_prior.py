@@ -150,7 +150,7 @@ def _run(command: _TrainPriorCommand, overrides: dict[str, Any], should_stop: Sh
             return None
         is_to_choose = trained.prior is not None and _compare(command, trained, dataset, progress, should_stop)
     if trained.prior is None:
-        return say_stopped(command.terminal, trained.ended)
+        return say_stopped(command.terminal, trained.ended, can_go_on=bool(trained.run_id))
     if command.keep is not None:
         trained = trained.keeping(command.keep)
     elif is_to_choose and trained.is_kept:

@@ -12,6 +12,7 @@ from distill_core.cli.terminal import Terminal
 from distill_core.distributed import is_restart, launch_id
 from distill_core.errors import ConfigError
 from distill_core.text import file_name
+from distill_core.training.run_folder.facts import NO_BEST, NO_BEST_HINT
 from distill_core.training.words import STARTS_AFRESH, moved_words, unfinished_words
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ def look_for_unfinished(terminal: Terminal, run_folder: RunFolder, wanted: Wante
     """Print the note on an unfinished training, or check that it can be used as wanted; `overrides` were given.
 
     Raises:
-        ConfigError: there is no run, it is a newer Distill's or in use, or settings were given beside it.
+        ConfigError: there is no run, it is a newer Distill's or in use, it has no best yet, or settings were given
+            beside it.
         ModelFileError: an older Distill left its best alone.
     """
     found = run_folder.unfinished()
@@ -67,6 +69,8 @@ def _check(run_folder: RunFolder, found: UnfinishedRun | None, wanted: Wanted, o
     if overrides:
         message = f"An unfinished training keeps its settings ({', '.join(sorted(overrides))})."
         raise ConfigError("resume", message, f"Give {wanted.flag} alone.")
+    if wanted.use_best and not found.has_best:
+        raise ConfigError("use_best", NO_BEST, NO_BEST_HINT)
     if wanted.resume:
         run_folder.check_can_go_on(found)
 
@@ -78,8 +82,9 @@ def _line(found: UnfinishedRun, run_folder: RunFolder) -> str:
     go_on = "--resume goes on with it, " if found.can_go_on else ""
     leaves_it = "starts afresh and leaves it where distill runs lists it"
     afresh = STARTS_AFRESH if is_here else leaves_it
-    best = f"--use-best saves its best {found.kind.name}"
-    return f"{unfinished_words(found)} {moved}{go_on}{best}; this one {afresh}."
+    best = f"--use-best saves its best {found.kind.name}, " if found.has_best else ""
+    ways = f"{go_on}{best}".removesuffix(", ")
+    return f"{unfinished_words(found)} {moved}{ways}; this one {afresh}."
 
 
 def wanted_now(terminal: Terminal, run_folder: RunFolder, wanted: Wanted, overrides: Collection[str]) -> Wanted:

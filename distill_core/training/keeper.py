@@ -1,4 +1,4 @@
-"""The keeper of a run: writes each epoch to disk before its event is passed on."""
+"""The keeper of a run: writes it to disk after epochs and within long ones, before anybody hears of them."""
 
 from __future__ import annotations
 
@@ -11,22 +11,35 @@ from typing import Any, Protocol
 from distill_core.errors import ConfigError, NotEnoughMemoryError, SaveError
 from distill_core.events import OnEvent, ShouldStop, never
 from distill_core.memory import memory_in_words
-from distill_core.training.events import Ended, EpochMetrics, RunNotKept
-from distill_core.training.loop import KeptWeights
+from distill_core.training.events import Ended, EpochMetrics, RunNotKept, StepMetrics
+from distill_core.training.loop import Diverged, KeptWeights
 from distill_core.training.run_folder.folder import RunFolder
+from distill_core.training.under_way import EpochUnderWay
+
+PAUSE_IN_WRITING_TIMES = 5  # writing takes a sixth of the time at most
+PAUSE_WITHIN_AN_EPOCH_S = 60.0
+
+
+def a_minute_or_more(writing_s: float) -> float:
+    """Return the seconds without a write within an epoch that follow a write: a crash costs a minute.
+
+    A gigabyte, the state of 80 to 120 million weights, takes some 10 s; from there on a crash costs more.
+    """
+    return max(PAUSE_WITHIN_AN_EPOCH_S, PAUSE_IN_WRITING_TIMES * writing_s)
 
 
 @dataclass(frozen=True, slots=True)
 class WritingRule:
     """How often a training's state is written.
 
-    `pause_s` takes the seconds of a write and returns the seconds without one that follow it. With `each_best` a new
-    best epoch is written within them too. Without it the last whole epoch's state is held in memory, so that an end
-    within an epoch can write it.
+    `pause_s` takes the seconds of a write and returns the seconds that follow it in which no epoch is written; with
+    `each_best` a new best one is all the same. `pause_within_s` returns those that follow it, and the beginning of the
+    training, in which nothing is written within an epoch.
     """
 
     pause_s: Callable[[float], float]
     each_best: bool
+    pause_within_s: Callable[[float], float] = a_minute_or_more
 
 
 class KeptRun(Protocol):
@@ -34,7 +47,7 @@ class KeptRun(Protocol):
 
     run_id: str
     best: KeptWeights
-    is_inside_an_epoch: bool
+    under_way: EpochUnderWay[Any] | None
 
     @property
     def history(self) -> Sequence[EpochMetrics]:
@@ -42,7 +55,7 @@ class KeptRun(Protocol):
 
 
 class StateOf(Protocol):
-    """A function that returns the state after the last epoch; `ended` None: the training is under way."""
+    """A function that returns the state of the training; `ended` None: it is under way."""
 
     def __call__(self, ended: Ended | None, should_stop: ShouldStop) -> dict[str, Any]:
         """Return the state as plain values and tensors.
@@ -53,10 +66,10 @@ class StateOf(Protocol):
 
 
 class Keeper:
-    """A listener that writes each epoch to the run folder, then passes its event on.
+    """A listener that writes the run's state to its folder, then passes the event on.
 
-    A stop abandons the write of an epoch and leaves the file as it was; `keep_end`, which nothing stops, writes that
-    epoch, unless it is on disk already.
+    A stop abandons a write and leaves the file as it was; `keep_end`, which nothing stops, writes the state, unless it
+    is on disk already.
     """
 
     def __init__(
@@ -71,21 +84,25 @@ class Keeper:
         self._folder, self._run, self._state_of, self._rule = folder, run, state_of, rule
         self._on_event, self._should_stop = on_event, should_stop
         self._not_passed_on: object = None
-        self._held: dict[str, Any] = {}
         self._next_at, self._has_warned = 0.0, False
-        # The last epoch and the best one of the state on disk; 0 without a state of this run.
-        self._kept_epoch = self._last_epoch
+        self._next_within_at = self._long_from = monotonic() + rule.pause_within_s(0.0)
+        # How far the state on disk came, and its best epoch; 0 without a state of this run.
+        self._kept = self._reached
         self._kept_best = run.best.epoch
 
     @property
-    def _last_epoch(self) -> int:
-        return self._run.history[-1].epoch if self._run.history else 0
+    def _reached(self) -> tuple[int, int]:
+        """The epoch under way and its optimizer steps so far; the last epoch and 0 between two epochs."""
+        under_way, history = self._run.under_way, self._run.history
+        if under_way is not None and under_way.step:
+            return under_way.epoch, under_way.step
+        return (history[-1].epoch if history else 0), 0
 
     def _is_epoch(self, event: object) -> bool:
         return bool(self._run.history) and event is self._run.history[-1]
 
     def on_event(self, event: object) -> None:
-        """Write the state after an epoch, then pass the event on.
+        """Write the state after an epoch, or after an optimizer step if that is due, then pass the event on.
 
         Raises:
             Stopped: training was asked to end; `keep_end` writes the state and passes the event on.
@@ -93,22 +110,35 @@ class Keeper:
         if self._is_epoch(event):
             self._not_passed_on = event
             self._keep_epoch()
+        elif isinstance(event, StepMetrics):
+            self._keep_part()
         self._not_passed_on = None
         self._on_event(event)
 
     def _keep_epoch(self) -> None:
-        is_due = monotonic() >= self._next_at or (self._rule.each_best and not self.has_best)
-        is_needed = is_due or not self._rule.each_best
-        if self._folder is None or not self._run.best.state or not is_needed:
+        if monotonic() >= self._next_at or (self._rule.each_best and not self.has_best):
+            self._keep()
+
+    def _keep_part(self) -> None:
+        """Write the epoch under way if that is due, but not weights that may be no numbers any more."""
+        under_way = self._run.under_way
+        if monotonic() >= self._next_within_at and under_way is not None and not under_way.sums.bad_in_a_row:
+            self._keep()
+
+    def _keep(self) -> None:
+        if self._folder is None or not self._has_a_place:
             return
         started = monotonic()
         with self._warning_once():
-            values = self._state_of(None, self._should_stop if is_due else never)
-            self._held = {} if self._rule.each_best else values
-            if is_due:
-                self._write(values, self._should_stop)
-        if is_due:
-            self._next_at = monotonic() + self._rule.pause_s(monotonic() - started)
+            self._write(self._state_of(None, self._should_stop), self._should_stop)
+        ended = monotonic()
+        self._next_at = ended + self._rule.pause_s(ended - started)
+        self._next_within_at = ended + self._rule.pause_within_s(ended - started)
+
+    @property
+    def _has_a_place(self) -> bool:
+        """Whether a run's file can have the state: it has a best epoch, or no epoch at all."""
+        return bool(self._run.best.state) or not self._run.history
 
     @property
     def has_best(self) -> bool:
@@ -118,35 +148,45 @@ class Keeper:
     @property
     def run_id(self) -> str:
         """The id of the run once a state of it is on disk, before that ""."""
-        return self._run.run_id if self._kept_epoch else ""
+        return self._run.run_id if self._kept != (0, 0) else ""
 
     def keep_end(self, ended: Ended, more: Mapping[str, Any] | None = None) -> None:
         """Write the final state, with `more` values that only the end has.
 
-        After a stop nothing is written if the last epoch's state is on disk and `more` is empty. Inside an epoch only
-        the state that is held can be written.
+        After a stop nothing is written if the state is on disk and `more` is empty, nor of a first epoch that has just
+        begun.
         """
-        is_on_disk = ended is Ended.STOPPED and self._kept_epoch == self._last_epoch and not more
-        if self._folder is not None and self._run.best.state and not is_on_disk:
+        is_on_disk = ended is Ended.STOPPED and self._kept == self._reached and not more
+        if self._folder is not None and self._is_worth_keeping and not is_on_disk:
             with self._warning_once():
-                self._write_end(ended, more or {})
+                self._write({**self._state_of(ended, never), **(more or {})}, never)
         if self._not_passed_on is not None:
             self._on_event(self._not_passed_on)
 
-    def _write_end(self, ended: Ended, more: Mapping[str, Any]) -> None:
-        if not self._run.is_inside_an_epoch:
-            self._write({**self._state_of(ended, never), **more}, never)
-        elif self._held:
-            self._write({**self._held, "ended": ended.value, **more}, never)
+    @property
+    def _is_worth_keeping(self) -> bool:
+        """Whether there is a best epoch, or so much of the first one that it would be written within it."""
+        is_long = bool(self.run_id) or monotonic() >= self._long_from
+        return bool(self._run.best.state) or (not self._run.history and self._reached != (0, 0) and is_long)
 
     def _write(self, values: dict[str, Any], should_stop: ShouldStop) -> None:
         if self._folder is not None:
             self._folder.save(values, should_stop)
-            self._kept_epoch, self._kept_best = self._last_epoch, self._run.best.epoch
+            self._kept, self._kept_best = self._reached, self._run.best.epoch
+
+    @contextmanager
+    def forgetting_what_diverged(self) -> Iterator[None]:
+        """Remove what was written of a training that diverges before any epoch was worth keeping."""
+        try:
+            yield
+        except Diverged:
+            if self._folder is not None and self._kept != (0, 0):
+                self._folder.forget()
+            raise
 
     @contextmanager
     def _warning_once(self) -> Iterator[None]:
-        """Warn once that the state could not be written; the next epoch tries again."""
+        """Warn once that the state could not be written; the next write tries again."""
         try:
             with memory_in_words("keep what the training reached"):
                 yield

@@ -35,9 +35,9 @@ def written_once(current: Weights, known: Sequence[Weights]) -> Weights:
     return current
 
 
-def random_states(order: torch.Generator) -> list[Tensor]:
-    """Return the states of all generators that training draws from: the order's, torch's, the graphics cards'."""
-    states = [order.get_state(), torch.get_rng_state()]
+def random_states(order: Tensor) -> list[Tensor]:
+    """Return the states of all generators that training draws from: `order` is one, with torch's and the cards'."""
+    states = [order, torch.get_rng_state()]
     return states + (torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [])
 
 

@@ -33,10 +33,11 @@ def ended_words(ended: object) -> str:
     return ENDED_WORDS[Ended(ended)] if isinstance(ended, str) and ended in [*Ended] else ""
 
 
-def nothing_to_save(ended: Ended) -> str:
-    """Return the sentence about a training that ended before its first epoch had."""
+def nothing_to_save(ended: Ended, *, can_go_on: bool = False) -> str:
+    """Return the sentence about a training that ended before its first epoch had; `can_go_on`: it is on disk."""
     why = "Its time limit came" if ended is Ended.TIME_LIMIT else "Stopped"
-    return f"{why} before the first epoch: nothing to save."
+    what = "it can go on from there" if can_go_on else "nothing to save"
+    return f"{why} before the first epoch: {what}."
 
 
 def computing_words(device: str, number_format: str = "float32") -> str:
@@ -51,7 +52,7 @@ def one_sound_words(measure: str) -> str:
 
 def unfinished_words(run: UnfinishedRun) -> str:
     """Return how far a training came that was never saved."""
-    reached = f"epoch {run.epoch} of {run.total_epochs}, best {run.best_words}"
+    reached = f"{run.reached}, best {run.best_words}" if run.has_best else run.reached
     if run.is_older:
         return f"Unfinished training of an older Distill found: {reached} {BY_AN_OLDER_MEASURE}."
     if run.has_ended:

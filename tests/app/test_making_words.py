@@ -287,6 +287,11 @@ def test_a_model_that_is_not_saved_is_told_with_what_can_be_done(with_sounds: St
             "The model new.distill is half made: epoch 31 of 401, best error 0.324.",
             ["Continue", "Use Best", "Discard…"],
         ),
+        (
+            replace(RUN, epoch=0, best_epoch=0, best=None, under_way=1, share=0.25),
+            "The model new.distill is half made: epoch 1 of 401, 25% in.",
+            ["Continue", "Discard…"],
+        ),
         (replace(RUN, has_ended=True), "The model new.distill was made, and never saved.", ["Use Best", "Discard…"]),
         (
             replace(RUN, is_best_only=True),

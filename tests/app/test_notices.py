@@ -159,6 +159,18 @@ def test_the_notice_of_a_prior_that_is_no_better_than_guessing_says_so(
             ["Continue", "Use Best", "Discard…"],
         ),
         (
+            replace(RUN, under_way=32, share=0.5),
+            "Unfinished training found: epoch 32 of 100, 50% in, best perplexity 7.42.",
+            "Continue goes on with the sounds in kicks.",
+            ["Continue", "Use Best", "Discard…"],
+        ),
+        (
+            replace(RUN, epoch=0, best_epoch=0, best=None, under_way=1, share=0.409),
+            "Unfinished training found: epoch 1 of 100, 40% in.",
+            "Continue goes on with the sounds in kicks.",
+            ["Continue", "Discard…"],
+        ),
+        (
             replace(RUN, has_ended=True),
             "A trained prior was never saved: epoch 31 of 100, best perplexity 7.42.",
             "Use Best takes it, to be saved into the model.",

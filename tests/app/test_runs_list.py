@@ -30,6 +30,7 @@ pytestmark = pytest.mark.usefixtures("known_codes")
 
 TINY = PriorConfig(hidden_size=32, num_layers=1, num_heads=2, max_epochs=4, batch_size=4, device="cpu")
 FACTS = UnfinishedRun("a" * 32, Path("/m/drums.distill"), (Path("/m/kicks"),), 14, 50, 12, 7.42, False, PRIOR)
+BEGUN = replace(FACTS, epoch=0, best_epoch=0, best=None, under_way=1, share=0.4)
 NEW = Path("new.distill")
 NEW_CODEC = UnfinishedRun("b" * 32, NEW, (Path("a"),), 9, 200, 8, 0.1823, False, CODEC, is_best_only=True)
 
@@ -197,6 +198,18 @@ def test_a_training_that_another_has_taken_up_meanwhile_stays(
             True,
         ),
         (
+            ListedRun("a" * 32, BEGUN, RunState.UNFINISHED, 22_400_000, 0.0),
+            ("drums.distill", "kicks", "1 of 50, 40% in", "none yet", "Unfinished, can go on", "22.4 MB"),
+            "Open “drums.distill” to continue it.",
+            True,
+        ),
+        (
+            ListedRun("a" * 32, replace(BEGUN, kind=CODEC), RunState.UNFINISHED, 22_400_000, 0.0),
+            ("drums.distill", "kicks", "1 of 50, 40% in", "none yet", "Unfinished, can go on", "22.4 MB"),
+            "“drums.distill” is half made. Go on with it.",
+            False,
+        ),
+        (
             ListedRun("a" * 32, None, RunState.UNREADABLE, 6000, 0.0),
             ("–", "–", "–", "–", "Cannot be read", "6.0 kB"),
             "It is damaged, or a newer Distill made it. Discard it if no newer Distill is to go on with it.",
@@ -215,7 +228,7 @@ def test_a_training_that_another_has_taken_up_meanwhile_stays(
             False,
         ),
     ],
-    ids=["unfinished", "unreadable", "codec"],
+    ids=["unfinished", "in its first epoch", "a codec's in its first", "unreadable", "codec"],
 )
 def test_what_a_row_says(run: ListedRun, row: tuple[str, ...], note: str, opens: bool) -> None:
     assert run_rows.cells(run)[:6] == row

@@ -37,6 +37,7 @@ OPENING = {A.OPEN_MODEL, A.CHOOSE_SOUNDS, A.TRY_DEMO}
 IDLE = OPENING | {A.CLEAR_CACHE, A.REGISTER, A.UNFINISHED_RUNS}
 RUN = UnfinishedRun("an id", Path("m.distill"), (Path("kicks"),), 31, 100, 29, 7.42, False, PRIOR)
 MAKING = replace(RUN, kind=CODEC, model=Path("new.distill"))
+BEGUN = replace(RUN, epoch=0, best_epoch=0, best=None, under_way=1, share=0.5)
 OLDER, ENDED_RUN = replace(RUN, is_older=True), replace(RUN, has_ended=True)
 Start = Callable[..., PriorTrainingStartEvent]
 Epoch = Callable[..., PriorEpochMetrics]
@@ -129,6 +130,7 @@ def test_what_may_be_done_in_each_state(
         (done.with_training(saved_to=Path("m.distill")), idle | {A.TRAIN, A.SAVE_COPY}),
         (ready.with_training(trained=replace(trained, prior=None)), idle | {A.TRAIN}),
         (unfinished, idle | {A.TRAIN, A.CONTINUE, A.USE_BEST, A.DISCARD}),
+        (ready.with_open(unfinished=BEGUN), idle | {A.TRAIN, A.CONTINUE, A.DISCARD}),
         (ready.with_open(unfinished=OLDER), idle | {A.TRAIN, A.USE_BEST, A.DISCARD}),
         (ready.with_open(unfinished=ENDED_RUN), idle | {A.TRAIN, A.USE_BEST, A.DISCARD}),
         (ready.with_open(unfinished_model=MAKING), idle | {A.TRAIN, A.CONTINUE, A.USE_BEST, A.DISCARD}),

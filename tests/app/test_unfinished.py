@@ -16,7 +16,10 @@ from app.session import Session
 from app.session.available import ActionId
 from app.widgets.banner import READ_ALL
 from distill_core import PriorConfig, read_summary, scan, train_prior
-from distill_core.training.kinds import prior_runs
+from distill_core.training.codec.train import train_codec
+from distill_core.training.codec.vqvae.config import VQVAEConfig
+from distill_core.training.events import Ended, StepMetrics
+from distill_core.training.kinds import codec_runs, prior_runs
 from distill_core.training.prior.events import PriorEpochMetrics
 from distill_core.training.run_folder.folder import RunFolder
 from tests.app.driving import WAIT_MS, leave_questions_open, make_short_takes, session_of, settle
@@ -243,3 +246,133 @@ def test_a_training_of_an_older_distill_can_be_given_up(
     settle(qtbot, window)
     assert older.unfinished() is None
     assert not window.notices.notice_banner.isVisible()
+
+
+# Before the first epoch has ended
+
+
+def _crash_in_the_first_epoch(event: object) -> None:
+    if isinstance(event, StepMetrics) and event.step == 2:
+        raise _Crash
+
+
+def _write_each_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("distill_core.training.keeper.PAUSE_WITHIN_AN_EPOCH_S", 0.0)
+    monkeypatch.setattr("distill_core.training.keeper.PAUSE_IN_WRITING_TIMES", 0)
+
+
+@pytest.fixture
+def half(
+    qtbot: QtBot, window: MainWindow, tiny_model: Path, sounds_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> MainWindow:
+    """The window with a model whose training a crash ended in the middle of its first epoch."""
+    _write_each_step(monkeypatch)
+    with pytest.raises(_Crash):
+        train_prior(
+            tiny_model,
+            sounds_folder,
+            TINY,
+            on_event=_crash_in_the_first_epoch,
+            run_folder=prior_runs(tiny_model),
+        )
+    window.commands.open_model(tiny_model)
+    settle(qtbot, window)
+    return window
+
+
+def test_a_training_without_an_epoch_can_go_on(qtbot: QtBot, half: MainWindow) -> None:
+    banner = half.notices.notice_banner
+    assert banner.title() == "Unfinished training found: epoch 1 of 4, 50% in."
+    assert not half.actions_table.by_id[ActionId.USE_BEST].isEnabled()
+    banner.button("continue").click()
+    qtbot.waitUntil(lambda: session_of(half).state.training.unsaved, timeout=WAIT_MS)
+    settle(qtbot, half)
+    trained = session_of(half).state.training.trained
+    assert trained is not None
+    assert [metrics.epoch for metrics in trained.history] == [1, 2, 3, 4]
+
+
+def test_a_training_without_an_epoch_can_be_discarded(qtbot: QtBot, half: MainWindow, tiny_model: Path) -> None:
+    questions = leave_questions_open(half)
+    half.notices.notice_banner.button("discard").click()
+    assert "It reached epoch 1 of 4, 50% in, and what it learned is in no model." in questions.asked[-1].text
+    questions.answer("discard")
+    settle(qtbot, half)
+    assert prior_runs(tiny_model).unfinished() is None
+    assert not half.notices.notice_banner.isVisible()
+
+
+def _train_a_step(qtbot: QtBot, window: MainWindow) -> None:
+    """Begin a training whose first epoch takes long, and wait for an optimizer step."""
+    session = session_of(window)
+    wide = {"hidden_size": 256, "num_layers": 4, "num_heads": 4, "batch_size": 1, "precision": "float32"}
+    window.options.form.set_overrides(wide)
+    with qtbot.waitSignal(session.step_finished, timeout=WAIT_MS):
+        window.stage.train_button.click()
+
+
+def test_a_stop_in_a_long_first_epoch_can_be_gone_on_from(
+    qtbot: QtBot, window: MainWindow, tiny_model: Path, sounds_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write_each_step(monkeypatch)
+    session = session_of(window)
+    window.commands.open_model(tiny_model)
+    window.commands.open_sounds(sounds_folder)
+    settle(qtbot, window)
+    _train_a_step(qtbot, window)
+    window.commands.stop()
+    settle(qtbot, window)
+    trained = session.state.training.trained
+    assert trained is not None
+    assert (trained.prior, trained.ended) == (None, Ended.STOPPED)
+    assert window.stage.sentence.text() == "Stopped before the first epoch: it can go on from there."
+    assert window.notices.notice_banner.title().startswith("Unfinished training found: epoch 1 of ")
+    found = session.state.open.unfinished
+    assert found is not None
+    assert not found.has_best
+    with qtbot.waitSignal(session.step_finished, timeout=WAIT_MS) as heard:
+        window.notices.notice_banner.button("continue").click()
+    assert heard.args[0].step / heard.args[0].total_steps > found.share
+    assert session.state.training.goes_on
+    window.commands.stop()
+    settle(qtbot, window)
+    assert prior_runs(tiny_model).unfinished().run_id == found.run_id
+
+
+def test_what_is_thrown_away_in_a_long_first_epoch_leaves_nothing(
+    qtbot: QtBot, window: MainWindow, tiny_model: Path, sounds_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write_each_step(monkeypatch)
+    window.commands.open_model(tiny_model)
+    window.commands.open_sounds(sounds_folder)
+    settle(qtbot, window)
+    _train_a_step(qtbot, window)
+    assert prior_runs(tiny_model).look() is not None
+    session_of(window).cancel_training()
+    settle(qtbot, window)
+    assert prior_runs(tiny_model).look() is None
+    assert not window.notices.notice_banner.isVisible()
+
+
+def test_the_making_of_a_model_without_an_epoch_can_go_on(
+    qtbot: QtBot, tmp_path: Path, sounds_folder: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """The window makes models of another codec, whose first epoch is a fit: this one was begun in the terminal."""
+    _write_each_step(monkeypatch)
+    runs = codec_runs(tmp_path / "new.distill")
+    begun = VQVAEConfig(codebook_size=16, num_quantizers=2, batch_size=1, max_epochs=9, augmentation=0, device="cpu")
+    with pytest.raises(_Crash):
+        train_codec(sounds_folder, begun, on_event=_crash_in_the_first_epoch, run_folder=runs)
+    window: MainWindow = request.getfixturevalue("window")
+    session, banner = session_of(window), window.notices.notice_banner
+    qtbot.waitUntil(lambda: session.state.open.unfinished_model is not None, timeout=WAIT_MS)
+    assert banner.title().startswith("The model new.distill is half made: epoch 1 of 9, ")
+    with qtbot.waitSignal(session.making_step, timeout=WAIT_MS):
+        banner.button("continue").click()
+    window.commands.stop()
+    settle(qtbot, window)
+    offered = session.state.open.unfinished_model
+    assert offered is not None
+    assert (offered.epoch, offered.under_way) == (0, 1)
+    assert banner.title().startswith("The model new.distill is half made: epoch 1 of 9, ")
+    assert window.stage.sentence.text() == "Stopped before the first epoch: it can go on from there."

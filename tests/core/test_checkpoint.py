@@ -145,7 +145,7 @@ def test_a_save_discards_its_own_run_and_nobody_elses(tiny_model: Path, sounds_f
     assert folder.unfinished() is None
 
 
-@pytest.mark.parametrize("content", [{"format": "distill_run", "version": 5}, None], ids=["a newer Distill's", "torn"])
+@pytest.mark.parametrize("content", [{"format": "distill_run", "version": 6}, None], ids=["a newer Distill's", "torn"])
 def test_a_save_leaves_a_run_that_it_cannot_read(
     tiny_model: Path, sounds_folder: Path, folder: RunFolder, content: dict[str, object] | None
 ) -> None:

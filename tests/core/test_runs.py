@@ -393,8 +393,8 @@ def test_a_run_of_an_older_release_goes_on_as_if_it_had_never_stopped(tmp_path: 
 @pytest.mark.parametrize(
     "change",
     [
-        {"version": 5},
-        {"version": 5, "history": None},
+        {"version": 6},
+        {"version": 6, "history": None},
         {"kind": "vocoder"},
         {"prior_config": {"architecture": "mixture"}},
     ],

@@ -91,6 +91,14 @@ def further_than(trained: TrainedPrior, chosen: PriorConfig | None) -> Continuat
     )
 
 
+def _as_it_was(runs: RunFolder, former: str) -> TrainedPrior | None:
+    """Return the best of a run whose training stopped before it went on; None before its first epoch has ended."""
+    from distill_core.training.prior.train import load_best
+
+    found = runs.look_at(former)
+    return load_best(runs, run_id=former) if found is None or found.has_best else None
+
+
 def training(
     model: Path,
     dataset: AudioDataset,
@@ -106,7 +114,6 @@ def training(
     def run(on_event: OnEvent, should_stop: ShouldStop) -> TrainedPrior:
         from distill_core import train_prior
         from distill_core.training.kinds import prior_runs
-        from distill_core.training.prior.train import load_best
 
         runs, former = prior_runs(model), "" if going_on is None else going_on.run_id
         if runs.is_busy():
@@ -126,7 +133,7 @@ def training(
             if is_given_up():
                 go_back() if former else runs.discard(trained.run_id)
             elif trained.prior is None and former:
-                return load_best(runs, run_id=former)  # stopped before its first new epoch: all is as it was
+                return _as_it_was(runs, former) or trained
         return trained
 
     def take(state: State, trained: TrainedPrior) -> Taken:

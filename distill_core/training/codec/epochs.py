@@ -23,6 +23,7 @@ from distill_core.training.data.chunks import read_and_split
 from distill_core.training.events import Ended
 from distill_core.training.keeper import Keeper
 from distill_core.training.loop import TimeLimit, train_epochs
+from distill_core.training.under_way import next_epoch
 
 # About a second of work, and a quarter of that after a stop: the person waits for the save.
 _MOST_CHUNKS_FOR_HEALTH, _MOST_ONCE_STOPPED = 250, 64
@@ -38,7 +39,8 @@ def _settings(request: CodecRequest, dataset: AudioDataset) -> CodecSettings:
 
 def _result(run: CodecRun, keeper: Keeper, dataset: AudioDataset, ended: Ended, on_event: OnEvent) -> TrainedCodec:
     if not run.best.state or not run.ranks.is_first:
-        return TrainedCodec.none(ended)
+        keeper.keep_end(ended)
+        return TrainedCodec.none(ended, keeper.run_id)
     learner = run.learner
     # The run's own weights stay as they are: its final state holds them.
     best = learner.codec_class.from_state(learner.vqvae_config, learner.spectrogram, run.best.state).to(learner.device)
@@ -109,6 +111,7 @@ def train_in_epochs(
     state = partial(state_of, run, digest, request.model_path, dataset)
     keeper = Keeper(request.run_folder, run, state, WRITING, on_event, stop)
     on_event(start_event(run))
-    epochs = range(1 + (run.history[-1].epoch if run.history else 0), config.max_epochs + 1)
-    ended = train_epochs(run, epochs, keeper.on_event, stop, patience=config.patience)
+    epochs = range(next_epoch(run.under_way, run.history), config.max_epochs + 1)
+    with keeper.forgetting_what_diverged():
+        ended = train_epochs(run, epochs, keeper.on_event, stop, patience=config.patience)
     return _result(run, keeper, dataset, limit.ended_by(ended), on_event)

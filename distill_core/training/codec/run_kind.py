@@ -10,6 +10,7 @@ from distill_core.models import schema
 from distill_core.models.architectures import CODECS, codec_name
 from distill_core.training.codec.events import CodecEpochMetrics
 from distill_core.training.codec.settings import CodecSettings
+from distill_core.training.codec.sums import check_sums
 from distill_core.training.codec.trainings import TRAININGS, training_of
 from distill_core.training.codec.words import CODEC
 from distill_core.training.loop import MAX_ROLL_BACKS
@@ -26,6 +27,8 @@ from distill_core.training.run_folder.checks import (
 )
 from distill_core.training.run_folder.format import names_no_best_epoch, naming_best
 from distill_core.training.run_folder.kind import RunKind
+from distill_core.training.run_folder.reached import has_best, part_of
+from distill_core.training.under_way import check_under_way
 
 _LARGEST = 1e12  # no loss, rate, time or error comes near it
 _KEYS: KeyTypes = {
@@ -110,6 +113,9 @@ def _check_going_on(values: Mapping[str, Any]) -> None:
     if values["optimizer_states"]:  # a codec without parameters has none, and no schedule
         check_schedule_numbers(values["schedule"])
     require(is_count(values["roll_backs"], 0, MAX_ROLL_BACKS + 1))
+    if part := part_of(values):
+        check_under_way(part)
+        check_sums(part)
 
 
 def _check(values: Mapping[str, Any], name: str) -> None:
@@ -126,11 +132,17 @@ def _check(values: Mapping[str, Any], name: str) -> None:
         require(set(values["metadata"]) <= set(schema.METADATA_DEFAULTS))
         if not _is_best_only(values):
             _check_going_on(values)
-    schema.check_header(_as_model(values, "model_state_dict"), name)
+    schema.check_header(_as_model(values, "model_state_dict" if has_best(values) else "current_state_dict"), name)
+
+
+def _weights_in(values: Mapping[str, Any]) -> list[str]:
+    """Return the keys of the weights that a run has: the best, and the current ones."""
+    best = ["model_state_dict"] if has_best(values) else []
+    return best if _is_best_only(values) else [*best, "current_state_dict"]
 
 
 def _check_tensors(values: Mapping[str, Any], name: str) -> None:
-    for key in ("model_state_dict",) if _is_best_only(values) else ("model_state_dict", "current_state_dict"):
+    for key in _weights_in(values):
         model = _as_model(values, key)
         schema.check_shapes(model, name)
         schema.check_numbers(model, name)

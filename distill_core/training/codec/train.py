@@ -60,7 +60,7 @@ def train_codec(
 
     `config` has all settings, or some of them by name: the others follow from the amount of sound. `architecture` names
     the codec; for None it is that of the run to go on with, else that of the settings' class, else the default.
-    `run_folder` gets the epochs, once a minute at most and at the end; `resume` goes on with the run there, with its
+    `run_folder` gets the state, once a minute at most and at the end; `resume` goes on with the run there, with its
     codec and its settings. Nothing else is written. The global random state is as before afterwards. Stopping is a
     result: the best epoch so far, or `model` None.
 
@@ -103,6 +103,6 @@ def load_best_codec(run_folder: RunFolder, on_event: OnEvent = ignore) -> Traine
     """Return the result of the unfinished run, as if it had been stopped there; also of an older Distill's run.
 
     Raises:
-        ModelFileError: no run can be read.
+        ModelFileError: no run can be read, or no epoch of it is finished.
     """
     return trained_of(run_folder.load(on_event))

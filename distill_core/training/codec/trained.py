@@ -36,9 +36,9 @@ class TrainedCodec:
     is_kept: bool = False
 
     @classmethod
-    def none(cls, ended: Ended) -> TrainedCodec:
-        """Return the empty result of a training that ended before there was a codec."""
-        return cls(None, SpectrogramConfig(), {}, {}, {}, {}, {}, (), ended)
+    def none(cls, ended: Ended, run_id: str = "") -> TrainedCodec:
+        """Return the empty result of a training that ended before there was a codec; `run_id` if it can go on."""
+        return cls(None, SpectrogramConfig(), {}, {}, {}, {}, {}, (), ended, run_id)
 
     @property
     def stopped_early(self) -> bool:

@@ -58,14 +58,16 @@ class VariantBatches:
         self._total = len(chunks_NT) * self._copies
         self.count = -(-self._total // batch_size)
 
-    def epoch(self, should_stop: ShouldStop = never) -> Iterator[Tensor]:
-        """Yield `[B, samples]` in random order; the batches are of nearly the same size, for BatchNorm's sake.
+    def epoch(self, should_stop: ShouldStop = never, skip: int = 0) -> Iterator[Tensor]:
+        """Draw an order, and return batches `[B, samples]` in it, without the first `skip`.
+
+        They are of nearly the same size, for BatchNorm's sake. The variants of those that are skipped are not drawn.
 
         Raises:
-            Stopped: `should_stop()` turned true.
+            Stopped: `should_stop()` turned true while a batch was made.
         """
-        for indices in torch.randperm(self._total, generator=self._generator).tensor_split(self.count):
-            yield self._waveforms(indices, should_stop)
+        order = torch.randperm(self._total, generator=self._generator).tensor_split(self.count)
+        return (self._waveforms(indices, should_stop) for indices in order[skip:])
 
     def sample(self, count: int, should_stop: ShouldStop = never) -> Tensor:
         """Return `count` random entries of an epoch; entries repeat only if an epoch has fewer.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from itertools import islice
 from time import perf_counter
 
 import torch
@@ -17,9 +17,9 @@ from distill_core.training.averaging import Averaging
 from distill_core.training.batch_parts import BatchParts
 from distill_core.training.data.windows import CodeWindows, windows_of
 from distill_core.training.events import StepMetrics
-from distill_core.training.loop import BAD_STEPS_IN_A_ROW, diverged
 from distill_core.training.prior.config import PriorConfig
 from distill_core.training.prior.step import take_step
+from distill_core.training.prior.sums import PriorSums
 from distill_core.training.stop_points import stopping_inside
 
 
@@ -35,13 +35,16 @@ def train_prior_epoch(
     on_event: OnEvent = ignore,
     should_stop: ShouldStop = never,
     batch_parts: BatchParts | None = None,
+    sums: PriorSums | None = None,
     ranks: Ranks = ALONE,
 ) -> float:
     """Train one epoch over codes `[N, S, Q]`, or `[N, T]` in the prior's order, and return the mean loss in nats.
 
     The codes are whole steps of all bands. They come in random order and, if longer than the context, in random cuts;
     the scheduler moves once with each optimizer step. A step changes nothing if its loss or gradient is not finite, or
-    if `should_stop()` turns true within it; then the mean over the steps before it is returned, NaN without any.
+    if `should_stop()` turns true within it; then the mean over the steps before it is returned, NaN without any. An
+    epoch goes on behind the steps in its `sums`, if the generator is as it was when it began; each step is counted
+    there before its event.
     Batches that are too large for the memory are learned in parts; `batch_parts` remembers in how many.
 
     Raises:
@@ -50,10 +53,9 @@ def train_prior_epoch(
     """
     prior.train()
     windows, parts = windows_of(prior, codes, config.batch_size), batch_parts or BatchParts()
-    total_loss, seen, bad_in_a_row = 0.0, 0, 0
-    averaging = Averaging(prior, prior.loss, ranks)
+    sums, averaging = PriorSums() if sums is None else sums, Averaging(prior, prior.loss, ranks)
     with stopping_inside(prior, should_stop):
-        for step, batch in enumerate(windows.random(generator), start=1):
+        for batch in islice(windows.random(generator), sums.step, None):
             started = perf_counter()
             try:
                 stop_together(should_stop)
@@ -62,12 +64,9 @@ def train_prior_epoch(
                 )
             except Stopped:
                 break
-            if has_moved:
-                total_loss, seen, bad_in_a_row = total_loss + loss * batch.windows.count, seen + batch.windows.count, 0
-            elif batch.windows.count and (bad_in_a_row := bad_in_a_row + 1) == BAD_STEPS_IN_A_ROW:
-                raise diverged()
+            sums.add(loss, batch.windows.count, has_moved=has_moved)
             learning_rate = optimizer.param_groups[0]["lr"]
             if scheduler is not None:
                 scheduler.step()
-            on_event(StepMetrics(epoch, step, len(windows), loss, learning_rate, perf_counter() - started))
-    return total_loss / seen if seen else math.nan
+            on_event(StepMetrics(epoch, sums.step, len(windows), loss, learning_rate, perf_counter() - started))
+    return sums.mean

@@ -37,8 +37,10 @@ from distill_core.training.prior.memorization import (
 )
 from distill_core.training.prior.number_format import number_format
 from distill_core.training.prior.optimizers import build_optimizer, warm_up_and_cosine, warm_up_steps
+from distill_core.training.prior.sums import PriorSums
 from distill_core.training.prior.temperature import LogitSample
 from distill_core.training.prior.validation import CodeLosses, validate
+from distill_core.training.under_way import EpochUnderWay
 
 # A loss this far above that of guessing means divergence, once the learning rate has been at its height for some steps.
 _WORSE_THAN_GUESSING_NATS, _STEPS_BEFORE_JUDGING = 1.0, 20
@@ -61,7 +63,8 @@ class PriorRun:
     `geometry` is the codec's; `join_variant` encodes one more variant of each training sound, up to `variants`;
     `format` is the number format; `file_prior` is the prior that a save replaces. `last` has the weights of the last
     epoch, `before_memorizing` the best ones before the first epoch with the verdict that it memorizes. `temperatures`
-    are those of epochs, by number. Patience counts from the best epoch, or from `patient_from` if that is later.
+    are those of epochs, by number. Patience counts from the best epoch, or from `patient_from` if that is later. An
+    epoch that is `under_way` goes on from there.
     From the training sounds `left_out`, by number, nothing is learned.
 
     Raises:
@@ -88,7 +91,7 @@ class PriorRun:
     temperatures: dict[int, float] = field(default_factory=dict)
     roll_backs: int = 0
     patient_from: int = 0
-    is_inside_an_epoch: bool = False
+    under_way: EpochUnderWay[PriorSums] | None = None
     run_id: str = field(default_factory=lambda: uuid4().hex)
     ranks: Ranks = ALONE
     should_stop: InitVar[ShouldStop] = never
@@ -149,9 +152,8 @@ class PriorRun:
             Stopped: `should_stop()` turned true; the epoch is not validated.
             TrainingError: the epoch diverged.
         """
-        self.is_inside_an_epoch = True
         self._join_next_variant(epoch, on_event, should_stop)
-        started, learning_rate = perf_counter(), self.optimizer.param_groups[0]["lr"]
+        under_way = self._begin_or_go_on(epoch)
         train_loss = train_prior_epoch(
             self.prior,
             self.train_windows,
@@ -163,6 +165,7 @@ class PriorRun:
             on_event=on_event,
             should_stop=should_stop,
             batch_parts=self.batch_parts,
+            sums=under_way.sums,
             ranks=self.ranks,
         )
         stop_together(should_stop)
@@ -188,8 +191,8 @@ class PriorRun:
             best_perplexity=perplexity(self.best.loss),
             is_memorizing=limit_passed,
             memorization_message=memorization_message(verdict, evidence, limit_message),
-            epoch_time_s=perf_counter() - started,
-            learning_rate=learning_rate,
+            epoch_time_s=perf_counter() - under_way.started,
+            learning_rate=under_way.learning_rate,
             level_perplexities=tuple(map(perplexity, held_out.by_level)),
             verdict=verdict.value,
             known_perplexity=perplexity(evidence.train_loss),
@@ -201,8 +204,14 @@ class PriorRun:
         self.history.append(metrics)
         if temperature is not None:
             self.temperatures[epoch] = temperature
-        self.is_inside_an_epoch = False
+        self.under_way = None
         return metrics
+
+    def _begin_or_go_on(self, epoch: int) -> EpochUnderWay[PriorSums]:
+        if self.under_way is None:
+            rate, order = self.optimizer.param_groups[0]["lr"], self.generator.get_state()
+            self.under_way = EpochUnderWay(epoch, len(self.train_windows), rate, order, PriorSums())
+        return self.under_way
 
     def _of_heard(self, losses: CodeLosses, sounds: Sequence[SoundCodes]) -> CodeLosses:
         return losses.of_heard(sounds, self.silence_WHQ)
@@ -237,16 +246,15 @@ class PriorRun:
         )
 
     def roll_back(self) -> bool:
-        """Go back to the best weights with half the learning rate and return True; False without any, or too often."""
+        """Go back to the best weights with half the learning rate; return False where that was done too often."""
         self.roll_backs += 1
-        if not self.best.state or self.roll_backs > MAX_ROLL_BACKS:
-            return False
+        self.under_way = None
         self.prior.load_state_dict(self.best.state)
         self.optimizer.forget()  # the moments may come from the divergence
         self.scheduler.base_lrs = [rate / 2 for rate in self.scheduler.base_lrs]
         for group in self.optimizer.param_groups:  # the schedule sets it only after the next optimizer step
             group["lr"] /= 2
-        return True
+        return self.roll_backs <= MAX_ROLL_BACKS
 
 
 def refuse_too_little(codes: SplitCodes) -> None:

@@ -13,6 +13,7 @@ from distill_core.training.optimizer_state import check_optimizer_numbers, check
 from distill_core.training.prior.config import MOST_VARIANTS, NUMBER_FORMATS, PriorConfig
 from distill_core.training.prior.events import FilePrior, Keep, PriorEpochMetrics, Verdict
 from distill_core.training.prior.kept import naming_kept
+from distill_core.training.prior.sums import check_sums
 from distill_core.training.prior.temperature import COLDEST, HOTTEST
 from distill_core.training.prior.words import PRIOR
 from distill_core.training.run_folder.checks import (
@@ -27,6 +28,8 @@ from distill_core.training.run_folder.checks import (
 )
 from distill_core.training.run_folder.format import is_older, names_no_best_epoch, naming_best
 from distill_core.training.run_folder.kind import RunKind
+from distill_core.training.run_folder.reached import has_best, last_epoch, part_of
+from distill_core.training.under_way import check_under_way
 
 _LARGEST = 1e12  # no loss, rate, time or perplexity comes near it
 _KEYS: KeyTypes = {
@@ -127,21 +130,29 @@ def _check(values: Mapping[str, Any], name: str) -> None:
         config_of(values)
         file_prior_of(values)
         temperatures_of(values)
-        _check_metadata(values["prior_metadata"])
+        if has_best(values):
+            _check_metadata(values["prior_metadata"])
+        if part := part_of(values):
+            check_under_way(part)
+            check_sums(part)
         check_schedule_numbers(values["schedule"])
         require(is_count(values["roll_backs"], 0, MAX_ROLL_BACKS + 1))
-        require(is_count(values.get("patient_from", 0), 0, values["history"][-1]["epoch"]))
+        require(is_count(values.get("patient_from", 0), 0, last_epoch(values)))
         if not is_older(values):
             require(values["number_format"] in NUMBER_FORMATS and is_count(values["joined"], 0, MOST_VARIANTS))
             epochs = [metrics["epoch"] for metrics in values["history"]]
             require(values["before_memorizing_epoch"] in (0, *epochs))
-    schema.check_prior_header(values, name)
+    schema.check_prior_header(_with_some_weights(values), name)
+
+
+def _with_some_weights(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the values with the current weights in the place of the best, if there are none."""
+    return values if has_best(values) else {**values, "prior_state_dict": values["current_state_dict"]}
 
 
 def _check_tensors(values: Mapping[str, Any], name: str) -> None:
-    schema.check_prior_tensors(values, name)
-    for key in _OTHER_WEIGHTS:
-        if values.get(key):
+    for key in ("prior_state_dict", *_OTHER_WEIGHTS) if has_best(values) else ("current_state_dict",):
+        if key == "prior_state_dict" or values.get(key):
             schema.check_prior_tensors({**values, "prior_state_dict": values[key]}, name)
     with reading_a_run():
         check_optimizer_numbers(values["optimizer_states"])

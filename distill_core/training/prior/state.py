@@ -16,7 +16,7 @@ from distill_core.training.batch_parts import BATCH_PARTS
 from distill_core.training.data.codes import SplitCodes
 from distill_core.training.data.sound_codes import by_band
 from distill_core.training.events import Ended
-from distill_core.training.keeper import WritingRule
+from distill_core.training.keeper import PAUSE_IN_WRITING_TIMES, WritingRule
 from distill_core.training.loop import KeptWeights
 from distill_core.training.optimizer_state import (
     ADAM_MOMENTS,
@@ -30,14 +30,16 @@ from distill_core.training.prior.kept import Kept
 from distill_core.training.prior.muon import Muon
 from distill_core.training.prior.run import PriorRun
 from distill_core.training.prior.run_kind import file_prior_of, history_of, temperatures_of
+from distill_core.training.prior.sums import PriorSums
 from distill_core.training.prior.trained import TrainedPrior
 from distill_core.training.prior.words import PRIOR
 from distill_core.training.run_folder.checks import damaged_run, reading_a_run
 from distill_core.training.run_folder.format import common_values, ended_of
+from distill_core.training.run_folder.reached import UNDER_WAY, last_epoch, part_of, require_best
 from distill_core.training.settings import MOST_EPOCHS
 from distill_core.training.snapshot import on_cpu, random_states, restore_random, written_once
+from distill_core.training.under_way import going_on_from, order_of, values_under_way
 
-PAUSE_IN_WRITING_TIMES = 5  # writing epochs that are no best takes a sixth of the time at most
 _MOMENTS = {**ADAM_MOMENTS, Muon: {"momentum_buffer"}}
 
 KNOWS_SILENCE = "knows_silence"  # the key of whether steps of silence count in no number of a run
@@ -85,15 +87,18 @@ def state_of(
     ended: Ended | None = None,
     should_stop: ShouldStop = never,
 ) -> dict[str, Any]:
-    """Return the state after this epoch, with the weights to choose from; `ended` None: the training is under way.
+    """Return the state after this epoch, or within it, with the weights to choose from, if there are any.
+
+    `ended` None: the training is under way.
 
     Raises:
         Stopped: `should_stop()` turned true.
     """
     current = on_cpu(dict(run.prior.state_dict()), should_stop)
-    best = next(metrics for metrics in run.history if metrics.epoch == run.best.epoch)
+    kept = kept_epochs(run) if run.history else []
     return {
-        **common_values(run, PRIOR, model_path, dataset, kept_epochs(run), ended, codec_digest=run.codec_digest),
+        **common_values(run, PRIOR, model_path, dataset, kept, ended, codec_digest=run.codec_digest),
+        UNDER_WAY: values_under_way(run.under_way, run.config.max_epochs),
         "has_prior": True,
         "codes_digest": codes_digest(run.codes, run.chunk_steps),
         "joined": run.codes.joined,
@@ -103,7 +108,7 @@ def state_of(
         "config": asdict(run.config),
         "vqvae_config": dict(run.vqvae_config),
         "prior_config": asdict(run.config) | run.prior.sizes(),
-        "prior_metadata": prior_metadata(run, dataset) | kept_facts(best, Keep.BEST),
+        "prior_metadata": _metadata(run, dataset),
         "file_prior": None if run.file_prior is None else asdict(run.file_prior),
         "prior_state_dict": run.best.state,
         "last_state_dict": run.last.state,
@@ -116,8 +121,14 @@ def state_of(
         PATIENT_FROM: run.patient_from,
         "optimizer_states": on_cpu(run.optimizer.states(), should_stop),
         "schedule": on_cpu(run.scheduler.state_dict(), should_stop),
-        "random_states": on_cpu(random_states(run.generator), should_stop),
+        "random_states": random_states(order_of(run.under_way, run.generator.get_state())),
     }
+
+
+def _metadata(run: PriorRun, dataset: AudioDataset) -> dict[str, Any]:
+    """Return the facts of the best epoch as the file holds them, empty without one."""
+    best = next((metrics for metrics in run.history if metrics.epoch == run.best.epoch), None)
+    return {} if best is None else prior_metadata(run, dataset) | kept_facts(best, Keep.BEST)
 
 
 def _weights_of(values: dict[str, Any], history: Sequence[PriorEpochMetrics]) -> Kept:
@@ -126,7 +137,7 @@ def _weights_of(values: dict[str, Any], history: Sequence[PriorEpochMetrics]) ->
     kept = []
     for key, epoch in (
         ("prior_state_dict", values["best_epoch"]),
-        ("last_state_dict", history[-1].epoch),
+        ("last_state_dict", history[-1].epoch if history else 0),
         ("before_memorizing_state_dict", values.get("before_memorizing_epoch", 0)),
     ):
         weights = KeptWeights()
@@ -166,6 +177,9 @@ def restore(run: PriorRun, values: dict[str, Any]) -> None:
         run.optimizer.restore(values["optimizer_states"])
         run.scheduler.load_state_dict(values["schedule"])
         restore_random(run.generator, values["random_states"])
+        if part := part_of(values):
+            order = run.generator.get_state()
+            run.under_way = going_on_from(part, PriorSums.of(part), len(run.train_windows), order)
 
 
 def going_on(values: dict[str, Any], how: Continuation) -> dict[str, Any]:
@@ -173,7 +187,7 @@ def going_on(values: dict[str, Any], how: Continuation) -> dict[str, Any]:
 
     With more epochs its learning rate climbs back to where the cosine of all epochs has it.
     """
-    last, before = values["history"][-1]["epoch"], values["config"]
+    last, before = last_epoch(values), values["config"]
     config = {**before, **how.limits}
     if how.further and last >= config["max_epochs"]:
         config["max_epochs"] = min(2 * config["max_epochs"], MOST_EPOCHS)
@@ -185,8 +199,9 @@ def trained_of(values: dict[str, Any]) -> TrainedPrior:
     """Return the result of a state, as if the training had been stopped there.
 
     Raises:
-        ModelFileError: the state is damaged.
+        ModelFileError: the state is damaged, or no epoch is finished.
     """
+    require_best(values)
     history = history_of(values)
     kept = _weights_of(values, history)
     config = dict(values["prior_config"])

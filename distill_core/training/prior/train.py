@@ -57,6 +57,7 @@ from distill_core.training.prior.trained import TrainedPrior
 from distill_core.training.run_folder.folder import RunFolder
 from distill_core.training.run_folder.format import left_out_in
 from distill_core.training.settings import check_settings_class
+from distill_core.training.under_way import next_epoch
 
 _SMALLER = "Try a smaller batch, or a smaller prior (hidden size, layers)."
 
@@ -188,9 +189,9 @@ def _prepare(request: _PriorRequest, dataset: AudioDataset, on_event: OnEvent, s
 
 
 def _result(run: PriorRun, keeper: Keeper, dataset: AudioDataset, ended: Ended, on_event: OnEvent) -> TrainedPrior:
-    if not run.history:
-        return TrainedPrior.none(ended)
     keeper.keep_end(ended)
+    if not run.history:
+        return TrainedPrior.none(ended, keeper.run_id)
     on_event(complete_event(run, ended))
     metadata = prior_metadata(run, dataset) | {"ended": ended.value}  # before the prior leaves the device it names
     trained = TrainedPrior(
@@ -224,7 +225,7 @@ def _train_epochs(run: PriorRun, on_event: OnEvent, should_stop: ShouldStop) -> 
     end_of = _end_of(run.config, patient_from)
     if last is not None and (ended := end_of(last)) is not None:
         return ended
-    epochs = range(1 + (0 if last is None else last.epoch), run.config.max_epochs + 1)
+    epochs = range(next_epoch(run.under_way, run.history), run.config.max_epochs + 1)
     patience = run.config.patience
     return train_epochs(run, epochs, on_event, should_stop, patience=patience, patient_from=patient_from, end_of=end_of)
 
@@ -246,7 +247,8 @@ def _train(
     state = partial(state_of, run, request.model_path.resolve(), dataset)
     keeper = Keeper(request.run_folder, run, state, WRITING, on_event, stop)
     on_event(start_event(run))
-    ended = _train_epochs(run, keeper.on_event, stop)
+    with keeper.forgetting_what_diverged():
+        ended = _train_epochs(run, keeper.on_event, stop)
     return _result(run, keeper, dataset, limit.ended_by(ended), on_event)
 
 
@@ -307,6 +309,6 @@ def load_best(run_folder: RunFolder, on_event: OnEvent = ignore, run_id: str = "
     It is the run of an id, that of the unfinished training if `run_id` is "".
 
     Raises:
-        ModelFileError: no run can be read.
+        ModelFileError: no run can be read, or no epoch of it is finished.
     """
     return trained_of(run_folder.load(on_event, run_id)).keeping(KEPT_UNASKED)

@@ -40,9 +40,9 @@ class TrainedPrior:
     temperatures: Mapping[Keep, float] = field(default_factory=dict)
 
     @classmethod
-    def none(cls, ended: Ended) -> TrainedPrior:
-        """Return the empty result of a training that ended before its first epoch had."""
-        return cls(None, {}, {}, (), ended)
+    def none(cls, ended: Ended, run_id: str = "") -> TrainedPrior:
+        """Return the empty result of a training that ended before its first epoch had; `run_id` if it can go on."""
+        return cls(None, {}, {}, (), ended, run_id)
 
     @property
     def stopped_early(self) -> bool:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+
+NO_BEST = "The unfinished training has no whole epoch yet: there is no best to save."
+NO_BEST_HINT = "Go on with it (Continue, --resume), or discard it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +34,9 @@ class Kind:
 class UnfinishedRun:
     """The facts of a run whose result is in no model; `has_ended`: only the saving is missing.
 
-    `model` is the file that it is to be saved into, `best` the measure of its best epoch. A run of an older Distill
-    (`is_older`) has a perplexity that counts padding; one that `is_best_only` has the best weights and no others.
+    `model` is the file that it is to be saved into, `best` the measure of its best epoch, None before the first has
+    ended. `epoch` is the last whole one; of the epoch `under_way`, 0 between two, a `share` is done. A run of an older
+    Distill (`is_older`) has a perplexity that counts padding; one that `is_best_only` has the best weights alone.
     `written` is the time of its last state, in seconds since 1970, 0 if unknown; `codec_digest` is "" if unknown.
     `left_out` are the names of those of its sounds that it does without; `launch` names the launch of several
     processes that it is of, "" for one process by itself.
@@ -43,7 +48,7 @@ class UnfinishedRun:
     epoch: int
     total_epochs: int
     best_epoch: int
-    best: float
+    best: float | None
     has_ended: bool
     kind: Kind
     is_older: bool = False
@@ -52,6 +57,24 @@ class UnfinishedRun:
     written: float = 0.0
     left_out: frozenset[str] = frozenset()
     launch: str = ""
+    under_way: int = 0
+    share: float = 0.0
+
+    @property
+    def has_best(self) -> bool:
+        """Whether an epoch is finished, so that there is a best one to take."""
+        return self.best is not None
+
+    @property
+    def latest(self) -> int:
+        """The epoch that it came to, whole or not."""
+        return self.under_way or self.epoch
+
+    @property
+    def reached(self) -> str:
+        """How far it came, in words: "epoch 14 of 50", "epoch 15 of 50, 40% in"."""
+        reached = f"epoch {self.latest} of {self.total_epochs}"
+        return f"{reached}, {math.floor(100 * self.share)}% in" if self.under_way else reached
 
     @property
     def can_go_on(self) -> bool:
@@ -60,8 +83,8 @@ class UnfinishedRun:
 
     @property
     def best_words(self) -> str:
-        """The measure of the best epoch in words: "perplexity 7.42"."""
-        return self.kind.measured(self.best)
+        """The measure of the best epoch in words: "perplexity 7.42", "none yet"."""
+        return "none yet" if self.best is None else self.kind.measured(self.best)
 
 
 class RunState(StrEnum):

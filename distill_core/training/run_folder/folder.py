@@ -38,6 +38,7 @@ class RunFolder:
         # Former versions give a model's run folder, and so its lock, this name too.
         self._name = sha256(os.fsencode(self._path)).hexdigest()[:32]
         self._kept: StoredRun | None = None
+        self._takes_their_place = True  # the place of former runs, once the run under way has a best epoch
         self._codec_at = cache(codec_at)
         self._locks = ExitStack()
         self._held: set[str] = set()  # the ids of the runs with a lock in `_locks`
@@ -120,12 +121,17 @@ class RunFolder:
             try:
                 yield obstacle
             finally:
-                self._kept = None
+                self._kept, self._takes_their_place = None, True
                 self._held.clear()
 
     def has(self, run_id: str) -> bool:
         """Tell whether the run of an id is on disk, in use or not, and can be read."""
         return self._of_id(run_id) is not None
+
+    def look_at(self, run_id: str) -> UnfinishedRun | None:
+        """Return the facts of the run of an id, in use or not; None without a readable one."""
+        run = self._of_id(run_id)
+        return None if run is None else run.look()
 
     def _of_id(self, run_id: str) -> StoredRun | None:
         """Return the run of an id, which former versions kept in a folder of another name; None if it is gone."""
@@ -182,6 +188,7 @@ class RunFolder:
             raise self._own.best_only_error()
         has_own_name = found.id == values["run_id"] or bool(self._hold(values["run_id"]))
         self._kept = found if has_own_name else found.renamed(values["run_id"])
+        self._takes_their_place = not values["best_epoch"]
         return values
 
     @contextmanager
@@ -226,7 +233,7 @@ class RunFolder:
         return obstacle
 
     def save(self, values: dict[str, Any], should_stop: ShouldStop = never) -> None:
-        """Write the state of the training under way; the first state removes this path's former runs.
+        """Write the state of the training under way; the first with a best epoch removes this path's former runs.
 
         Call it within `in_use`.
 
@@ -234,15 +241,19 @@ class RunFolder:
             SaveError: it could not be written; the files are unchanged.
             Stopped: `should_stop()` turned true; the files are unchanged.
         """
-        if self._kept is not None:
-            self._kept.save(values, should_stop)
-            return
-        kept = self._named(values["run_id"])
-        if obstacle := self._hold(kept.id):
+        kept = self._kept or self._named(values["run_id"])
+        if self._kept is None and (obstacle := self._hold(kept.id)):
             raise SaveError(obstacle)
         kept.save(values, should_stop)
         self._kept = kept
-        self._discard_former(values)
+        if self._takes_their_place and values["best_epoch"]:
+            self._discard_former(values)
+            self._takes_their_place = False
+
+    def forget(self) -> None:
+        """Remove the run under way, if it was written. Call it within `in_use`."""
+        if self._kept is not None:
+            self._kept.remove()
 
     def _discard_former(self, values: dict[str, Any]) -> None:
         """Remove the former runs of this path that have the same codec, or none; other runs stay."""

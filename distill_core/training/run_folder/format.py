@@ -20,20 +20,20 @@ from distill_core.training.run_folder.checks import (
     KeyTypes,
     damaged_run,
     has_keys,
-    is_count,
     is_within,
     newer_run,
     reading_a_run,
     require,
 )
 from distill_core.training.run_folder.facts import Kind
+from distill_core.training.run_folder.reached import UNDER_WAY, check_epochs, has_best, reached_facts
 
-FORMAT, VERSION = "distill_run", 4
+FORMAT, VERSION = "distill_run", 5
 UNMASKED_VERSION = 1  # counts padding: training cannot go on from it
 _PATHS_VERSION = 2  # the last without a kind of training, and with a single folder of sounds
 _BEST_CODEC_VERSION = 3  # the last with the best weights alone of a codec, and with epochs that name no best one
+_WHOLE_EPOCHS_VERSION = 4  # the last that is written after whole epochs alone
 _UNNAMED_KIND = "prior"  # of runs that name none: there was no other
-MOST_EPOCHS = 1_000_000
 LATEST_MOMENT = 2.5e11  # seconds since 1970: the year 9892, which every calendar still shows
 _RUN_ID = re.compile("[0-9a-f]{32}")
 _GO_ON = ("", Ended.STOPPED, Ended.TIME_LIMIT)  # the endings after which training can go on; "": it was cut off
@@ -64,7 +64,8 @@ _KEYS_OF: dict[int, KeyTypes] = {
     UNMASKED_VERSION: _FORMER_KEYS | {"has_ended": bool},
     _PATHS_VERSION: _FORMER_KEYS | {"ended": str},
     _BEST_CODEC_VERSION: _KEYS,
-    VERSION: _KEYS,
+    _WHOLE_EPOCHS_VERSION: _KEYS,
+    VERSION: _KEYS | {UNDER_WAY: dict},
 }
 
 
@@ -218,18 +219,6 @@ def _moment(text: str) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def _check_epochs(values: Mapping[str, Any]) -> None:
-    """Check that the epochs come in order, and that the best is one of them."""
-    last = 0
-    require(bool(values["history"]))
-    for metrics in values["history"]:
-        require(isinstance(metrics, dict) and all(isinstance(name, str) for name in metrics))
-        require(is_count(metrics.get("total_epochs"), 1, MOST_EPOCHS))
-        require(is_count(metrics.get("epoch"), last + 1, metrics["total_epochs"]))
-        last = metrics["epoch"]
-    require(values["best_epoch"] in [metrics["epoch"] for metrics in values["history"]])
-
-
 def check_common(values: Mapping[str, Any], name: str) -> None:
     """Check the keys that runs of each kind have; `name` is the file's.
 
@@ -247,21 +236,19 @@ def check_common(values: Mapping[str, Any], name: str) -> None:
         require(values.get("ended", "") in ("", *Ended) and isinstance(values.get("launch", ""), str))
         if not _is_former(values):
             require(is_within(_moment(values["written"]), 0, LATEST_MOMENT))
-        _check_epochs(values)
+        check_epochs(values)
+        require(has_best(values) or values["ended"] in _GO_ON)
 
 
 def common_facts(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of `UnfinishedRun` that do not depend on the kind, of values that passed `check_common`."""
-    last = values["history"][-1]
     return {
         "run_id": values["run_id"],
         "model": Path(values["model_path"]),
         "sounds": tuple(map(Path, _sounds(values))),
         "left_out": left_out_in(values),
         "launch": values.get("launch", ""),
-        "epoch": last["epoch"],
-        "total_epochs": last["total_epochs"],
-        "best_epoch": values["best_epoch"],
+        **reached_facts(values),
         "has_ended": values["has_ended"] if is_older(values) else values["ended"] not in _GO_ON,
         "is_older": is_older(values),
         "written": 0.0 if _is_former(values) else _moment(values["written"]),

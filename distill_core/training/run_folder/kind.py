@@ -10,6 +10,7 @@ from distill_core.errors import ModelFileError
 from distill_core.training.run_folder.checks import newer_run
 from distill_core.training.run_folder.facts import Kind, UnfinishedRun
 from distill_core.training.run_folder.format import check_common, common_facts, kind_name
+from distill_core.training.run_folder.reached import has_best
 
 Values: TypeAlias = Mapping[str, Any]
 
@@ -73,7 +74,7 @@ def facts_of(values: Values, kinds: RunKinds) -> UnfinishedRun:
     own = _kind_of(values, kinds)
     return UnfinishedRun(
         kind=own.kind,
-        best=own.best(values),
+        best=own.best(values) if has_best(values) else None,
         codec_digest=own.codec_digest(values),
         is_best_only=own.is_best_only(values),
         **common_facts(values),

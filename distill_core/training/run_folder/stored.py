@@ -148,7 +148,7 @@ class StoredRun:
             except ModelFileError:
                 raise error from None
             self._is_torn = True
-            on_event(OlderStateTaken(facts_of(values, self._kinds).epoch, is_missing=not self.file.exists()))
+            on_event(OlderStateTaken(facts_of(values, self._kinds).latest, is_missing=not self.file.exists()))
             return values
 
     def _asides(self) -> list[tuple[Path, Path]]:
