@@ -331,8 +331,9 @@ def _codec_after_crashes(output: Path, sounds: Path, config: CodecSettings, plac
         (V2, [(1, 1), (1, 4), (3, 2)]),
         (V2, [(2, 4), (2, 5)]),
         (KLT, [(2, 1), (2, 3), (3, 2)]),
+        (KLT, [(2, 4)]),  # after the last step that the first epoch with steps has
     ],
-    ids=["v2 from the first epoch", "v2 in a middle one", "klt"],
+    ids=["v2 from the first epoch", "v2 in a middle one", "klt", "klt before it is validated"],
 )
 def test_a_codec_goes_on_bit_for_bit(
     sounds_folder: Path, tmp_path: Path, config: CodecSettings, places: list[Place]

@@ -183,3 +183,4 @@ class Descent:
             schedule.load_state_dict(values["schedule"])
         for optimizer, state in zip(self._optimizers, values["optimizer_states"], strict=True):
             load_state(optimizer, state)
+            optimizer.step()  # moves nothing; a schedule warns of an optimizer that has taken no step yet
