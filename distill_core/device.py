@@ -89,6 +89,8 @@ def resolve_device(name: str) -> torch.device:
     if name == "cuda":
         # By default convolutions on a card round to ten bits: codes would be others than the processor's.
         torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]
+        # cuDNN's attention plans for each shape anew, 6 ms each time, and windows have many shapes.
+        torch.backends.cuda.enable_cudnn_sdp(False)
     return torch.device(name)
 
 

@@ -28,7 +28,9 @@ FLOAT32, BFLOAT16 = "float32", "bfloat16"
 _LEAST_GAIN = 1.3
 _PAIRS = 5
 _WIDTH, _POSITIONS = 256, 256
-_CARD_POSITIONS = 512  # about those of a batch
+# A batch has some 750. With so many a card waits for its orders in this one layer, but not in a whole training: on an
+# H200 bfloat16 gained 1.9 at a width of 1024, 1.1 at 768 and 0.8 at 512, with 2048 here 2.0, 1.3 and 0.9.
+_CARD_POSITIONS = 2048
 _TYPES = {FLOAT32: torch.float32, BFLOAT16: torch.bfloat16}
 
 logger = logging.getLogger("distill")
