@@ -59,6 +59,8 @@ HARNESSES = (
     Harness("truncation", "tests.soak.loading", "truncation", 0),
     Harness("counterfactual proofs", "tests.soak.proofs", "proofs", 20),
     Harness("audits of overfitting", "tests.soak.audits", "audits", 6),
+    Harness("kills during training", "tests.soak.training_kills", "kills_during_training", 200),
+    Harness("injected NaN and infinity", "tests.soak.not_numbers", "injected_values", 100),
     Harness("mutated sounds", "tests.soak.sounds", "mutated_sounds", 20_000),
     Harness("blocked terminal", "tests.soak.terminal", "blocked_terminals", 56),
 )

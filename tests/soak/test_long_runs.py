@@ -9,7 +9,9 @@ import pytest
 from tests.soak.sample import is_green, sample
 
 
-@pytest.mark.parametrize(("name", "trials"), [("mutated sounds", 200)])
+@pytest.mark.parametrize(
+    ("name", "trials"), [("kills during training", 10), ("injected NaN and infinity", 12), ("mutated sounds", 200)]
+)
 def test_a_long_run_loses_nothing_and_its_control_does(name: str, trials: int, tmp_path: Path) -> None:
     record, report = sample(name, trials, tmp_path)
     if record["skipped"]:

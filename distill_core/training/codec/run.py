@@ -17,7 +17,14 @@ from distill_core.training.codec.events import CodecEpochMetrics
 from distill_core.training.codec.learner import CodecLearner, Validation
 from distill_core.training.data.chunks import VariantBatches
 from distill_core.training.events import StepMetrics
-from distill_core.training.loop import BAD_STEPS_IN_A_ROW, MAX_ROLL_BACKS, KeptWeights, copy_of, diverged
+from distill_core.training.loop import (
+    BAD_STEPS_IN_A_ROW,
+    MAX_ROLL_BACKS,
+    KeptWeights,
+    copy_of,
+    diverged,
+    refuse_wrong_weights,
+)
 from distill_core.training.stop_points import stopping_inside
 
 _Losses: TypeAlias = list[tuple[float, float]]  # with the commitment loss, and that alone
@@ -57,6 +64,9 @@ class CodecRun:
         rate = 0.0 if is_fit else self.descent.rate
         losses = (self._fit if is_fit else self._descend)(epoch, on_event, should_stop)
         validation = self._validate(should_stop)
+        if not math.isfinite(validation.loss):
+            raise diverged()
+        refuse_wrong_weights(self.learner.codec)
         self.best.keep_if_better(copy_of(self.learner.codec), validation.loss, epoch)
         metrics = CodecEpochMetrics(
             epoch=epoch,
