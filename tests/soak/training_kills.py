@@ -29,9 +29,11 @@ from tests.soak.result import Result, not_run
 from tests.soak.subject import write_model
 
 NAME = "kills during training"
-PROGRAM = "tests.soak.training_program"
+PROGRAM, ROOT = "tests.soak.training_program", Path(__file__).parents[2]
+_PLACES = ("model.distill", "sounds")  # in the folder of a training
 _SEED, _HUNG_S, _MOST_KILLS, _MOST_CONTROL_TRAININGS = 20_261_202, 120.0, 8, 6
 _KEPT_VIOLATIONS = 50
+_KILLS_OF_CONTROLS = {"without moments": 2, "in place": 8}
 _TEMPORARY, _STATES = ".tmp", (".distill-run", ".distill-run.bak")
 _NOTHING_TO_GO_ON_WITH = "There is no unfinished training"
 _TIMES = ("time", "seconds", "date", "created", "run_id", "_s")  # of facts that no two trainings share
@@ -118,11 +120,11 @@ def _environment(folder: Path) -> dict[str, str]:
 
 def _run(folder: Path, way: str, arguments: tuple[str, ...], kill_after_s: float | None) -> _Process:
     """Run a training until it ends, or kill it after so many seconds."""
-    command = [*warm_python.warm_python(), "-m", PROGRAM, way, *arguments]
+    given = [str(folder / each) if each in _PLACES else each for each in arguments]
+    command = [*warm_python.warm_python(), "-m", PROGRAM, way, *given]
     streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    environment = _environment(folder) | {"PYTHONPATH": str(Path(__file__).parents[2])}
     told = _Process()
-    with subprocess.Popen(command, cwd=folder, env=environment, text=True, **streams) as process:
+    with subprocess.Popen(command, cwd=ROOT, env=_environment(folder), text=True, **streams) as process:
         listener = threading.Thread(target=_listen, args=(process, told))
         listener.start()
         try:
@@ -268,7 +270,7 @@ def _control(bench: Bench, way: str) -> str:
     chance = random.Random(_SEED)
     for number in range(_MOST_CONTROL_TRAININGS):
         killed = KilledTraining(bench, TRAININGS[number % 2], chance)
-        killed.run(way, most_kills=_MOST_KILLS)
+        killed.run(way, _KILLS_OF_CONTROLS[way])
         if killed.violations:
             return killed.violations[0]
     return ""
@@ -283,7 +285,7 @@ def kills_during_training(wanted: int, until: float) -> Result:
     with tempfile.TemporaryDirectory(prefix="distill-trainings-") as name:
         bench = Bench(Path(name))
         try:
-            controls = [_control(bench, way) for way in ("without moments", "in place")]
+            controls = [_control(bench, way) for way in _KILLS_OF_CONTROLS]
             while kills < wanted and len(violations) < _KEPT_VIOLATIONS and (not kills or time.monotonic() < until):
                 killed = KilledTraining(bench, TRAININGS[trainings % len(TRAININGS)], chance)
                 killed.run("whole", min(_MOST_KILLS, wanted - kills))
