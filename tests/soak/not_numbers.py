@@ -21,7 +21,6 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-import numpy as np
 import soundfile
 import torch
 from torch import Tensor
@@ -36,6 +35,7 @@ from distill_core.training.kinds import codec_runs, prior_runs
 from distill_core.training.prior.saving import save_and_finish
 from tests.soak.result import Result
 from tests.soak.subject import write_model
+from tests.soak.training_process import write_sounds
 
 NAME = "injected NaN and infinity"
 _SEED, _KEPT_VIOLATIONS, _MOST_CONTROL_TRIALS, _SOUNDS = 20_261_203, 50, 20, 6
@@ -155,12 +155,7 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._sounds, self._now = folder, folder / "sounds", folder / "now"
-        self._sounds.mkdir()
-        for number in range(_SOUNDS):
-            seconds_T = np.arange(24_000) / 48_000
-            tone_T = 0.4 * np.sin(2 * np.pi * 110 * (number + 1) * seconds_T * (1 + seconds_T))
-            noise_T = np.random.default_rng(number).uniform(-0.1, 0.1, len(tone_T))
-            soundfile.write(self._sounds / f"{number}.wav", tone_T + noise_T, 48_000, subtype="FLOAT")
+        write_sounds(self._sounds, _SOUNDS)
         write_model(folder / "v2.distill")
         train_codec(self._sounds, _KLT).save(folder / "klt.distill")
         self._steps: dict[str, int] = {}
