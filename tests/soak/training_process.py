@@ -36,6 +36,11 @@ class Told:
         """The message of the error that it ended with."""
         return next((str(event["message"]) for event in self.events if event["event"] == "error"), "")
 
+    @property
+    def hint(self) -> str:
+        """What the error says to do next."""
+        return next((str(event.get("hint", "")) for event in self.events if event["event"] == "error"), "")
+
     def named(self, name: str) -> list[dict[str, Any]]:
         """Return the events of a name."""
         return [event for event in self.events if event["event"] == name]
@@ -109,7 +114,7 @@ def digest_of(model: Path) -> str:
     for network in (loaded.model, *([] if loaded.prior is None else [loaded.prior])):
         for name, value in network.state_dict().items():
             digest.update(name.encode() + value.contiguous().numpy().tobytes())
-    digest.update(repr(_without_times(loaded.prior_metadata or {})).encode())
+    digest.update(json.dumps(_without_times(loaded.prior_metadata or {}), sort_keys=True).encode())
     return digest.hexdigest()
 
 
