@@ -16,6 +16,8 @@ from tests.soak.sample import is_green, sample
         ("injected NaN and infinity", 12),
         ("mutated sounds", 200),
         ("awkward sounds", 81),
+        ("files changed meanwhile", 3),
+        ("the whole job over and over", 6),
     ],
 )
 def test_a_long_run_loses_nothing_and_its_control_does(name: str, trials: int, tmp_path: Path) -> None:
