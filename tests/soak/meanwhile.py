@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from typing import Any
 from distill_core import DistillError, load_model_v2
 from tests import warm_python
 from tests.soak.result import Result, not_run
+from tests.soak.scene import Scene, disk
 from tests.soak.subject import write_model
 from tests.soak.training_process import Told, digest_of, run_training, write_sounds
 
@@ -31,109 +32,6 @@ _CODEC_SETTINGS = ("--codebook-size", "8", "--levels", "2", "--patience", "0", "
 _KLT = ("--components", "8", "--refiner-width", "8", "--refiner-depth", "1")
 _WAYS_OUT = ("--use-best", "--save", "--replace-changed")
 _DISK_BYTES = 64 * 2**20  # an empty one passes for large enough before a training
-
-
-def _do(*command: object) -> None:
-    subprocess.run([str(part) for part in command], check=True, capture_output=True, text=True)
-
-
-@contextmanager
-def _disk(folder: Path, size: int) -> Iterator[None]:
-    """Mount a small disk in memory on a folder."""
-    folder.mkdir(parents=True)
-    _do("mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder)
-    try:
-        yield
-    finally:
-        with suppress(subprocess.CalledProcessError):
-            _do("umount", "--lazy", folder)
-
-
-def _fill(folder: Path) -> None:
-    """Take the last byte of the disk of a folder."""
-    with suppress(OSError), (folder / "filling").open("wb", buffering=0) as file:
-        while file.write(bytes(2**16)):
-            pass
-    with suppress(OSError), (folder / "rest").open("wb", buffering=0) as file:
-        while file.write(b"\0"):
-            pass
-
-
-class Scene:
-    """A folder with disks for models and for what the program keeps, and sounds beside them."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.models, self.data = folder, folder / "models", folder / "data"
-        self.sounds, self.elsewhere = folder / "sounds", folder / "elsewhere"
-        self.model = self.models / "inner" / "model.distill"
-
-    def rename(self) -> None:
-        """Give the model another name."""
-        self.model.rename(self.model.with_name("renamed.distill"))
-
-    def move_folder(self) -> None:
-        """Move the model's folder to another disk."""
-        shutil.move(self.model.parent, self.elsewhere)
-
-    def remove_folder(self) -> None:
-        """Remove the model's folder, of which there is a copy elsewhere."""
-        shutil.copytree(self.model.parent, self.elsewhere)
-        shutil.rmtree(self.model.parent)
-
-    def replace(self) -> None:
-        """Put another model in the place of the model, which is kept elsewhere."""
-        self.elsewhere.mkdir()
-        shutil.move(self.model, self.elsewhere / "model.distill")
-        write_model(self.model)
-
-    def put_another(self) -> None:
-        """Put a model where there was none."""
-        write_model(self.model)
-
-    def change(self) -> None:
-        """Save something else into the model, as another program does."""
-        with self.model.open("r+b") as file:
-            content = file.read()
-            file.seek(0)
-            file.write(content)
-        os.utime(self.model)
-        self._save_other_prior()
-
-    def _save_other_prior(self) -> None:
-        from distill_core import CodePrior, save_prior_to_model
-
-        loaded = load_model_v2(self.model)
-        positions = loaded.geometry.codes_per_second
-        prior = CodePrior(loaded.model.codebook_size, loaded.model.num_quantizers, positions, 16, 1, 1, 0.0)
-        save_prior_to_model(self.model, prior, {"dropout": 0.0}, {"epochs_trained": 1})
-
-    def lock(self) -> None:
-        """Let nothing be written on the models' disk."""
-        _do("mount", "-o", "remount,ro", self.models)
-
-    def fill_models(self) -> None:
-        """Fill the models' disk."""
-        _fill(self.models)
-
-    def fill_data(self) -> None:
-        """Fill the disk of what the program keeps."""
-        _fill(self.data)
-
-    def remove_sounds(self) -> None:
-        """Remove the sounds."""
-        shutil.rmtree(self.sounds)
-
-    def mend(self) -> None:
-        """Let the disks be written on again."""
-        with suppress(subprocess.CalledProcessError):
-            _do("mount", "-o", "remount,rw", self.models)
-        for disk in (self.models, self.data):
-            for name in ("filling", "rest"):
-                (disk / name).unlink(missing_ok=True)
-
-    def all_models(self) -> list[Path]:
-        """Return all model files that there are."""
-        return [path for place in (self.models, self.elsewhere) for path in place.rglob("*.distill")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +90,7 @@ class Bench:
         scene = Scene(self._folder / str(self._number))
         scene.folder.mkdir()
         shutil.copytree(self._kept / "sounds", scene.sounds)
-        with _disk(scene.models, _DISK_BYTES), _disk(scene.data, _DISK_BYTES):
+        with disk(scene.models, _DISK_BYTES), disk(scene.data, _DISK_BYTES):
             scene.model.parent.mkdir()
             if training.model:
                 shutil.copy(self._kept / training.model, scene.model)
@@ -297,7 +195,7 @@ def _why_not() -> str:
         return "Only root may mount a disk"
     with tempfile.TemporaryDirectory(prefix="distill-disk-") as folder:
         try:
-            with _disk(Path(folder, "try"), 2**20):
+            with disk(Path(folder, "try"), 2**20):
                 return ""
         except (subprocess.CalledProcessError, OSError):
             return "A disk cannot be mounted here"
