@@ -132,7 +132,8 @@ class Bench:
             scene.mend()
             if not _has(scene, whole):
                 wrong += self._recover(training, scene, whole)
-        return told.message or "; ".join(str(event["reason"]) for event in told.named("run_not_kept")), wrong
+        words = told.message or "; ".join(str(event["reason"]) for event in told.named("run_not_kept"))
+        return _without_place(words, scene), [_without_place(sentence, scene) for sentence in wrong]
 
     def _recover(self, training: Training, scene: Scene, whole: str) -> list[str]:
         """Save what was trained as a person does who has put things right, and return what is wrong then."""
@@ -158,6 +159,11 @@ class Bench:
         if told.code:
             return [f"what was trained could not be saved: {told.message}"]
         return [] if _has(scene, whole) else ["something else was saved than what was trained"]
+
+
+def _without_place(words: str, scene: Scene) -> str:
+    """Return words without the folder of this computer that the scene lies in."""
+    return words.replace(f"{scene.folder}/", "")
 
 
 def _judge_words(told: Told) -> list[str]:
