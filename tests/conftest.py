@@ -44,6 +44,7 @@ _LAST = (
     "core/test_cli.py",
     "app/test_training_window.py",
     "core/test_wrong_files.py",
+    "soak/test_long_runs.py",
     "soak/test_terminal.py",
     "soak/test_saving.py",
     "core/test_demo.py",

@@ -14,6 +14,7 @@ import runpy
 import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -136,14 +137,18 @@ def _exit_code(process: int, connection: socket.socket) -> int:
 
 def _fork_for(connection: socket.socket) -> _Command:
     """Return the command in the process that is forked for it; this one ends when that one has."""
-    command = _read_command(connection)
+    try:
+        command = _read_command(connection)
+    except (EOFError, struct.error):  # its stand-in was killed before it had asked
+        os._exit(0)
     process = os.fork()
     if process == 0:
         connection.close()
         return command
     for number in (0, *command.streams):
         os.close(number)
-    connection.sendall(NUMBER.pack(process))
+    with suppress(BrokenPipeError):  # its stand-in was killed, and with it goes the process
+        connection.sendall(NUMBER.pack(process))
     code = _exit_code(process, connection)
     with suppress(BrokenPipeError):
         connection.sendall(NUMBER.pack(code))

@@ -110,7 +110,7 @@ def _run(command: _TrainCommand, should_stop: ShouldStop) -> None:
     if trained.model is None:
         return say_stopped(terminal, trained.ended, can_go_on=bool(trained.run_id))
     try:
-        saved_to = trained.save(command.output)
+        saved_to = trained.save(command.output, replace=command.force)
     except SaveError as error:
         raise naming_kept_codec(error, trained.run_id) from error
     terminal.is_done = True

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any, Protocol, TypeAlias
 
+import torch
 from torch import Tensor, nn
 
 from distill_core.distributed import stop_together
@@ -54,6 +55,19 @@ class Diverged(TrainingError):
 def diverged() -> Diverged:
     """Return the error of training whose loss is no longer a number."""
     return Diverged("the loss is no longer a number")
+
+
+def refuse_wrong_weights(model: nn.Module) -> None:
+    """Refuse a network that holds values that are no numbers: its loss need not show them.
+
+    Raises:
+        Diverged: it holds some.
+    """
+    floats = [value for value in model.state_dict().values() if value.is_floating_point() and value.numel()]
+    # NaN is both the least and the greatest number. All are asked at once: each answer of a graphics card takes time.
+    bounds = [torch.stack(torch.aminmax(value)).float() for value in floats]
+    if bounds and not torch.stack(bounds).isfinite().all():
+        raise Diverged("a weight is no longer a number")
 
 
 class Run(Protocol):

@@ -727,3 +727,31 @@ def test_a_damaged_file_is_used_or_refused_and_nothing_else(specimens, tmp_path,
     except UnreadableSoundError:
         return
     assert 0 < measured.duration_s < 3600
+
+
+@pytest.mark.parametrize("encoding", ["PCM_S8", "PCM_16", "PCM_24"])
+def test_a_midi_sample_dump_is_read_whole(folder, samples, encoding):
+    path = folder / "x.sds"
+    soundfile.write(path, samples[:, 0], RATE, format="SDS", subtype=encoding)
+    expected, _ = soundfile.read(path, dtype="float32")
+    np.testing.assert_array_equal(decoded(path)[: len(expected), 0], expected)
+    assert only(folder).note == ""
+
+
+@pytest.mark.parametrize("place", [21, 22, 21 + 127 * 50, 21 + 127 * 51 - 1])
+def test_a_damaged_sample_dump_is_read_without_a_word_in_the_standard_output(folder, samples, place, capfd):
+    path = folder / "x.sds"
+    soundfile.write(path, samples[:, 0], RATE, format="SDS", subtype="PCM_16")
+    content = bytearray(path.read_bytes())
+    content[place] ^= 0xFF
+    path.write_bytes(content)
+    assert only(folder).duration_s == pytest.approx(3, abs=0.01)
+    assert capfd.readouterr().out == ""
+
+
+def test_a_sample_dump_without_a_whole_packet_is_named(folder, samples, capfd):
+    path = folder / "x.sds"
+    soundfile.write(path, samples[:, 0], RATE, format="SDS", subtype="PCM_16")
+    path.write_bytes(path.read_bytes()[: 21 + 126])
+    assert "damaged" in reason(folder)
+    assert capfd.readouterr().out == ""

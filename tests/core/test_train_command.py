@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from distill_core import load_model_v2, read_summary
 from distill_core.cli import app
+from distill_core.cli.progress import TrainingProgress
 from distill_core.models.klt import KLTCodec
 from distill_core.training.codec.events import CodecEpochMetrics
 from distill_core.training.codec.train import train_codec
@@ -117,3 +118,19 @@ def test_no_augmentation_is_a_setting_to_an_unfinished_training(sounds_folder: P
     assert refused.exit_code == 2
     assert "keeps its settings (augmentation)" in refused.stderr
     assert len(listed_runs()) == 1
+
+
+def test_a_file_that_came_meanwhile_is_not_replaced_unasked(
+    sounds_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "new.distill"
+
+    def listen(progress: TrainingProgress, event: object) -> None:
+        if isinstance(event, CodecEpochMetrics):
+            output.write_bytes(b"somebody else's")
+
+    monkeypatch.setattr(TrainingProgress, "on_event", listen)
+    result = _train(sounds_folder, "-o", output, *SMALL, "--epochs", 2)
+    assert result.exit_code == 4, result.output
+    assert "distill runs --save" in " ".join(result.output.split())
+    assert output.read_bytes() == b"somebody else's"

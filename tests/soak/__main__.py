@@ -59,6 +59,13 @@ HARNESSES = (
     Harness("truncation", "tests.soak.loading", "truncation", 0),
     Harness("counterfactual proofs", "tests.soak.proofs", "proofs", 20),
     Harness("audits of overfitting", "tests.soak.audits", "audits", 6),
+    Harness("kills during training", "tests.soak.training_kills", "kills_during_training", 200),
+    Harness("injected NaN and infinity", "tests.soak.not_numbers", "injected_values", 100),
+    Harness("files changed meanwhile", "tests.soak.meanwhile", "changes_meanwhile", 30),
+    Harness("the whole job over and over", "tests.soak.rounds", "whole_jobs", 0),
+    Harness("mutated sounds", "tests.soak.sounds", "mutated_sounds", 20_000),
+    Harness("awkward sounds", "tests.soak.sounds", "awkward_sounds", 81),
+    Harness("foreign sounds", "tests.soak.sounds", "foreign_sounds", 100),
     Harness("blocked terminal", "tests.soak.terminal", "blocked_terminals", 56),
 )
 

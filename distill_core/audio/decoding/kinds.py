@@ -70,6 +70,7 @@ _TEXT = FileKind("text", "other")
 _WAV, _AIFF, _OGG = FileKind("WAV", "sound", "wav"), FileKind("AIFF", "sound", "aiff"), FileKind("OGG", "sound", "ogg")
 _CAF, _MATROSKA = FileKind("CAF", "sound", "caf"), FileKind("Matroska", "needs_ffmpeg", "matroska")
 MPEG = FileKind("MP3", "sound", "mp3")
+SAMPLE_DUMP = FileKind("SDS", "sound")
 # By the first bytes; the first match counts. A dot stands for any byte.
 _BY_HEAD: tuple[tuple[bytes, FileKind], ...] = (
     (rb"(RIFF|RF64|BW64|RIFX)....WAVE", _WAV),
@@ -81,6 +82,7 @@ _BY_HEAD: tuple[tuple[bytes, FileKind], ...] = (
     (rb"(\.snd|dns\.)", FileKind("AU", "sound", "au")),
     (rb"fLaC", FileKind("FLAC", "sound", "flac")),
     (rb"riff\x2e\x91\xcf\x11", FileKind("W64", "sound", "w64")),
+    (rb"\xf0\x7e.\x01", SAMPLE_DUMP),
     (rb"Creative Voice File", FileKind("VOC", "sound", "voc")),
     (rb"NIST_1A|\x64\xa3..|..\xa3\x64|2BIT| paf|fap |Extended Instrument:|ALawSoundFile", FileKind("", "sound")),
     (rb"0\x26\xb2\x75\x8e\x66\xcf\x11", FileKind("WMA", "needs_ffmpeg", "asf")),

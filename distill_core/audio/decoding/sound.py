@@ -18,9 +18,18 @@ import soundfile
 from distill_core.audio.decoding.chunked import Header
 from distill_core.audio.decoding.ffmpeg import open_with_ffmpeg
 from distill_core.audio.decoding.headers import READERS
-from distill_core.audio.decoding.kinds import MPEG, UNKNOWN, FileKind, UnreadableSoundError, is_in_the_cloud, kind_of
+from distill_core.audio.decoding.kinds import (
+    MPEG,
+    SAMPLE_DUMP,
+    UNKNOWN,
+    FileKind,
+    UnreadableSoundError,
+    is_in_the_cloud,
+    kind_of,
+)
 from distill_core.audio.decoding.mpeg import walk_mpeg
 from distill_core.audio.decoding.ogg import links_of
+from distill_core.audio.decoding.sample_dump import sample_dump_header
 from distill_core.audio.decoding.samples import Samples, open_parts, open_path, open_piped, read_blocks_of
 from distill_core.events import ShouldStop, never
 from distill_core.memory import is_short_of_memory
@@ -153,6 +162,16 @@ def _mpeg(path: Path, should_stop: ShouldStop) -> Iterator[Sound]:
         yield replace(_from_libsndfile(sound, size, expected_s, slack_s), note="; ".join(notes))
 
 
+@contextmanager
+def _sample_dump(path: Path) -> Iterator[Sound]:
+    with _opened(path) as (file, size):
+        header = sample_dump_header(file, size)
+    if header.parts is None:
+        raise UnreadableSoundError("damaged")
+    with _mended(path, header) as sound:
+        yield sound
+
+
 def _left_out(seconds: float) -> str:
     return f"{seconds:.2f} s of it have another rate or other channels and are left out"
 
@@ -211,6 +230,8 @@ def _ways(path: Path, kind: FileKind, should_stop: ShouldStop) -> list[Way]:
     by_ffmpeg: list[Way] = [lambda: _with_ffmpeg(path, kind)] if kind.demuxer else []
     if kind is MPEG:
         return [lambda: _mpeg(path, should_stop), lambda: _as_it_is(path), *by_ffmpeg]
+    if kind is SAMPLE_DUMP:
+        return [lambda: _sample_dump(path)]
     if kind.demuxer == "ogg":
         return _ogg_ways(path) + by_ffmpeg
     if kind.group == "needs_ffmpeg":

@@ -18,7 +18,7 @@ from distill_core.training.codec.learner import CodecLearner, Validation
 from distill_core.training.codec.sums import CodecSums
 from distill_core.training.data.chunks import VariantBatches
 from distill_core.training.events import StepMetrics
-from distill_core.training.loop import MAX_ROLL_BACKS, KeptWeights, Weights, copy_of, diverged
+from distill_core.training.loop import MAX_ROLL_BACKS, KeptWeights, Weights, copy_of, diverged, refuse_wrong_weights
 from distill_core.training.stop_points import stopping_inside
 from distill_core.training.under_way import EpochUnderWay
 
@@ -60,6 +60,9 @@ class CodecRun:
         done = (self._fit if is_fit else self._descend)(epoch, on_event, should_stop)
         train_loss, commit_loss = done.sums.means
         validation = Validation(*self.ranks.from_first(lambda: astuple(self._validate(should_stop))))
+        if not math.isfinite(validation.loss):
+            raise diverged()
+        refuse_wrong_weights(self.learner.codec)
         self.best.keep_if_better(copy_of(self.learner.codec), validation.loss, epoch)
         metrics = CodecEpochMetrics(
             epoch=epoch,

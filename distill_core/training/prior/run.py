@@ -22,7 +22,7 @@ from distill_core.training.batch_parts import BatchParts
 from distill_core.training.data.codes import SplitCodes
 from distill_core.training.data.sound_codes import SoundCodes, first_codes, without_silence
 from distill_core.training.data.windows import CodeWindows, as_windows
-from distill_core.training.loop import MAX_ROLL_BACKS, Diverged, KeptWeights, copy_of, diverged
+from distill_core.training.loop import MAX_ROLL_BACKS, Diverged, KeptWeights, copy_of, diverged, refuse_wrong_weights
 from distill_core.training.prior.baselines import sibling_agreement, unigram_perplexities
 from distill_core.training.prior.config import LEAST_EPOCH_STEPS, PriorConfig
 from distill_core.training.prior.epoch import train_prior_epoch
@@ -174,6 +174,7 @@ class PriorRun:
         held_out = self._of_heard(of_all, self.codes.val)
         known = self._of_heard(validate(self.prior, self._known_windows, should_stop, ranks=self.ranks), self._known)
         self._refuse_divergence(of_all.mean, held_out.mean, known.mean)
+        refuse_wrong_weights(self.prior)
         temperature = sample.temperature(should_stop)
         evidence = self._evidence(held_out, known)
         verdict = verdict_on(evidence)
