@@ -186,10 +186,8 @@ def _groups_that_fit(groups: Sequence[list[int]], wanted: int) -> list[list[int]
     return chosen
 
 
-def groups_of_copies(
-    files: Sequence[AudioFile], near_copies: Iterable[Sequence[AudioFile]] = ()
-) -> list[tuple[AudioFile, ...]]:
-    """Return the files in groups: those of one sound, and whole groups of near-copies, which may hang together."""
+def _groups_of_copies(files: Sequence[AudioFile], near_copies: Iterable[Sequence[AudioFile]]) -> list[list[int]]:
+    """Return the files' numbers in groups: those of one sound, and whole groups of near-copies."""
     known_as = {file.digest: file.digest for file in files}
 
     def first_of(digest: str) -> str:
@@ -200,16 +198,47 @@ def groups_of_copies(
     for first, *others in near_copies:
         for other in others:
             known_as[first_of(other.digest)] = first_of(first.digest)
-    groups: dict[str, list[AudioFile]] = {}
-    for file in files:
-        groups.setdefault(first_of(file.digest), []).append(file)
-    return [tuple(group) for group in groups.values()]
+    groups: dict[str, list[int]] = {}
+    for number, file in enumerate(files):
+        groups.setdefault(first_of(file.digest), []).append(number)
+    return [*groups.values()]
+
+
+def groups_of_copies(
+    files: Sequence[AudioFile], near_copies: Iterable[Sequence[AudioFile]] = ()
+) -> list[tuple[AudioFile, ...]]:
+    """Return the files in groups: those of one sound, and whole groups of near-copies, which may hang together."""
+    return [tuple(files[number] for number in group) for group in _groups_of_copies(files, near_copies)]
 
 
 def _torn(groups: Sequence[Sequence[int]], chosen: Collection[int], wanted: int) -> set[int]:
     """Return the chosen members and as many others as are wanted, though not all of their groups."""
     left = (index for group in groups for index in group if index not in chosen)
     return {*chosen, *islice(left, wanted - len(chosen))}
+
+
+def split_numbers(
+    files: Sequence[AudioFile],
+    val_fraction: float,
+    seed: int,
+    near_copies: Iterable[Sequence[AudioFile]] | None = None,
+) -> tuple[list[int], list[int]]:
+    """Return the numbers of the files that `split_files` returns.
+
+    Raises:
+        DatasetError: there are fewer than two files.
+    """
+    if len(files) < 2:
+        raise DatasetError("One sound cannot be split by file.", "Add at least one more sound.")
+    wanted = min(len(files) - 1, max(1, round(len(files) * val_fraction)))
+    groups = _groups_of_copies(files, near_copies or ())
+    random.Random(seed).shuffle(groups)
+    chosen = {index for group in _groups_that_fit(groups, wanted) for index in group}
+    if near_copies is None or len(groups) == 1:
+        chosen = _torn(groups, chosen, wanted)
+    elif not chosen:
+        chosen = {*min(groups, key=len)}
+    return [index for index in range(len(files)) if index not in chosen], sorted(chosen)
 
 
 def split_files(
@@ -227,16 +256,6 @@ def split_files(
     Raises:
         DatasetError: there are fewer than two files.
     """
-    if len(files) < 2:
-        raise DatasetError("One sound cannot be split by file.", "Add at least one more sound.")
-    wanted = min(len(files) - 1, max(1, round(len(files) * val_fraction)))
-    index_of = {file.path: index for index, file in enumerate(files)}
-    groups = [[index_of[file.path] for file in group] for group in groups_of_copies(files, near_copies or ())]
-    random.Random(seed).shuffle(groups)
-    chosen = {index for group in _groups_that_fit(groups, wanted) for index in group}
-    if near_copies is None or len(groups) == 1:
-        chosen = _torn(groups, chosen, wanted)
-    elif not chosen:
-        chosen = {*min(groups, key=len)}
-    validation = tuple(file for index, file in enumerate(files) if index in chosen)
-    return tuple(file for index, file in enumerate(files) if index not in chosen), validation
+    parts = split_numbers(files, val_fraction, seed, near_copies)
+    train, validation = (tuple(files[index] for index in part) for part in parts)
+    return train, validation

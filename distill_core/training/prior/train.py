@@ -58,7 +58,7 @@ def _build_prior(
 ) -> Prior:
     """Return a new prior; its context is as long as asked for, but no longer than the longest training sound."""
     geometry = loaded.geometry
-    longest = max(geometry.chunk_steps, *(sound.steps for sound in codes.train))  # a second or more, to go on from
+    longest = max(geometry.chunk_steps, int(codes.train.steps_N.max()))  # a second or more, to go on from
     context_steps = min(geometry.steps_within(config.context_s), longest)
     prior_class = prior_row(config.architecture).load()
     learns_end = unfinished is None or bool(prior_class.has_ends(unfinished["prior_config"]))
