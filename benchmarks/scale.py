@@ -1,9 +1,9 @@
 """What a training costs by the number of its sounds: `python3 run.py bench scale`.
 
 Each number of short sounds is trained on in a process of its own: found, encoded, compared, learned, and written to a
-run folder. Its line has the seconds of each phase and the largest memory of the process until its end. The network is the
-same for all numbers, that of the product for the largest one, unless `--hidden` and `--layers` say another: what grows
-is the sounds' share. `--json` prints one line, the last on stdout.
+run folder. Its line has the seconds of each phase and the largest memory of the process until its end. The network is
+the same for all numbers, that of the product for the largest one, unless `--hidden` and `--layers` say another: so what
+grows is the sounds' share. `--json` prints one line, the last on stdout.
 """
 
 from __future__ import annotations
