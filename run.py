@@ -29,7 +29,10 @@ INSTALL = ["install", "--disable-pip-version-check", "--editable", ".[test]", "-
 # PyPI's torch for Windows computes on the CPU only. The CUDA version is the one that torch is pinned to.
 CUDA_WHEELS = "https://download.pytorch.org/whl/cu130"
 # Benchmarks by name; a library beyond Distill's own that one compares with belongs to the extra `bench`.
-BENCHMARKS = {"prior": "x_transformers", **dict.fromkeys(("window", "save", "stop", "sound", "takes", "plugin"))}
+BENCHMARKS = {
+    "prior": "x_transformers",
+    **dict.fromkeys(("window", "save", "stop", "sound", "takes", "plugin", "scale")),
+}
 MOST_OF_PIPS_WORDS = 4000  # its reason comes last
 WITHOUT_SCREEN = {"QT_QPA_PLATFORM": "offscreen"}
 # Each worker imports torch and Qt anew, so more of them cost more than they gain. The tests of a file share what is

@@ -89,7 +89,8 @@ def _train(options: argparse.Namespace, folder: Path) -> dict[str, dict[str, flo
     return phases.found
 
 
-def _in_own_process(options: argparse.Namespace, model: Path, folder: Path) -> dict[str, dict[str, float]]:
+def in_own_process(options: argparse.Namespace, model: Path, folder: Path) -> dict[str, dict[str, float]]:
+    """Train on the sounds in a folder in a fresh process, and return the figures of each phase."""
     command = [sys.executable, "-m", "benchmarks.scale", "--in", str(folder), "--model", str(model)]
     for name in ("codec", "prior", "epochs", "hidden", "layers", "heads"):
         command += [f"--{name}", str(getattr(options, name))]
@@ -118,7 +119,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         for files in options.files:
             (folder / str(files)).mkdir()
             link_sounds(sounds, folder / str(files) / "sounds", files)
-            results[files] = _in_own_process(options, model, folder / str(files))
+            results[files] = in_own_process(options, model, folder / str(files))
             _show(files, results[files])
     return {"files": results, "growth_megabytes": _growth(results)}
 

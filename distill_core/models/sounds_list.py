@@ -65,9 +65,9 @@ def sounds_list(
 
     A single sound that is split in time is in both parts, and not held out. A file that could not be read is in none.
     """
-    learned, aside = ({file.path for file in part} for part in (trained_on, held_out))
-    used = (file for file in files if file.path in learned or file.path in aside)
-    return _packed(_entry(file, file.path not in learned, anonymous) for file in used)
+    learned, aside = ({file.place for file in part} for part in (trained_on, held_out))
+    used = (file for file in files if file.place in learned or file.place in aside)
+    return _packed(_entry(file, file.place not in learned, anonymous) for file in used)
 
 
 def _sound_of(value: object) -> LearnedSound | None:
