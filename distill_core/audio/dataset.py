@@ -23,7 +23,7 @@ FORMAT_HINT = (
     "installed."
 )
 
-Stamp: TypeAlias = tuple[int, int, int, int]  # device, inode, bytes, nanoseconds of the last change
+Stamp: TypeAlias = bytes  # device, inode, bytes, nanoseconds of the last change; as numbers they take 3 MB of 20,000
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def _stamp(path: Path) -> Stamp | None:
     """Return a value that changes with the file, None if it can't be asked."""
     with suppress(OSError):
         status = path.stat()
-        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+        return f"{status.st_dev} {status.st_ino} {status.st_size} {status.st_mtime_ns}".encode()
     return None
 
 

@@ -23,7 +23,7 @@ _Ints = NDArray[np.int64]
 _Hashes = NDArray[np.uint64]
 _UNIT_CODES = 8
 _HASH_BITS, _BUCKET_BITS = 32, 20  # units that share a hash only make more pairs to judge
-_MOST_INDEXED = 500_000  # units of a part of the sounds, in which all sounds are looked up: 12 MB
+_MOST_INDEXED = 150_000  # units of a part of the sounds, in which all sounds are looked up: 6 MB
 # A sound is looked up, by its rarest units first, until it has met so many; the pairs with the most units in common
 # are judged, and of them the likeliest are compared. Only sounds that are all alike have more.
 _MOST_MET, _MOST_JUDGED, _MOST_KEPT = 4096, 256, 64

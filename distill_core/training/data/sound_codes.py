@@ -9,7 +9,7 @@ from math import ceil
 import torch
 from torch import Tensor
 
-_STEPS_AT_ONCE = 8192  # of sounds: 3 MB of 48 codes a step
+_STEPS_AT_ONCE = 2048  # of sounds: 0.8 MB of 48 codes a step
 
 
 def by_band(codes_WHQ: Tensor, chunk_steps: int) -> Tensor:
