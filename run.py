@@ -31,7 +31,7 @@ CUDA_WHEELS = "https://download.pytorch.org/whl/cu130"
 # Benchmarks by name; a library beyond Distill's own that one compares with belongs to the extra `bench`.
 BENCHMARKS = {
     "prior": "x_transformers",
-    **dict.fromkeys(("window", "save", "stop", "sound", "takes", "plugin", "device")),
+    **dict.fromkeys(("window", "save", "stop", "sound", "takes", "plugin", "device", "scale")),
 }
 MOST_OF_PIPS_WORDS = 4000  # its reason comes last
 WITHOUT_SCREEN = {"QT_QPA_PLATFORM": "offscreen"}

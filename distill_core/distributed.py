@@ -29,7 +29,7 @@ _T = TypeVar("_T")
 # One rank may encode for hours while the others wait. A machine that falls silent is torchrun's to notice.
 _PATIENCE = timedelta(hours=12)
 _MEETING, _LOOKING, _PAUSE_S = "distill/meeting", timedelta(seconds=2), 0.1
-_TENSOR, _DICT, _TUPLE, _LIST = "tensor", "dict", "tuple", "list"
+_TENSOR, _DICT, _TUPLE, _LIST, _BYTES = "tensor", "dict", "tuple", "list", "bytes"
 # The words of gloo, NCCL and torch for a peer that is gone.
 _LOST_WORDS = re.compile(
     r"connection (closed|reset|refused)|broken pipe|gloo|nccl|tcpstore|socket (timeout|closed)|timed out", re.IGNORECASE
@@ -50,6 +50,8 @@ def _taken_apart(value: Any, tensors: list[Tensor]) -> Any:
         case tuple() | list():
             inner = [_taken_apart(each, tensors) for each in value]
             return [_TUPLE if isinstance(value, tuple) else _LIST, inner]
+        case bytes():
+            return [_BYTES, value.decode("latin-1")]
         case None | bool() | int() | float() | str():
             return value
     raise TypeError(f"a {type(value).__name__} cannot be sent to other ranks")
@@ -62,6 +64,8 @@ def _put_together(plain: Any, tensors: Sequence[Tensor]) -> Any:
     kind, inner = plain[:2]
     if kind == _TENSOR:
         return tensors[inner]
+    if kind == _BYTES:
+        return str(inner).encode("latin-1")
     if kind == _DICT:
         return {_put_together(key, tensors): _put_together(each, tensors) for key, each in inner}
     found = [_put_together(each, tensors) for each in inner]
@@ -213,7 +217,7 @@ class _CommonStop:
     """A stop that ranks agree on at certain places alone, so that all of them take the same way in between."""
 
     def __init__(self, ranks: Ranks, asked: ShouldStop) -> None:
-        self._ranks, self._asked, self._is_agreed = ranks, asked, False
+        self._ranks, self.asked, self._is_agreed = ranks, asked, False
 
     def __call__(self) -> bool:
         return self._is_agreed
@@ -221,7 +225,7 @@ class _CommonStop:
     def agree(self) -> None:
         import torch
 
-        self._is_agreed = bool(self._ranks.add_up(torch.tensor([int(self._asked())])).item())
+        self._is_agreed = bool(self._ranks.add_up(torch.tensor([int(self.asked())])).item())
 
 
 def stop_together(should_stop: ShouldStop) -> None:
@@ -233,6 +237,11 @@ def stop_together(should_stop: ShouldStop) -> None:
     if isinstance(should_stop, _CommonStop):
         should_stop.agree()
     stop_point(should_stop)
+
+
+def asked_here(should_stop: ShouldStop) -> ShouldStop:
+    """Return the `should_stop` of this rank alone, for work that `Ranks.together` shares: after it all ranks stop."""
+    return should_stop.asked if isinstance(should_stop, _CommonStop) else should_stop
 
 
 def is_first_rank() -> bool:

@@ -13,6 +13,7 @@ from benchmarks.prior_sounds import padding_share, read_sounds
 from benchmarks.rival_sampling import STEPS, sample
 from benchmarks.rivals import OURS, RIVAL_BATCH, RIVALS, Facts, build, is_installed
 from distill_core.models.frames import FramesPrior
+from distill_core.training.data.code_store import Sounds, Versions
 from distill_core.training.data.codes import SplitCodes
 from distill_core.training.data.sound_codes import SoundCodes
 from distill_core.training.prior.config import PriorConfig, get_adaptive_prior_config, prior_config_for
@@ -50,7 +51,7 @@ def with_padding(sound, code):
 
 
 def split_of(train, val):
-    return SplitCodes(tuple((sound,) for sound in train), val, (), ())
+    return SplitCodes(Versions.of([[sound] for sound in train], 64), Sounds.of(val, 64), (), ())
 
 
 def contender(name, facts):
@@ -152,7 +153,7 @@ def test_ours_has_the_settings_of_the_product_and_the_rivals_their_own_batch(fou
 def test_a_variant_joins_ours_with_each_epoch(facts):
     versions = tuple(SoundCodes.whole(torch.full((3, 2, 3), code)) for code in range(3))
     one = build(OURS, facts)
-    one.enter(SplitCodes((versions,) * 8, versions[:1], (), ()), seed=0)
+    one.enter(SplitCodes(Versions.of([versions] * 8, 64), Sounds.of(versions[:1], 64), (), ()), seed=0)
     seen = {}
     while one.epoch < 4:
         batch = next(one.batches)

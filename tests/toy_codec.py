@@ -183,15 +183,15 @@ class ToyLearner(CodecLearner[ToyCodec, ToyConfig]):
 
     def prepare(self, should_stop: ShouldStop) -> None:
         stop_point(should_stop)
-        self.val_loudness_NWH = self.codec.loudness(self.sounds.val_NT.to(self.device))
+        self.val_loudness_NWH = self.codec.loudness(self.sounds.val_NT[:].to(self.device))
         mean_frame_N1H = self.val_loudness_NWH.mean(1, keepdim=True)
         self.mean_frame_l1 = functional.l1_loss(
             self.val_loudness_NWH, mean_frame_N1H.expand_as(self.val_loudness_NWH)
         ).item()
 
     def fit(self, batches: VariantBatches, on_event: OnEvent, should_stop: ShouldStop) -> float:
-        self.codec.fit(self.sounds.train_NT.to(self.device), on_event, should_stop)
-        return self.loss(self.sounds.train_NT, should_stop)[0].item()
+        self.codec.fit(self.sounds.train_NT[:].to(self.device), on_event, should_stop)
+        return self.loss(self.sounds.train_NT[:], should_stop)[0].item()
 
     def loss(self, waveforms_BT: Tensor, should_stop: ShouldStop) -> tuple[Tensor, Tensor]:
         codes_BWHQ = self.codec.codes_of(waveforms_BT)
@@ -200,7 +200,7 @@ class ToyLearner(CodecLearner[ToyCodec, ToyConfig]):
 
     def validate(self, should_stop: ShouldStop) -> Validation:
         stop_point(should_stop)
-        codes_NWHQ = self.codec.codes_of(self.sounds.val_NT)
+        codes_NWHQ = self.codec.codes_of(self.sounds.val_NT[:])
         found_NWH, used = self.codec.loudness_of(codes_NWHQ), codes_NWHQ[..., 0].unique().numel()
         return Validation(
             loss=functional.mse_loss(found_NWH, self.val_loudness_NWH).item(),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from distill_core.audio.decoding.kinds import UnreadableSoundError
 from distill_core.audio.decoding.samples import BLOCK_FRAMES, Samples
@@ -24,6 +25,8 @@ _LARGEST_RATIO_TERM = 1000
 # torchaudio's sinc is six zero crossings wide on either side, at 0.99 of the lower rate: under seven periods.
 _CONTEXT_PERIODS = 7
 _CHUNKS_AT_ONCE = 32
+# oneDNN keeps a program, 10 KB and more, for each length that it has resampled: there must not be many lengths.
+_FILLED_SAMPLES = 8192
 
 
 def to_mono(block: Samples, channel: int | None) -> Samples:
@@ -46,6 +49,13 @@ def _resampler(entering: int, leaving: int) -> Callable[[Tensor], Tensor]:
     return resample
 
 
+def _resample_end(resample: Callable[[Tensor], Tensor], waveform_T: Tensor, entering: int, leaving: int) -> Tensor:
+    """Return the end of a waveform resampled, which is filled with silence to one of few lengths meanwhile."""
+    resampled_T = resample(functional.pad(waveform_T, (0, -len(waveform_T) % _FILLED_SAMPLES)))
+    # As torchaudio rounds the length, in float32.
+    return resampled_T[: int(torch.as_tensor(leaving * len(waveform_T) / entering).ceil())]
+
+
 def resample_blocks(blocks: Iterable[Tensor], source_rate: int, target_rate: int) -> Iterator[Tensor]:
     """Yield a waveform's blocks `[t]` at another rate (windowed sinc, torchaudio's defaults).
 
@@ -65,7 +75,7 @@ def resample_blocks(blocks: Iterable[Tensor], source_rate: int, target_rate: int
         while len(waiting_T) >= advance + 2 * context:
             yield resample(waiting_T[: advance + 2 * context])[skipped : skipped + periods * leaving]
             waiting_T = waiting_T[advance:]
-    yield resample(waiting_T)[skipped:]
+    yield _resample_end(resample, waiting_T, entering, leaving)[skipped:]
 
 
 def read_blocks(
@@ -108,7 +118,7 @@ def _divided_by_peaks(chunks_NT: Tensor) -> Tensor:
 
 def _cut(waveform_T: Tensor, chunk_samples: int) -> Tensor:
     padding = -len(waveform_T) % chunk_samples
-    return torch.nn.functional.pad(waveform_T, (0, padding)).view(-1, chunk_samples)
+    return functional.pad(waveform_T, (0, padding)).view(-1, chunk_samples)
 
 
 def split_into_chunks(waveform_T: Tensor, chunk_samples: int) -> Tensor:

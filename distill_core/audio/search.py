@@ -54,7 +54,7 @@ class Search:
     should_stop: ShouldStop
     progress: ProgressReporter
     sources: list[Path] = field(default_factory=list)  # without those passed over
-    found: dict[Path, str] = field(default_factory=dict)
+    found: dict[str, str] = field(default_factory=dict)  # paths as text: 20,000 of them take 3 MB
     skipped: list[SkippedFile] = field(default_factory=list)
     _counts: Counter[str] = field(default_factory=Counter)  # by the names of `PassedOver`
     _entered: set[object] = field(default_factory=set)
@@ -84,7 +84,7 @@ class Search:
 
     def _take(self, path: Path, name: str) -> None:
         if not self.passes_over(path):
-            self.found[path] = readable(name)
+            self.found[str(path)] = readable(name)
             self.progress.update(len(self.found))
 
     def passes_over(self, path: Path) -> bool:
@@ -101,7 +101,7 @@ class Search:
     def add_file(self, path: Path, name: str) -> None:
         """Add a file that was itself named, unless a folder that was searched holds it."""
         if _identity(str(path.parent)) not in self._entered:
-            self.found[path] = readable(name)
+            self.found[str(path)] = readable(name)
 
     def count_if_no_sound(self, path: Path) -> bool:
         """Tell whether an unreadable file is no sound by its suffix and by its bytes, and count it then."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from distill_core.models.value_reader import known_number
@@ -43,11 +44,14 @@ def _entry(file: AudioFile, is_held_out: bool, anonymous: bool) -> dict[str, Any
     return entry if anonymous else entry | {"name": file.name}
 
 
-def _packed(entries: Sequence[dict[str, Any]]) -> list[Any]:
-    if len(entries) <= _MOST_SINGLE:
-        return [*entries]
-    starts = range(0, len(entries), _IN_ONE_TEXT)
-    return [json.dumps(entries[start : start + _IN_ONE_TEXT], ensure_ascii=False) for start in starts]
+def _packed(entries: Iterator[dict[str, Any]]) -> list[Any]:
+    single = [*islice(entries, _MOST_SINGLE + 1)]
+    if len(single) <= _MOST_SINGLE:
+        return single
+    left, texts = chain(single, entries), []
+    while some := [*islice(left, _IN_ONE_TEXT)]:
+        texts.append(json.dumps(some, ensure_ascii=False))
+    return texts
 
 
 def sounds_list(
@@ -61,9 +65,9 @@ def sounds_list(
 
     A single sound that is split in time is in both parts, and not held out. A file that could not be read is in none.
     """
-    learned, aside = ({file.path for file in part} for part in (trained_on, held_out))
-    used = (file for file in files if file.path in learned | aside)
-    return _packed([_entry(file, file.path not in learned, anonymous) for file in used])
+    learned, aside = ({file.place for file in part} for part in (trained_on, held_out))
+    used = (file for file in files if file.place in learned or file.place in aside)
+    return _packed(_entry(file, file.place not in learned, anonymous) for file in used)
 
 
 def _sound_of(value: object) -> LearnedSound | None:

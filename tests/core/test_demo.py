@@ -71,7 +71,7 @@ def test_it_beats_the_mean_frame_on_sounds_kept_aside(demo: LoadedVQModel, sound
 
 
 def test_it_uses_its_codes(demo: LoadedVQModel, sounds: SplitSounds) -> None:
-    chunks_NT = torch.cat([sounds.train_NT, sounds.val_NT])
+    chunks_NT = torch.cat([sounds.train_NT[:], sounds.val_NT[:]])
     codes_NSQ = extract_code_sequences(demo.model, chunks_NT, demo.spectrogram, torch.device("cpu"))
     health = codebook_health(codes_NSQ, demo.model.codebook_size)
     assert health["level_0"]["utilization"] >= 0.3

@@ -19,7 +19,7 @@ from distill_core.models.frames import FramesPrior
 from distill_core.models.vqvae import ConvVQVAE
 from distill_core.training.data.codes import encode_and_split
 from distill_core.training.data.sound_codes import SoundCodes, first_codes
-from distill_core.training.data.windows import as_windows, rows_of
+from distill_core.training.data.windows import as_windows
 from distill_core.training.prior.config import PriorConfig
 from distill_core.training.prior.step import train_step
 from distill_core.training.prior.validation import validate
@@ -141,13 +141,19 @@ def test_chunks_and_rows_of_the_same_steps_hold_the_same_codes() -> None:
     codes_WHQ = torch.randint(0, 8, (15, 2, 3), generator=torch.Generator().manual_seed(0))
     flat = CodePrior(8, 3, 36, hidden_size=32, num_layers=1, num_heads=2)
     frames = FramesPrior(8, 3, 2, 6, 32, 1, 2)
-    chunks = rows_of(flat, SoundCodes.whole(codes_WHQ))
-    assert [(len(row.codes_WHQ), row.counted, row.length) for row in chunks] == [(6, 6, 36), (6, 6, 36), (6, 3, 27)]
-    assert torch.equal(torch.cat([row.codes_WHQ for row in chunks])[:15], codes_WHQ)
+    chunks = as_windows(flat, [[SoundCodes.whole(codes_WHQ)]], 10**6)
+    (batch,) = chunks.fixed()
+    chunk_N = torch.tensor([row for row, _ in batch.places]).argsort()
+    assert batch.windows.counted_BW[chunk_N].sum(1).tolist() == [6, 6, 3]
+    assert chunks.code_count == 36 + 36 + 27
+    assert torch.equal(batch.windows.codes_BWHQ[chunk_N].flatten(0, 1)[:15], codes_WHQ)
     padded = SoundCodes(torch.cat([codes_WHQ, torch.zeros(3, 2, 3, dtype=torch.long)]), 15)
-    (row,) = rows_of(frames, padded)
-    assert torch.equal(row.codes_WHQ, codes_WHQ)
-    assert row.length == codes_WHQ.numel()
+    rows = as_windows(frames, [[padded]], 10**6)
+    (batch,) = rows.fixed()
+    assert torch.equal(torch.cat([codes_WHQ[start:stop] for start, stop in ((0, 6), (6, 12), (12, 15))]), codes_WHQ)
+    in_order = [batch.places.index((0, slice(start, min(start + 6, 15)))) for start in (0, 6, 12)]
+    assert torch.equal(batch.windows.codes_BWHQ[in_order].flatten(0, 1)[:15], codes_WHQ)
+    assert rows.code_count == codes_WHQ.numel()
 
 
 @pytest.mark.parametrize("steps", [1, 2, 5])

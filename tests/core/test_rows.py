@@ -58,9 +58,7 @@ def test_pieces_give_the_codes_of_the_whole(
     long = write_sound(tmp_path / "sounds" / "a.wav", seconds=7.3)
     write_sound(tmp_path / "sounds" / "b.wav", seed=1, seconds=1.0)
     codes = _rows(loaded, tmp_path / "sounds")
-    by_name = dict(
-        zip([file.name for file in (*codes.train_files, *codes.val_files)], codes.train + codes.val, strict=True)
-    )
+    by_name = dict(zip([file.name for file in (*codes.train_files, *codes.val_files)], codes.all, strict=True))
     whole = _all_at_once(loaded, long)
     assert by_name["a.wav"].steps == math.ceil(7.3 * 48_000 / (16 * 512)) == 43 < len(whole)
     assert torch.equal(by_name["a.wav"].sound_WHQ, whole[:43])

@@ -71,7 +71,7 @@ def model(toy_codec: str, dataset: AudioDataset, tmp_path: Path) -> Path:
     split = read_and_split(dataset, GEOMETRY, 0.2, 0, ignore, never)
     return save_model_v2(
         tmp_path / "toy.distill",
-        ToyCodec.without_books(CONFIG, AudioSpectrogram(SPECTROGRAM)).fit(split.train_NT),
+        ToyCodec.without_books(CONFIG, AudioSpectrogram(SPECTROGRAM)).fit(split.train_NT[:]),
         spectrogram_config=SPECTROGRAM,
         vqvae_config=CONFIG,
         training_config={},

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from distill_core.audio.spectrogram import AudioSpectrogram
 from distill_core.models.codec import Codec
+from distill_core.training.data.chunk_store import Chunks
 from distill_core.training.data.codes import extract_code_sequences
 
 _POOLED_BY = (1, 2, 4)
@@ -21,9 +24,13 @@ def reconstruction_loss(recon: Tensor, mel: Tensor) -> Tensor:
     return torch.stack(errors).mean()
 
 
-def mean_frame_l1(mels: Tensor) -> float:
-    """Return the mean absolute difference of log-mels `[N, 1, n_mels, frames]` from their own mean frames."""
-    return (mels - mels.mean(dim=-1, keepdim=True)).abs().mean().item()
+def mean_frame_l1(mels: Iterable[Tensor]) -> float:
+    """Return the mean absolute difference of log-mels `[n, …, n_mels, frames]` from their own mean frames."""
+    total, count = 0.0, 0
+    for some in mels:
+        total += (some - some.mean(dim=-1, keepdim=True)).abs().sum(dtype=torch.float64).item()
+        count += some.numel()
+    return total / count
 
 
 def codebook_health(codes_NSQ: Tensor, codebook_size: int) -> dict[str, dict[str, float]]:
@@ -42,7 +49,7 @@ def codebook_health(codes_NSQ: Tensor, codebook_size: int) -> dict[str, dict[str
 
 
 def health_of(
-    codec: Codec, chunks_NT: Tensor, spectrogram: AudioSpectrogram, device: torch.device, most_chunks: int
+    codec: Codec, chunks_NT: Chunks, spectrogram: AudioSpectrogram, device: torch.device, most_chunks: int
 ) -> dict[str, dict[str, float]]:
     """Return the use of the codebooks by one-second chunks, or by every n-th of more than `most_chunks`."""
     every = -(-len(chunks_NT) // most_chunks)

@@ -13,14 +13,15 @@ from distill_core.audio.dataset import AudioDataset, AudioFile, split_files
 from distill_core.audio.geometry import Geometry
 from distill_core.events import OnEvent, Phase, ProgressReporter, ShouldStop, never
 from distill_core.training.data.augmentation import augment
+from distill_core.training.data.chunk_store import Chunks, StoredChunks
 
 
 @dataclass(frozen=True, slots=True)
 class SplitSounds:
     """One-second chunks `[N, samples]` of the training and the validation sounds, and the files that they are from."""
 
-    train_NT: Tensor
-    val_NT: Tensor
+    train_NT: Chunks
+    val_NT: Chunks
     train_files: tuple[AudioFile, ...]
     val_files: tuple[AudioFile, ...]
 
@@ -41,11 +42,14 @@ def read_and_split(
     """
     progress = ProgressReporter(Phase.READ, len(dataset.files), on_event)
 
-    def read(files: tuple[AudioFile, ...], already_done: int) -> Tensor:
-        return torch.cat(list(read_chunks(files, geometry, progress, already_done, on_event, should_stop)))
+    def read(files: tuple[AudioFile, ...], already_done: int) -> StoredChunks:
+        return StoredChunks.of(read_chunks(files, geometry, progress, already_done, on_event, should_stop))
 
     if len(dataset.files) == 1:
-        return SplitSounds(*split_in_time(read(dataset.files, 0), val_fraction), dataset.files, dataset.files)
+        chunks_NT = read(dataset.files, 0)
+        parts = split_in_time(torch.arange(len(chunks_NT)), val_fraction)
+        begin_NT, end_NT = (chunks_NT.part(numbers_N) for numbers_N in parts)
+        return SplitSounds(begin_NT, end_NT, dataset.files, dataset.files)
     train_files, val_files = split_files(dataset.files, val_fraction, seed)
     return SplitSounds(read(train_files, 0), read(val_files, len(train_files)), train_files, val_files)
 
@@ -53,7 +57,7 @@ def read_and_split(
 class VariantBatches:
     """Batches of training chunks: an epoch has each `copies` times, once as it is, the other times as a variant."""
 
-    def __init__(self, chunks_NT: Tensor, copies: int, batch_size: int, generator: torch.Generator) -> None:
+    def __init__(self, chunks_NT: Chunks, copies: int, batch_size: int, generator: torch.Generator) -> None:
         self._chunks_NT, self._copies, self._generator = chunks_NT, max(1, copies), generator
         self._total = len(chunks_NT) * self._copies
         self.count = -(-self._total // batch_size)

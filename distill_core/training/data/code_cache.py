@@ -10,6 +10,8 @@ import json
 import os
 import struct
 import tempfile
+from array import array
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from hashlib import blake2b
@@ -39,7 +41,7 @@ class CodeCache:
 
     def __init__(self, folder: Path, settings: str, max_bytes: int = _MAX_BYTES) -> None:
         self._folder, self._settings, self._max_bytes = folder, settings, max_bytes
-        self._is_writable = True
+        self._is_writable, self._has_grown = True, True
 
     def load(self, file: AudioFile, variant: Variant = ORIGINAL) -> Tensor | None:
         """Return a sound's codes `[W, H, Q]` (int64), None without an undamaged entry."""
@@ -59,16 +61,26 @@ class CodeCache:
         with convenience("a cache of codes"):
             self._folder.mkdir(parents=True, exist_ok=True)
             _replace(self._folder / name, _pack(codes_WHQ, name))
-            self._is_writable = True
+            self._is_writable = self._has_grown = True
 
     def trim(self) -> None:
         """Remove the entries that were used longest ago, until the cache is small enough."""
-        total = 0
-        for _, size, path in sorted(_entries(self._folder), reverse=True):
-            total += size
-            if total > self._max_bytes:
+        if not self._has_grown:
+            return
+        self._has_grown = False
+        used, sizes = array("q"), array("q")
+        for last_use, size, _ in _entries(self._folder):
+            used.append(last_use)
+            sizes.append(size)
+        if sum(sizes) <= self._max_bytes:
+            return
+        newest_first = np.lexsort((sizes, used))[::-1]
+        is_too_much = np.cumsum(np.array(sizes)[newest_first]) > self._max_bytes
+        newest_removed = np.array(used)[newest_first][is_too_much].max()
+        for last_use, _, path in _entries(self._folder):
+            if last_use <= newest_removed:
                 with suppress(OSError):
-                    path.unlink()
+                    os.unlink(path)
 
     def _name(self, file: AudioFile, variant: Variant) -> str:
         # The rate and the channels too: the digest is of the bare samples.
@@ -106,16 +118,14 @@ def _replace(path: Path, content: bytes) -> None:
         raise
 
 
-def _entries(folder: Path) -> list[tuple[int, int, Path]]:
-    """Return (last use, bytes on disk, path) of the cache's files, left-over temporary ones too."""
-    found = []
-    with suppress(OSError):
-        for path in folder.iterdir():
+def _entries(folder: Path) -> Iterator[tuple[int, int, str]]:
+    """Yield (last use, bytes on disk, path) of the cache's files, left-over temporary ones too."""
+    with suppress(OSError), os.scandir(folder) as found:
+        for entry in found:
             with suppress(OSError):  # another process removed it
-                status = path.stat()
+                status = entry.stat()
                 blocks = -(-status.st_size // _BLOCK_BYTES)
-                found.append((status.st_mtime_ns, blocks * _BLOCK_BYTES, path))
-    return found
+                yield status.st_mtime_ns, blocks * _BLOCK_BYTES, entry.path
 
 
 def _fingerprint(loaded: LoadedVQModel) -> str:
@@ -142,6 +152,6 @@ def clear_code_cache() -> int:
     freed = 0
     for _, size, path in _entries(cache_folder() / "codes"):
         with suppress(OSError):
-            path.unlink()
+            os.unlink(path)
             freed += size
     return freed

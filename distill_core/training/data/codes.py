@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from distill_core.audio.chunks import none_left, read_each, split_in_time
-from distill_core.audio.dataset import AudioDataset, AudioFile, groups_of_copies, split_files
+from distill_core.audio.dataset import AudioDataset, AudioFile, groups_of_copies, split_numbers
 from distill_core.audio.decoding.kinds import UnreadableSoundError
 from distill_core.audio.spectrogram import AudioSpectrogram
 from distill_core.audio.variants import ORIGINAL, VARIANTS, Variant, sound_samples
+from distill_core.distributed import ALONE, Ranks, asked_here
 from distill_core.errors import DatasetError
 from distill_core.events import (
     OnEvent,
@@ -31,11 +33,12 @@ from distill_core.models.codec import Codec
 from distill_core.models.persistence import LoadedVQModel
 from distill_core.models.prior import Layout
 from distill_core.training.data.code_cache import CodeCache
+from distill_core.training.data.code_store import NO_SOUND, CodeStore, Numbers, Sounds, Versions
 from distill_core.training.data.encoding import ENCODERS, batches_of, encoding
 from distill_core.training.data.near_copies import near_copies
 from distill_core.training.data.sound_codes import SoundCodes
 
-Versions: TypeAlias = tuple[tuple[SoundCodes, ...], ...]
+_SENT_AT_ONCE = 32  # sounds of each rank, whose codes the others get together
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +50,24 @@ class SplitCodes:
     """
 
     versions: Versions
-    val: tuple[SoundCodes, ...]
+    val: Sounds
     train_files: tuple[AudioFile, ...]
     val_files: tuple[AudioFile, ...]
     joined: int = 0
     near_copies: tuple[tuple[AudioFile, ...], ...] | None = None
+    # By the steps of a chunk: of 20,000 sounds one takes half a second, and each state of a run asks for it.
+    digests: dict[int | None, str] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     @property
-    def train(self) -> tuple[SoundCodes, ...]:
+    def train(self) -> Sounds:
         """The training sounds as they are."""
-        return tuple(versions[0] for versions in self.versions)
+        return self.versions.first
+
+    @property
+    def all(self) -> Sounds:
+        """The sounds as they are, training ones first."""
+        numbers = (self.train.numbers_N, self.val.numbers_N)
+        return Sounds(self.versions.store, np.concatenate(numbers))
 
     @property
     def is_one_sound(self) -> bool:
@@ -66,7 +77,7 @@ class SplitCodes:
     @property
     def count(self) -> int:
         """The number of codes of the sounds as they are, without padding."""
-        return sum(sound.count for sound in (*self.train, *self.val))
+        return self.train.code_count + self.val.code_count
 
 
 def extract_code_sequences(
@@ -99,32 +110,47 @@ def extract_code_sequences(
     return torch.cat(found)
 
 
+def _part(
+    store: CodeStore, numbers_N: Numbers, files: Sequence[AudioFile], chosen: Sequence[int]
+) -> tuple[Sounds, tuple[AudioFile, ...]]:
+    """Return the codes and the files of a part of a split, without those that could not be read.
+
+    Raises:
+        DatasetError: nothing is left of it.
+    """
+    read = [index for index in chosen if numbers_N[index] != NO_SOUND]
+    if not read:
+        raise none_left()
+    return Sounds(store, numbers_N[read]), tuple(files[index] for index in read)
+
+
 def _in_parts(
-    codes_of: Mapping[AudioFile, SoundCodes], train_files: Sequence[AudioFile], val_files: Sequence[AudioFile]
+    store: CodeStore, numbers_N: Numbers, files: Sequence[AudioFile], train: Sequence[int], val: Sequence[int]
 ) -> SplitCodes:
-    """Return the codes of a split, without the files that could not be read.
+    """Return the codes of a split, whose files are told by their numbers.
 
     Raises:
         DatasetError: nothing is left of either part.
     """
-    train_files, val_files = (tuple(file for file in part if file in codes_of) for part in (train_files, val_files))
-    if not train_files or not val_files:
-        raise none_left()
-    versions, val = tuple((codes_of[file],) for file in train_files), tuple(codes_of[file] for file in val_files)
-    return SplitCodes(versions, val, train_files, val_files)
+    (train_sounds, train_files), (val_sounds, val_files) = (
+        _part(store, numbers_N, files, chosen) for chosen in (train, val)
+    )
+    return SplitCodes(Versions.single(train_sounds), val_sounds, train_files, val_files)
 
 
 @dataclass(frozen=True, slots=True)
 class SoundEncoder:
     """An encoder of sounds for one layout; a sound whose codes are in the cache is neither read nor encoded.
 
-    With `silence_WHQ`, the codes of silence in this layout, a sound ends with its last step that is heard.
+    With `silence_WHQ`, the codes of silence in this layout, a sound ends with its last step that is heard. Of several
+    `ranks` each encodes a share of the sounds, and gets the codes of the others.
     """
 
     loaded: LoadedVQModel
     layout: Layout = "chunks"
     cache: CodeCache | None = None
     silence_WHQ: Tensor | None = None
+    ranks: Ranks = ALONE
 
     def split(
         self,
@@ -144,12 +170,14 @@ class SoundEncoder:
             DatasetError: nothing usable is left, or a single sound is too short.
             Stopped: `should_stop()` turned true.
         """
-        codes_of = self._all(dataset.files, on_event, should_stop)
+        store, numbers_N = self._all(dataset.files, on_event, should_stop)
         if len(dataset.files) == 1:
-            begin, end = self._split_one(codes_of[dataset.files[0]], val_fraction)
-            return SplitCodes(((begin,),), (end,), dataset.files, dataset.files, near_copies=())
-        copies = self._copies(codes_of, should_stop) if looks_for_copies else None
-        return replace(_in_parts(codes_of, *split_files(dataset.files, val_fraction, seed, copies)), near_copies=copies)
+            begin, end = self._split_one(store.sound(int(numbers_N[0])), val_fraction)
+            train, val = (Sounds(store, [store.add(part)]) for part in (begin, end))
+            return SplitCodes(Versions.single(train), val, dataset.files, dataset.files, near_copies=())
+        copies = self._copies(dataset.files, store, numbers_N, should_stop) if looks_for_copies else None
+        parts = split_numbers(dataset.files, val_fraction, seed, copies)
+        return replace(_in_parts(store, numbers_N, dataset.files, *parts), near_copies=copies)
 
     def encode(
         self,
@@ -164,27 +192,65 @@ class SoundEncoder:
             DatasetError: nothing usable is left of either part.
             Stopped: `should_stop()` turned true.
         """
-        return _in_parts(self._all((*train_files, *val_files), on_event, should_stop), train_files, val_files)
+        files = (*train_files, *val_files)
+        store, numbers_N = self._all(files, on_event, should_stop)
+        return _in_parts(store, numbers_N, files, range(len(train_files)), range(len(train_files), len(files)))
 
-    def _all(
-        self, files: Sequence[AudioFile], on_event: OnEvent, should_stop: ShouldStop
-    ) -> dict[AudioFile, SoundCodes]:
-        """Return the codes of the files that can be read."""
+    def _all(self, files: Sequence[AudioFile], on_event: OnEvent, should_stop: ShouldStop) -> tuple[CodeStore, Numbers]:
+        """Return the codes of the files that can be read, and each file's number among them, or `NO_SOUND`."""
         progress = ProgressReporter(Phase.ENCODE, len(files), on_event)
+        store, numbers_N = CodeStore(self.loaded.model.codebook_size), np.full(len(files), NO_SOUND, np.int32)
+        found = enumerate(self._encoded(files, ORIGINAL, should_stop))
 
-        def read(file: AudioFile) -> Iterator[tuple[AudioFile, SoundCodes]]:
-            yield file, self.codes_of(file, ORIGINAL, should_stop)
+        def read(file: AudioFile) -> Iterator[None]:
+            index, sound = next(found)
+            if isinstance(sound, str):
+                raise UnreadableSoundError(sound)
+            numbers_N[index] = store.add(sound)
+            yield
 
         with self._trimming():
-            return dict(read_each(files, read, progress, 0, on_event, should_stop))
+            for _ in read_each(files, read, progress, 0, on_event, should_stop):
+                pass
+        return store, numbers_N
+
+    def _encoded(
+        self, files: Sequence[AudioFile], variant: Variant, should_stop: ShouldStop
+    ) -> Iterator[SoundCodes | str]:
+        """Yield the codes of each file, or why it cannot be read.
+
+        Raises:
+            Stopped: `should_stop()` turned true on some rank.
+        """
+        ranks, should_stop = self.ranks, asked_here(should_stop)
+        at_once = 1 if ranks.is_alone else _SENT_AT_ONCE * ranks.size
+        for first in range(0, len(files), at_once):
+            part = files[first : first + at_once]
+
+            def encode(numbers: Sequence[int], part: Sequence[AudioFile] = part) -> list[Any]:
+                return [self._sent(part[number], variant, should_stop) for number in numbers]
+
+            for sent in ranks.pooled(len(part), encode):
+                yield sent if isinstance(sent, str) else SoundCodes(*sent)
+
+    def _sent(self, file: AudioFile, variant: Variant, should_stop: ShouldStop) -> tuple[Tensor, int, bool] | str:
+        """Return a sound's codes as plain values, or why it cannot be read."""
+        stop_point(should_stop)
+        try:
+            sound = self.codes_of(file, variant, should_stop)
+        except UnreadableSoundError as error:
+            return str(error)
+        return sound.codes_WHQ, sound.steps, sound.has_end
 
     def _copies(
-        self, codes_of: Mapping[AudioFile, SoundCodes], should_stop: ShouldStop
+        self, files: Sequence[AudioFile], store: CodeStore, numbers_N: Numbers, should_stop: ShouldStop
     ) -> tuple[tuple[AudioFile, ...], ...]:
         """Return the groups of files that are nearly the same."""
-        files = [*codes_of]
-        found = near_copies([*codes_of.values()], self.silence_WHQ, should_stop)
-        groups = groups_of_copies(files, ([files[number] for number in group] for group in found))
+        read = np.flatnonzero(numbers_N != NO_SOUND).tolist()
+        sounds = Sounds(store, numbers_N[read])
+        found = self.ranks.from_first(lambda: near_copies(sounds, self.silence_WHQ, should_stop))
+        known = [files[index] for index in read]
+        groups = groups_of_copies(known, ([known[number] for number in group] for group in found))
         return tuple(group for group in groups if len(group) > 1)
 
     def join_variant(
@@ -197,20 +263,18 @@ class SoundEncoder:
         Raises:
             Stopped: `should_stop()` turned true.
         """
-        files, number = split.train_files, split.joined
+        files, number, store = split.train_files, split.joined, split.versions.store
         progress = ProgressReporter(Phase.VARIANTS, of * len(files), on_event)
-        versions = []
+        numbers_N = np.full(len(files), NO_SOUND, np.int32)
         with self._trimming():
-            for done, (file, known) in enumerate(zip(files, split.versions, strict=True), number * len(files) + 1):
-                stop_point(should_stop)
-                try:
-                    known = (*known, self.codes_of(file, VARIANTS[number], should_stop))
-                except UnreadableSoundError as error:
-                    if len(known) == number + 1:  # its first failure
-                        on_event(SkippedFile(file.name, f"{error}; training goes on with what was read of it before"))
-                versions.append(known)
-                progress.update(done)
-        return replace(split, versions=tuple(versions), joined=number + 1)
+            for index, sound in enumerate(self._encoded(files, VARIANTS[number], should_stop)):
+                if not isinstance(sound, str):
+                    numbers_N[index] = store.add(sound)
+                elif len(split.versions[index]) == number + 1:  # its first failure
+                    reason = f"{sound}; training goes on with what was read of it before"
+                    on_event(SkippedFile(files[index].name, reason))
+                progress.update(number * len(files) + index + 1)
+        return replace(split, versions=split.versions.joined_by(numbers_N), joined=number + 1)
 
     def join_variants(
         self, split: SplitCodes, count: int, on_event: OnEvent = ignore, should_stop: ShouldStop = never

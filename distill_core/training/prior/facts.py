@@ -32,7 +32,7 @@ _MOST_NEAR_COPIES = 5_000  # sounds, of which a file names the groups
 def start_event(run: PriorRun) -> PriorTrainingStartEvent:
     """Return the facts of a training that begins, or goes on."""
     codes = run.codes
-    files = {*codes.train_files, *codes.val_files}
+    files = codes.train_files if codes.is_one_sound else (*codes.train_files, *codes.val_files)
     return PriorTrainingStartEvent(
         train_files=len(codes.train_files),
         validation_files=len(codes.val_files),
@@ -47,7 +47,7 @@ def start_event(run: PriorRun) -> PriorTrainingStartEvent:
         sibling_agreement=run.agreement,
         config=run.config,
         history=tuple(run.history),
-        sameness="" if codes.is_one_sound else sameness([*codes.train, *codes.val], run.silence_WHQ),
+        sameness="" if codes.is_one_sound else sameness(codes.all, run.silence_WHQ),
         duration_s=sum(file.duration_s for file in files),
         number_format=run.format,
         file_prior=run.file_prior,

@@ -17,6 +17,7 @@ _FEWEST_CODES = 100
 # A few large losses decide the mean of fewer parts, and resampling gives no error of it.
 _FEWEST_FILES, _FEWEST_PARTS = 3, 20
 _RESAMPLES = 400
+_DRAWN_AT_ONCE = 200_000  # 5 MB
 # From the worst on.
 _SEVERITY = (Verdict.MEMORIZING, Verdict.SIBLINGS, Verdict.CANT_TELL, Verdict.FITTING, Verdict.LEARNING)
 
@@ -71,6 +72,15 @@ def _parts(sounds_WHQ: Sequence[Tensor], steps_per_second: int) -> list[Tensor]:
     return [part.flatten() for part in found]
 
 
+def _resampled_means(sums_U: Tensor, counts_U: Tensor) -> Tensor:
+    """Return the means of random draws of as many units as there are, some draws at a time."""
+    generator, found = torch.Generator().manual_seed(0), []
+    for draws_R in torch.arange(_RESAMPLES).split(max(1, _DRAWN_AT_ONCE // len(sums_U))):
+        chosen_RU = torch.randint(len(sums_U), (len(draws_R), len(sums_U)), generator=generator)
+        found.append(sums_U[chosen_RU].sum(1) / counts_U[chosen_RU].sum(1).clamp(min=1))
+    return torch.cat(found)
+
+
 def standard_error(sounds_WHQ: Sequence[Tensor], steps_per_second: int) -> float:
     """Return the standard error in nats of the mean of held-out losses (bootstrap, Efron 1979).
 
@@ -82,10 +92,7 @@ def standard_error(sounds_WHQ: Sequence[Tensor], steps_per_second: int) -> float
         units, factor = _parts(sounds_WHQ, steps_per_second), 2.0
     sums_U = torch.stack([unit.nansum() for unit in units]).double()
     counts_U = torch.stack([unit.isfinite().sum() for unit in units]).double()
-    generator = torch.Generator().manual_seed(0)
-    chosen_RU = torch.randint(len(units), (_RESAMPLES, len(units)), generator=generator)
-    means_R = sums_U[chosen_RU].sum(1) / counts_U[chosen_RU].sum(1).clamp(min=1)
-    return factor * float(means_R.std())
+    return factor * float(_resampled_means(sums_U, counts_U).std())
 
 
 def memorization_limit(dataset_file_count: int) -> float:

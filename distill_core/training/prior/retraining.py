@@ -50,11 +50,11 @@ def _epochs_of(prior_metadata: Mapping[str, Any], config: PriorConfig) -> int:
 def _joining(of: SplitCodes, so_far: SplitCodes, on_event: OnEvent, should_stop: ShouldStop) -> SplitCodes:
     """Return codes with the next variant of each sound, from the codes `of` that have all."""
     joined = so_far.joined + 1
-    return replace(so_far, versions=tuple(versions[: joined + 1] for versions in of.versions), joined=joined)
+    return replace(so_far, versions=of.versions.until(joined + 1), joined=joined)
 
 
 def _as_they_are(codes: SplitCodes) -> SplitCodes:
-    return replace(codes, versions=tuple(versions[:1] for versions in codes.versions), joined=0)
+    return replace(codes, versions=codes.versions.until(1), joined=0)
 
 
 @dataclass(frozen=True, slots=True)

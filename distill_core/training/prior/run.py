@@ -19,8 +19,9 @@ from distill_core.errors import DatasetError, ModelFileError
 from distill_core.events import OnEvent, ShouldStop, never
 from distill_core.models.prior import Prior
 from distill_core.training.batch_parts import BatchParts
+from distill_core.training.data.code_store import Sounds, Versions
 from distill_core.training.data.codes import SplitCodes
-from distill_core.training.data.sound_codes import SoundCodes, first_codes, without_silence
+from distill_core.training.data.sound_codes import SoundCodes, first_codes, heard_blocks, in_blocks
 from distill_core.training.data.windows import CodeWindows, as_windows
 from distill_core.training.loop import MAX_ROLL_BACKS, Diverged, KeptWeights, copy_of, diverged, refuse_wrong_weights
 from distill_core.training.prior.baselines import sibling_agreement, unigram_perplexities
@@ -104,16 +105,16 @@ class PriorRun:
         self._step_config = replace(config, precision=self.format)
         self.optimizer = build_optimizer(self.prior, self._step_config)
         self.generator = torch.Generator().manual_seed(config.seed)
-        self.val_windows = self._windows((sound,) for sound in codes.val)
+        self.val_windows = self._windows(Versions.single(codes.val))
         self._known = self._known_sounds()
-        self._known_windows = self._windows((sound,) for sound in self._known)
+        self._known_windows = self._windows(Versions.single(self._known))
         self._take(codes)
         optimizer_steps = len(self.train_windows) * config.max_epochs
         self.scheduler = warm_up_and_cosine(self.optimizer, optimizer_steps)
         self._judged_from = warm_up_steps(optimizer_steps) + _STEPS_BEFORE_JUDGING
-        known, held_out = (without_silence(sounds, self.silence_WHQ) for sounds in (codes.train, codes.val))
-        self.unigram, self.unigram_by_level = unigram_perplexities(known, held_out, self.prior.codebook_size)
-        self._held_out_codes = sum(sound.count for sound in held_out)
+        given = (codes.train, codes.val, self.prior.codebook_size, self.silence_WHQ)
+        self.unigram, self.unigram_by_level = unigram_perplexities(*given)
+        self._held_out_codes = sum(heard_PHQ.numel() for heard_PHQ in heard_blocks(codes.val, self.silence_WHQ))
         is_one = codes.is_one_sound
         self.agreement = None if is_one else sibling_agreement(codes.train, codes.val, self.silence_WHQ, should_stop)
 
@@ -127,18 +128,20 @@ class PriorRun:
         """The steps of a chunk, None if each sound is one row."""
         return self.geometry.chunk_steps if self.prior.layout == "chunks" else None
 
-    def _windows(self, sounds: Any) -> CodeWindows:
+    def _windows(self, sounds: Versions) -> CodeWindows:
         return as_windows(self.prior, sounds, self.config.batch_size * self.geometry.codes_per_second)
 
     def _take(self, codes: SplitCodes) -> None:
         self.codes = codes
         self.train_windows = _enough_for_an_epoch(self._windows(codes.versions).without(self.left_out))
 
-    def _known_sounds(self) -> list[SoundCodes]:
+    def _known_sounds(self) -> Sounds:
         """Return random training sounds, as they are, with as many codes as are held out."""
-        sounds = [*self.codes.train]
-        random.Random(self.config.seed).shuffle(sounds)
-        return first_codes(sounds, sum(sound.count for sound in self.codes.val), self.chunk_steps or 1)
+        train = self.codes.train
+        numbers = train.numbers_N.tolist()
+        random.Random(self.config.seed).shuffle(numbers)
+        chosen = first_codes(Sounds(train.store, numbers), self.codes.val.code_count, self.chunk_steps or 1)
+        return Sounds.of(chosen, self.prior.codebook_size)
 
     def _join_next_variant(self, epoch: int, on_event: OnEvent, should_stop: ShouldStop) -> None:
         """Add variant k before epoch k + 1: by number and not by time, so the same seed gives the same prior."""
@@ -264,7 +267,7 @@ def refuse_too_little(codes: SplitCodes) -> None:
     Raises:
         DatasetError: they have fewer.
     """
-    if min(sum(sound.count for sound in part) for part in (codes.train, codes.val)) < 2:
+    if min(codes.train.code_count, codes.val.code_count) < 2:
         raise DatasetError("The sounds are too short to learn from.", "Add longer sounds, or more of them.")
 
 
@@ -275,8 +278,8 @@ def refuse_one_code(codes: SplitCodes, name: str, steps_per_second: int) -> None
         ModelFileError: every position of every sound has the same codes, or all sounds have the same codes at the same
             positions.
     """
-    codes_PQ = torch.cat([sound.sound_WHQ.flatten(0, 1) for sound in (*codes.train, *codes.val)])
-    if torch.equal(codes_PQ, codes_PQ[:1].expand_as(codes_PQ)):
+    first_Q = codes.train[0].codes_WHQ[0, 0]
+    if all(bool((block.codes_PHQ == first_Q).all()) for block in in_blocks(codes.all)):
         shared = "one and the same code"
     elif _are_blind(codes, steps_per_second):
         shared = "the same codes"
@@ -295,7 +298,7 @@ def _are_blind(codes: SplitCodes, steps_per_second: int) -> bool:
     """
     if len({file.digest for file in (*codes.train_files, *codes.val_files)}) < 2:
         return False
-    sounds = [sound.sound_WHQ.flatten(1) for sound in (*codes.train, *codes.val)]
-    longest_WC = max(sounds, key=len)
-    are_same = all(torch.equal(sound_WC, longest_WC[: len(sound_WC)]) for sound_WC in sounds)
-    return are_same and len(longest_WC.unique(dim=0)) <= steps_per_second
+    longest = max(codes.all, key=lambda sound: sound.steps)
+    blocks = in_blocks(codes.all)
+    are_same = all(torch.equal(block.codes_PHQ, longest.codes_WHQ[block.step_P]) for block in blocks)
+    return are_same and len(longest.sound_WHQ.flatten(1).unique(dim=0)) <= steps_per_second

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from hashlib import blake2b
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +65,14 @@ def codes_digest(codes: SplitCodes, chunk_steps: int | None) -> str:
     It takes the codes in the format's order `[N, S, Q]`, as in former versions; `chunk_steps` None: each sound is one
     row.
     """
+    if chunk_steps not in codes.digests:
+        codes.digests[chunk_steps] = _digest_of(codes, chunk_steps)
+    return codes.digests[chunk_steps]
+
+
+def _digest_of(codes: SplitCodes, chunk_steps: int | None) -> str:
     digest = blake2b(digest_size=16)
-    for sounds in (*codes.versions, codes.val):
+    for sounds in chain(codes.versions, [codes.val]):
         for sound in sounds:
             codes_NSQ = by_band(sound.codes_WHQ, chunk_steps or len(sound.codes_WHQ))
             digest.update(repr((tuple(codes_NSQ.shape), sound.steps)).encode())

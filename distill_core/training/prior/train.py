@@ -40,6 +40,7 @@ from distill_core.training.prior.events import PriorEpochMetrics, Verdict
 from distill_core.training.prior.facts import complete_event, prior_metadata, start_event
 from distill_core.training.prior.file_prior import measure_file_prior
 from distill_core.training.prior.kept import KEPT_UNASKED
+from distill_core.training.prior.number_format import number_format
 from distill_core.training.prior.run import PriorRun, refuse_one_code, refuse_too_little
 from distill_core.training.prior.run_kind import config_of
 from distill_core.training.prior.state import (
@@ -67,7 +68,7 @@ def _build_prior(
 ) -> Prior:
     """Return a new prior; its context is as long as asked for, but no longer than the longest training sound."""
     geometry = loaded.geometry
-    longest = max(geometry.chunk_steps, *(sound.steps for sound in codes.train))  # a second or more, to go on from
+    longest = max(geometry.chunk_steps, int(codes.train.steps_N.max()))  # a second or more, to go on from
     context_steps = min(geometry.steps_within(config.context_s), longest)
     prior_class = prior_row(config.architecture).load()
     learns_end = unfinished is None or bool(prior_class.has_ends(unfinished["prior_config"]))
@@ -98,10 +99,10 @@ class _PriorRequest:
             return self.config
         return config_for_sounds(file_count, 0, self.config)
 
-    def number_format_on(self, device: torch.device) -> str:
-        """Return the number format of the run to go on with; "" without one, or if another device computed it."""
+    def number_format_on(self, device: torch.device, config: PriorConfig) -> str:
+        """Return the number format of the run to go on with; without one, or if another device computed it, anew."""
         if self.unfinished is None or self.unfinished["prior_metadata"].get("device") != describe_device(device):
-            return ""
+            return number_format(config.precision, device, config.hidden_size)
         return str(self.unfinished["number_format"])
 
     def sized(self, asked: PriorConfig, code_count: int) -> PriorConfig:
@@ -130,18 +131,6 @@ def _encode(
     return codes
 
 
-def _check_same_codec(digest: str, ranks: Ranks) -> None:
-    """Check that all ranks have the same codec.
-
-    Raises:
-        ModelFileError: they do not.
-    """
-    if len({*ranks.each(digest)}) > 1:
-        raise ModelFileError(
-            "The model is not the same on all machines; nothing was changed.", "Each needs it at the same path."
-        )
-
-
 def _silence_of(request: _PriorRequest, loaded: LoadedVQModel, layout: Layout, should_stop: ShouldStop) -> Tensor:
     """Return the codes of silence; none that occur for a training of an older Distill, to which silence was sound."""
     silence_WHQ = codes_of_silence(loaded, layout, should_stop)
@@ -149,38 +138,56 @@ def _silence_of(request: _PriorRequest, loaded: LoadedVQModel, layout: Layout, s
     return silence_WHQ.new_full(silence_WHQ.shape, NO_CODE) if is_sound else silence_WHQ
 
 
+def _load(request: _PriorRequest, asked: PriorConfig) -> LoadedVQModel:
+    """Open the model on the device that trains; all ranks have the same one.
+
+    Raises:
+        ModelFileError: it cannot be opened, or is not the same on all machines.
+    """
+    resolve = resolve_device if request.unfinished is None else device_to_go_on_with
+    loaded = request.ranks.together(lambda: load_model_v2(request.model_path, resolve(asked.device)))
+    if len({*request.ranks.each(codec_digest(loaded.model.state_dict()))}) > 1:
+        raise ModelFileError(
+            "The model is not the same on all machines; nothing was changed.", "Each needs it at the same path."
+        )
+    return loaded
+
+
 def _prepare(request: _PriorRequest, dataset: AudioDataset, on_event: OnEvent, should_stop: ShouldStop) -> PriorRun:
     """Encode the sounds and return the run that they train; the network's sizes follow from the number of codes."""
-    files, asked = len(dataset.files), request.asked(len(dataset.files))
-    ranks, resolve = request.ranks, resolve_device if request.unfinished is None else device_to_go_on_with
-    device = resolve(asked.device)
-    loaded = ranks.together(lambda: load_model_v2(request.model_path, device))
-    digest = codec_digest(loaded.model.state_dict())
-    _check_same_codec(digest, ranks)
+    asked, ranks = request.asked(len(dataset.files)), request.ranks
+    loaded = _load(request, asked)
     prior_class = prior_row(asked.architecture).load()
     prior_class.check_geometry(loaded.geometry, loaded.path.name)
     cache = open_code_cache(loaded, prior_class.layout) if request.use_cache else None
-    silence_WHQ = _silence_of(request, loaded, prior_class.layout, should_stop)
-    encoder = SoundEncoder(loaded, prior_class.layout, cache, silence_WHQ)
+    silence_WHQ = ranks.from_first(lambda: _silence_of(request, loaded, prior_class.layout, should_stop))
+    encoder = SoundEncoder(loaded, prior_class.layout, cache, silence_WHQ, ranks)
     codes = _encode(request, encoder, dataset, asked, on_event, should_stop)
     config = request.sized(asked, codes.count)
+    precision = ranks.from_first(lambda: request.number_format_on(loaded.model.device, config))
     torch.manual_seed(config.seed)
-    run = PriorRun(
-        _build_prior(loaded, config, codes, request.unfinished),
-        config,
-        codes,
-        silence_WHQ,
-        files,
-        loaded.geometry,
-        loaded.vqvae_config,
-        digest,
-        join_variant=partial(encoder.join_variant, of=config.variants),
-        variants=0 if codes.is_one_sound or prior_class.layout == "chunks" else config.variants,
-        format=request.number_format_on(device),
-        file_prior=measure_file_prior(loaded, dataset, codes, silence_WHQ, config, digest, should_stop),
-        ranks=ranks,
-        should_stop=should_stop,
-    )
+
+    def begin() -> PriorRun:
+        digest = codec_digest(loaded.model.state_dict())
+        measured = (loaded, dataset, codes, silence_WHQ, config, digest, should_stop)
+        return PriorRun(
+            _build_prior(loaded, config, codes, request.unfinished),
+            config,
+            codes,
+            silence_WHQ,
+            len(dataset.files),
+            loaded.geometry,
+            loaded.vqvae_config,
+            digest,
+            join_variant=partial(encoder.join_variant, of=config.variants),
+            variants=0 if codes.is_one_sound or prior_class.layout == "chunks" else config.variants,
+            format=precision,
+            file_prior=measure_file_prior(*measured) if ranks.is_first else None,
+            ranks=ranks,
+            should_stop=should_stop,
+        )
+
+    run = ranks.together(begin)
     if request.unfinished is not None:
         restore(run, request.unfinished)
     if not ranks.is_first:

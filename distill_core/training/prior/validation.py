@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ from distill_core.distributed import ALONE, Ranks, stop_together
 from distill_core.events import ShouldStop, never
 from distill_core.models.prior import Prior, Windows
 from distill_core.training.batch_parts import in_halves
-from distill_core.training.data.sound_codes import SoundCodes
+from distill_core.training.data.sound_codes import SoundCodes, in_blocks
 from distill_core.training.data.windows import CodeWindows, as_windows, windows_of
 from distill_core.training.prior.config import PriorConfig
 from distill_core.training.prior.temperature import LogitSample
@@ -25,28 +26,39 @@ _BATCH_SECONDS = 32  # outside a training
 
 @dataclass(frozen=True, slots=True)
 class CodeLosses:
-    """Each sound's losses in nats `[W, H, Q]`, NaN for padding and for a window's first code."""
+    """Losses in nats `[P, H, Q]` of sounds' steps, one sound after another, NaN for padding and a window's first code.
 
-    sounds: tuple[Tensor, ...]
+    `steps_N` are the sounds' steps.
+    """
+
+    losses_PHQ: Tensor
+    steps_N: Sequence[int]
+
+    @property
+    def sounds(self) -> tuple[Tensor, ...]:
+        """Each sound's losses `[W, H, Q]`."""
+        parts: tuple[Tensor, ...] = self.losses_PHQ.split([*self.steps_N])
+        return parts
 
     def of_heard(self, sounds: Iterable[SoundCodes], silence_WHQ: Tensor) -> CodeLosses:
         """Return the losses with NaN for steps of silence: long silence would make any prior look good."""
-        losses = []
-        for losses_WHQ, sound in zip(self.sounds, sounds, strict=True):
-            is_silent_W = ~sound.is_heard_W(silence_WHQ)
-            losses.append(losses_WHQ.clone())
-            losses[-1][: sound.steps][is_silent_W] = math.nan
-        return CodeLosses(tuple(losses))
+        losses_PHQ, numbers = self.losses_PHQ.clone(), iter(range(len(self.steps_N)))
+        starts_N = torch.tensor(self.steps_N).cumsum(0) - torch.tensor(self.steps_N)
+        for block in in_blocks(sounds):
+            starts_M = starts_N[[*islice(numbers, len(block.lengths_N))]]
+            place_P = starts_M.repeat_interleave(block.lengths_N) + block.step_P
+            losses_PHQ[place_P[~block.is_heard_P(silence_WHQ)]] = math.nan
+        return CodeLosses(losses_PHQ, self.steps_N)
 
     @property
     def mean(self) -> float:
         """The mean over all codes that have a loss, NaN without any."""
-        return float(torch.cat([sound.flatten() for sound in self.sounds]).double().nanmean())
+        return float(self.losses_PHQ.flatten().double().nanmean())
 
     @property
     def by_level(self) -> tuple[float, ...]:
         """The mean over each level's codes."""
-        return tuple(torch.cat([sound.flatten(0, 1) for sound in self.sounds]).double().nanmean(0).tolist())
+        return tuple(self.losses_PHQ.flatten(0, 1).double().nanmean(0).tolist())
 
 
 def _losses_of(prior: Prior, windows: Windows, sample: LogitSample | None, part: slice) -> Tensor:
@@ -56,6 +68,14 @@ def _losses_of(prior: Prior, windows: Windows, sample: LogitSample | None, part:
     if sample is not None:
         sample.add(logits_BTK, targets_BT)
     return losses_BWHQ
+
+
+def _of_all_ranks(losses_PHQ: Tensor, ranks: Ranks) -> Tensor:
+    """Return the losses that each rank computed a share of; what none did is NaN."""
+    if ranks.is_alone:
+        return losses_PHQ
+    known_PHQ = ranks.add_up(losses_PHQ.isfinite().to(torch.uint8))
+    return ranks.add_up(losses_PHQ.nan_to_num(0.0)).where(known_PHQ > 0, math.nan)
 
 
 @torch.no_grad()
@@ -75,8 +95,9 @@ def validate(
     """
     prior.eval()
     device = next(prior.parameters()).device
-    sounds = [[torch.full(row.codes_WHQ.shape, math.nan) for row in version] for version in windows.first_versions]
-    rows = [row_WHQ for sound in sounds for row_WHQ in sound]
+    ends_R = windows.row_steps_N.cumsum()
+    starts_R = (ends_R - windows.row_steps_N).tolist()
+    losses_PHQ = torch.full((int(ends_R[-1]) if len(ends_R) else 0, *windows.step_shape), math.nan)
     with stopping_inside(prior, should_stop):
         for number, batch in enumerate(windows.fixed()):
             if number % ranks.size == 0:
@@ -85,14 +106,10 @@ def validate(
                 continue
             held_out = batch.windows.to(device)
             losses_BWHQ = torch.cat(in_halves(len(held_out), partial(_losses_of, prior, held_out, sample)))
-            for losses_WHQ, (index, part) in zip(losses_BWHQ, batch.places, strict=True):
-                rows[index][part] = losses_WHQ[: part.stop - part.start]
-    if not ranks.is_alone:
-        for row in rows:
-            ranks.add_up(has_WHQ := row.isfinite().long())
-            ranks.add_up(row.nan_to_num_(0.0))
-            row[has_WHQ == 0] = math.nan
-    return CodeLosses(tuple(map(torch.cat, sounds)))
+            for losses_WHQ, (row, part) in zip(losses_BWHQ, batch.places, strict=True):
+                of_row = slice(starts_R[row] + part.start, starts_R[row] + part.stop)
+                losses_PHQ[of_row] = losses_WHQ[: part.stop - part.start]
+    return CodeLosses(_of_all_ranks(losses_PHQ, ranks), windows.sound_steps_N.tolist())
 
 
 def heard_losses(

@@ -18,6 +18,7 @@ from distill_core.models.klt.codec import KLTCodec
 from distill_core.models.klt.patches import loudness_of
 from distill_core.training.codec.klt.config import AUTO, KLTConfig, most_band_mels
 from distill_core.training.codec.klt.fit import fit
+from distill_core.training.data.chunk_store import Chunks
 
 # Mel bands that are described together, and levels: from eight bands a step to one. At sixteen frames a step they make
 # 94, 141, 94, 70 and 47 codes a second. The first one is for any amount of sound.
@@ -69,12 +70,12 @@ def _filled_in(config: KLTConfig, band_mels: int, levels: int) -> KLTConfig:
     return replace(config, band_mels=band_mels, num_quantizers=config.num_quantizers or levels)
 
 
-def some_of(chunks: Tensor, most: int) -> Tensor:
+def some_of(chunks: Chunks, most: int) -> Tensor:
     """Return up to `most` chunks from all over a set."""
     return chunks[:: -(-len(chunks) // most)]
 
 
-def chosen_for_layout(known_NT: Tensor, held_out_NT: Tensor) -> tuple[Tensor, Tensor]:
+def chosen_for_layout(known_NT: Chunks, held_out_NT: Chunks) -> tuple[Tensor, Tensor]:
     """Return the chunks that are enough to choose by."""
     return some_of(known_NT, _MOST_KNOWN), some_of(held_out_NT, _MOST_HELD_OUT)
 

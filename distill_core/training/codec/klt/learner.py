@@ -24,6 +24,7 @@ from distill_core.training.codec.klt.fit import fit, rounds_of
 from distill_core.training.codec.klt.layout import chosen_for_layout, settled, some_of
 from distill_core.training.codec.learner import CodecLearner, Validation
 from distill_core.training.codec.quality import mean_frame_l1
+from distill_core.training.data.chunk_store import StoredChunks
 from distill_core.training.data.chunks import SplitSounds, VariantBatches
 from distill_core.training.stop_points import stopping_inside
 
@@ -85,7 +86,7 @@ class KLTLearner(CodecLearner[KLTCodec, KLTConfig]):
 
     codec_class: ClassVar[type[Codec]] = KLTCodec
     fits_alone: ClassVar[bool] = True
-    val_mels: Tensor
+    val_mels: StoredChunks
 
     @classmethod
     def settle(
@@ -121,8 +122,10 @@ class KLTLearner(CodecLearner[KLTCodec, KLTConfig]):
         Raises:
             Stopped: `should_stop()` turned true.
         """
-        self.val_mels = self._mels(self.sounds.val_NT, should_stop).cpu()
-        self.mean_frame_l1 = mean_frame_l1(self.val_mels.transpose(1, 2))
+        batches = self.sounds.val_NT.split(_CHUNKS_AT_ONCE)
+        self.val_mels = StoredChunks.of(self._mels(chunks_NT, should_stop).cpu() for chunks_NT in batches)
+        stored = self.val_mels.split(_CHUNKS_AT_ONCE)
+        self.mean_frame_l1 = mean_frame_l1(mels_NFM.transpose(1, 2) for mels_NFM in stored)
 
     def fit(self, batches: VariantBatches, on_event: OnEvent, should_stop: ShouldStop) -> float:
         """Fit basis and codebooks to the training sounds as they are, and return the loss of some of these.

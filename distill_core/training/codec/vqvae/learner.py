@@ -16,6 +16,7 @@ from distill_core.training.batch_parts import in_halves
 from distill_core.training.codec.learner import CodecLearner, Validation
 from distill_core.training.codec.quality import mean_frame_l1, reconstruction_loss
 from distill_core.training.codec.vqvae.config import VQVAEConfig
+from distill_core.training.data.chunk_store import StoredChunks
 from distill_core.training.data.chunks import VariantBatches
 from distill_core.training.stop_points import stopping_inside
 
@@ -28,7 +29,7 @@ class VQVAELearner(CodecLearner[ConvVQVAE, VQVAEConfig]):
     """How the VQ-VAE of the format learns."""
 
     codec_class: ClassVar[type[Codec]] = ConvVQVAE
-    val_mels: Tensor
+    val_mels: StoredChunks
 
     def untrained(self) -> ConvVQVAE:
         """Return the codec with random weights and no codebooks."""
@@ -45,10 +46,9 @@ class VQVAELearner(CodecLearner[ConvVQVAE, VQVAEConfig]):
             Stopped: `should_stop()` turned true.
         """
         batches = self.sounds.val_NT.split(self.config.batch_size)
-        found = [self._mels(waveforms_BT, should_stop).cpu() for waveforms_BT in batches]
-        self.val_mels = torch.cat(found)
+        self.val_mels = StoredChunks.of(self._mels(waveforms_BT, should_stop).cpu() for waveforms_BT in batches)
         stop_point(should_stop)
-        self.mean_frame_l1 = mean_frame_l1(self.val_mels)
+        self.mean_frame_l1 = mean_frame_l1(self.val_mels.split(_CHUNKS_AT_ONCE))
 
     @torch.no_grad()
     def initialise(self, batches: VariantBatches, should_stop: ShouldStop) -> None:
