@@ -66,6 +66,8 @@ HARNESSES = (
     Harness("mutated sounds", "tests.soak.sounds", "mutated_sounds", 20_000),
     Harness("awkward sounds", "tests.soak.sounds", "awkward_sounds", 81),
     Harness("foreign sounds", "tests.soak.sounds", "foreign_sounds", 100),
+    Harness("killed ranks", "tests.soak.ranks", "killed_ranks", 10),
+    Harness("two machines", "tests.soak.ranks", "two_machines", 2),
     Harness("blocked terminal", "tests.soak.terminal", "blocked_terminals", 56),
 )
 
