@@ -35,6 +35,7 @@ import torch
 
 from distill_core import DistillError, GenerateRequest, load_model_v2, scan, train_prior
 from distill_core.audit.audit import audit
+from distill_core.audit.record import AuditSettings
 from distill_core.folders import cache_folder, run_folders
 from distill_core.generation.generate import generate_takes
 from distill_core.training.codec.train import train_codec
@@ -159,8 +160,7 @@ class Rounds:
         loaded = load_model_v2(model)
         for _ in generate_takes(loaded, GenerateRequest(seconds=0.5, seed=self.done, count=2)):
             pass
-        stop = _StopAfter(math.inf)
-        audit(loaded, scan(sounds), **stop.both())
+        audit(loaded, scan(sounds), AuditSettings(samples=8))
 
     def round(self) -> None:
         """Do the whole job once."""
