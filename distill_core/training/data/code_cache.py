@@ -29,7 +29,7 @@ from distill_core.models.codec import codec_digest
 from distill_core.models.persistence import LoadedVQModel
 
 # Raise it whenever the computation of codes from a sound changes.
-_VERSION = 5
+_VERSION = 6
 _MAX_BYTES = 256 * 10**6
 _BLOCK_BYTES, _CHECKSUM_BYTES = 4096, 16
 _SHAPE = struct.Struct("<3I")
