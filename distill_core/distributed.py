@@ -1,7 +1,7 @@
 """The processes of one training: ranks that torchrun starts, on one machine or on many; alone, nothing changes.
 
 torchrun's rendezvous and restarts, and torch's process group, do the work (Li et al. 2020, "PyTorch Distributed").
-Values travel as JSON beside their tensors: nothing that another machine sends is unpickled.
+Values travel as `messages`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from uuid import uuid4
 
 from distill_core.errors import DistillError, LostRankError
 from distill_core.events import ShouldStop, Stopped, stop_point
+from distill_core.messages import empty_tensors, put_together, taken_apart
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,61 +30,10 @@ _T = TypeVar("_T")
 # One rank may encode for hours while the others wait. A machine that falls silent is torchrun's to notice.
 _PATIENCE = timedelta(hours=12)
 _MEETING, _LOOKING, _PAUSE_S = "distill/meeting", timedelta(seconds=2), 0.1
-_TENSOR, _DICT, _TUPLE, _LIST, _BYTES = "tensor", "dict", "tuple", "list", "bytes"
 # The words of gloo, NCCL and torch for a peer that is gone.
 _LOST_WORDS = re.compile(
     r"connection (closed|reset|refused)|broken pipe|gloo|nccl|tcpstore|socket (timeout|closed)|timed out", re.IGNORECASE
 )
-
-
-def _taken_apart(value: Any, tensors: list[Tensor]) -> Any:
-    """Return a value as JSON can hold it; its tensors are added to a list, and their places name them."""
-    import torch
-
-    match value:
-        case torch.Tensor():
-            tensors.append(value.detach().cpu().contiguous())
-            return [_TENSOR, len(tensors) - 1, str(value.dtype).removeprefix("torch."), list(value.shape)]
-        case dict():
-            pairs = [[_taken_apart(key, tensors), _taken_apart(inner, tensors)] for key, inner in value.items()]
-            return [_DICT, pairs]
-        case tuple() | list():
-            inner = [_taken_apart(each, tensors) for each in value]
-            return [_TUPLE if isinstance(value, tuple) else _LIST, inner]
-        case bytes():
-            return [_BYTES, value.decode("latin-1")]
-        case None | bool() | int() | float() | str():
-            return value
-    raise TypeError(f"a {type(value).__name__} cannot be sent to other ranks")
-
-
-def _put_together(plain: Any, tensors: Sequence[Tensor]) -> Any:
-    """Return the value that `_taken_apart` made plain."""
-    if not isinstance(plain, list):
-        return plain
-    kind, inner = plain[:2]
-    if kind == _TENSOR:
-        return tensors[inner]
-    if kind == _BYTES:
-        return str(inner).encode("latin-1")
-    if kind == _DICT:
-        return {_put_together(key, tensors): _put_together(each, tensors) for key, each in inner}
-    found = [_put_together(each, tensors) for each in inner]
-    return tuple(found) if kind == _TUPLE else found
-
-
-def _empty_tensors(plain: Any) -> Iterator[tuple[int, Tensor]]:
-    """Yield the number of each tensor in a plain value, and a tensor of its shape and type to receive into."""
-    import torch
-
-    if isinstance(plain, list):
-        if plain[0] == _TENSOR:
-            _, number, dtype, shape = plain
-            yield number, torch.empty(shape, dtype=getattr(torch, dtype))
-        else:
-            for inner in plain[1]:
-                for each in inner if plain[0] == _DICT else (inner,):
-                    yield from _empty_tensors(each)
 
 
 def _as_bytes(tensor: Tensor) -> Tensor:
@@ -128,7 +78,7 @@ class Ranks:
         tensors: list[Tensor] = []
         plain, text = None, b""
         if self.rank == source:
-            plain = _taken_apart(value, tensors)
+            plain = taken_apart(value, tensors)
             text = json.dumps(plain).encode()
         length = torch.tensor([len(text)])
         distributed.broadcast(length, source)
@@ -136,11 +86,11 @@ class Ranks:
         distributed.broadcast(sent, source)
         if self.rank != source:
             plain = json.loads(sent.numpy().tobytes())
-            tensors = [tensor for _, tensor in sorted(_empty_tensors(plain), key=lambda pair: pair[0])]
+            tensors = [tensor for _, tensor in sorted(empty_tensors(plain), key=lambda pair: pair[0])]
         for tensor in tensors:
             if tensor.numel():
                 distributed.broadcast(_as_bytes(tensor), source)
-        return value if self.rank == source else _put_together(plain, tensors)
+        return value if self.rank == source else put_together(plain, tensors)
 
     def each(self, value: _T) -> list[_T]:
         """Return the values of all ranks, in their order."""
