@@ -114,7 +114,7 @@ def device_in_words() -> Iterator[None]:
     except (RuntimeError, TypeError, AssertionError) as error:
         # torch ends some messages with a list of all kinds of devices.
         reason = str(error).partition(" is only available for ")[0]
-        if not _OF_A_CARD.search(reason):
+        if not _OF_A_CARD.search(reason) or "NCCL" in reason:  # that tells of another rank
             raise
         first = re.split(r"\. |\n", reason.strip())[0].rstrip(".")[:_LONGEST_REASON]
         raise TrainingError(

@@ -7,6 +7,7 @@ Values travel as `messages`.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import platform
 import re
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import uuid4
 
 from distill_core.errors import DistillError, LostRankError
-from distill_core.events import ShouldStop, Stopped, stop_point
+from distill_core.events import ShouldStop, Stopped, never, stop_point
 from distill_core.messages import empty_tensors, put_together, taken_apart
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from torch.distributed.distributed_c10d import Store
 
 _T = TypeVar("_T")
+logger = logging.getLogger("distill")
 # One rank may encode for hours while the others wait. A machine that falls silent is torchrun's to notice.
 _PATIENCE = timedelta(hours=12)
 _MEETING, _LOOKING, _PAUSE_S = "distill/meeting", timedelta(seconds=2), 0.1
@@ -200,11 +202,13 @@ def is_first_rank() -> bool:
 
 
 def launch_id() -> str:
-    """Return a name that torchrun's processes have in common with those that it starts in their place, else ""."""
+    """Return a name of this start of torchrun on this machine, the same for processes that it starts again, else "".
+
+    Its own process is the parent: a run's name (`--rdzv-id`) may be used again.
+    """
     if not _is_launched():
         return ""
-    name = os.environ["TORCHELASTIC_RUN_ID"]
-    return f"{platform.node()}:{os.getppid()}" if name == "none" else name  # torchrun's own process is the parent
+    return f"{os.environ['TORCHELASTIC_RUN_ID']}:{platform.node()}:{os.getppid()}"
 
 
 def is_restart() -> bool:
@@ -233,13 +237,28 @@ def _in_words() -> Iterator[None]:
     except RuntimeError as error:
         if not _LOST_WORDS.search(str(error)):
             raise
+        logger.info("another rank is lost: %s", error)
         raise LostRankError(
             "Another process of this training has ended, or cannot be reached; what it had reached is kept.",
             "torchrun starts all of them again if it may (--max-restarts); or go on later with --resume.",
         ) from error
 
 
-def _own_store(store: Store, rank: int, size: int) -> Store:
+def _heard(store: Store, key: str, should_stop: ShouldStop) -> str:
+    """Wait for a word of another process; a signal ends that.
+
+    Raises:
+        KeyboardInterrupt: `should_stop()` turned true.
+    """
+    while True:
+        if should_stop():
+            raise KeyboardInterrupt
+        with suppress(RuntimeError):  # it has not come yet
+            store.wait([key], _LOOKING)
+            return store.get(key).decode()
+
+
+def _own_store(store: Store, rank: int, size: int, should_stop: ShouldStop) -> Store:
     """Return the part of torchrun's store that only the processes of this start know.
 
     torchrun keeps its store for those that it starts again, and torch would have them call at the addresses of the
@@ -250,11 +269,11 @@ def _own_store(store: Store, rank: int, size: int) -> Store:
     own = uuid4().hex
     if rank == 0:
         store.set(_MEETING, own)
-        names = [store.get(f"{own}/{other}").decode() for other in range(1, size)]
+        names = [_heard(store, f"{own}/{other}", should_stop) for other in range(1, size)]
         store.set(f"{own}/all", json.dumps(names))
         return PrefixStore(own, store)
     while True:
-        meeting = store.get(_MEETING).decode()  # it may still be a former one
+        meeting = _heard(store, _MEETING, should_stop)  # it may still be a former one
         store.set(f"{meeting}/{rank}", own)
         with suppress(RuntimeError):  # nobody lists the names there
             store.wait([f"{meeting}/all"], _LOOKING)
@@ -263,7 +282,7 @@ def _own_store(store: Store, rank: int, size: int) -> Store:
         sleep(_PAUSE_S)
 
 
-def _join() -> Ranks:
+def _join(should_stop: ShouldStop) -> Ranks:
     import torch
     from torch import distributed
     from torch.distributed.rendezvous import rendezvous
@@ -273,18 +292,19 @@ def _join() -> Ranks:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
         backend = "cpu:gloo,cuda:nccl"
     store, rank, size = next(rendezvous("env://", timeout=_PATIENCE))
-    own = _own_store(store, rank, size)
+    own = _own_store(store, rank, size, should_stop)
     distributed.init_process_group(backend, store=own, rank=rank, world_size=size, timeout=_PATIENCE)
     return Ranks(rank, size)
 
 
 @contextmanager
-def joined_ranks() -> Iterator[Ranks]:
+def joined_ranks(should_stop: ShouldStop = never) -> Iterator[Ranks]:
     """Join the processes that torchrun started with this one, in the body; yield `ALONE` without torchrun.
 
     Tensors on the CPU travel by gloo, those on CUDA devices by NCCL; each rank of a machine has a device of its own.
 
     Raises:
+        KeyboardInterrupt: `should_stop()` turned true while the others were waited for.
         LostRankError: another rank is gone.
     """
     if not _is_launched():
@@ -293,7 +313,7 @@ def joined_ranks() -> Iterator[Ranks]:
     from torch import distributed
 
     with _in_words():
-        ranks = _join()
+        ranks = _join(should_stop)
         try:
             yield ranks
         finally:

@@ -26,7 +26,7 @@ from rich.text import Text
 
 from distill_core.cli.outbox import Background, Outbox
 from distill_core.distributed import is_first_rank
-from distill_core.errors import BUG_MESSAGE, DistillError, SaveError
+from distill_core.errors import BUG_MESSAGE, DistillError, LostRankError, SaveError
 from distill_core.folders import convenience, log_folder
 from distill_core.memory import is_short_of_memory, not_enough_memory
 from distill_core.streams import file_number, send_nowhere
@@ -46,6 +46,8 @@ def _plain(value: Any) -> Any:
         return [_plain(inner) for inner in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
     if isinstance(value, Path):
         return os.fsencode(value).decode("utf-8", "replace")
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
@@ -176,7 +178,7 @@ def _tell(terminal: Terminal, error: Exception) -> int:
     """Print the error that ended a command, and return its exit code."""
     if isinstance(error, typer.Exit):
         return error.exit_code
-    is_shared = isinstance(error, DistillError)
+    is_shared = isinstance(error, DistillError) and not isinstance(error, LostRankError)
     if is_short_of_memory(error):
         error, is_shared = not_enough_memory(error), False
     if not isinstance(error, DistillError):

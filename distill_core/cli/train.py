@@ -55,7 +55,7 @@ def train(
 
     Ctrl-C stops within a second and saves the best epoch.
     """
-    with terminal_session(json) as terminal, stop_on_signals(terminal) as stop, joined_ranks() as ranks:
+    with terminal_session(json) as terminal, stop_on_signals(terminal) as stop, joined_ranks(stop.is_set) as ranks:
         wanted = Wanted(resume, use_best)
         chosen = given(settings)
         if no_augment and "augmentation" in chosen:

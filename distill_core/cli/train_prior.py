@@ -84,7 +84,7 @@ def train_prior(
 
     Ctrl-C stops within a second and saves the best epoch.
     """
-    with terminal_session(json) as terminal, stop_on_signals(terminal) as stop, joined_ranks() as ranks:
+    with terminal_session(json) as terminal, stop_on_signals(terminal) as stop, joined_ranks(stop.is_set) as ranks:
         ranks.together(partial(_check_places, output, force, takes))
         comparing = Comparing(terminal, model, takes, not no_cache) if compare or takes is not None else None
         command = _TrainPriorCommand(

@@ -10,6 +10,7 @@ import torch
 from distill_core.audio.dataset import AudioDataset
 from distill_core.audio.spectrogram import AudioSpectrogram
 from distill_core.device import device_to_go_on_with, resolve_device
+from distill_core.errors import DatasetError
 from distill_core.events import OnEvent, ShouldStop, Stopped
 from distill_core.training.codec.facts import codec_metadata, complete_event, loss_curves, start_event, training_config
 from distill_core.training.codec.quality import health_of
@@ -73,6 +74,8 @@ def _build_run(request: CodecRequest, dataset: AudioDataset, on_event: OnEvent, 
     ranks = request.ranks
     given = (dataset, geometry, config.val_fraction, config.seed, on_event, should_stop)
     sounds = ranks.together(lambda: read_and_split(*given))
+    if not ranks.is_alone and len({*ranks.each(sounds_digest(sounds))}) > 1:
+        raise DatasetError("The sounds are not the same on all machines.", "Each needs them at the same path.")
     if request.unfinished is None:
         settled = ranks.from_first(
             lambda: asdict(learner_class.settle(config, sounds, spectrogram, on_event, should_stop))

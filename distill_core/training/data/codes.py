@@ -210,7 +210,8 @@ class SoundEncoder:
             yield
 
         with self._trimming():
-            for _ in read_each(files, read, progress, 0, on_event, should_stop):
+            stops_here = should_stop if self.ranks.is_alone else never  # ranks stop together, in `_encoded`
+            for _ in read_each(files, read, progress, 0, on_event, stops_here):
                 pass
         return store, numbers_N
 

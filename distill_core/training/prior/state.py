@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from distill_core.audio.dataset import AudioDataset
+from distill_core.device import describe_device
 from distill_core.errors import ConfigError
 from distill_core.events import ShouldStop, never
 from distill_core.models.architectures import PRIORS, architecture_of
@@ -112,6 +113,7 @@ def state_of(
         KNOWS_SILENCE: bool((run.silence_WHQ != NO_CODE).all()),
         KNOWS_NEAR_COPIES: run.codes.near_copies is not None,
         "number_format": run.format,
+        "device": describe_device(next(run.prior.parameters()).device),
         "config": asdict(run.config),
         "vqvae_config": dict(run.vqvae_config),
         "prior_config": asdict(run.config) | run.prior.sizes(),

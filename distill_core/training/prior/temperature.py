@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from distill_core.distributed import Ranks
 from distill_core.events import ShouldStop, never, unless_stopped
 from distill_core.models.prior import IGNORED
 
@@ -50,6 +51,14 @@ class LogitSample:
         logits_NK, targets_N = logits_BTK.flatten(0, 1)[places_N], targets_BT.flatten()[places_N]
         self._logits.append(logits_NK)
         self._targets.append(targets_N)
+
+    def pool(self, ranks: Ranks) -> None:
+        """Take the other ranks' logits and codes too, for each validates a share of the batches."""
+        if not ranks.is_alone:
+            own = ([each.cpu() for each in self._logits], [each.cpu() for each in self._targets])
+            pooled = ranks.each(own)
+            self._logits = [logits_NK for logits, _ in pooled for logits_NK in logits]
+            self._targets = [targets_N for _, targets in pooled for targets_N in targets]
 
     def temperature(self, should_stop: ShouldStop = never) -> float | None:
         """Return the best temperature, None if the codes are too few to tell.

@@ -101,9 +101,13 @@ class _PriorRequest:
 
     def number_format_on(self, device: torch.device, config: PriorConfig) -> str:
         """Return the number format of the run to go on with; without one, or if another device computed it, anew."""
-        if self.unfinished is None or self.unfinished["prior_metadata"].get("device") != describe_device(device):
+        run = self.unfinished or {}
+        computed_on = run.get(
+            "device", run.get("prior_metadata", {}).get("device")
+        )  # a former version's has the second
+        if computed_on != describe_device(device):
             return number_format(config.precision, device, config.hidden_size)
-        return str(self.unfinished["number_format"])
+        return str(run["number_format"])
 
     def sized(self, asked: PriorConfig, code_count: int) -> PriorConfig:
         """Return the settings once the number of codes is known."""

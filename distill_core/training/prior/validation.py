@@ -74,8 +74,9 @@ def _of_all_ranks(losses_PHQ: Tensor, ranks: Ranks) -> Tensor:
     """Return the losses that each rank computed a share of; what none did is NaN."""
     if ranks.is_alone:
         return losses_PHQ
-    known_PHQ = ranks.add_up(losses_PHQ.isfinite().to(torch.uint8))
-    return ranks.add_up(losses_PHQ.nan_to_num(0.0)).where(known_PHQ > 0, math.nan)
+    is_known_PHQ = ~losses_PHQ.isnan()
+    known_PHQ = ranks.add_up(is_known_PHQ.to(torch.uint8))
+    return ranks.add_up(losses_PHQ.where(is_known_PHQ, 0.0)).where(known_PHQ > 0, math.nan)
 
 
 @torch.no_grad()
@@ -109,6 +110,8 @@ def validate(
             for losses_WHQ, (row, part) in zip(losses_BWHQ, batch.places, strict=True):
                 of_row = slice(starts_R[row] + part.start, starts_R[row] + part.stop)
                 losses_PHQ[of_row] = losses_WHQ[: part.stop - part.start]
+    if sample is not None:
+        sample.pool(ranks)
     return CodeLosses(_of_all_ranks(losses_PHQ, ranks), windows.sound_steps_N.tolist())
 
 
