@@ -75,6 +75,7 @@ def _set_of_sounds(seed: int, count: int, values: int, longest: int) -> list[Ten
 def _in_parts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "in parts":
         monkeypatch.setattr(copy_candidates, "_MOST_INDEXED", 20)
+        monkeypatch.setattr(copy_candidates, "_MOST_REMEMBERED", 10)
         monkeypatch.setattr(copy_candidates, "_PAIRS_AT_ONCE", 3)
         monkeypatch.setattr(sound_codes.in_blocks, "__defaults__", (16,))
 
@@ -99,6 +100,16 @@ def test_the_groups_are_those_that_comparing_all_gives() -> None:
 
     check()
     assert grouped > 40, "the sets have near-copies"
+
+
+@pytest.mark.usefixtures("_in_parts")
+@pytest.mark.parametrize("seed", range(4))
+def test_copies_of_long_sounds_of_which_some_units_are_kept_are_found(seed: int) -> None:
+    codes = _set_of_sounds(seed, 5, 60, 600)
+    assert max(map(len, codes)) > copy_candidates._MOST_UNITS
+    expected = _groups_by_comparing_all(codes)
+    assert expected
+    assert near_copies([SoundCodes.whole(each) for each in codes], SILENCE) == expected
 
 
 def test_a_thousand_sounds_of_one_kind_still_hang_together() -> None:

@@ -3,14 +3,16 @@
 A step's codes are parted into units of a few. Of two near-copies at most a known number of codes differ at their shift,
 and each of them spoils one unit: of one unit more than that, whichever they are, one at least is whole, so the other
 sound has it too. So a sound's rarest units are looked up among those of all sounds (prefix filtering: Bayardo, Ma and
-Srikant 2007, "Scaling up all pairs similarity search"). The pairs found are judged by the codes that they have in
-common at any shift, and only the likeliest are left.
+Srikant 2007, "Scaling up all pairs similarity search"). Of a long sound only some units are kept, those with certain
+hashes, the same for all sounds; of two near-copies 19 whole ones are then expected at least, and none in 2 of 10¹³
+cases. The pairs found are judged by the codes that they have in common at any shift, and only the likeliest are left.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +21,14 @@ from torch import Tensor
 from distill_core.events import ShouldStop, unless_stopped
 from distill_core.training.data.sound_codes import Block, SoundCodes, in_blocks
 
-_Ints = NDArray[np.int64]
-_Hashes = NDArray[np.uint64]
+_Ints = NDArray[Any]
+_Hashes = NDArray[Any]
 _UNIT_CODES = 8
 _HASH_BITS, _BUCKET_BITS = 32, 20  # units that share a hash only make more pairs to judge
-_MOST_INDEXED = 150_000  # units of a part of the sounds, in which all sounds are looked up: 6 MB
+_MOST_UNITS = 256  # of a sound; half as many or more of one that has more
+_MOST_INDEXED = 1_000_000  # units of a part of the sounds, in which all sounds are looked up: 8 MB, 40 for a moment
+_MOST_REMEMBERED = 4_000_000  # units, between one pass over the sounds and the next: 32 MB
+_MOST_AT_ONCE = 150_000  # pairs: 6 MB
 # A sound is looked up, by its rarest units first, until it has met so many; the pairs with the most units in common
 # are judged, and of them the likeliest are compared. Only sounds that are all alike have more.
 _MOST_MET, _MOST_JUDGED, _MOST_KEPT = 4096, 256, 64
@@ -58,16 +63,21 @@ class _Units:
     hashes_U: _Hashes
     sounds_U: _Ints
 
+    def where(self, is_kept_U: NDArray[np.bool_]) -> _Units:
+        """Return some of the units."""
+        return _Units(self.hashes_U[is_kept_U], self.sounds_U[is_kept_U])
+
     def distinct(self) -> _Units:
         """Return each sound's units once, by ascending hashes."""
-        keys_U = np.unique(self.hashes_U << np.uint64(_HASH_BITS) | self.sounds_U.astype(np.uint64))
-        sounds_U = (keys_U & np.uint64(2**_HASH_BITS - 1)).astype(np.int64)
-        return _Units(keys_U >> np.uint64(_HASH_BITS), sounds_U)
+        keys_U = np.unique(self.hashes_U.astype(np.uint64) << np.uint64(_HASH_BITS) | self.sounds_U.astype(np.uint64))
+        sounds_U = (keys_U & np.uint64(2**_HASH_BITS - 1)).astype(np.int32)
+        return _Units((keys_U >> np.uint64(_HASH_BITS)).astype(np.uint32), sounds_U)
 
     @property
     def buckets_U(self) -> _Ints:
         """The bucket of each, in which it is counted."""
-        return (self.hashes_U >> np.uint64(_HASH_BITS - _BUCKET_BITS)).astype(np.int64)
+        buckets_U: _Ints = (self.hashes_U >> np.uint32(_HASH_BITS - _BUCKET_BITS)).astype(np.int64)
+        return buckets_U
 
 
 def heard_steps(block: Block, silence_WHQ: Tensor | None) -> Tensor:
@@ -85,7 +95,13 @@ class CopyCandidates:
         self._near, self._least_length = near, least_length
         self._codes = sounds[0].codes_per_step
         # Of a sound so many codes may differ in a copy; a hair more, for rounding.
-        self._may_differ_N = np.floor(heard_N * self._codes * (1 - near) + 1e-6).astype(np.int64)
+        may_differ_N = np.floor(heard_N * self._codes * (1 - near) + 1e-6).astype(np.int64)
+        units_N = heard_N * -(-self._codes // _UNIT_CODES)
+        self._level_N = np.ceil(np.log2(np.maximum(1, units_N / _MOST_UNITS))).astype(np.uint32)
+        # Where a copy may be so long that only some of its units are kept, all are looked up.
+        may_be_thinned_N = units_N > least_length * _MOST_UNITS
+        self._known: list[_Units] | None = []  # None: too many to be remembered
+        self._looked_up_N = np.where(may_be_thinned_N, _MOST_UNITS * 4, may_differ_N)
 
     def pairs(self, should_stop: ShouldStop) -> Pairs:
         """Return the pairs by their first sound, the likeliest first.
@@ -103,13 +119,33 @@ class CopyCandidates:
         return _in_order(judged)
 
     def _units(self) -> Iterator[_Units]:
-        """Yield the units of the sounds, of many short ones at once."""
+        """Yield the units of the sounds, of many short ones at once; they are asked for three times and more."""
+        if self._known is None:
+            yield from self._computed()
+        elif self._known:
+            yield from self._known
+        else:
+            yield from self._remembered()
+
+    def _remembered(self) -> Iterator[_Units]:
+        """Yield the units, and remember them unless they are too many."""
+        known, count = list[_Units](), 0
+        for units in self._computed():
+            count += len(units.hashes_U)
+            if count <= _MOST_REMEMBERED:
+                known.append(units)
+            yield units
+        self._known = known if count <= _MOST_REMEMBERED else None
+
+    def _computed(self) -> Iterator[_Units]:
         number = 0
         for block in in_blocks(self._sounds):
             is_heard_P = heard_steps(block, self._silence_WHQ)
             hashes = _hashes(block.codes_PHQ[is_heard_P].flatten(1).numpy())
             sounds_P = block.sound_P[is_heard_P].numpy() + number
-            yield _Units(hashes.ravel(), sounds_P.repeat(hashes.shape[1]))
+            units = _Units(hashes.ravel().astype(np.uint32), sounds_P.repeat(hashes.shape[1]).astype(np.int32))
+            left_out_U = (np.uint32(1) << self._level_N[units.sounds_U]) - np.uint32(1)
+            yield units.where(units.hashes_U & left_out_U == 0)
             number += len(block.lengths_N)
 
     def _unit_counts(self, should_stop: ShouldStop) -> NDArray[np.int32]:
@@ -135,9 +171,9 @@ class CopyCandidates:
         counts_U = counts_B[units.buckets_U]
         order_U = np.lexsort((units.hashes_U, counts_U, units.sounds_U))
         hashes_U, sounds_U = units.hashes_U[order_U], units.sounds_U[order_U]
-        chosen_U = _rank_within(sounds_U) <= self._may_differ_N[sounds_U]
+        chosen_U = _rank_within(sounds_U) <= self._looked_up_N[sounds_U]
         hashes_U, sounds_U = hashes_U[chosen_U], sounds_U[chosen_U]
-        is_new_U = np.diff(hashes_U, prepend=hashes_U[:1] + np.uint64(1)) != 0
+        is_new_U = np.diff(hashes_U, prepend=hashes_U[:1] ^ np.uint32(1)) != 0
         is_new_U |= np.diff(sounds_U, prepend=-1) != 0
         return _Units(hashes_U[is_new_U], sounds_U[is_new_U])
 
@@ -151,7 +187,7 @@ class CopyCandidates:
         before_U = so_far_U[first_U].repeat(np.diff(first_U, append=len(so_far_U)))
         counts_U = np.minimum(counts_U, np.maximum(0, _MOST_MET - (so_far_U - before_U)))
         for part in _parts(rarest.sounds_U, counts_U):
-            sounds_M = rarest.sounds_U[part].repeat(counts_U[part])
+            sounds_M = rarest.sounds_U[part].astype(np.int64).repeat(counts_U[part])
             places_M = _ranges(starts_U[part], counts_U[part])
             yield self._likeliest(sounds_M, index.sounds_U[places_M])
 
@@ -217,7 +253,8 @@ def _rank_within(sorted_N: _Ints) -> _Ints:
 def _ranges(starts_N: _Ints, counts_N: _Ints) -> _Ints:
     """Return the numbers of ranges, one range after another."""
     before_N = np.cumsum(counts_N) - counts_N
-    return (starts_N - before_N).repeat(counts_N) + np.arange(counts_N.sum())
+    ranges: _Ints = (starts_N - before_N).repeat(counts_N) + np.arange(counts_N.sum())
+    return ranges
 
 
 def _parts(sounds_U: _Ints, counts_U: _Ints) -> Iterator[slice]:
@@ -226,7 +263,7 @@ def _parts(sounds_U: _Ints, counts_U: _Ints) -> Iterator[slice]:
     met = np.cumsum(counts_U)
     start, before = 0, 0
     for end in ends.tolist():
-        if end > start and (met[end - 1] - before >= _MOST_INDEXED or end == len(sounds_U)):
+        if end > start and (met[end - 1] - before >= _MOST_AT_ONCE or end == len(sounds_U)):
             yield slice(start, end)
             start, before = end, int(met[end - 1])
 
