@@ -14,7 +14,7 @@ from distill_core.cli.progress import TrainingProgress
 from distill_core.cli.runs import naming_kept_codec
 from distill_core.cli.setting_flags import Command, given, with_setting_flags
 from distill_core.cli.terminal import Terminal, check_output, check_writable, stop_on_signals, terminal_session
-from distill_core.cli.unfinished import Resume, Wanted, wanted_now
+from distill_core.cli.unfinished import Resume, Wanted, has_finished, note_finished, wanted_now
 from distill_core.distributed import Ranks, joined_ranks
 from distill_core.errors import ConfigError, SaveError
 from distill_core.events import ShouldStop, Stopped
@@ -56,6 +56,8 @@ def train(
     Ctrl-C stops within a second and saves the best epoch.
     """
     with terminal_session(json) as terminal, stop_on_signals(terminal) as stop, joined_ranks(stop.is_set) as ranks:
+        if ranks.from_first(lambda: has_finished(terminal)):
+            return
         wanted = Wanted(resume, use_best)
         chosen = given(settings)
         if no_augment and "augmentation" in chosen:
@@ -113,6 +115,7 @@ def _run(command: _TrainCommand, should_stop: ShouldStop) -> None:
         saved_to = trained.save(command.output, replace=command.force)
     except SaveError as error:
         raise naming_kept_codec(error, trained.run_id) from error
+    note_finished()
     terminal.is_done = True
     run_folder.discard(trained.run_id)
     return _say_done(terminal, trained, saved_to, progress)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
@@ -11,6 +13,7 @@ import typer
 from distill_core.cli.terminal import Terminal
 from distill_core.distributed import is_restart, launch_id
 from distill_core.errors import ConfigError
+from distill_core.folders import convenience, lock_folder
 from distill_core.text import file_name
 from distill_core.training.run_folder.facts import NO_BEST, NO_BEST_HINT
 from distill_core.training.words import STARTS_AFRESH, moved_words, unfinished_words
@@ -85,6 +88,25 @@ def _line(found: UnfinishedRun, run_folder: RunFolder) -> str:
     best = f"--use-best saves its best {found.kind.name}, " if found.has_best else ""
     ways = f"{go_on}{best}".removesuffix(", ")
     return f"{unfinished_words(found)} {moved}{ways}; this one {afresh}."
+
+
+def _finished_note() -> Path:
+    return lock_folder() / f"{sha256(launch_id().encode()).hexdigest()[:32]}.finished"
+
+
+def note_finished() -> None:
+    """Note that what torchrun was started for is done: a process that it starts again has nothing to do."""
+    if launch_id():
+        with convenience("a note of the end"):
+            _finished_note().touch()
+
+
+def has_finished(terminal: Terminal) -> bool:
+    """Tell whether the processes before this one had finished, and say so."""
+    is_finished = is_restart() and _finished_note().exists()
+    if is_finished:
+        terminal.say("The training was saved before torchrun started this process again: there is nothing to do.")
+    return is_finished
 
 
 def wanted_now(terminal: Terminal, run_folder: RunFolder, wanted: Wanted, overrides: Collection[str]) -> Wanted:

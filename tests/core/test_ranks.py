@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,22 +28,25 @@ CODEC = ["--codebook-size", 16, "--refiner-width", 8, "--refiner-depth", 1, "--b
 LONGEST_S = 240
 
 
-def _started(words: list[str], **environment: str) -> subprocess.Popen[str]:
+def _started(words: list[str], folder: Path | None = None, **environment: str) -> subprocess.Popen[str]:
     pipe = subprocess.PIPE
-    return subprocess.Popen(words, env=os.environ | environment, stdout=pipe, stderr=pipe, text=True)
+    return subprocess.Popen(words, env=os.environ | environment, cwd=folder, stdout=pipe, stderr=pipe, text=True)
 
 
 class _Ranks:
     """Two processes that meet as torchrun's do, without the seconds that torchrun itself takes."""
 
-    def __init__(self, *arguments: object) -> None:
+    def __init__(self, *arguments: object, folders: Sequence[Path | None] = (None, None)) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = str(free.getsockname()[1])
         words = [*warm_python(), *CLI, *map(str, arguments), "--json"]
         shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
         shared |= {"TORCHELASTIC_RUN_ID": port}
-        self.processes = [_started(words, RANK=rank, LOCAL_RANK=rank, **shared) for rank in "01"]
+        self.processes = [
+            _started(words, folder, RANK=str(rank), LOCAL_RANK=str(rank), **shared)
+            for rank, folder in enumerate(folders)
+        ]
 
     def outputs(self) -> list[str]:
         """Wait for the end, and return what each rank told on stdout; it must have nothing else to tell."""
@@ -83,6 +87,32 @@ def test_a_prior_learns_on_two_ranks_as_on_one(
     assert _losses(first) == pytest.approx(_losses(one), rel=1e-4)
     assert not other  # one rank alone tells
     assert load_model_v2(shared).prior is not None
+
+
+def test_ranks_without_a_batch_to_validate_end_as_one_does(
+    shared_klt_model: Path, sounds_folder: Path, tmp_path: Path
+) -> None:
+    alone, shared = _copies(shared_klt_model, tmp_path)
+    options = [*PRIOR, "--batch-size", 32, "--epochs", 2]  # one batch of all that is held out
+    one = _alone("train-prior", alone, sounds_folder, *options)
+    first, _ = _Ranks("train-prior", shared, sounds_folder, *options).outputs()
+    assert _losses(first) == pytest.approx(_losses(one), rel=1e-4)
+    fitted = [(load_model_v2(model).prior_metadata or {}).get("temperature") for model in (alone, shared)]
+    assert fitted[0] is not None
+    assert fitted[1] == pytest.approx(fitted[0], rel=0.01)
+
+
+def test_other_sounds_under_the_same_names_are_refused(write_sound: WriteSound, tmp_path: Path) -> None:
+    """Each process is in a folder of its own, as on a machine of its own."""
+    folders = [tmp_path / rank for rank in "01"]
+    for machine, folder in enumerate(folders):
+        for number in range(5):
+            other = 10 * machine if number == 3 else 0
+            write_sound(folder / "sounds" / f"{number}.wav", seed=number + other, seconds=1.0)
+    ranks = _Ranks("train", "sounds", "-o", "new.distill", *CODEC, "--epochs", 2, folders=folders)
+    told = [process.communicate(timeout=LONGEST_S) for process in ranks.processes]
+    assert [process.returncode for process in ranks.processes] == [2, 2], told
+    assert "not the same on all machines" in told[0][1]
 
 
 def test_a_codec_learns_on_two_ranks_as_on_one(write_sound: WriteSound, tmp_path: Path) -> None:

@@ -102,9 +102,8 @@ class _PriorRequest:
     def number_format_on(self, device: torch.device, config: PriorConfig) -> str:
         """Return the number format of the run to go on with; without one, or if another device computed it, anew."""
         run = self.unfinished or {}
-        computed_on = run.get(
-            "device", run.get("prior_metadata", {}).get("device")
-        )  # a former version's has the second
+        # A former version's run has the second alone.
+        computed_on = run.get("device", run.get("prior_metadata", {}).get("device"))
         if computed_on != describe_device(device):
             return number_format(config.precision, device, config.hidden_size)
         return str(run["number_format"])
