@@ -28,12 +28,12 @@ _HASH_BITS, _BUCKET_BITS = 32, 20  # units that share a hash only make more pair
 _MOST_UNITS = 256  # of a sound; half as many or more of one that has more
 _MOST_INDEXED = 1_000_000  # units of a part of the sounds, in which all sounds are looked up: 8 MB, 40 for a moment
 _MOST_REMEMBERED = 4_000_000  # units, between one pass over the sounds and the next: 32 MB
-_MOST_AT_ONCE = 150_000  # pairs: 6 MB
+_MOST_AT_ONCE = 32_768  # pairs: 3 MB
 # A sound is looked up, by its rarest units first, until it has met so many; the pairs with the most units in common
 # are judged, and of them the likeliest are compared. Only sounds that are all alike have more.
 _MOST_MET, _MOST_JUDGED, _MOST_KEPT = 4096, 256, 64
 _HISTOGRAM_BUCKETS = 1024
-_PAIRS_AT_ONCE = 512  # 8 MB of histograms
+_PAIRS_AT_ONCE = 128  # 2 MB of histograms
 
 
 @dataclass(frozen=True, slots=True)
