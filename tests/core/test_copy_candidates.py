@@ -75,7 +75,7 @@ def _set_of_sounds(seed: int, count: int, values: int, longest: int) -> list[Ten
 def _in_parts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "in parts":
         monkeypatch.setattr(copy_candidates, "_MOST_INDEXED", 20)
-        monkeypatch.setattr(copy_candidates, "_MOST_REMEMBERED", 10)
+        monkeypatch.setattr(copy_candidates, "_MOST_INDEXES", 100)
         monkeypatch.setattr(copy_candidates, "_PAIRS_AT_ONCE", 3)
         monkeypatch.setattr(sound_codes.in_blocks, "__defaults__", (16,))
 

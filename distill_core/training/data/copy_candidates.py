@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from distill_core.events import ShouldStop, unless_stopped
+from distill_core.training.data.scratch import Scratch
 from distill_core.training.data.sound_codes import Block, SoundCodes, in_blocks
 
 _Ints = NDArray[Any]
@@ -26,8 +27,9 @@ _Hashes = NDArray[Any]
 _UNIT_CODES = 8
 _HASH_BITS, _BUCKET_BITS = 32, 20  # units that share a hash only make more pairs to judge
 _MOST_UNITS = 256  # of a sound; half as many or more of one that has more
-_MOST_INDEXED = 1_000_000  # units of a part of the sounds, in which all sounds are looked up: 8 MB, 40 for a moment
-_MOST_REMEMBERED = 4_000_000  # units, between one pass over the sounds and the next: 32 MB
+# Units of a part of the sounds, in which all sounds are looked up: 2.4 MB, 10 for a moment. Of very many sounds there
+# are no more parts than this, so that time grows with their number.
+_MOST_INDEXED, _MOST_INDEXES = 300_000, 10
 _MOST_AT_ONCE = 32_768  # pairs: 3 MB
 # A sound is looked up, by its rarest units first, until it has met so many; the pairs with the most units in common
 # are judged, and of them the likeliest are compared. Only sounds that are all alike have more.
@@ -100,7 +102,7 @@ class CopyCandidates:
         self._level_N = np.ceil(np.log2(np.maximum(1, units_N / _MOST_UNITS))).astype(np.uint32)
         # Where a copy may be so long that only some of its units are kept, all are looked up.
         may_be_thinned_N = units_N > least_length * _MOST_UNITS
-        self._known: list[_Units] | None = []  # None: too many to be remembered
+        self._scratch, self._noted = Scratch(), list[tuple[int, int, int]]()
         self._looked_up_N = np.where(may_be_thinned_N, _MOST_UNITS * 4, may_differ_N)
 
     def pairs(self, should_stop: ShouldStop) -> Pairs:
@@ -119,23 +121,10 @@ class CopyCandidates:
         return _in_order(judged)
 
     def _units(self) -> Iterator[_Units]:
-        """Yield the units of the sounds, of many short ones at once; they are asked for three times and more."""
-        if self._known is None:
-            yield from self._computed()
-        elif self._known:
-            yield from self._known
-        else:
-            yield from self._remembered()
-
-    def _remembered(self) -> Iterator[_Units]:
-        """Yield the units, and remember them unless they are too many."""
-        known, count = list[_Units](), 0
-        for units in self._computed():
-            count += len(units.hashes_U)
-            if count <= _MOST_REMEMBERED:
-                known.append(units)
-            yield units
-        self._known = known if count <= _MOST_REMEMBERED else None
+        """Yield the distinct units of the sounds, of many short ones at once."""
+        for hashes_at, sounds_at, count in self._noted:
+            hashes_U = np.frombuffer(self._scratch.read(hashes_at, 4 * count), np.uint32)
+            yield _Units(hashes_U, np.frombuffer(self._scratch.read(sounds_at, 4 * count), np.int32))
 
     def _computed(self) -> Iterator[_Units]:
         number = 0
@@ -145,22 +134,25 @@ class CopyCandidates:
             sounds_P = block.sound_P[is_heard_P].numpy() + number
             units = _Units(hashes.ravel().astype(np.uint32), sounds_P.repeat(hashes.shape[1]).astype(np.int32))
             left_out_U = (np.uint32(1) << self._level_N[units.sounds_U]) - np.uint32(1)
-            yield units.where(units.hashes_U & left_out_U == 0)
+            yield units.where(units.hashes_U & left_out_U == 0).distinct()
             number += len(block.lengths_N)
 
     def _unit_counts(self, should_stop: ShouldStop) -> NDArray[np.int32]:
-        """Return in how many sounds the units of each bucket occur."""
+        """Note all units, and return in how many sounds those of each bucket occur."""
         counts_B = np.zeros(2**_BUCKET_BITS, np.int32)
-        for units in unless_stopped(self._units(), should_stop):
-            np.add.at(counts_B, units.distinct().buckets_U, 1)
+        for units in unless_stopped(self._computed(), should_stop):
+            np.add.at(counts_B, units.buckets_U, 1)
+            hashes_at, sounds_at = map(self._scratch.append, (units.hashes_U.tobytes(), units.sounds_U.tobytes()))
+            self._noted.append((hashes_at, sounds_at, len(units.hashes_U)))
         return counts_B
 
     def _indexes(self) -> Iterator[_Units]:
         """Yield the distinct units of all sounds, as many at once as memory is meant for."""
         waiting: list[_Units] = []
+        most = max(_MOST_INDEXED, sum(count for _, _, count in self._noted) // _MOST_INDEXES)
         for units in self._units():
-            waiting.append(units.distinct())
-            if sum(len(each.hashes_U) for each in waiting) >= _MOST_INDEXED:
+            waiting.append(units)
+            if sum(len(each.hashes_U) for each in waiting) >= most:
                 yield _joined(waiting)
                 waiting = []
         if waiting:
@@ -172,10 +164,7 @@ class CopyCandidates:
         order_U = np.lexsort((units.hashes_U, counts_U, units.sounds_U))
         hashes_U, sounds_U = units.hashes_U[order_U], units.sounds_U[order_U]
         chosen_U = _rank_within(sounds_U) <= self._looked_up_N[sounds_U]
-        hashes_U, sounds_U = hashes_U[chosen_U], sounds_U[chosen_U]
-        is_new_U = np.diff(hashes_U, prepend=hashes_U[:1] ^ np.uint32(1)) != 0
-        is_new_U |= np.diff(sounds_U, prepend=-1) != 0
-        return _Units(hashes_U[is_new_U], sounds_U[is_new_U])
+        return _Units(hashes_U[chosen_U], sounds_U[chosen_U])
 
     def _met(self, units: _Units, index: _Units, counts_B: NDArray[np.int32]) -> Iterator[tuple[_Ints, _Ints]]:
         """Yield pairs with a unit in common: the sounds that are looked up, and as long or longer ones of the index."""
