@@ -24,11 +24,12 @@ _Hashes = NDArray[np.uint64]
 _UNIT_CODES = 8
 _HASH_BITS, _BUCKET_BITS = 32, 20  # units that share a hash only make more pairs to judge
 _MOST_INDEXED = 150_000  # units of a part of the sounds, in which all sounds are looked up: 6 MB
+_MOST_MET_AT_ONCE = 32_768  # sounds that others meet: 3 MB
 # A sound is looked up, by its rarest units first, until it has met so many; the pairs with the most units in common
 # are judged, and of them the likeliest are compared. Only sounds that are all alike have more.
 _MOST_MET, _MOST_JUDGED, _MOST_KEPT = 4096, 256, 64
 _HISTOGRAM_BUCKETS = 1024
-_PAIRS_AT_ONCE = 512  # 8 MB of histograms
+_PAIRS_AT_ONCE = 128  # 2 MB of histograms
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +227,7 @@ def _parts(sounds_U: _Ints, counts_U: _Ints) -> Iterator[slice]:
     met = np.cumsum(counts_U)
     start, before = 0, 0
     for end in ends.tolist():
-        if end > start and (met[end - 1] - before >= _MOST_INDEXED or end == len(sounds_U)):
+        if end > start and (met[end - 1] - before >= _MOST_MET_AT_ONCE or end == len(sounds_U)):
             yield slice(start, end)
             start, before = end, int(met[end - 1])
 
