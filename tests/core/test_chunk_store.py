@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from distill_core.training.data.chunk_store import StoredChunks
+from distill_core.training.data.chunk_store import StoredChunks, pieces_of
 from distill_core.training.data.chunks import VariantBatches
 
 CHUNKS_NT = torch.randn(700, 4000, generator=torch.Generator().manual_seed(0))  # 11 MB: more than memory keeps
@@ -28,6 +28,15 @@ def test_chunks_come_back_as_they_were(stored: StoredChunks) -> None:
     assert all(map(torch.equal, stored, CHUNKS_NT))
     part = stored.part(torch.arange(100, 300))
     assert torch.equal(part[::3], CHUNKS_NT[100:300][::3])
+
+
+@pytest.mark.parametrize("most", [1, 100, 233, 699, 700, 5000])
+def test_pieces_are_from_all_over_a_set(stored: StoredChunks, most: int) -> None:
+    pieces = [*pieces_of(stored, most, 8)]
+    every = -(-700 // most)
+    assert {len(piece) for piece in pieces[:-1]} <= {8}
+    assert torch.equal(torch.cat(pieces), CHUNKS_NT[::every])
+    assert all(map(torch.equal, pieces, pieces_of(CHUNKS_NT, most, 8)))
 
 
 def test_batches_and_variants_are_the_same(stored: StoredChunks) -> None:

@@ -35,6 +35,12 @@ class Chunks(Protocol):
         """Return the chunks in order, `size` at a time."""
 
 
+def pieces_of(chunks: Chunks, most: int, size: int) -> Iterator[Tensor]:
+    """Yield up to `most` chunks from all over a set, `size` at a time."""
+    every = -(-len(chunks) // most)
+    return (chunks[start : start + size * every : every] for start in range(0, len(chunks), size * every))
+
+
 class StoredChunks:
     """Float32 chunks of one shape in a store, in an order of their own."""
 

@@ -20,6 +20,7 @@ _JOINT_ROUNDS = 3
 _PRIOR_COUNT = 0.5  # of an entry that was not seen (Krichevsky and Trofimov 1981)
 _ENOUGH = 20_000 * 256  # numbers; from some four minutes of sound on, patches in between help no more
 _SHIFTS_IN_MELS = (0, 2, -2, 4, -4)
+_CHUNKS_AT_ONCE = 64  # 3 MB
 _PATCHES_AT_ONCE = 1024  # between two stop points, some 10 ms
 _MOST_SOLVED = 1024  # numbers of a patch: of twice as many, all directions take two seconds that nothing can stop
 _SPARE_DIRECTIONS, _TURNS = 32, 12
@@ -70,9 +71,10 @@ def _heard_patches(codec: KLTCodec, loudness_NFM: Tensor, should_stop: ShouldSto
     step_frames, found = codec.step_frames, list[Tensor]()
     shifts_in_frames = range(0, step_frames, step_frames // 4)
     for frames, mels in unless_stopped(product(shifts_in_frames, _SHIFTS_IN_MELS), should_stop):
-        shifted_NFM = _shifted(loudness_NFM, frames, mels, step_frames)
-        patches_ND = patches_of(shifted_NFM, step_frames, codec.band_mels).flatten(0, 2)
-        found.append(patches_ND[is_heard(patches_ND)])
+        for part_NFM in loudness_NFM.split(_CHUNKS_AT_ONCE):
+            shifted_NFM = _shifted(part_NFM, frames, mels, step_frames)
+            patches_ND = patches_of(shifted_NFM, step_frames, codec.band_mels).flatten(0, 2)
+            found.append(patches_ND[is_heard(patches_ND)])
         if sum(each_ND.numel() for each_ND in found) >= _ENOUGH:
             break
     return torch.cat(found)

@@ -18,13 +18,12 @@ from distill_core.models.klt.codec import KLTCodec
 from distill_core.models.klt.patches import loudness_of
 from distill_core.training.codec.klt.config import AUTO, KLTConfig, most_band_mels
 from distill_core.training.codec.klt.fit import fit
-from distill_core.training.data.chunk_store import Chunks
 
 # Mel bands that are described together, and levels: from eight bands a step to one. At sixteen frames a step they make
 # 94, 141, 94, 70 and 47 codes a second. The first one is for any amount of sound.
 LAYOUTS = ((16, 2), (16, 3), (32, 4), (64, 6), (128, 8))
 _EXAMPLES = 40  # patches for each entry of a codebook: of 64 entries, 55 s of sound in eight bands, 440 s in one
-_MOST_KNOWN, _MOST_HELD_OUT = 200, 64  # chunks: about half a second of work for each layout
+MOST_KNOWN, MOST_HELD_OUT = 200, 64  # chunks: about half a second of work for each layout
 _BACK_OFF = 20.0  # examples of a pair of codes that count as much as the codes alone
 
 
@@ -68,16 +67,6 @@ def _filled_in(config: KLTConfig, band_mels: int, levels: int) -> KLTConfig:
     if config.band_mels != AUTO:  # the levels are those of the layout with the most similar bands
         band_mels, levels = config.band_mels, min(LAYOUTS, key=lambda layout: abs(layout[0] - config.band_mels))[1]
     return replace(config, band_mels=band_mels, num_quantizers=config.num_quantizers or levels)
-
-
-def some_of(chunks: Chunks, most: int) -> Tensor:
-    """Return up to `most` chunks from all over a set."""
-    return chunks[:: -(-len(chunks) // most)]
-
-
-def chosen_for_layout(known_NT: Chunks, held_out_NT: Chunks) -> tuple[Tensor, Tensor]:
-    """Return the chunks that are enough to choose by."""
-    return some_of(known_NT, _MOST_KNOWN), some_of(held_out_NT, _MOST_HELD_OUT)
 
 
 def _bits_of(codes_NWHQ: Tensor, known_NWHQ: Tensor, size: int) -> float:

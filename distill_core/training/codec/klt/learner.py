@@ -5,7 +5,9 @@ The codes stay those of the fit, so a prior that learned them goes on to fit whi
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from functools import partial
+from itertools import chain, islice
 from typing import ClassVar
 
 import torch
@@ -21,14 +23,14 @@ from distill_core.models.klt.patches import FLOOR, log_mel_of, loudness_of
 from distill_core.training.batch_parts import in_halves
 from distill_core.training.codec.klt.config import KLTConfig
 from distill_core.training.codec.klt.fit import fit, rounds_of
-from distill_core.training.codec.klt.layout import chosen_for_layout, settled, some_of
+from distill_core.training.codec.klt.layout import MOST_HELD_OUT, MOST_KNOWN, settled
 from distill_core.training.codec.learner import CodecLearner, Validation
 from distill_core.training.codec.quality import mean_frame_l1
-from distill_core.training.data.chunk_store import StoredChunks
+from distill_core.training.data.chunk_store import Chunks, StoredChunks, pieces_of
 from distill_core.training.data.chunks import SplitSounds, VariantBatches
 from distill_core.training.stop_points import stopping_inside
 
-_MOST_FITTED = 1500  # chunks: 75 MB
+_MOST_FITTED = 1500  # chunks, of which log-mels take 70 MB
 _MOST_FOR_LOSS = 64  # chunks
 _CHUNKS_AT_ONCE = 8  # log-mels between two stop points, some 10 ms
 _LOUDEST = 25.0  # of loudness; no sound at full scale reaches 22
@@ -36,13 +38,22 @@ _SOFT_PEAK = 0.7
 
 
 def _log_mels_of(
-    chunks_NT: Tensor, step_frames: int, spectrogram: AudioSpectrogram, device: torch.device, should_stop: ShouldStop
+    chunks: Iterable[Tensor],
+    step_frames: int,
+    spectrogram: AudioSpectrogram,
+    device: torch.device,
+    should_stop: ShouldStop,
 ) -> Tensor:
-    """Return log-mels `[N, F, M]` of the whole steps of chunks: the last step of most is cut, and is like no other."""
+    """Return log-mels `[N, F, M]` of the whole steps of chunks: the last step of most is cut, and is like no other.
+
+    The chunks come some at a time: their samples take four times as much memory as their log-mels.
+    """
     frames = spectrogram.config.chunk_frames
     whole = max(frames - frames % step_frames, min(step_frames, frames))
-    pieces = unless_stopped(chunks_NT.split(_CHUNKS_AT_ONCE), should_stop)
-    found = [spectrogram.log_mel(piece_BT.to(device))[:, 0, :, :whole].transpose(1, 2) for piece_BT in pieces]
+    found = [
+        spectrogram.log_mel(piece_BT.to(device))[:, 0, :, :whole].transpose(1, 2)
+        for piece_BT in unless_stopped(chunks, should_stop)
+    ]
     stop_point(should_stop)
     return torch.cat(found)
 
@@ -57,9 +68,13 @@ def _raised(chunks_NT: Tensor) -> tuple[Tensor, Tensor]:
     return is_soft_N, chunks_NT[is_soft_N] / peaks_N[is_soft_N, None]
 
 
-def _with_raised(chunks_NT: Tensor) -> Tensor:
-    """Return chunks, and the soft ones once more at full level."""
-    return torch.cat([chunks_NT, _raised(chunks_NT)[1]])
+def _with_raised(chunks_NT: Chunks, most: int) -> Iterator[Tensor]:
+    """Yield up to `most` chunks from all over a set some at a time, and the soft ones once more at full level."""
+    raised = (chunk_T for piece_BT in pieces_of(chunks_NT, most, _CHUNKS_AT_ONCE) for chunk_T in _raised(piece_BT)[1])
+    chunks = (chunk_T for piece_BT in pieces_of(chunks_NT, most, _CHUNKS_AT_ONCE) for chunk_T in piece_BT)
+    both = chain(chunks, raised)
+    while piece := [*islice(both, _CHUNKS_AT_ONCE)]:
+        yield torch.stack(piece)
 
 
 def _half_raised(chunks_NT: Tensor) -> Tensor:
@@ -104,13 +119,13 @@ class KLTLearner(CodecLearner[KLTCodec, KLTConfig]):
         """
         device = spectrogram.filters.device
         known, held_out = (
-            _log_mels_of(_with_raised(chunks_NT), config.step_frames, spectrogram, device, should_stop)
-            for chunks_NT in chosen_for_layout(sounds.train_NT, sounds.val_NT)
+            _log_mels_of(_with_raised(chunks_NT, most), config.step_frames, spectrogram, device, should_stop)
+            for chunks_NT, most in ((sounds.train_NT, MOST_KNOWN), (sounds.val_NT, MOST_HELD_OUT))
         )
         return settled(config, len(sounds.train_NT), known, held_out, on_event, should_stop)
 
-    def _mels(self, chunks_NT: Tensor, should_stop: ShouldStop) -> Tensor:
-        return _log_mels_of(chunks_NT, self.config.step_frames, self.spectrogram, self.device, should_stop)
+    def _mels(self, chunks: Iterable[Tensor], should_stop: ShouldStop) -> Tensor:
+        return _log_mels_of(chunks, self.config.step_frames, self.spectrogram, self.device, should_stop)
 
     def untrained(self) -> KLTCodec:
         """Return the codec with empty codebooks, and a refiner that changes nothing yet."""
@@ -123,7 +138,7 @@ class KLTLearner(CodecLearner[KLTCodec, KLTConfig]):
             Stopped: `should_stop()` turned true.
         """
         batches = self.sounds.val_NT.split(_CHUNKS_AT_ONCE)
-        self.val_mels = StoredChunks.of(self._mels(chunks_NT, should_stop).cpu() for chunks_NT in batches)
+        self.val_mels = StoredChunks.of(self._mels([chunks_NT], should_stop).cpu() for chunks_NT in batches)
         stored = self.val_mels.split(_CHUNKS_AT_ONCE)
         self.mean_frame_l1 = mean_frame_l1(mels_NFM.transpose(1, 2) for mels_NFM in stored)
 
@@ -133,12 +148,14 @@ class KLTLearner(CodecLearner[KLTCodec, KLTConfig]):
         Raises:
             Stopped: `should_stop()` turned true.
         """
-        chunks_NT = some_of(self.sounds.train_NT, _MOST_FITTED)
-        mels_NFM = self._mels(_with_raised(chunks_NT), should_stop)
+        mels_NFM = self._mels(_with_raised(self.sounds.train_NT, _MOST_FITTED), should_stop)
+        for_loss_NFM = torch.cat([*pieces_of(mels_NFM, _MOST_FOR_LOSS, _CHUNKS_AT_ONCE)])
+        loudness_NFM = loudness_of(mels_NFM)
+        del mels_NFM  # 140 MB at most
         generator = torch.Generator().manual_seed(self.config.seed)
-        for done in fit(self.codec, loudness_of(mels_NFM), generator, should_stop):
+        for done in fit(self.codec, loudness_NFM, generator, should_stop):
             on_event(JobProgress(Phase.FIT, done, rounds_of(self.codec)))
-        return self._mean_loss(some_of(mels_NFM, _MOST_FOR_LOSS), should_stop)
+        return self._mean_loss(for_loss_NFM, should_stop)
 
     @torch.no_grad()
     def _mean_loss(self, mels_NFM: Tensor, should_stop: ShouldStop) -> float:
@@ -171,7 +188,7 @@ class KLTLearner(CodecLearner[KLTCodec, KLTConfig]):
         Raises:
             Stopped: `should_stop()` turned true.
         """
-        loss = self._loss_of(self._mels(_half_raised(waveforms_BT), should_stop))
+        loss = self._loss_of(self._mels(_half_raised(waveforms_BT).split(_CHUNKS_AT_ONCE), should_stop))
         return loss, loss.new_zeros(())
 
     def _figures(self, mels_NFM: Tensor, part: slice) -> tuple[float, float, list[int]]:
