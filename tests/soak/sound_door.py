@@ -37,6 +37,7 @@ _MODEL_RATE = 48_000
 _MAX_BYTES, _HUNG_SECONDS = 1024**3, 60
 _MUTATED_SECONDS, _AWKWARD_SECONDS, _TRAINING_SECONDS = 2.0, 30.0, 120.0
 _KEPT_VIOLATIONS, _LONGEST_WORDS = 50, 300
+AWKWARD = len(CASES) + 1  # and a training on all of them
 _CODEC = {"max_epochs": 2, "codebook_size": 8, "num_quantizers": 2, "components": 8, "refiner_width": 8}
 _PRIOR = {"max_epochs": 2, "hidden_size": 32, "num_layers": 1, "num_heads": 2, "variants": 0}
 
