@@ -23,7 +23,7 @@ import soundfile
 import torch
 
 from distill_core import AudioDataset, DatasetError, scan, train_prior
-from distill_core.audio.decoding.kinds import UnreadableSoundError
+from distill_core.audio.decoding.kinds import SOUND_SUFFIXES, UnreadableSoundError
 from distill_core.audio.io import read_blocks
 from distill_core.training.codec.train import train_codec
 from tests.soak import awkward_cases
@@ -67,11 +67,19 @@ def _check_numbers(path: Path) -> None:
         raise NotSound("it was used, and is refused when it is read again") from None
 
 
+def _check_named(path: Path, message: str) -> None:
+    """Check that a refusal names the file; one found in a folder that is no sound by name or content is counted."""
+    is_counted = path.suffix not in SOUND_SUFFIXES and "1 other file passed over" in message
+    if path.name not in message and not is_counted:
+        raise NotSound(f"it is refused without its name: {message}")
+
+
 def _scan_alone(path: Path) -> bool:
     """Scan the folder of a file as the program does, decode the file if it is used, and return whether it is."""
     try:
         dataset = scan(path.parent)
-    except DatasetError:
+    except DatasetError as error:
+        _check_named(path, error.message)
         return False
     if len(dataset.files) != 1 or dataset.skipped:
         raise NotSound("it is not named once")

@@ -24,3 +24,12 @@ def test_fewer_foreign_sounds_than_the_bar_are_scanned_once_each(tmp_path: Path)
 
 def test_all_awkward_sounds_and_the_training_on_them_are_the_most_there_are(tmp_path: Path) -> None:
     assert len([*sound_door._awkward(tmp_path, 0)]) == AWKWARD
+
+
+def test_a_refusal_that_names_nothing_is_a_violation() -> None:
+    with pytest.raises(sound_door.NotSound, match="without its name"):
+        sound_door._check_named(Path("sounds/kick.wav"), "No usable sound in “sounds”.")
+    with pytest.raises(sound_door.NotSound, match="without its name"):
+        sound_door._check_named(Path("sounds/kick.wav"), "No sounds in “sounds” (1 other file passed over).")
+    sound_door._check_named(Path("sounds/kick.wav"), "No usable sound in “sounds” (kick.wav: it is empty).")
+    sound_door._check_named(Path("sounds/notes.mat"), "No sounds in “sounds” (1 other file passed over).")
