@@ -100,8 +100,9 @@ class Bench:
             self.put(training)
             started = time.monotonic()
             process = run_training(self.now, "whole", self.placed(training.afresh))
-            if process.code:
-                raise RuntimeError(f"{training.name} ended with {process.code}: {process.message}")
+            if process.code != 0:
+                end = "hung" if process.has_hung else f"ended with {process.code}: {process.message}"
+                raise RuntimeError(f"{training.name} {end}")
             seconds = time.monotonic() - started
             self._wholes[training.name] = Whole(digest_of(self.now / "model.distill"), process.losses, seconds)
         return self._wholes[training.name]
@@ -139,6 +140,8 @@ class KilledTraining:
             moment = self._chance.uniform(0, whole.seconds) if self.kills < most_kills else None
             process = run_training(self._bench.now, way, self._bench.placed(arguments), moment)
             self._judge_start(process, is_going_on=arguments is self._training.going_on)
+            if process.has_hung:
+                self._violate("it hung")
             if self.violations:
                 return
             if process.code is None:
