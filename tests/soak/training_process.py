@@ -55,6 +55,11 @@ class Told:
         return max((int(event["epoch"]) for event in self.named("epoch")), default=0)
 
     @property
+    def steps(self) -> list[tuple[int, int]]:
+        """The optimizer steps that it told, each an epoch and a number within it."""
+        return [(int(event["epoch"]), int(event["step"])) for event in self.named("step")]
+
+    @property
     def losses(self) -> list[float]:
         """The held-out loss of each epoch, of those before it went on, too."""
         before = [each for start in self.named("start") for each in start["history"]]
