@@ -45,7 +45,7 @@ def tone(hertz: float, seconds: float = 1.0, level: float = 1.0) -> torch.Tensor
 
 
 def file_of(name: str, digest: str = "") -> AudioFile:
-    return AudioFile(Path("/sounds") / name, name, 1.0, RATE, 1, digest or name)
+    return AudioFile(f"/sounds/{name}", name, 1.0, RATE, 1, digest or name)
 
 
 # Who is held out

@@ -20,7 +20,7 @@ from distill_core.training.data.code_cache import CodeCache, clear_code_cache, o
 from distill_core.training.data.codes import SplitCodes, encode_and_split
 
 CONFIG = PriorConfig(hidden_size=32, num_layers=1, num_heads=2, max_epochs=3, patience=0, device="cpu")
-SOUND = AudioFile(Path("kick.wav"), "kick.wav", 1.0, 48_000, 1, "a digest")
+SOUND = AudioFile("kick.wav", "kick.wav", 1.0, 48_000, 1, "a digest")
 CODES_WHQ = torch.arange(24).reshape(6, 2, 2)
 
 
@@ -123,7 +123,7 @@ def test_another_model_and_another_setting_have_entries_of_their_own(tiny_model:
 def test_what_makes_another_sound(cache: CodeCache, change: dict[str, object]) -> None:
     cache.save(SOUND, CODES_WHQ)
     assert cache.load(replace(SOUND, **change)) is None
-    moved = cache.load(replace(SOUND, path=Path("elsewhere.wav"), name="elsewhere.wav"))
+    moved = cache.load(replace(SOUND, place="elsewhere.wav", name="elsewhere.wav"))
     assert moved is not None
     assert torch.equal(moved, CODES_WHQ)
     assert moved.dtype == torch.int64

@@ -450,7 +450,7 @@ def test_a_file_that_changes_after_the_scan_is_skipped_and_named(folder, tone, c
 def files_of(groups):
     """Return a file a letter; the same letter is the same sound."""
     return tuple(
-        AudioFile(Path(f"{index}.wav"), f"{index}.wav", 1.0, 48_000, 1, letter) for index, letter in enumerate(groups)
+        AudioFile(f"{index}.wav", f"{index}.wav", 1.0, 48_000, 1, letter) for index, letter in enumerate(groups)
     )
 
 

@@ -353,7 +353,7 @@ def test_looking_for_copies_can_be_stopped() -> None:
 
 
 def test_groups_hang_together_by_digest_and_by_near_copy() -> None:
-    files = [AudioFile(Path(name), name, 1.0, RATE, 1, digest) for name, digest in zip("abcdef", "uvuwxy", strict=True)]
+    files = [AudioFile(name, name, 1.0, RATE, 1, digest) for name, digest in zip("abcdef", "uvuwxy", strict=True)]
     groups = groups_of_copies(files, [(files[1], files[3]), (files[2], files[3])])
     assert [[file.name for file in group] for group in groups] == [["a", "b", "c", "d"], ["e"], ["f"]]
     assert [len(group) for group in groups_of_copies(files)] == [2, 1, 1, 1, 1]

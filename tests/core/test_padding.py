@@ -62,7 +62,7 @@ def test_a_variants_length_is_known_before_it_is_read(seconds: float, variant: o
     from distill_core.audio.variants import Variant
 
     assert isinstance(variant, Variant)
-    file = AudioFile(Path("a.wav"), "a.wav", round(seconds * 44_100) / 44_100, 44_100, 1, "digest")
+    file = AudioFile("a.wav", "a.wav", round(seconds * 44_100) / 44_100, 44_100, 1, "digest")
     delay = round(variant.delay * 8192)
     assert sound_samples(file, GEOMETRY, variant) - delay == pytest.approx(
         file.duration_s * 48_000 / variant.speed, abs=2

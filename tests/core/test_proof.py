@@ -142,7 +142,7 @@ def test_a_stop_ends_it_within_a_training_and_nothing_is_written(
 
 
 def _file(name: str) -> AudioFile:
-    return AudioFile(Path(name), name, 1.0, 48_000, 1, name)
+    return AudioFile(name, name, 1.0, 48_000, 1, name)
 
 
 def _proof(drops: list[float], control_drops: list[float]) -> Proof:

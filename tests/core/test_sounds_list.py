@@ -70,7 +70,7 @@ def test_a_codec_lists_its_sounds_too(toy_codec: str, sounds_folder: Path, tmp_p
 
 
 def _file(number: int) -> AudioFile:
-    return AudioFile(Path(f"/sounds/{number}.wav"), f"{number} ü.wav", 1.5, 48_000, 1, f"{number:032x}")
+    return AudioFile(f"/sounds/{number}.wav", f"{number} ü.wav", 1.5, 48_000, 1, f"{number:032x}")
 
 
 def test_many_sounds_take_little_of_a_files_list_of_contents(tiny_model: Path) -> None:

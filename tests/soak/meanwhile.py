@@ -80,7 +80,7 @@ class Bench:
         write_model(self._kept / "v2.distill")
         self._wholes: dict[str, str] = {}
         with self._scene(KLT) as scene:
-            if (told := self._train(KLT, scene, "whole", lambda event: None)).code:
+            if (told := self._train(KLT, scene, "whole", lambda event: None)).code != 0:
                 raise RuntimeError(f"{KLT.name} ended with {told.code}: {told.message}")
             shutil.copy(scene.model, self._kept / "klt.distill")
 
@@ -110,7 +110,7 @@ class Bench:
         if training.name not in self._wholes:
             with self._scene(training) as scene:
                 told = self._train(training, scene, "whole", lambda event: None)
-                if told.code:
+                if told.code != 0:
                     raise RuntimeError(f"{training.name} ended with {told.code}: {told.message}")
                 self._wholes[training.name] = digest_of(scene.model)
         return self._wholes[training.name]
@@ -156,7 +156,7 @@ class Bench:
             scene.elsewhere.mkdir(exist_ok=True)
             if output.exists():
                 output.rename(scene.elsewhere / "model.distill")
-        if told.code:
+        if told.code != 0:
             return [f"what was trained could not be saved: {told.message}"]
         return [] if _has(scene, whole) else ["something else was saved than what was trained"]
 

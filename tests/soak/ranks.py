@@ -6,6 +6,7 @@ The machines have a link of their own and reach nothing else; making them takes 
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import shutil
@@ -13,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -35,27 +37,38 @@ SMALL += ["--dropout", "0", "--token-dropout", "0", "--precision", "float32", "-
 NOISE = 0.03  # of a best perplexity; of a curve on the same codes, only rounding
 ROUNDING = 1e-3
 LONGEST_S = 300
+FROM_NOTHING = "It began again from nothing"
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node"]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The end of a training: its epochs as they were told, and those that it knew each time it began."""
+    """The end of a training: its epochs as they were told, and those that it knew each time it began.
+
+    `errors` is its standard error, and says at its end whether it hung.
+    """
 
     code: int
     epochs: list[dict[str, Any]]
     known_at_starts: list[int]
     errors: str
+    kills: int = 0
+
+    @property
+    def restarts(self) -> int:
+        """How often it began again."""
+        return len(self.known_at_starts) - 1
 
     @property
     def best(self) -> float:
         """The best perplexity."""
-        return float(self.epochs[-1]["best_perplexity"]) if self.epochs else float("nan")
+        return float(self.epochs[-1]["best_perplexity"]) if self.epochs else math.nan
 
     @property
     def curve(self) -> list[float]:
-        """Both losses of each epoch."""
-        return [epoch[name] for epoch in self.epochs for name in ("train_loss", "val_loss")]
+        """Both losses of each epoch; NaN, which no JSON has, in the place of those that are no numbers."""
+        losses = [epoch[name] for epoch in self.epochs for name in ("train_loss", "val_loss")]
+        return [math.nan if loss is None else float(loss) for loss in losses]
 
 
 class Subject:
@@ -86,14 +99,27 @@ class Subject:
 
 
 class Training:
-    """A training under way, whose output is read as it comes."""
+    """A training under way, whose output is read as it comes; it is killed if it takes longer than `longest_s`."""
 
-    def __init__(self, words: Sequence[str], environment: dict[str, str], folder: Path) -> None:
+    def __init__(
+        self, words: Sequence[str], environment: dict[str, str], folder: Path, longest_s: float = LONGEST_S
+    ) -> None:
         self._errors = tempfile.TemporaryFile("w+", dir=folder)  # noqa: SIM115 - read at the end
         self._process = subprocess.Popen(
             words, env=environment, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=self._errors, bufsize=1
         )
         self._lines: list[str] = []
+        self._hung, self._kills = "", 0
+        self._watchdog = threading.Timer(longest_s, self._kill_all, (longest_s,))
+        self._watchdog.daemon = True
+        self._watchdog.start()
+
+    def _kill_all(self, after_s: float) -> None:
+        """Kill the training and its ranks, which torchrun starts in sessions of their own; so the reading ends."""
+        self._hung = f"It hung: it had not ended after {after_s:.0f} s"
+        for process in [self._process.pid, *self.ranks()]:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
 
     def until_epochs(self, count: int) -> None:
         """Read on until so many more epochs are told, or all is."""
@@ -113,11 +139,20 @@ class Training:
         """Read the rest, wait for the end, and return what was told."""
         self.until_epochs(10**9)
         code = self._process.wait(LONGEST_S)
+        self._watchdog.cancel()
         events = [json.loads(line) for line in self._lines if line.startswith("{")]
         epochs = [event for event in events if event["event"] == "epoch"]
         starts = [len(event["history"]) for event in events if event["event"] == "start"]
-        self._errors.seek(0)
-        return Outcome(code, epochs, starts, self._errors.read())
+        assert self._process.stdout is not None
+        with self._process.stdout, self._errors:
+            self._errors.seek(0)
+            return Outcome(code, epochs, starts, self._errors.read() + self._hung, self._kills)
+
+    def kill_a_rank(self, draw: random.Random) -> None:
+        """Kill one of the ranks, if there are any left."""
+        with suppress(ProcessLookupError, IndexError):
+            os.kill(draw.choice(self.ranks()), signal.SIGKILL)
+            self._kills += 1
 
 
 def _alone(subject: Subject) -> Outcome:
@@ -135,8 +170,7 @@ def _killed(subject: Subject, seed: int, *, keeps_runs: bool = True) -> Outcome:
     for _ in range(2):
         training.until_epochs(draw.randint(2, 12))
         time.sleep(draw.uniform(0, 0.3))
-        with suppress(ProcessLookupError, IndexError):
-            os.kill(draw.choice(training.ranks()), signal.SIGKILL)
+        training.kill_a_rank(draw)
     return training.end()
 
 
@@ -145,8 +179,10 @@ def judge_killed(outcome: Outcome, whole: Outcome) -> list[str]:
     wrong = []
     if outcome.code != 0:
         wrong.append(f"It ended with {outcome.code}: {outcome.errors[-500:]}")
+    if not 0 < outcome.restarts <= outcome.kills:
+        wrong.append(f"It began again {outcome.restarts} times after {outcome.kills} kills")
     if any(not known for known in outcome.known_at_starts[1:]):
-        wrong.append(f"It began again from nothing: {outcome.known_at_starts}")
+        wrong.append(f"{FROM_NOTHING}: {outcome.known_at_starts}")
     if not abs(outcome.best / whole.best - 1) <= NOISE:
         wrong.append(f"Its best perplexity is {outcome.best:.4f}, of the whole training {whole.best:.4f}")
     return wrong
@@ -154,19 +190,20 @@ def judge_killed(outcome: Outcome, whole: Outcome) -> list[str]:
 
 def killed_ranks(wanted: int, until: float) -> Result:
     """Kill a rank, twice in each of `wanted` trainings; the control has no run folder to go on from."""
-    start, done, violations, restarts = time.monotonic(), 0, list[str](), 0
+    start, done, violations, restarts, kills = time.monotonic(), 0, list[str](), 0, 0
     with tempfile.TemporaryDirectory(prefix="distill-ranks-") as folder:
         subject = Subject(Path(folder))
         whole = _alone(subject)
-        control_failed = bool(judge_killed(_killed(subject, 0, keeps_runs=False), whole))
+        of_control = judge_killed(_killed(subject, 0, keeps_runs=False), whole)
+        control_failed = any(sentence.startswith(FROM_NOTHING) for sentence in of_control)
         worst = 0.0
         while done < wanted and (done == 0 or time.monotonic() < until):
             outcome = _killed(subject, done)
             violations += judge_killed(outcome, whole)
-            restarts += len(outcome.known_at_starts) - 1
+            restarts, kills = restarts + outcome.restarts, kills + outcome.kills
             worst = max(worst, abs(outcome.best / whole.best - 1))
             done += 1
-    facts = [f"{restarts} restarts; the best perplexity differed by {worst:.2%} at most."]
+    facts = [f"{restarts} restarts after {kills} kills; the best perplexity differed by {worst:.2%} at most."]
     return Result(KILLED, wanted, done, violations, control_failed, None, time.monotonic() - start, facts)
 
 
@@ -233,8 +270,10 @@ def judge_curve(outcome: Outcome, alone: Outcome) -> list[str]:
         return [f"It ended with {outcome.code}: {outcome.errors[-500:]}"]
     if len(outcome.curve) != len(alone.curve):
         return [f"It told {len(outcome.epochs)} epochs instead of {len(alone.epochs)}"]
-    apart = max(abs(one / other - 1) for one, other in zip(outcome.curve, alone.curve, strict=True))
-    return [f"Its curve is {apart:.1%} apart from that of one process"] if apart > ROUNDING else []
+    apart = [abs(one / other - 1) for one, other in zip(outcome.curve, alone.curve, strict=True)]
+    # NaN is the greatest of numbers to no `max`.
+    wrong = [each for each in apart if not each <= ROUNDING] if apart else [math.nan]
+    return [f"Its curve is {wrong[0]:.1%} apart from that of one process"] if wrong else []
 
 
 def two_machines(wanted: int, until: float) -> Result:

@@ -23,7 +23,7 @@ import soundfile
 import torch
 
 from distill_core import AudioDataset, DatasetError, scan, train_prior
-from distill_core.audio.decoding.kinds import UnreadableSoundError
+from distill_core.audio.decoding.kinds import SOUND_SUFFIXES, UnreadableSoundError
 from distill_core.audio.io import read_blocks
 from distill_core.training.codec.train import train_codec
 from tests.soak import awkward_cases
@@ -37,6 +37,7 @@ _MODEL_RATE = 48_000
 _MAX_BYTES, _HUNG_SECONDS = 1024**3, 60
 _MUTATED_SECONDS, _AWKWARD_SECONDS, _TRAINING_SECONDS = 2.0, 30.0, 120.0
 _KEPT_VIOLATIONS, _LONGEST_WORDS = 50, 300
+AWKWARD = len(CASES) + 1  # and a training on all of them
 _CODEC = {"max_epochs": 2, "codebook_size": 8, "num_quantizers": 2, "components": 8, "refiner_width": 8}
 _PRIOR = {"max_epochs": 2, "hidden_size": 32, "num_layers": 1, "num_heads": 2, "variants": 0}
 
@@ -66,11 +67,19 @@ def _check_numbers(path: Path) -> None:
         raise NotSound("it was used, and is refused when it is read again") from None
 
 
+def _check_named(path: Path, message: str) -> None:
+    """Check that a refusal names the file; one found in a folder that is no sound by name or content is counted."""
+    is_counted = path.suffix not in SOUND_SUFFIXES and "1 other file passed over" in message
+    if path.name not in message and not is_counted:
+        raise NotSound(f"it is refused without its name: {message}")
+
+
 def _scan_alone(path: Path) -> bool:
     """Scan the folder of a file as the program does, decode the file if it is used, and return whether it is."""
     try:
         dataset = scan(path.parent)
-    except DatasetError:
+    except DatasetError as error:
+        _check_named(path, error.message)
         return False
     if len(dataset.files) != 1 or dataset.skipped:
         raise NotSound("it is not named once")

@@ -1,7 +1,7 @@
 """kill −9 at random moments of whole trainings, which then go on until they are killed again, or end.
 
 Four trainings in turn: of a prior for either codec, each of another architecture, and of either codec. A training
-that goes on goes on from the last epoch that was told, and ends in the weights of one that nobody killed.
+that goes on goes on from the last optimizer step that was told, and ends in the weights of one that nobody killed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ NAME = "kills during training"
 _PLACES = ("model.distill", "sounds")  # in the folder of a training
 _SEED, _MOST_KILLS, _MOST_CONTROL_TRAININGS = 20_261_202, 8, 6
 _KEPT_VIOLATIONS = 50
-_KILLS_OF_CONTROLS = {"without moments": 5, "in place": 8}
+_KILLS_OF_CONTROLS = {"without moments": 5, "epochs anew": 8, "in place": 8}
+_NO_STEP = 0, 0
 _TEMPORARY, _STATES = ".tmp", (".distill-run", ".distill-run.bak")
 _NOTHING_TO_GO_ON_WITH = "There is no unfinished training"
 
@@ -46,7 +47,7 @@ def _of_prior(name: str, model: str, *settings: str) -> Training:
 
 def _of_codec(name: str, *settings: str) -> Training:
     given = ("train", "sounds", "--output", "model.distill", "--json")
-    sizes = ("--codebook-size", "8", "--levels", "2", "--patience", "0")
+    sizes = ("--codebook-size", "8", "--levels", "2", "--patience", "0", "--batch-size", "2")
     return Training(name, "", (*given, *sizes, *settings), (*given, "--resume"))
 
 
@@ -100,8 +101,9 @@ class Bench:
             self.put(training)
             started = time.monotonic()
             process = run_training(self.now, "whole", self.placed(training.afresh))
-            if process.code:
-                raise RuntimeError(f"{training.name} ended with {process.code}: {process.message}")
+            if process.code != 0:
+                end = "hung" if process.has_hung else f"ended with {process.code}: {process.message}"
+                raise RuntimeError(f"{training.name} {end}")
             seconds = time.monotonic() - started
             self._wholes[training.name] = Whole(digest_of(self.now / "model.distill"), process.losses, seconds)
         return self._wholes[training.name]
@@ -125,7 +127,7 @@ class KilledTraining:
     def __init__(self, bench: Bench, training: Training, chance: random.Random) -> None:
         self._bench, self._training, self._chance = bench, training, chance
         self.kills, self.afresh, self.violations = 0, 0, list[str]()
-        self._told, self._temporaries = 0, set[str]()
+        self._told, self._told_step, self._temporaries = 0, _NO_STEP, set[str]()
 
     def _violate(self, sentence: str) -> None:
         self.violations.append(f"{self._training.name}, after {self.kills} kills: {sentence}")
@@ -139,17 +141,20 @@ class KilledTraining:
             moment = self._chance.uniform(0, whole.seconds) if self.kills < most_kills else None
             process = run_training(self._bench.now, way, self._bench.placed(arguments), moment)
             self._judge_start(process, is_going_on=arguments is self._training.going_on)
+            if process.has_hung:
+                self._violate("it hung")
             if self.violations:
                 return
             if process.code is None:
                 self.kills += 1
                 self._told = max(self._told, process.last_epoch)
+                self._told_step = max(self._told_step, *process.steps, _NO_STEP)
                 arguments = self._training.going_on
             elif process.code == 0:
                 return self._judge_end(process.losses)
             elif self._bench.has_saved(self._training):  # it was killed after its save
                 return None
-            elif _NOTHING_TO_GO_ON_WITH in process.message and not self._told:
+            elif _NOTHING_TO_GO_ON_WITH in process.message and self._told_step == _NO_STEP and not self._told:
                 arguments, self.afresh = self._training.afresh, self.afresh + 1
             else:
                 return self._violate(f"ended with {process.code} after epoch {self._told} was told: {process.message}")
@@ -159,6 +164,10 @@ class KilledTraining:
             self._violate("its last state was damaged or missing")
         if is_going_on and process.first_epoch is not None and process.first_epoch < self._told:
             self._violate(f"epoch {self._told} was told, and it went on from epoch {process.first_epoch}")
+
+        if process.steps and process.steps[0] <= self._told_step:
+            told, first = (f"step {step} of epoch {epoch}" for epoch, step in (self._told_step, process.steps[0]))
+            self._violate(f"{told} was told, and it went on with {first}")
 
         temporaries = self._bench.left(_TEMPORARY)
         if process.last_epoch and (stale := temporaries & self._temporaries):
@@ -186,7 +195,7 @@ def _control(bench: Bench, way: str) -> str:
 
 
 def kills_during_training(wanted: int, until: float) -> Result:
-    """Kill trainings `wanted` times; the controls go on without the optimizer's state, and write states in place."""
+    """Kill trainings `wanted` times; the controls lose the optimizer's state, begin epochs anew, and write in place."""
     if not warm_python._is_possible():
         return not_run(NAME, wanted, "Processes are forked by a warm one here, which needs Linux")
     start, kills, trainings, afresh, violations = time.monotonic(), 0, 0, 0, list[str]()

@@ -26,10 +26,14 @@ OnTold: TypeAlias = Callable[[dict[str, Any]], object]
 
 @dataclass(slots=True)
 class Told:
-    """A training's process: what it told, and how it ended; `code` is None if it was killed."""
+    """A training's process: what it told, and how it ended; `code` is None if it was killed.
+
+    It `has_hung` if it was not killed at a moment that was planned, but because it had not ended long after.
+    """
 
     events: list[dict[str, Any]] = field(default_factory=list)
     code: int | None = None
+    has_hung: bool = False
 
     @property
     def message(self) -> str:
@@ -49,6 +53,11 @@ class Told:
     def last_epoch(self) -> int:
         """The last epoch that it told, 0 for none."""
         return max((int(event["epoch"]) for event in self.named("epoch")), default=0)
+
+    @property
+    def steps(self) -> list[tuple[int, int]]:
+        """The optimizer steps that it told, each an epoch and a number within it."""
+        return [(int(event["epoch"]), int(event["step"])) for event in self.named("step")]
 
     @property
     def losses(self) -> list[float]:
@@ -98,6 +107,7 @@ def run_training(
             told.code = process.wait(_HUNG_S if kill_after_s is None else kill_after_s)
         except subprocess.TimeoutExpired:
             process.kill()
+            told.has_hung = kill_after_s is None
         listener.join(_HUNG_S)  # the process itself has the other end of the pipe until it has ended
     return told
 

@@ -59,9 +59,7 @@ def state_of(
 ) -> dict[str, Any]:
     """Return the state after this epoch, or within it, with the best codec so far, if there is one.
 
-    `ended` None: the training is under way.
-
-    `digest` is that of the sounds.
+    `ended` None: the training is under way. `digest` is that of the sounds.
 
     Raises:
         Stopped: `should_stop()` turned true.

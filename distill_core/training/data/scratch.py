@@ -86,7 +86,7 @@ class Scratch:
         except OSError as error:
             raise TrainingError(
                 f"The disk did not give back what the training had put there ({error.strerror or error}).",
-                "Your files are unchanged. Look after the disk, then train on: distill train-prior --resume",
+                "Your files are unchanged. Look after the disk, then go on with this training.",
             ) from error
 
     def _move_to_file(self) -> None:
@@ -110,7 +110,7 @@ class Scratch:
             self._memory += content
 
     def _go_on_in_memory(self, error: OSError) -> None:
-        logger.info("a training's codes stay in memory: %s", error)
+        logger.info("what a training reads again stays in memory: %s", error)
         if self._file is not None:
             with suppress(OSError):
                 self._file.close()

@@ -44,8 +44,8 @@ def train_prior_epoch(
     the scheduler moves once with each optimizer step. A step changes nothing if its loss or gradient is not finite, or
     if `should_stop()` turns true within it; then the mean over the steps before it is returned, NaN without any. An
     epoch goes on behind the steps in its `sums`, if the generator is as it was when it began; each step is counted
-    there before its event.
-    Batches that are too large for the memory are learned in parts; `batch_parts` remembers in how many.
+    there before its event. Batches that are too large for the memory are learned in parts; `batch_parts` remembers in
+    how many.
 
     Raises:
         TrainingError: three optimizer steps in a row were not finite.

@@ -65,8 +65,7 @@ class PriorRun:
     `format` is the number format; `file_prior` is the prior that a save replaces. `last` has the weights of the last
     epoch, `before_memorizing` the best ones before the first epoch with the verdict that it memorizes. `temperatures`
     are those of epochs, by number. Patience counts from the best epoch, or from `patient_from` if that is later. An
-    epoch that is `under_way` goes on from there.
-    From the training sounds `left_out`, by number, nothing is learned.
+    epoch that is `under_way` goes on from there. From the training sounds `left_out`, by number, nothing is learned.
 
     Raises:
         Stopped: `should_stop()` turned true while the sounds were compared.
