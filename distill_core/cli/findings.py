@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -16,13 +17,19 @@ from distill_core.training.events import Ended
 from distill_core.training.words import nothing_to_save, one_sound_words
 
 if TYPE_CHECKING:
-    from distill_core.audio.dataset import AudioDataset
+    from distill_core.audio.dataset import AudioDataset, AudioFile
 
 Sounds: TypeAlias = Annotated[
     list[Path], typer.Argument(help="Folders and files of sounds to learn from.", show_default=False)
 ]
 _SHOWN_SKIPPED = 10
 _SHOWN_SOURCES = 3
+
+
+def _told(file: AudioFile) -> dict[str, Any]:
+    """Return what a program is told of a sound."""
+    facts = {each.name: getattr(file, each.name) for each in fields(file)}
+    return {"path": facts.pop("place")} | {name: value for name, value in facts.items() if name != "stamp"}
 
 
 def scan_sounds(
@@ -37,7 +44,9 @@ def scan_sounds(
     from distill_core.audio.dataset import scan
 
     dataset = scan(*sources, on_event=progress.on_event, should_stop=should_stop, ranks=ranks)
-    progress.terminal.emit("scan", dataset, total_duration_s=dataset.total_duration_s)
+    if progress.terminal.as_json:
+        files = [_told(file) for file in dataset.files]
+        progress.terminal.emit("scan", dataset, total_duration_s=dataset.total_duration_s, files=files)
     return dataset
 
 

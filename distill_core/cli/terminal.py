@@ -46,8 +46,6 @@ def _plain(value: Any) -> Any:
         return [_plain(inner) for inner in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
     if isinstance(value, Path):
         return os.fsencode(value).decode("utf-8", "replace")
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
