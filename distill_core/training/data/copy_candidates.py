@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from distill_core.events import ShouldStop, unless_stopped
+from distill_core.training.data.row_table import ranges_of
 from distill_core.training.data.scratch import Scratch
 from distill_core.training.data.sound_codes import Block, SoundCodes, in_blocks
 
@@ -177,7 +178,7 @@ class CopyCandidates:
         counts_U = np.minimum(counts_U, np.maximum(0, _MOST_MET - (so_far_U - before_U)))
         for part in _parts(rarest.sounds_U, counts_U):
             sounds_M = rarest.sounds_U[part].astype(np.int64).repeat(counts_U[part])
-            places_M = _ranges(starts_U[part], counts_U[part])
+            places_M = ranges_of(starts_U[part], counts_U[part])
             yield self._likeliest(sounds_M, index.sounds_U[places_M])
 
     def _likeliest(self, shorts_M: _Ints, longs_M: _Ints) -> tuple[_Ints, _Ints]:
@@ -237,13 +238,6 @@ def _rank_within(sorted_N: _Ints) -> _Ints:
     """Return the place of each value among its equals."""
     first_N = np.flatnonzero(np.diff(sorted_N, prepend=-1))
     return np.arange(len(sorted_N)) - first_N.repeat(np.diff(first_N, append=len(sorted_N)))
-
-
-def _ranges(starts_N: _Ints, counts_N: _Ints) -> _Ints:
-    """Return the numbers of ranges, one range after another."""
-    before_N = np.cumsum(counts_N) - counts_N
-    ranges: _Ints = (starts_N - before_N).repeat(counts_N) + np.arange(counts_N.sum())
-    return ranges
 
 
 def _parts(sounds_U: _Ints, counts_U: _Ints) -> Iterator[slice]:

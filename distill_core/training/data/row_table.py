@@ -49,7 +49,7 @@ def _places_of(prior: Prior, padded: int, steps: int, bands: int) -> Iterator[_P
         yield _Place(first, chunk, min(chunk, steps - first))
 
 
-def _ranges(starts_N: Ints, counts_N: Ints) -> Ints:
+def ranges_of(starts_N: Ints, counts_N: Ints) -> Ints:
     """Return the numbers of ranges, one range after another."""
     before_N = np.cumsum(counts_N) - counts_N
     return np.repeat(starts_N - before_N, counts_N) + np.arange(counts_N.sum())
@@ -85,7 +85,7 @@ class RowTable:
 
     def rows_of(self, versions_N: Ints) -> Ints:
         """Return the rows of versions, one version after another."""
-        return _ranges(self.first_rows_V[versions_N], self.row_counts_V[versions_N])
+        return ranges_of(self.first_rows_V[versions_N], self.row_counts_V[versions_N])
 
     def repeated(self, times: int) -> RowTable:
         """Return the same sounds `times` times."""
@@ -96,7 +96,7 @@ class RowTable:
     def without(self, sounds: Collection[int]) -> RowTable:
         """Return the same rows, of which those of some sounds, by number, don't count."""
         chosen_N = np.array(sorted(sounds), np.int64)
-        versions_N = _ranges(self.first_versions_S[chosen_N], self.version_counts_S[chosen_N])
+        versions_N = ranges_of(self.first_versions_S[chosen_N], self.version_counts_S[chosen_N])
         counted_R = self.counted_R.copy()
         counted_R[self.rows_of(versions_N)] = 0
         return replace(self, counted_R=counted_R)
