@@ -98,15 +98,19 @@ class Ranks:
         """Return the values of all ranks, in their order."""
         return [self.shared(value, source) for source in range(self.size)]
 
-    def pooled(self, count: int, work: Callable[[Sequence[int]], Sequence[_T]]) -> list[_T]:
-        """Return what `work` returns for each of `count` numbers; each rank does its share of them.
+    def in_turn(self, count: int, work: Callable[[int], _T], at_once: int) -> Iterator[_T]:
+        """Yield what `work` makes of each of `count` numbers, in order; each rank does its share, `at_once` at a time.
 
         Raises:
             DistillError: some rank's work raised it.
             Stopped: some rank's work was stopped.
         """
-        parts = self.each([*self.together(lambda: work(self.share(range(count))))])
-        return [parts[number % self.size][number // self.size] for number in range(count)]
+        block = 1 if self.is_alone else at_once * self.size
+        for first in range(0, count, block):
+            numbers = range(first, min(first + block, count))
+            own = self.share(numbers)
+            parts = self.each(self.together(lambda own=own: [work(number) for number in own]))  # type: ignore[misc]
+            yield from (parts[place % self.size][place // self.size] for place in range(len(numbers)))
 
     def share(self, items: Sequence[_T]) -> Sequence[_T]:
         """Return this rank's share of what all ranks have."""

@@ -223,16 +223,13 @@ class SoundEncoder:
         Raises:
             Stopped: `should_stop()` turned true on some rank.
         """
-        ranks, should_stop = self.ranks, asked_here(should_stop)
-        at_once = 1 if ranks.is_alone else _SENT_AT_ONCE * ranks.size
-        for first in range(0, len(files), at_once):
-            part = files[first : first + at_once]
+        should_stop = asked_here(should_stop)
 
-            def encode(numbers: Sequence[int], part: Sequence[AudioFile] = part) -> list[Any]:
-                return [self._sent(part[number], variant, should_stop) for number in numbers]
+        def encode(number: int) -> Any:
+            return self._sent(files[number], variant, should_stop)
 
-            for sent in ranks.pooled(len(part), encode):
-                yield sent if isinstance(sent, str) else SoundCodes(*sent)
+        for sent in self.ranks.in_turn(len(files), encode, _SENT_AT_ONCE):
+            yield sent if isinstance(sent, str) else SoundCodes(*sent)
 
     def _sent(self, file: AudioFile, variant: Variant, should_stop: ShouldStop) -> tuple[Tensor, int, bool] | str:
         """Return a sound's codes as plain values, or why it cannot be read."""
