@@ -167,6 +167,11 @@ def _no_sounds(name: str, skipped: Sequence[SkippedFile], passed_over: PassedOve
     return DatasetError(f"No usable sound in “{name}” ({listed}{more}{counted}).", FORMAT_HINT)
 
 
+def _order(place: str) -> str:
+    """Return a text by which places sort as paths do: by one part after another."""
+    return "\0".join(Path(os.path.normcase(place)).parts)
+
+
 def _verdict(path: Path, name: str, should_stop: ShouldStop) -> AudioFile | str:
     """Return a file's findings, or the reason why it cannot be used."""
     try:
@@ -175,7 +180,7 @@ def _verdict(path: Path, name: str, should_stop: ShouldStop) -> AudioFile | str:
         return str(error)
 
 
-def _check_same(listed: Sequence[tuple[Path, str]], ranks: Ranks) -> None:
+def _check_same(listed: Sequence[tuple[str, str]], ranks: Ranks) -> None:
     """Check that all machines have the same files.
 
     Raises:
@@ -187,7 +192,7 @@ def _check_same(listed: Sequence[tuple[Path, str]], ranks: Ranks) -> None:
 
 
 def _verdicts(
-    listed: Sequence[tuple[Path, str]], on_event: OnEvent, should_stop: ShouldStop, ranks: Ranks
+    listed: Sequence[tuple[str, str]], on_event: OnEvent, should_stop: ShouldStop, ranks: Ranks
 ) -> Iterator[AudioFile | str]:
     """Yield a verdict on each file; each rank decodes a share of them.
 
@@ -201,14 +206,15 @@ def _verdicts(
         found: list[Any] = []
         for number in numbers:
             stop_point(should_stop)
-            verdict = _verdict(*listed[number], should_stop)
+            place, name = listed[number]
+            verdict = _verdict(Path(place), name, should_stop)
             found.append(verdict if isinstance(verdict, str) else _findings(verdict))
             progress.update(number + 1)
         return found
 
     _check_same(listed, ranks)
-    for (path, name), found in zip(listed, ranks.pooled(len(listed), examine), strict=True):
-        yield found if isinstance(found, str) else AudioFile(path, name, *found)
+    for (place, name), found in zip(listed, ranks.pooled(len(listed), examine), strict=True):
+        yield found if isinstance(found, str) else AudioFile(Path(place), name, *found)
 
 
 def scan(
@@ -226,11 +232,11 @@ def scan(
         raise DatasetError("There is nowhere to look for sounds.", "Name a folder, or files.")
     wanted = tuple(dict.fromkeys(map(Path, places)))
     found = ranks.together(lambda: search(wanted, on_event, should_stop))
-    files, listed = [], [(Path(place), found.found[place]) for place in sorted(found.found, key=Path)]
-    for (path, name), verdict in zip(listed, _verdicts(listed, on_event, should_stop, ranks), strict=True):
+    files, listed = [], [(place, found.found[place]) for place in sorted(found.found, key=_order)]
+    for (place, name), verdict in zip(listed, _verdicts(listed, on_event, should_stop, ranks), strict=True):
         if isinstance(verdict, AudioFile):
             files.append(verdict)
-        elif path in found.sources or not found.count_if_no_sound(path):
+        elif Path(place) in found.sources or not found.count_if_no_sound(Path(place)):
             found.skipped.append(SkippedFile(name, verdict))
     sources = tuple(found.sources) or wanted
     dataset = AudioDataset(sources, _with_duplicate_notes(files), tuple(found.skipped), found.passed_over)
