@@ -78,6 +78,15 @@ def test_sounds_are_left_out_by_their_names(shared_sounds_folder):
         dataset.without(set(names(dataset)))
 
 
+def test_sounds_come_in_the_order_of_their_paths_part_by_part(folder, write_sound):
+    for name in ("a-b.wav", "a b/c.wav", "a.wav", "a/c.wav", "a/b-/c.wav", "a/b/c.wav", "ab.wav", "a!.wav"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        write_sound(folder / name)
+    paths = [file.path for file in scan(folder).files]
+    assert paths == sorted(paths)
+    assert [str(path) for path in paths] != sorted(map(str, paths))
+
+
 def test_subfolders_and_upper_case_suffixes_are_read_in_the_order_of_names(folder, write_sound):
     for name in ["b/x.WAV", "a/deep/x.Flac", "x.aiff", "a.b/x.ogg", "folder named.wav/x.mp3"]:
         write_sound(folder / name)

@@ -17,7 +17,7 @@ _FEWEST_CODES = 100
 # A few large losses decide the mean of fewer parts, and resampling gives no error of it.
 _FEWEST_FILES, _FEWEST_PARTS = 3, 20
 _RESAMPLES = 400
-_DRAWN_AT_ONCE = 200_000  # 5 MB
+_DRAWN_AT_ONCE = 50_000  # 1 MB
 # From the worst on.
 _SEVERITY = (Verdict.MEMORIZING, Verdict.SIBLINGS, Verdict.CANT_TELL, Verdict.FITTING, Verdict.LEARNING)
 
@@ -75,7 +75,8 @@ def _parts(sounds_WHQ: Sequence[Tensor], steps_per_second: int) -> list[Tensor]:
 def _resampled_means(sums_U: Tensor, counts_U: Tensor) -> Tensor:
     """Return the means of random draws of as many units as there are, some draws at a time."""
     generator, found = torch.Generator().manual_seed(0), []
-    for draws_R in torch.arange(_RESAMPLES).split(max(1, _DRAWN_AT_ONCE // len(sums_U))):
+    at_once = max(2, _DRAWN_AT_ONCE // len(sums_U))  # one alone is added up in another order
+    for draws_R in torch.arange(_RESAMPLES).split(at_once):
         chosen_RU = torch.randint(len(sums_U), (len(draws_R), len(sums_U)), generator=generator)
         found.append(sums_U[chosen_RU].sum(1) / counts_U[chosen_RU].sum(1).clamp(min=1))
     return torch.cat(found)

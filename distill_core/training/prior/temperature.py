@@ -15,6 +15,20 @@ _FEWEST_CODES, _MOST_CODES = 100, 4096
 _MOST_LOGITS = 2**19  # twice as many take three times as long: some 20 ms an epoch are enough
 
 
+def _above(logits_NK: Tensor, targets_N: Tensor) -> Tensor:
+    """Return how far each logit lies above that of the code."""
+    return logits_NK - logits_NK.gather(1, targets_N[:, None])
+
+
+def _best_temperature(above_NK: Tensor, should_stop: ShouldStop) -> float:
+    low, high = 1 / HOTTEST, 1 / COLDEST
+    for _ in unless_stopped(range(_HALVINGS), should_stop):
+        middle = (low + high) / 2
+        slope = float((above_NK * middle).softmax(1).mul_(above_NK).sum())
+        low, high = (low, middle) if slope > 0 else (middle, high)
+    return 2 / (low + high)
+
+
 def best_temperature(logits_NK: Tensor, targets_N: Tensor, should_stop: ShouldStop = never) -> float:
     """Return the temperature from 0.7 to 1.1 with the lowest cross-entropy of the codes `targets_N`.
 
@@ -23,13 +37,7 @@ def best_temperature(logits_NK: Tensor, targets_N: Tensor, should_stop: ShouldSt
     Raises:
         Stopped: `should_stop()` turned true.
     """
-    above_NK = logits_NK - logits_NK.gather(1, targets_N[:, None])
-    low, high = 1 / HOTTEST, 1 / COLDEST
-    for _ in unless_stopped(range(_HALVINGS), should_stop):
-        middle = (low + high) / 2
-        slope = float((above_NK * middle).softmax(1).mul_(above_NK).sum())
-        low, high = (low, middle) if slope > 0 else (middle, high)
-    return 2 / (low + high)
+    return _best_temperature(_above(logits_NK, targets_N), should_stop)
 
 
 class LogitSample:
@@ -39,8 +47,7 @@ class LogitSample:
         most = max(_FEWEST_CODES, min(_MOST_CODES, _MOST_LOGITS // codebook_size))
         self._share = min(1.0, most / count)
         self._generator = torch.Generator().manual_seed(0)
-        self._logits: list[Tensor] = []
-        self._targets: list[Tensor] = []
+        self._above: list[Tensor] = []
 
     def add(self, logits_BTK: Tensor, targets_BT: Tensor) -> None:
         """Take a share of a batch's logits and codes; those that are `IGNORED` are none."""
@@ -48,17 +55,12 @@ class LogitSample:
         if self._share < 1:
             chosen = torch.randperm(len(places_N), generator=self._generator)[: round(self._share * len(places_N))]
             places_N = places_N[chosen.to(places_N.device)]
-        logits_NK, targets_N = logits_BTK.flatten(0, 1)[places_N], targets_BT.flatten()[places_N]
-        self._logits.append(logits_NK)
-        self._targets.append(targets_N)
+        self._above.append(_above(logits_BTK.flatten(0, 1)[places_N], targets_BT.flatten()[places_N]))
 
     def pool(self, ranks: Ranks) -> None:
-        """Take the other ranks' logits and codes too, for each validates a share of the batches."""
+        """Take the other ranks' logits too, for each validates a share of the batches."""
         if not ranks.is_alone:
-            own = ([each.cpu() for each in self._logits], [each.cpu() for each in self._targets])
-            pooled = ranks.each(own)
-            self._logits = [logits_NK for logits, _ in pooled for logits_NK in logits]
-            self._targets = [targets_N for _, targets in pooled for targets_N in targets]
+            self._above = [above_NK for part in ranks.each([each.cpu() for each in self._above]) for above_NK in part]
 
     def temperature(self, should_stop: ShouldStop = never) -> float | None:
         """Return the best temperature, None if the codes are too few to tell.
@@ -66,6 +68,6 @@ class LogitSample:
         Raises:
             Stopped: `should_stop()` turned true.
         """
-        targets_N = torch.cat(self._targets)
-        enough = len(targets_N) >= _FEWEST_CODES
-        return best_temperature(torch.cat(self._logits), targets_N, should_stop) if enough else None
+        above_NK = torch.cat(self._above)
+        self._above = [above_NK]  # the parts take 2 MB
+        return _best_temperature(above_NK, should_stop) if len(above_NK) >= _FEWEST_CODES else None
