@@ -10,10 +10,10 @@ import pytest
 from benchmarks.scale import in_own_process
 from benchmarks.scale_sounds import link_sounds, write_short_sounds
 
-FEW, MANY = 50, 2_000
-# 50 MB from 100 to 20,000 are 5 MB here, and what two runs of one training differ in comes on top: 6 to 9 MB were
-# measured. Codes as tensors of their own, and a program for each length of sound that is resampled, took 41 MB.
-MOST_GROWTH_MB = 15
+FEW, MANY = 50, 1_000
+# 50 MB from 100 to 20,000 are 2.5 MB here, and what two runs of one training differ in comes on top. Codes as tensors of
+# their own, and a program for each length of sound that is resampled, took 24 MB.
+MOST_GROWTH_MB = 12
 
 
 @pytest.fixture(scope="module")

@@ -221,9 +221,8 @@ def test_a_number_format_of_another_device_is_chosen_anew(tiny_model: Path, soun
     values, formats = folder.load(), {"float32": "bfloat16", "bfloat16": "float32"}
     other = formats[values["number_format"]]
     events: list[object] = []
-    for made_on, expected in ((values["prior_metadata"]["device"], other), ("CPU of 1999", values["number_format"])):
-        facts = {**values["prior_metadata"], "device": made_on}
-        folder.save({**values, "number_format": other, "prior_metadata": facts})
+    for made_on, expected in ((values["device"], other), ("CPU of 1999", values["number_format"])):
+        folder.save({**values, "number_format": other, "device": made_on})
         train_prior(tiny_model, sounds_folder, on_event=events.append, run_folder=folder, resume=True)
         start = next(event for event in reversed(events) if isinstance(event, PriorTrainingStartEvent))
         assert start.number_format == expected
