@@ -11,8 +11,8 @@ from benchmarks.scale import in_own_process
 from benchmarks.scale_sounds import link_sounds, write_short_sounds
 
 FEW, MANY = 50, 1_000
-# 50 MB from 100 to 20,000 are 2.5 MB here, and what two runs of one training differ in comes on top. Codes as tensors of
-# their own, and a program for each length of sound that is resampled, took 24 MB.
+# 50 MB from 100 to 20,000 are 2.5 MB here, and what two runs of one training differ in comes on top. Codes as tensors
+# of their own, and a program for each length of sound that is resampled, took 24 MB.
 MOST_GROWTH_MB = 12
 
 
