@@ -98,6 +98,10 @@ class Ranks:
         """Return the values of all ranks, in their order."""
         return [self.shared(value, source) for source in range(self.size)]
 
+    def have_same(self, value: object) -> bool:
+        """Tell whether all ranks have an equal value."""
+        return len({*self.each(value)}) == 1
+
     def in_turn(self, count: int, work: Callable[[int], _T], at_once: int) -> Iterator[_T]:
         """Yield what `work` makes of each of `count` numbers, in order; each rank does its share, `at_once` at a time.
 

@@ -172,14 +172,13 @@ def _parts_of(place: str) -> list[str]:
     return os.path.normcase(place).split(os.sep)
 
 
-def _check_same(listed: Sequence[tuple[str, str]], ranks: Ranks) -> None:
-    """Check that all machines have the same files.
+def check_same(digest: str, ranks: Ranks) -> None:
+    """Check by a digest that all machines have the same sounds.
 
     Raises:
         DatasetError: they do not.
     """
-    names = "\0".join(name for _, name in listed).encode("utf-8", "replace")
-    if len({*ranks.each(blake2b(names).hexdigest())}) > 1:
+    if not ranks.have_same(digest):
         raise DatasetError("The sounds are not the same on all machines.", "Each needs them at the same path.")
 
 
@@ -201,7 +200,8 @@ def _verdicts(
         progress.update(number + 1)
         return verdict if isinstance(verdict, str) else _findings(verdict)
 
-    _check_same(listed, ranks)
+    names = "\0".join(name for _, name in listed).encode("utf-8", "replace")
+    check_same(blake2b(names).hexdigest(), ranks)
     for (place, name), found in zip(listed, ranks.in_turn(len(listed), examine, _SENT_AT_ONCE), strict=True):
         yield found if isinstance(found, str) else AudioFile(place, name, *found)
 

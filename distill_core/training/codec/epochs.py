@@ -7,10 +7,9 @@ from functools import partial
 
 import torch
 
-from distill_core.audio.dataset import AudioDataset
+from distill_core.audio.dataset import AudioDataset, check_same
 from distill_core.audio.spectrogram import AudioSpectrogram
 from distill_core.device import device_to_go_on_with, resolve_device
-from distill_core.errors import DatasetError
 from distill_core.events import OnEvent, ShouldStop, Stopped
 from distill_core.training.codec.facts import codec_metadata, complete_event, loss_curves, start_event, training_config
 from distill_core.training.codec.quality import health_of
@@ -65,7 +64,10 @@ def _result(run: CodecRun, keeper: Keeper, dataset: AudioDataset, ended: Ended, 
     )
 
 
-def _build_run(request: CodecRequest, dataset: AudioDataset, on_event: OnEvent, should_stop: ShouldStop) -> CodecRun:
+def _build_run(
+    request: CodecRequest, dataset: AudioDataset, on_event: OnEvent, should_stop: ShouldStop
+) -> tuple[CodecRun, str]:
+    """Return the run, and the digest of its sounds, "" where nobody asks for it."""
     config, learner_class = _settings(request, dataset), request.training.load()
     device = (resolve_device if request.unfinished is None else device_to_go_on_with)(config.device)
     codec_class = learner_class.codec_class
@@ -74,8 +76,8 @@ def _build_run(request: CodecRequest, dataset: AudioDataset, on_event: OnEvent, 
     ranks = request.ranks
     given = (dataset, geometry, config.val_fraction, config.seed, on_event, should_stop)
     sounds = ranks.together(lambda: read_and_split(*given))
-    if not ranks.is_alone and len({*ranks.each(sounds_digest(sounds))}) > 1:
-        raise DatasetError("The sounds are not the same on all machines.", "Each needs them at the same path.")
+    digest = sounds_digest(sounds) if request.run_folder or request.unfinished or not ranks.is_alone else ""
+    check_same(digest, ranks)
     if request.unfinished is None:
         settled = ranks.from_first(
             lambda: asdict(learner_class.settle(config, sounds, spectrogram, on_event, should_stop))
@@ -84,7 +86,7 @@ def _build_run(request: CodecRequest, dataset: AudioDataset, on_event: OnEvent, 
     torch.manual_seed(config.seed)
     learner = learner_class(config, sounds, spectrogram, device)
     ranks.together(lambda: learner.prepare(should_stop))
-    return CodecRun(learner, ranks=ranks)
+    return CodecRun(learner, ranks=ranks), digest
 
 
 def train_in_epochs(
@@ -101,11 +103,9 @@ def train_in_epochs(
         TrainingError: training diverged at once.
     """
     try:
-        run = _build_run(request, dataset, on_event, should_stop)
+        run, digest = _build_run(request, dataset, on_event, should_stop)
     except Stopped:
         return TrainedCodec.none(Ended.STOPPED)
-    needs_digest = request.run_folder is not None or request.unfinished is not None
-    digest = sounds_digest(run.learner.sounds) if needs_digest else ""
     if request.unfinished is not None:
         restore(run, digest, request.unfinished)
     config = run.learner.config

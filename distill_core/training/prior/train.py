@@ -141,25 +141,26 @@ def _silence_of(request: _PriorRequest, loaded: LoadedVQModel, layout: Layout, s
     return silence_WHQ.new_full(silence_WHQ.shape, NO_CODE) if is_sound else silence_WHQ
 
 
-def _load(request: _PriorRequest, asked: PriorConfig) -> LoadedVQModel:
-    """Open the model on the device that trains; all ranks have the same one.
+def _load(request: _PriorRequest, asked: PriorConfig) -> tuple[LoadedVQModel, str]:
+    """Open the model on the device that trains, and return it with its codec's digest; all ranks have the same one.
 
     Raises:
         ModelFileError: it cannot be opened, or is not the same on all machines.
     """
     resolve = resolve_device if request.unfinished is None else device_to_go_on_with
     loaded = request.ranks.together(lambda: load_model_v2(request.model_path, resolve(asked.device)))
-    if len({*request.ranks.each(codec_digest(loaded.model.state_dict()))}) > 1:
+    digest = codec_digest(loaded.model.state_dict())
+    if not request.ranks.have_same(digest):
         raise ModelFileError(
             "The model is not the same on all machines; nothing was changed.", "Each needs it at the same path."
         )
-    return loaded
+    return loaded, digest
 
 
 def _prepare(request: _PriorRequest, dataset: AudioDataset, on_event: OnEvent, should_stop: ShouldStop) -> PriorRun:
     """Encode the sounds and return the run that they train; the network's sizes follow from the number of codes."""
     asked, ranks = request.asked(len(dataset.files)), request.ranks
-    loaded = _load(request, asked)
+    loaded, digest = _load(request, asked)
     prior_class = prior_row(asked.architecture).load()
     prior_class.check_geometry(loaded.geometry, loaded.path.name)
     cache = open_code_cache(loaded, prior_class.layout) if request.use_cache else None
@@ -171,7 +172,6 @@ def _prepare(request: _PriorRequest, dataset: AudioDataset, on_event: OnEvent, s
     torch.manual_seed(config.seed)
 
     def begin() -> PriorRun:
-        digest = codec_digest(loaded.model.state_dict())
         measured = (loaded, dataset, codes, silence_WHQ, config, digest, should_stop)
         return PriorRun(
             _build_prior(loaded, config, codes, request.unfinished),
