@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import shutil
 from itertools import pairwise
 from pathlib import Path
@@ -114,7 +115,10 @@ class _FullDisk:
 
 
 @pytest.mark.parametrize("room", [0, 50, 1005, 3333])
-def test_a_full_disk_loses_nothing(caches: Path, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+def test_a_full_disk_loses_nothing(
+    caches: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, room: int
+) -> None:
+    caplog.set_level(logging.INFO)  # whoever keeps the log keeps the error, and all that its frames hold
     open_file = scratch._open
     monkeypatch.setattr(scratch, "_open", lambda: _FullDisk(open_file(), room))
     store = Scratch(most_in_memory=200)

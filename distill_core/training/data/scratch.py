@@ -30,7 +30,7 @@ def _open() -> IO[bytes]:
     return tempfile.TemporaryFile(dir=cache_folder(), prefix="scratch", buffering=0)
 
 
-def _write(file: IO[bytes], content: bytes | bytearray) -> None:
+def _write(file: IO[bytes], content: bytes) -> None:
     """Write all of the bytes: a call may write a part of them.
 
     Raises:
@@ -94,7 +94,7 @@ class Scratch:
         try:
             self._file = _open()
             weakref.finalize(self, self._file.close)
-            _write(self._file, self._memory)
+            _write(self._file, bytes(self._memory))  # a copy: an error may hold on to what was being written
             self._memory = bytearray()
         except OSError as error:
             self._go_on_in_memory(error)
