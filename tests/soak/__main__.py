@@ -1,7 +1,7 @@
 """Shows over hours that nothing is lost and nothing gets in: `python3 run.py soak`, report in docs/soak-report.md.
 
-`--minutes N` runs a sample of everything and reports to a temporary folder, as `--only NAME` does with one harness.
-Exits 0 iff there was no violation and every control failed.
+`--only NAME` runs one harness, and puts its row into the report. `--minutes N` and `--trials N` run samples, and report
+to a temporary folder. Exits 0 iff there was no violation and every control failed.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from tests.soak.report import summary, write_report
 from tests.soak.result import Result, not_run, result_of
 
 DOCS = Path(__file__).parents[2] / "docs"
+WHOLE = "The last whole run of each harness: `python3 run.py soak` runs all, `--only NAME` one."
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +98,14 @@ def _line(result: Result) -> str:
 
 def run_all(harnesses: Sequence[Harness], trials: int, seconds: float, folder: Path, kind: str) -> list[Result]:
     """Run one after the other; what one leaves of its share of the time, the later ones get."""
+    names = [harness.name for harness in HARNESSES]
     results: list[Result] = []
     end = time.monotonic() + seconds
     for number, harness in enumerate(harnesses):
         share = (end - time.monotonic()) / (len(harnesses) - number)
         results.append(harness.run(trials or harness.bar, time.monotonic() + share))
         print(_line(results[-1]), flush=True)
-        is_last = number + 1 == len(harnesses)
-        write_report(folder, results, kind if is_last else f"Unfinished, {number + 1} of {len(harnesses)}. {kind}")
+        write_report(folder, results[-1], kind, names)
     return results
 
 
@@ -119,9 +120,9 @@ def is_success(results: Sequence[Result], is_full: bool) -> bool:
 def main(words: Sequence[str] | None = None) -> int:
     """Run what the words ask for and return the exit code."""
     options = _arguments(sys.argv[1:] if words is None else words)
-    is_full = options.minutes is None and options.only is None and not options.trials
+    is_full = options.minutes is None and not options.trials
     folder = DOCS if is_full else Path(tempfile.mkdtemp(prefix="distill-soak-"))
-    kind = "The full run." if is_full else "A sample."
+    kind = WHOLE if is_full else "A sample."
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # disks are unmounted then as after Ctrl-C
     print(f"Reporting to {folder}", flush=True)
     seconds = math.inf if options.minutes is None else 60 * options.minutes

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
 
-from tests.soak.result import Result
+from tests.soak.result import Record, Result, is_green
 
 SHOWN_VIOLATIONS = 20
+_HEAD = "| harness | wanted | done | violations | control | skipped | seconds | run |"
 NOT_SIMULATED = """\
 ## Not simulated
 
@@ -40,39 +41,66 @@ def machine_facts() -> str:
     return f"{processor}, {cores} cores, memory {memory}, {system}, {versions}."
 
 
-def _row(result: Result) -> str:
-    control = "–" if result.skipped else "failed, as it must" if result.control_failed else "**did not fail**"
-    cells = [result.name, f"{result.wanted:,}", f"{result.done:,}", str(len(result.violations)), control]
-    return "| " + " | ".join([*cells, result.skipped or "", f"{result.seconds:.0f}"]) + " |"
+def _row(record: Record, run: int) -> str:
+    control = "–" if record["skipped"] else "failed, as it must" if record["control_failed"] else "**did not fail**"
+    cells = [record["name"], f"{record['wanted']:,}", f"{record['done']:,}", str(record["violations"]), control]
+    return "| " + " | ".join([*cells, record["skipped"] or "", f"{record['seconds']:.0f}", str(run)]) + " |"
 
 
-def _details(result: Result) -> list[str]:
-    lines = [f"- {fact}" for fact in result.facts]
-    shown = result.violations[:SHOWN_VIOLATIONS]
-    lines += [f"- Violation: {violation}" for violation in shown]
-    if hidden := len(result.violations) - len(shown):
-        lines.append(f"- … and {hidden} more violations")
-    return ["", f"**{result.name}**", "", *lines] if lines else []
+def _details(record: Record) -> list[str]:
+    lines = [f"- {detail}" for detail in record["details"]]
+    return ["", f"**{record['name']}**", "", *lines] if lines else []
 
 
-def summary(results: Sequence[Result]) -> str:
-    """Return what went wrong and what was skipped, by name, in one line."""
-    bad = [result.name for result in results if not result.is_green and not result.skipped]
-    skipped = [f"{result.name} ({result.skipped})" for result in results if result.skipped]
-    parts = [f"{len(results)} harnesses, {sum(len(result.violations) for result in results)} violations"]
+def _summary(records: Sequence[Record]) -> str:
+    bad = [record["name"] for record in records if not is_green(record) and not record["skipped"]]
+    skipped = [f"{record['name']} ({record['skipped']})" for record in records if record["skipped"]]
+    parts = [f"{len(records)} harnesses, {sum(record['violations'] for record in records)} violations"]
     parts.append(f"not as it must be: {', '.join(bad) or 'none'}")
     parts.append(f"skipped: {', '.join(skipped) or 'none'}")
     return "; ".join(parts) + "."
 
 
-def write_report(folder: Path, results: Sequence[Result], kind: str) -> None:
-    """Write soak-report.json and soak-report.md; `kind` says what was run, in a sentence."""
+def summary(results: Sequence[Result]) -> str:
+    """Return what went wrong and what was skipped, by name, in one line."""
+    return _summary([result.record() for result in results])
+
+
+def _former_records(folder: Path) -> list[Record]:
+    try:
+        return list(json.loads((folder / "soak-report.json").read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return []
+
+
+def _record(result: Result) -> Record:
+    shown = [f"Violation: {violation}" for violation in result.violations[:SHOWN_VIOLATIONS]]
+    hidden = len(result.violations) - len(shown)
+    details = [*result.facts, *shown, *([f"… and {hidden} more violations"] if hidden else [])]
+    return result.record() | {"details": details, "date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": machine_facts()}
+
+
+def _in_order(records: Iterable[Record], names: Sequence[str]) -> list[Record]:
+    """Return the last record of each name: named ones first, in the order of the names; one that was skipped yields."""
+    last: dict[str, Record] = {}
+    for record in records:
+        if not record["skipped"] or last.get(record["name"], record)["skipped"]:
+            last[record["name"]] = record
+    return [*(last.pop(name) for name in names if name in last), *last.values()]
+
+
+def write_report(folder: Path, result: Result, kind: str, names: Sequence[str] = ()) -> None:
+    """Put a result into soak-report.json and soak-report.md; other harnesses keep the rows of their own last runs.
+
+    `kind` says what the report holds, in a sentence; the rows come in the order of `names`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    records = json.dumps([result.record() for result in results], indent=2, ensure_ascii=False)
-    (folder / "soak-report.json").write_text(records + "\n", encoding="utf-8")
-    lines = ["# Soak report", "", f"{kind} {datetime.now(UTC):%Y-%m-%d}. {machine_facts()}", "", summary(results), ""]
-    lines += ["| harness | wanted | done | violations | control | skipped | seconds |", "|---|--:|--:|--:|---|---|--:|"]
-    lines += [_row(result) for result in results]
-    lines += [line for result in results for line in _details(result)]
-    text = "\n".join([*lines, "", NOT_SIMULATED, ""])
-    (folder / "soak-report.md").write_text(text, encoding="utf-8")
+    records = _in_order([*_former_records(folder), _record(result)], names)
+    text = json.dumps(records, indent=2, ensure_ascii=False)
+    (folder / "soak-report.json").write_text(text + "\n", encoding="utf-8")
+    runs = [*dict.fromkeys((record["date"], record["machine"]) for record in records)]
+    lines = ["# Soak report", "", kind, "", _summary(records), "", _HEAD, "|---|--:|--:|--:|---|---|--:|--:|"]
+    lines += [_row(record, 1 + runs.index((record["date"], record["machine"]))) for record in records]
+    lines += ["", "The runs:", "", *(f"{number}. {date}. {machine}" for number, (date, machine) in enumerate(runs, 1))]
+    lines += [line for record in records for line in _details(record)]
+    (folder / "soak-report.md").write_text("\n".join([*lines, "", NOT_SIMULATED, ""]), encoding="utf-8")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, is_dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 TELLING = 30
+Record: TypeAlias = dict[str, Any]  # the seven fields of a result; in a report also its words, date and machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +30,18 @@ class Result:
     @property
     def is_green(self) -> bool:
         """Whether something was done, nothing went wrong, and the control failed."""
-        return self.done > 0 and not self.violations and self.control_failed
+        return is_green(self.record())
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> Record:
         """Return the seven fields of the machine's report; `violations` is a count there."""
         values = asdict(self)
         del values["facts"]
         return values | {"violations": len(self.violations), "seconds": round(self.seconds, 1)}
+
+
+def is_green(record: Record) -> bool:
+    """Tell whether something was done, nothing went wrong, and the control failed."""
+    return bool(record["done"] > 0 and not record["violations"] and record["control_failed"])
 
 
 def result_of(answer: object) -> Result:

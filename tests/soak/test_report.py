@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,15 +17,35 @@ GOOD = Result("good", 2, 2, [], True, None, 1.0, ["A fact."])
 SKIPPED = not_run("power", 600, "Only root may mount an image")
 
 
-def test_the_machines_report_has_seven_fields_and_the_readable_one_tells_why(tmp_path: Path) -> None:
-    write_report(tmp_path, [GOOD, Result("bad", 3, 1, ["It was lost"], True, None, 1.0), SKIPPED], "A sample.")
-    records = json.loads((tmp_path / "soak-report.json").read_text())
+def _write(folder: Path, *results: Result) -> tuple[list[dict[str, Any]], str]:
+    for result in results:
+        write_report(folder, result, "A sample.", ["power", "good"])
+    return json.loads((folder / "soak-report.json").read_text()), (folder / "soak-report.md").read_text()
+
+
+def test_the_machines_report_has_seven_fields_and_more_and_the_readable_one_tells_why(tmp_path: Path) -> None:
+    records, text = _write(tmp_path, SKIPPED, GOOD, Result("bad", 3, 1, ["It was lost"], True, None, 1.0))
     fields = ["name", "wanted", "done", "violations", "control_failed", "skipped", "seconds"]
-    assert [list(record) for record in records] == 3 * [fields]
-    assert [record["violations"] for record in records] == [0, 1, 0]
-    assert records[2]["skipped"] == "Only root may mount an image"
-    text = (tmp_path / "soak-report.md").read_text()
+    assert [list(record) for record in records] == 3 * [[*fields, "details", "date", "machine"]]
+    assert [record["violations"] for record in records] == [0, 0, 1]
+    assert records[0]["skipped"] == "Only root may mount an image"
     assert all(words in text for words in ("It was lost", "A fact.", "Only root may mount an image", "Not simulated"))
+
+
+def test_a_harness_that_runs_again_replaces_its_own_row_alone(tmp_path: Path) -> None:
+    bad = Result("bad", 3, 1, ["It was lost"], True, None, 1.0)
+    _write(tmp_path, bad, GOOD)
+    records, text = _write(tmp_path, Result("bad", 3, 3, [], True, None, 2.0, ["Another fact."]))
+    assert [(record["name"], record["done"]) for record in records] == [("good", 2), ("bad", 3)]
+    assert "A fact." in text
+    assert "Another fact." in text
+    assert "It was lost" not in text
+
+
+def test_a_harness_that_cannot_run_here_keeps_what_ran_elsewhere(tmp_path: Path) -> None:
+    _write(tmp_path, GOOD)
+    records, _ = _write(tmp_path, not_run("good", 2, "Only root may mount an image"))
+    assert [(record["done"], record["skipped"]) for record in records] == [(2, None)]
 
 
 def test_a_skipped_harness_is_named_in_the_summary() -> None:
