@@ -286,7 +286,7 @@ WORDS = {
     "demo": (demo, "do the main job on the demo sounds in the real window, without a screen"),
     "test": (test, "run the tests; further options go to pytest"),
     "bench": (bench, "measure; one of " + ", ".join(BENCHMARKS)),
-    "soak": (soak, "show that no model is lost and nothing gets in: hours; --only NAME: one proof; --minutes N: a sample"),
+    "soak": (soak, "show for hours that nothing is lost or gets in; --only NAME: one proof; --minutes N: a sample"),
     "bundle": (bundle, "build programs that need no Python, in dist or a folder that is named; --check: prove them"),
     "screenshots": (screenshots, "picture every state of the window, in docs/screenshots or a folder that is named"),
     "docs": (docs, "build the site of docs/ in dist/docs, without a network; --try: run each command of its pages"),

@@ -43,7 +43,7 @@ from benchmarks.rivals import (
     build,
     is_installed,
 )
-from distill_core.training.data.codes import SplitCodes
+from distill_core.training.data.split_codes import SplitCodes
 from distill_core.training.prior.baselines import unigram_perplexities
 from distill_core.training.prior.config import get_adaptive_prior_config
 from distill_core.training.prior.number_format import processor_name

@@ -24,8 +24,9 @@ from distill_core.events import never
 from distill_core.generation.sampling import SamplingSettings, sample_codes
 from distill_core.models.architectures import PRIORS
 from distill_core.models.prior import Prior
-from distill_core.training.data.codes import SplitCodes, extract_code_sequences
+from distill_core.training.data.codes import extract_code_sequences
 from distill_core.training.data.sound_codes import first_codes
+from distill_core.training.data.split_codes import SplitCodes
 from distill_core.training.data.windows import as_windows
 from distill_core.training.prior.config import PriorConfig, get_adaptive_prior_config
 from distill_core.training.prior.optimizers import build_optimizer

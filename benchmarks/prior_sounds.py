@@ -12,8 +12,9 @@ from distill_core.audio.dataset import AudioDataset, scan
 from distill_core.audio.variants import total_steps
 from distill_core.models.persistence import LoadedVQModel, load_model_v2
 from distill_core.models.prior import Layout
-from distill_core.training.data.codes import SplitCodes, encode_and_split
+from distill_core.training.data.codes import encode_and_split
 from distill_core.training.data.sound_codes import SoundCodes
+from distill_core.training.data.split_codes import SplitCodes
 from distill_core.training.prior.config import PriorConfig, prior_config_for
 from distill_core.training.prior.number_format import number_format
 from distill_core.training.settings import val_fraction_for

@@ -26,8 +26,8 @@ from torch.optim import AdamW, Optimizer
 
 from distill_core.models.frames import FramesPrior
 from distill_core.models.prior import IGNORED, Windows, mean_loss
-from distill_core.training.data.codes import SplitCodes
 from distill_core.training.data.sound_codes import SoundCodes
+from distill_core.training.data.split_codes import SplitCodes
 from distill_core.training.data.windows import CodeWindows, Row, as_windows, chunks_of
 from distill_core.training.prior.config import PriorConfig
 from distill_core.training.prior.optimizers import build_optimizer

@@ -14,8 +14,8 @@ from benchmarks.rival_sampling import STEPS, sample
 from benchmarks.rivals import OURS, RIVAL_BATCH, RIVALS, Facts, build, is_installed
 from distill_core.models.frames import FramesPrior
 from distill_core.training.data.code_store import Sounds, Versions
-from distill_core.training.data.codes import SplitCodes
 from distill_core.training.data.sound_codes import SoundCodes
+from distill_core.training.data.split_codes import SplitCodes
 from distill_core.training.prior.config import PriorConfig, get_adaptive_prior_config, prior_config_for
 
 BUDGET_S = 0.4

@@ -121,12 +121,11 @@ def _run(command: _TrainCommand, should_stop: ShouldStop) -> None:
     return _say_done(terminal, trained, saved_to, progress)
 
 
-def _wanted(command: _TrainCommand, run_folder: RunFolder) -> tuple[bool, bool]:
-    """Return whether to go on with an unfinished training, and whether to save its best, after all checks."""
+def _wanted(command: _TrainCommand, run_folder: RunFolder) -> Wanted:
+    """Return what is wanted of an unfinished training, after all checks."""
     check_output(command.output, command.force)
     check_writable(command.output)
-    wanted = wanted_now(command.terminal, run_folder, command.wanted, command.asked)
-    return wanted.resume, wanted.use_best
+    return wanted_now(command.terminal, run_folder, command.wanted, command.asked)
 
 
 def _train(

@@ -165,11 +165,11 @@ def _run(command: _TrainPriorCommand, overrides: dict[str, Any], should_stop: Sh
     return _say_done(command.terminal, trained, saved_to, progress)
 
 
-def _wanted(command: _TrainPriorCommand, run_folder: RunFolder, overrides: dict[str, Any]) -> tuple[bool, bool]:
-    """Return whether to go on with an unfinished training, and whether to save its best, after all checks."""
+def _wanted(command: _TrainPriorCommand, run_folder: RunFolder, overrides: dict[str, Any]) -> Wanted:
+    """Return what is wanted of an unfinished training, after all checks."""
     wanted = wanted_now(command.terminal, run_folder, Wanted(command.resume, command.use_best), overrides)
     check_writable(command.output or command.model)
-    return wanted.resume, wanted.use_best
+    return wanted
 
 
 def _trained(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeAlias
 
 import typer
 
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
 Resume: TypeAlias = Annotated[bool, typer.Option("--resume", help="Go on with the unfinished training into MODEL.")]
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):  # a tuple, to be told to other ranks
     """The wish for an unfinished training: to go on with it, to save its best, or neither."""
 
     resume: bool

@@ -17,7 +17,8 @@ from distill_core.audio.dataset import AudioDataset, AudioFile
 from distill_core.events import JobProgress, SkippedFile
 from distill_core.models.vqvae import ConvVQVAE
 from distill_core.training.data.code_cache import CodeCache, clear_code_cache, open_code_cache
-from distill_core.training.data.codes import SplitCodes, encode_and_split
+from distill_core.training.data.codes import encode_and_split
+from distill_core.training.data.split_codes import SplitCodes
 
 CONFIG = PriorConfig(hidden_size=32, num_layers=1, num_heads=2, max_epochs=3, patience=0, device="cpu")
 SOUND = AudioFile("kick.wav", "kick.wav", 1.0, 48_000, 1, "a digest")

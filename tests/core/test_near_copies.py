@@ -28,10 +28,11 @@ from distill_core import (
 from distill_core.audio.dataset import AudioFile, groups_of_copies, split_files
 from distill_core.cli import app
 from distill_core.events import Stopped, never
-from distill_core.training.data.codes import SoundEncoder, SplitCodes
+from distill_core.training.data.codes import SoundEncoder
 from distill_core.training.data.encoding import codes_of_silence
 from distill_core.training.data.near_copies import NEAR_COPIES, near_copies
 from distill_core.training.data.sound_codes import SoundCodes
+from distill_core.training.data.split_codes import SplitCodes
 from distill_core.training.kinds import prior_runs
 from distill_core.training.prior.state import KNOWS_NEAR_COPIES, codes_digest
 from distill_core.training.prior.words import near_copies_words

@@ -21,7 +21,8 @@ from distill_core.audio.spectrogram import SpectrogramConfig
 from distill_core.events import never
 from distill_core.models.persistence import LoadedVQModel
 from distill_core.models.vqvae import ConvVQVAE
-from distill_core.training.data.codes import SplitCodes, encode_and_split
+from distill_core.training.data.codes import encode_and_split
+from distill_core.training.data.split_codes import SplitCodes
 
 TINY = PriorConfig(hidden_size=32, num_layers=1, num_heads=2, max_epochs=2, batch_size=4, device="cpu")
 

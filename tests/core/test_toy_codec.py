@@ -46,7 +46,8 @@ from distill_core.training.codec.trained import TrainedCodec
 from distill_core.training.codec.vqvae.config import VQVAEConfig
 from distill_core.training.data.chunks import read_and_split
 from distill_core.training.data.code_cache import open_code_cache
-from distill_core.training.data.codes import SplitCodes, encode_and_split
+from distill_core.training.data.codes import encode_and_split
+from distill_core.training.data.split_codes import SplitCodes
 from distill_core.training.events import Ended
 from distill_core.training.kinds import codec_runs, listed_runs, stored_run
 from distill_core.training.run_folder.facts import RunState

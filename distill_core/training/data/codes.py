@@ -1,17 +1,17 @@
-"""The encoding of sounds into codes of the frozen codec, time first, split for training and validation."""
+"""The encoding of sounds into codes of the frozen codec, time first, for training and validation."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from distill_core.audio.chunks import none_left, read_each, split_in_time
+from distill_core.audio.chunks import read_each, split_in_time
 from distill_core.audio.dataset import AudioDataset, AudioFile, groups_of_copies, split_numbers
 from distill_core.audio.decoding.kinds import UnreadableSoundError
 from distill_core.audio.spectrogram import AudioSpectrogram
@@ -37,47 +37,9 @@ from distill_core.training.data.code_store import NO_SOUND, CodeStore, Numbers, 
 from distill_core.training.data.encoding import ENCODERS, batches_of, encoding
 from distill_core.training.data.near_copies import near_copies
 from distill_core.training.data.sound_codes import SoundCodes
+from distill_core.training.data.split_codes import SplitCodes, in_parts
 
 _SENT_AT_ONCE = 32  # sounds of each rank, whose codes the others get together
-
-
-@dataclass(frozen=True, slots=True)
-class SplitCodes:
-    """Codes of the training and the validation sounds, and their files.
-
-    A training sound has one version or more: the sound as it is, then the variants that have joined, `joined` of them.
-    `near_copies` has the groups of files that are nearly the same and stay on one side, None if nobody looked for any.
-    """
-
-    versions: Versions
-    val: Sounds
-    train_files: tuple[AudioFile, ...]
-    val_files: tuple[AudioFile, ...]
-    joined: int = 0
-    near_copies: tuple[tuple[AudioFile, ...], ...] | None = None
-    # By the steps of a chunk: of 20,000 sounds one takes half a second, and each state of a run asks for it.
-    digests: dict[int | None, str] = field(init=False, repr=False, compare=False, default_factory=dict)
-
-    @property
-    def train(self) -> Sounds:
-        """The training sounds as they are."""
-        return self.versions.first
-
-    @property
-    def all(self) -> Sounds:
-        """The sounds as they are, training ones first."""
-        numbers = (self.train.numbers_N, self.val.numbers_N)
-        return Sounds(self.versions.store, np.concatenate(numbers))
-
-    @property
-    def is_one_sound(self) -> bool:
-        """Whether the set is a single sound, split in time."""
-        return self.train_files == self.val_files
-
-    @property
-    def count(self) -> int:
-        """The number of codes of the sounds as they are, without padding."""
-        return self.train.code_count + self.val.code_count
 
 
 def extract_code_sequences(
@@ -108,34 +70,6 @@ def extract_code_sequences(
     if not found:
         raise DatasetError("There are no sounds to encode.", "Add sounds to the folder.")
     return torch.cat(found)
-
-
-def _part(
-    store: CodeStore, numbers_N: Numbers, files: Sequence[AudioFile], chosen: Sequence[int]
-) -> tuple[Sounds, tuple[AudioFile, ...]]:
-    """Return the codes and the files of a part of a split, without those that could not be read.
-
-    Raises:
-        DatasetError: nothing is left of it.
-    """
-    read = [index for index in chosen if numbers_N[index] != NO_SOUND]
-    if not read:
-        raise none_left()
-    return Sounds(store, numbers_N[read]), tuple(files[index] for index in read)
-
-
-def _in_parts(
-    store: CodeStore, numbers_N: Numbers, files: Sequence[AudioFile], train: Sequence[int], val: Sequence[int]
-) -> SplitCodes:
-    """Return the codes of a split, whose files are told by their numbers.
-
-    Raises:
-        DatasetError: nothing is left of either part.
-    """
-    (train_sounds, train_files), (val_sounds, val_files) = (
-        _part(store, numbers_N, files, chosen) for chosen in (train, val)
-    )
-    return SplitCodes(Versions.single(train_sounds), val_sounds, train_files, val_files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +111,7 @@ class SoundEncoder:
             return SplitCodes(Versions.single(train), val, dataset.files, dataset.files, near_copies=())
         copies = self._copies(dataset.files, store, numbers_N, should_stop) if looks_for_copies else None
         parts = split_numbers(dataset.files, val_fraction, seed, copies)
-        return replace(_in_parts(store, numbers_N, dataset.files, *parts), near_copies=copies)
+        return replace(in_parts(store, numbers_N, dataset.files, *parts), near_copies=copies)
 
     def encode(
         self,
@@ -194,7 +128,7 @@ class SoundEncoder:
         """
         files = (*train_files, *val_files)
         store, numbers_N = self._all(files, on_event, should_stop)
-        return _in_parts(store, numbers_N, files, range(len(train_files)), range(len(train_files), len(files)))
+        return in_parts(store, numbers_N, files, range(len(train_files)), range(len(train_files), len(files)))
 
     def _all(self, files: Sequence[AudioFile], on_event: OnEvent, should_stop: ShouldStop) -> tuple[CodeStore, Numbers]:
         """Return the codes of the files that can be read, and each file's number among them, or `NO_SOUND`."""

@@ -12,7 +12,7 @@ from distill_core.device import describe_device, training_threads
 from distill_core.models.persistence import now_utc
 from distill_core.models.sounds_list import SOUNDS, sounds_list
 from distill_core.models.summary import MEASURE
-from distill_core.training.data.codes import SplitCodes
+from distill_core.training.data.split_codes import SplitCodes
 from distill_core.training.events import Ended
 from distill_core.training.prior.baselines import sameness
 from distill_core.training.prior.events import (

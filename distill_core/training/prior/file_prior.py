@@ -9,7 +9,7 @@ from torch import Tensor
 from distill_core.audio.dataset import AudioDataset
 from distill_core.events import ShouldStop
 from distill_core.models.persistence import LoadedVQModel
-from distill_core.training.data.codes import SplitCodes
+from distill_core.training.data.split_codes import SplitCodes
 from distill_core.training.prior.config import PriorConfig
 from distill_core.training.prior.events import FilePrior, perplexity
 from distill_core.training.prior.validation import heard_losses

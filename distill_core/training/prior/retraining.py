@@ -19,8 +19,9 @@ from distill_core.models.architectures import architecture_of
 from distill_core.models.persistence import LoadedVQModel
 from distill_core.models.prior import Prior
 from distill_core.training.data.code_cache import open_code_cache
-from distill_core.training.data.codes import SoundEncoder, SplitCodes
+from distill_core.training.data.codes import SoundEncoder
 from distill_core.training.data.encoding import codes_of_silence
+from distill_core.training.data.split_codes import SplitCodes
 from distill_core.training.events import Ended
 from distill_core.training.loop import diverged, train_epochs
 from distill_core.training.prior.config import PriorConfig, config_for_sounds

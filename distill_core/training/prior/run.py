@@ -20,8 +20,8 @@ from distill_core.events import OnEvent, ShouldStop, never
 from distill_core.models.prior import Prior
 from distill_core.training.batch_parts import BatchParts
 from distill_core.training.data.code_store import Sounds, Versions
-from distill_core.training.data.codes import SplitCodes
 from distill_core.training.data.sound_codes import SoundCodes, first_codes, heard_blocks, in_blocks
+from distill_core.training.data.split_codes import SplitCodes
 from distill_core.training.data.windows import CodeWindows, as_windows
 from distill_core.training.loop import MAX_ROLL_BACKS, Diverged, KeptWeights, copy_of, diverged, refuse_wrong_weights
 from distill_core.training.prior.baselines import sibling_agreement, unigram_perplexities

@@ -15,8 +15,8 @@ from distill_core.errors import ConfigError
 from distill_core.events import ShouldStop, never
 from distill_core.models.architectures import PRIORS, architecture_of
 from distill_core.training.batch_parts import BATCH_PARTS
-from distill_core.training.data.codes import SplitCodes
 from distill_core.training.data.sound_codes import by_band
+from distill_core.training.data.split_codes import SplitCodes
 from distill_core.training.events import Ended
 from distill_core.training.keeper import PAUSE_IN_WRITING_TIMES, WritingRule
 from distill_core.training.loop import KeptWeights

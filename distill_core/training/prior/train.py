@@ -29,8 +29,9 @@ from distill_core.models.codec import codec_digest
 from distill_core.models.persistence import LoadedVQModel, load_model_v2
 from distill_core.models.prior import Layout, Prior
 from distill_core.training.data.code_cache import open_code_cache
-from distill_core.training.data.codes import SoundEncoder, SplitCodes
+from distill_core.training.data.codes import SoundEncoder
 from distill_core.training.data.encoding import codes_of_silence
+from distill_core.training.data.split_codes import SplitCodes
 from distill_core.training.events import Ended
 from distill_core.training.keeper import Keeper, run_folder_in_use
 from distill_core.training.loop import EndOf, TimeLimit, train_epochs
