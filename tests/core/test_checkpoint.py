@@ -326,8 +326,9 @@ def test_a_folder_that_takes_nothing_is_told_once_and_training_goes_on(
 
 
 def test_two_trainings_into_one_model_keep_out_of_each_others_way(
-    tiny_model: Path, sounds_folder: Path, folder: RunFolder
+    tiny_model: Path, sounds_folder: Path, folder: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("distill_core.training.run_folder.folder.WAIT_S", 0.1)
     with folder.in_use() as obstacle:
         assert not obstacle
         events: list[object] = []

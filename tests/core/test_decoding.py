@@ -275,21 +275,18 @@ def test_a_chunk_of_odd_length_that_was_not_filled_up_is_passed(folder, samples)
 
 def test_more_than_four_gigabytes_are_read_to_their_end(folder):
     path = folder / "x.wav"
-    soundfile.write(path, np.full((4, 1), 0.5), 1_000_000, subtype="PCM_32")  # half as many samples as of 16 bits
-    header = path.read_bytes()[:44]
-    size = 2**32 + 2**20
+    soundfile.write(path, np.full((4, 1), 0.5), 1_000_000, subtype="DOUBLE")  # as few samples as there can be
+    start, size = place_of(path, b"data") + 8, 2**32 + 2**20
+    patched(path, (4, bytes(4)), (start - 4, bytes(4)))
     with path.open("r+b") as file:  # a hole on the disk
-        file.truncate(44 + size)
-        file.seek(44 + size - 8)
-        file.write(b"\x00\x00\x00\x40" * 2)
-    patched_sizes = header[:4] + bytes(4) + header[8:40] + bytes(4)
-    with path.open("r+b") as file:
-        file.write(patched_sizes)
+        file.truncate(start + size)
+        file.seek(start + size - 8)
+        file.write(struct.pack("<d", 0.5))
     if path.stat().st_blocks * 512 > 2**25:
         pytest.skip("this disk keeps no holes")
     with open_sound(path) as sound:
         frames = sum(block.shape[1] for block in sound.blocks)
-    assert frames == size // 4
+    assert frames == size // 8
 
 
 def test_a_caf_that_lasts_to_the_end_of_the_file_is_read(folder, samples):

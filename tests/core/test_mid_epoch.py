@@ -328,12 +328,11 @@ def _codec_after_crashes(output: Path, sounds: Path, config: CodecSettings, plac
 @pytest.mark.parametrize(
     ("config", "places"),
     [
-        (V2, [(1, 1), (1, 4), (3, 2)]),
-        (V2, [(2, 4), (2, 5)]),
+        (V2, [(1, 1), (1, 4), (2, 5), (3, 2)]),
         (KLT, [(2, 1), (2, 3), (3, 2)]),
         (KLT, [(2, 4)]),  # after the last step that the first epoch with steps has
     ],
-    ids=["v2 from the first epoch", "v2 in a middle one", "klt", "klt before it is validated"],
+    ids=["v2", "klt", "klt before it is validated"],
 )
 def test_a_codec_goes_on_bit_for_bit(
     sounds_folder: Path, tmp_path: Path, config: CodecSettings, places: list[Place]
@@ -405,7 +404,7 @@ class _StopAt:
 
 
 # A training of the VQ-VAE takes five times as long, so it is stopped at fewer places.
-@pytest.mark.parametrize(("config", "places"), [(V2, (1, 4, 240)), (KLT, (1, 2, 3, 4, 6, 60, 240))], ids=["v2", "klt"])
+@pytest.mark.parametrize(("config", "places"), [(V2, (4, 240)), (KLT, (1, 2, 3, 4, 6, 60, 240))], ids=["v2", "klt"])
 def test_wherever_a_codec_is_stopped_it_goes_on(
     sounds_folder: Path, tmp_path: Path, config: CodecSettings, places: tuple[int, ...]
 ) -> None:

@@ -191,7 +191,7 @@ def test_a_killed_rank_is_started_again_and_the_run_goes_on(
     shared_klt_model: Path, sounds_folder: Path, tmp_path: Path
 ) -> None:
     alone, shared = _copies(shared_klt_model, tmp_path)
-    options = [*PRIOR, "--epochs", 60, "--patience", 0]
+    options = [*PRIOR, "--epochs", 30, "--patience", 0]
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     words = [*CLI, "train-prior", str(shared), str(sounds_folder), *map(str, options), "--json"]
     process = _started([*torchrun, "--max-restarts", "1", *words])

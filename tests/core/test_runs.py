@@ -192,8 +192,9 @@ def test_starting_a_model_that_moved_afresh_leaves_its_former_run(tiny_model: Pa
 
 
 def test_two_names_of_one_codec_do_not_go_on_with_one_run_at_once(
-    tiny_model: Path, sounds_folder: Path, tmp_path: Path
+    tiny_model: Path, sounds_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("distill_core.training.run_folder.folder.WAIT_S", 0.1)
     _leave_unfinished(tiny_model, sounds_folder)
     copy = Path(shutil.copy(tiny_model, tmp_path / "copy.distill"))
     moved = tiny_model.rename(tmp_path / "moved.distill")
@@ -314,8 +315,10 @@ def test_a_run_that_the_version_before_left_is_replaced_and_discarded_as_any(
 SECOND_TRAINING = """
 import sys
 from distill_core.training.kinds import prior_runs
+from distill_core.training.run_folder import folder
 
-with prior_runs(sys.argv[1]).in_use(wait_s=0.5) as obstacle:
+folder.WAIT_S = 0.5
+with prior_runs(sys.argv[1]).in_use() as obstacle:
     print(obstacle)
 """
 

@@ -26,7 +26,7 @@ from tests.soak.subject import write_model
 from tests.soak.training_process import Told, digest_of, run_training, write_sounds
 
 NAME = "files changed meanwhile"
-_PRIOR_SETTINGS = ("--hidden-size", "32", "--layers", "1", "--heads", "2", "--epochs", "30", "--patience", "0")
+_PRIOR_SETTINGS = ("--hidden-size", "32", "--layers", "1", "--heads", "2", "--epochs", "12", "--patience", "0")
 _PRIOR_SETTINGS += ("--variants", "0", "--architecture")
 _CODEC_SETTINGS = ("--codebook-size", "8", "--levels", "2", "--patience", "0", "--architecture")
 _KLT = ("--components", "8", "--refiner-width", "8", "--refiner-depth", "1")
@@ -46,7 +46,7 @@ class Training:
 
 FRAMES = Training("a frames prior", "train-prior", (*_PRIOR_SETTINGS, "frames"), "klt.distill")
 FLAT = Training("a flat prior", "train-prior", (*_PRIOR_SETTINGS, "flat"), "v2.distill")
-KLT = Training("a klt codec", "train", (*_CODEC_SETTINGS, "klt", "--epochs", "60", *_KLT))
+KLT = Training("a klt codec", "train", (*_CODEC_SETTINGS, "klt", "--epochs", "24", *_KLT))
 V2 = Training("a v2 codec", "train", (*_CODEC_SETTINGS, "v2", "--epochs", "3", "--codebook-dim", "8"))
 _OF_PRIORS: tuple[tuple[str, Callable[[Scene], None]], ...] = (
     ("the model renamed", Scene.rename),

@@ -58,7 +58,7 @@ COMMANDS: dict[str, tuple[list[str], str]] = {
     "inspect": (["inspect", _MODEL], "fresh"),
     "inspect --verify": (["inspect", _MODEL, "--verify"], "fresh"),
     "train-prior": (["train-prior", _MODEL, _SOUNDS, *_FLAGS, "--no-cache"], "fresh"),
-    "train-prior --resume": (["train-prior", _MODEL, _SOUNDS, "--resume", "--no-cache"], "unfinished"),
+    "train-prior --resume": (["train-prior", _MODEL, _SOUNDS, "--resume", "--no-cache", "--no-audit"], "unfinished"),
     "train-prior --use-best": (["train-prior", _MODEL, _SOUNDS, "--use-best", "--save-worse"], "unfinished"),
     "train": (["train", _SOUNDS, "--output", _NEW, *_CODEC_FLAGS], "fresh"),
     "restore": (["restore", _MODEL], "saved"),
@@ -175,7 +175,7 @@ class Trials:
         self.needed = {name: self._needed(name) for name in COMMANDS}
 
     def _write_sound(self, number: int) -> None:
-        seconds_T = np.arange(48_000 * (number + 1)) / 48_000
+        seconds_T = np.arange(24_000 * (number + 1)) / 48_000
         tone_T = 0.4 * np.sin(2 * np.pi * 220 * (number + 1) * seconds_T * (1 + 0.1 * np.sin(5 * seconds_T)))
         soundfile.write(self.now / _SOUNDS / f"{number}.wav", tone_T.astype(np.float32), 48_000)
 

@@ -17,7 +17,7 @@ from tests.soak.sample import is_green, sample
         ("power cuts", 4),
         ("syscall failures", 20),
         ("concurrent saver pairs", 4),
-        ("short memory", 15),
+        ("short memory", 5),
         ("blocked terminal", 1),
     ],
 )

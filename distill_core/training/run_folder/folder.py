@@ -109,9 +109,9 @@ class RunFolder:
         return locked(self._name, wait_s, "Another training into this model is under way.")
 
     @contextmanager
-    def in_use(self, wait_s: float = WAIT_S) -> Iterator[str]:
+    def in_use(self) -> Iterator[str]:
         """Keep other trainings of this model out while this one runs; yield "", or the obstacle."""
-        with self._model_lock(wait_s) as obstacle, ExitStack() as self._locks:
+        with self._model_lock(WAIT_S) as obstacle, ExitStack() as self._locks:
             try:
                 if not obstacle:
                     run_folders().mkdir(mode=0o700, parents=True, exist_ok=True)
