@@ -113,6 +113,8 @@ def _growth(results: dict[int, dict[str, dict[str, float]]]) -> float:
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Train on each number of sounds, and return the figures."""
     results: dict[int, dict[str, dict[str, float]]] = {}
+    if options.folder is not None:
+        options.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=options.folder, prefix="distill-bench-") as name:
         folder = Path(name)
         model, sounds = train_model(folder, options.codec), write_short_sounds(folder / "all", max(options.files))
