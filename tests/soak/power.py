@@ -25,6 +25,7 @@ NAME = "power cuts"
 MOUNTS = ("data=ordered", "data=ordered,noauto_da_alloc", "data=writeback,noauto_da_alloc")
 IMAGE_BYTES = 96 * 2**20
 CONTROL_CUTS = 20
+_HELD_SECONDS = 30.0
 TOOLS = ("mkfs.ext4", "mount", "umount")
 # _IOR('X', 125, __u32) of fs/ext4, and its flag to drop the journal's unwritten part.
 EXT4_IOC_SHUTDOWN, NO_LOG_FLUSH = 0x8004587D, 2
@@ -35,11 +36,14 @@ def _do(*command: object) -> None:
 
 
 def _unmount(folder: Path) -> None:
-    for _ in range(50):
+    # A process that was just killed may still hold it, on a busy machine for seconds. While anybody does, mounting the
+    # image again gives back the file system that was shut down.
+    until = time.monotonic() + _HELD_SECONDS
+    while time.monotonic() < until:
         try:
             return _do("umount", folder)
         except subprocess.CalledProcessError:
-            time.sleep(0.02)  # a process that was just killed may still hold it
+            time.sleep(0.02)
     _do("umount", "--lazy", folder)
 
 
