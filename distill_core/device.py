@@ -69,11 +69,22 @@ def _has_cuda() -> tuple[bool, str]:
     return is_present, str(told[0].message).partition(". ")[0] if told else ""
 
 
+def _check_cards(cards: int) -> None:
+    """Check that each rank of this machine can have a card of its own: NCCL refuses to share one.
+
+    Raises:
+        ConfigError: there are fewer cards than ranks.
+    """
+    if local_ranks() > cards:
+        message = f"{local_ranks()} processes were started here for {cards} graphics card{'s' * (cards != 1)}."
+        raise ConfigError("device", message, f"Start {cards} (--nproc-per-node), or choose “cpu”.")
+
+
 def resolve_device(name: str) -> torch.device:
     """Return the device that "auto", "cpu", "cuda" or "mps" stands for: for "auto", a graphics card if there is one.
 
     Raises:
-        ConfigError: the name is unknown, or this computer has no such device.
+        ConfigError: the name is unknown, or this computer has no such device, or fewer cards than ranks.
     """
     import torch
 
@@ -87,6 +98,7 @@ def resolve_device(name: str) -> torch.device:
         why = f": {why_not}" if name == "cuda" and why_not else ""
         raise ConfigError("device", f"This computer has no “{name}” device{why}.", "Choose “auto” or “cpu”.")
     if name == "cuda":
+        _check_cards(torch.cuda.device_count())
         # By default convolutions on a card round to ten bits: codes would be others than the processor's.
         torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]
         # cuDNN's attention plans for each shape anew, 6 ms each time, and windows have many shapes.

@@ -13,8 +13,9 @@ import platform
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import uuid4
@@ -34,7 +35,9 @@ _PATIENCE = timedelta(hours=12)
 _MEETING, _LOOKING, _PAUSE_S = "distill/meeting", timedelta(seconds=2), 0.1
 # The words of gloo, NCCL and torch for a peer that is gone.
 _LOST_WORDS = re.compile(
-    r"connection (closed|reset|refused)|broken pipe|gloo|nccl|tcpstore|socket (timeout|closed)|timed out", re.IGNORECASE
+    r"connection (was likely )?(closed|reset|refused)|broken pipe|gloo|tcpstore|socket (timeout|closed)|timed out"
+    r"|nccl.*(remote|network|peer|timeout|abort)",
+    re.IGNORECASE | re.DOTALL,
 )
 
 
@@ -59,6 +62,8 @@ class Ranks:
 
     rank: int = 0
     size: int = 1
+    # An entry for each work that is under way in `together`: within it a stop of this rank alone is heard.
+    _works: list[None] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
     def is_first(self) -> bool:
@@ -129,7 +134,7 @@ class Ranks:
         return tensor
 
     def together(self, work: Callable[[], _T]) -> _T:
-        """Return what this rank's work returns, once all have done theirs; what ends one ends all.
+        """Return what this rank's work returns, once all have done theirs; what ends one ends all, also a stop.
 
         Raises:
             DistillError: this rank's work raised it, or another's.
@@ -138,10 +143,13 @@ class Ranks:
         if self.is_alone:
             return work()
         failure: Exception | None = None
+        self._works.append(None)
         try:
             result = work()
         except (DistillError, Stopped) as error:
             failure = error
+        finally:
+            self._works.pop()
         told = self.each(_told(failure))
         if failure is not None:
             raise failure
@@ -174,18 +182,21 @@ def _told(failure: Exception | None) -> dict[str, Any]:
 
 
 class _CommonStop:
-    """A stop that ranks agree on at certain places alone, so that all of them take the same way in between."""
+    """A stop that ranks agree on at certain places alone, so that all of them take the same way in between.
+
+    Work that `Ranks.together` shares hears this rank's own, for all stop after it.
+    """
 
     def __init__(self, ranks: Ranks, asked: ShouldStop) -> None:
-        self._ranks, self.asked, self._is_agreed = ranks, asked, False
+        self._ranks, self._asked, self._is_agreed = ranks, asked, False
 
     def __call__(self) -> bool:
-        return self._is_agreed
+        return self._is_agreed or (bool(self._ranks._works) and self._asked())
 
     def agree(self) -> None:
         import torch
 
-        self._is_agreed = bool(self._ranks.add_up(torch.tensor([int(self.asked())])).item())
+        self._is_agreed = bool(self._ranks.add_up(torch.tensor([int(self._asked())])).item())
 
 
 def stop_together(should_stop: ShouldStop) -> None:
@@ -199,14 +210,20 @@ def stop_together(should_stop: ShouldStop) -> None:
     stop_point(should_stop)
 
 
-def asked_here(should_stop: ShouldStop) -> ShouldStop:
-    """Return the `should_stop` of this rank alone, for work that `Ranks.together` shares: after it all ranks stop."""
-    return should_stop.asked if isinstance(should_stop, _CommonStop) else should_stop
-
-
 def is_first_rank() -> bool:
     """Tell whether this process is the first of its training, also before it has joined the others."""
     return not _is_launched() or os.environ["RANK"] == "0"
+
+
+def _start_of(process: int) -> str:
+    """Return what tells a process from former ones with its number, "" where the system does not tell.
+
+    In a container torchrun is always process 1. See proc(5): the 22nd number is the start, in ticks since the boot.
+    """
+    with suppress(OSError, IndexError):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot}:{Path(f'/proc/{process}/stat').read_text().rpartition(')')[2].split()[19]}"
+    return ""
 
 
 def launch_id() -> str:
@@ -216,7 +233,8 @@ def launch_id() -> str:
     """
     if not _is_launched():
         return ""
-    return f"{os.environ['TORCHELASTIC_RUN_ID']}:{platform.node()}:{os.getppid()}"
+    parent = os.getppid()
+    return f"{os.environ['TORCHELASTIC_RUN_ID']}:{platform.node()}:{parent}:{_start_of(parent)}"
 
 
 def is_restart() -> bool:
@@ -256,12 +274,15 @@ def _heard(store: Store, key: str, should_stop: ShouldStop) -> str:
     """Wait for a word of another process; a signal ends that.
 
     Raises:
+        DistNetworkError: the store has ended with its process.
         KeyboardInterrupt: `should_stop()` turned true.
     """
+    from torch.distributed import DistStoreError
+
     while True:
         if should_stop():
             raise KeyboardInterrupt
-        with suppress(RuntimeError):  # it has not come yet
+        with suppress(DistStoreError):  # it has not come yet
             store.wait([key], _LOOKING)
             return store.get(key).decode()
 
@@ -272,6 +293,7 @@ def _own_store(store: Store, rank: int, size: int, should_stop: ShouldStop) -> S
     torchrun keeps its store for those that it starts again, and torch would have them call at the addresses of the
     dead. So the first rank opens a meeting, all others give it a name of their own, and it lists these.
     """
+    from torch.distributed import DistStoreError
     from torch.distributed.distributed_c10d import PrefixStore
 
     own = uuid4().hex
@@ -283,7 +305,7 @@ def _own_store(store: Store, rank: int, size: int, should_stop: ShouldStop) -> S
     while True:
         meeting = _heard(store, _MEETING, should_stop)  # it may still be a former one
         store.set(f"{meeting}/{rank}", own)
-        with suppress(RuntimeError):  # nobody lists the names there
+        with suppress(DistStoreError):  # nobody lists the names there
             store.wait([f"{meeting}/all"], _LOOKING)
             if own in json.loads(store.get(f"{meeting}/all")):
                 return PrefixStore(meeting, store)

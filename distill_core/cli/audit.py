@@ -15,6 +15,7 @@ from distill_core.cli.setting_flags import given
 from distill_core.cli.terminal import Terminal, stop_on_signals, terminal_session
 from distill_core.errors import DistillError
 from distill_core.events import ShouldStop, Stopped
+from distill_core.memory import memory_in_words
 
 if TYPE_CHECKING:
     from distill_core.audio.dataset import AudioDataset
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from distill_core.models.persistence import LoadedVQModel
 
 _SHOWN_FILES, _SHOWN_COPIES = 5, 5
+_NOT_COMPARED = "What it makes was not compared with the sounds."
 
 
 def audit(
@@ -84,15 +86,18 @@ def _run(
 def audit_after_training(
     terminal: Terminal, path: Path, dataset: AudioDataset, should_stop: ShouldStop, *, use_cache: bool
 ) -> None:
-    """Audit the prior that was just saved into a model, with the usual settings; a stop leaves that out."""
+    """Audit the prior that was just saved into a model, with the usual settings; a stop or an error leaves that out."""
     from distill_core.models.persistence import load_model_v2
 
-    loaded = load_model_v2(path)
     try:
-        with TrainingProgress(terminal) as progress:
+        with TrainingProgress(terminal) as progress, memory_in_words("compare them"):
+            loaded = load_model_v2(path)
             found = _audited(loaded, dataset, AuditSettings(), progress, should_stop, use_cache=use_cache)
     except Stopped:
-        terminal.say("What it makes was not compared with the sounds. Later: distill audit", "yellow")
+        terminal.say(f"{_NOT_COMPARED} Later: distill audit", "yellow")
+        return
+    except DistillError as error:
+        terminal.say(f"{_NOT_COMPARED} {error.message} Later: distill audit", "yellow")
         return
     terminal.emit("audit", **_facts(found))
     _say(terminal, found)

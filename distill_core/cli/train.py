@@ -14,7 +14,7 @@ from distill_core.cli.progress import TrainingProgress
 from distill_core.cli.runs import naming_kept_codec
 from distill_core.cli.setting_flags import Command, given, with_setting_flags
 from distill_core.cli.terminal import Terminal, check_output, check_writable, stop_on_signals, terminal_session
-from distill_core.cli.unfinished import Resume, Wanted, has_finished, note_finished, wanted_now
+from distill_core.cli.unfinished import Resume, Wanted, has_finished, note_finished, say_finished, wanted_now
 from distill_core.distributed import Ranks, joined_ranks
 from distill_core.errors import ConfigError, SaveError
 from distill_core.events import ShouldStop, Stopped
@@ -56,8 +56,8 @@ def train(
     Ctrl-C stops within a second and saves the best epoch.
     """
     with terminal_session(json) as terminal, stop_on_signals(terminal) as stop, joined_ranks(stop.is_set) as ranks:
-        if ranks.from_first(lambda: has_finished(terminal)):
-            return
+        if ranks.from_first(has_finished):
+            return say_finished(terminal)
         wanted = Wanted(resume, use_best)
         chosen = given(settings)
         if no_augment and "augmentation" in chosen:

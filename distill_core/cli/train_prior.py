@@ -17,7 +17,7 @@ from distill_core.cli.prior_saving import PriorSaving
 from distill_core.cli.progress import TrainingProgress
 from distill_core.cli.setting_flags import given, with_setting_flags
 from distill_core.cli.terminal import Terminal, check_output, check_writable, stop_on_signals, terminal_session
-from distill_core.cli.unfinished import Resume, Wanted, has_finished, note_finished, wanted_now
+from distill_core.cli.unfinished import Resume, Wanted, has_finished, note_finished, say_finished, wanted_now
 from distill_core.distributed import ALONE, Ranks, joined_ranks
 from distill_core.events import ShouldStop, Stopped
 from distill_core.models.codec_health import POOR_CODEC, CodecHealth, codec_health
@@ -85,8 +85,8 @@ def train_prior(
     Ctrl-C stops within a second and saves the best epoch.
     """
     with terminal_session(json) as terminal, stop_on_signals(terminal) as stop, joined_ranks(stop.is_set) as ranks:
-        if ranks.from_first(lambda: has_finished(terminal)):
-            return
+        if ranks.from_first(has_finished):
+            return say_finished(terminal)
         ranks.together(partial(_check_places, output, force, takes))
         comparing = Comparing(terminal, model, takes, not no_cache) if compare or takes is not None else None
         command = _TrainPriorCommand(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection
 from hashlib import sha256
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from distill_core.training.run_folder.facts import UnfinishedRun
     from distill_core.training.run_folder.folder import RunFolder
 
+_FINISHED, _NOTE_S = ".finished", 3600.0  # torchrun starts a process again within minutes
 Resume: TypeAlias = Annotated[bool, typer.Option("--resume", help="Go on with the unfinished training into MODEL.")]
 
 
@@ -89,22 +91,35 @@ def _line(found: UnfinishedRun, run_folder: RunFolder) -> str:
 
 
 def _finished_note() -> Path:
-    return lock_folder() / f"{sha256(launch_id().encode()).hexdigest()[:32]}.finished"
+    return lock_folder() / f"{sha256(launch_id().encode()).hexdigest()[:32]}{_FINISHED}"
+
+
+def _forget_old_notes() -> None:
+    for note in lock_folder().glob(f"*{_FINISHED}"):
+        if time.time() - note.stat().st_mtime > _NOTE_S:
+            note.unlink(missing_ok=True)
 
 
 def note_finished() -> None:
     """Note that what torchrun was started for is done: a process that it starts again has nothing to do."""
     if launch_id():
         with convenience("a note of the end"):
+            _forget_old_notes()
             _finished_note().touch()
 
 
-def has_finished(terminal: Terminal) -> bool:
-    """Tell whether the processes before this one had finished, and say so."""
-    is_finished = is_restart() and _finished_note().exists()
-    if is_finished:
-        terminal.say("The training was saved before torchrun started this process again: there is nothing to do.")
-    return is_finished
+def has_finished() -> bool:
+    """Tell whether the processes before this one had finished; a first start forgets what was before it."""
+    if is_restart():
+        return _finished_note().exists()
+    with convenience("a note of the end"):
+        _finished_note().unlink(missing_ok=True)
+    return False
+
+
+def say_finished(terminal: Terminal) -> None:
+    """Say that a process which torchrun started again has nothing to do."""
+    terminal.say("The training was saved before torchrun started this process again: there is nothing to do.")
 
 
 def wanted_now(terminal: Terminal, run_folder: RunFolder, wanted: Wanted, overrides: Collection[str]) -> Wanted:

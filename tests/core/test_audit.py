@@ -362,6 +362,22 @@ def test_the_terminal_audits_what_it_has_trained(tmp_path: Path, overfit: tuple[
     assert record.verdict.value == events[-2]["verdict"]
 
 
+def test_what_cannot_be_audited_is_saved_all_the_same(
+    tmp_path: Path, overfit: tuple[Path, AudioDataset], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def draw_none(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("distill_core.audit.audit.draw_set", draw_none)
+    path = Path(shutil.copy(overfit[0], tmp_path / "new.distill"))
+    flags = ("--epochs", 1, "--hidden-size", 32, "--layers", 1, "--heads", 2, "--variants", 0, "--save-worse")
+    run = _distill("train-prior", path, overfit[1].folder, *flags)
+    assert run.exit_code == 0, run.output
+    assert "What it makes was not compared with the sounds. There is not enough memory to compare them." in run.stdout
+    assert f"Saved into {path}" in run.stdout
+    assert audit_in(read_summary(path).prior_metadata or {}) is None
+
+
 def test_a_model_without_a_prior_is_a_sentence(shared_tiny_model: Path, shared_sounds_folder: Path) -> None:
     run = _distill("audit", shared_tiny_model, shared_sounds_folder)
     assert run.exit_code == 2

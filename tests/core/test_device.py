@@ -33,6 +33,19 @@ def test_a_device_that_is_not_there_is_said_so(name: str) -> None:
     assert device_to_go_on_with(name) == resolve_device("auto")  # a run of another computer
 
 
+@pytest.mark.parametrize("name", ["auto", "cuda"])
+def test_more_processes_than_cards_are_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a computer that has one card, as far as torch tells."""
+    monkeypatch.setattr("torch.version.cuda", "13.0")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    for variable, value in {"TORCHELASTIC_RUN_ID": "none", "RANK": "0", "LOCAL_WORLD_SIZE": "2"}.items():
+        monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigError, match="2 processes were started here for 1 graphics card") as refused:
+        resolve_device(name)
+    assert "--nproc-per-node" in refused.value.hint
+
+
 @pytest.mark.skipif(torch.version.cuda is not None, reason="this torch knows CUDA")
 def test_torch_without_cuda_is_the_reason() -> None:
     with pytest.raises(ConfigError, match="without NVIDIA's CUDA"):

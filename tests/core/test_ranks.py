@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 
 from distill_core import load_model_v2
+from distill_core.cli.unfinished import has_finished, note_finished
+from distill_core.folders import lock_folder
 from distill_core.models.klt import KLTCodec
 from tests.conftest import WriteSound
 from tests.warm_python import warm_python
@@ -33,16 +35,24 @@ def _started(words: list[str], folder: Path | None = None, **environment: str) -
     return subprocess.Popen(words, env=os.environ | environment, cwd=folder, stdout=pipe, stderr=pipe, text=True)
 
 
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def _shared_by_two() -> dict[str, str]:
+    """Return what torchrun tells both of two processes."""
+    port = str(_free_port())
+    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+    return shared | {"TORCHELASTIC_RUN_ID": port}
+
+
 class _Ranks:
     """Two processes that meet as torchrun's do, without the seconds that torchrun itself takes."""
 
     def __init__(self, *arguments: object, folders: Sequence[Path | None] = (None, None)) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = str(free.getsockname()[1])
-        words = [*warm_python(), *CLI, *map(str, arguments), "--json"]
-        shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
-        shared |= {"TORCHELASTIC_RUN_ID": port}
+        words, shared = [*warm_python(), *CLI, *map(str, arguments), "--json"], _shared_by_two()
         self.processes = [
             _started(words, folder, RANK=str(rank), LOCAL_RANK=str(rank), **shared)
             for rank, folder in enumerate(folders)
@@ -211,3 +221,99 @@ def test_a_killed_rank_is_started_again_and_the_run_goes_on(
     one = _alone("train-prior", alone, sounds_folder, *options)
     best = [_events(output, "epoch")[-1]["best_perplexity"] for output in (one, told + rest)]
     assert best[1] == pytest.approx(best[0], rel=0.02)
+
+
+STOPPING = """
+from distill_core.distributed import joined_ranks, stop_together
+from distill_core.events import Stopped, stop_point
+
+with joined_ranks() as ranks:
+    should_stop = ranks.stopping(lambda: ranks.rank == 1)
+    assert not should_stop()  # in between all ranks take the same way
+    for way in (ranks.together, ranks.from_first, lambda work: stop_together(should_stop)):
+        try:
+            way(lambda: stop_point(should_stop))
+        except Stopped:
+            print("stopped", end=" ")
+        else:
+            print("goes on", end=" ")
+"""
+
+
+def test_a_stop_of_one_rank_ends_work_that_is_shared_at_once() -> None:
+    words, shared = [*warm_python(), "-c", STOPPING], _shared_by_two()
+    processes = [_started(words, RANK=str(rank), **shared) for rank in range(2)]
+    told = [process.communicate(timeout=LONGEST_S) for process in processes]
+    # The first rank's work is its own: nobody stops it.
+    assert [out for out, _ in told] == ["stopped goes on stopped "] * 2, told
+
+
+# The name of a launch
+
+LAUNCH = """
+import os, subprocess, sys
+os.environ |= {"TORCHELASTIC_RUN_ID": "none", "RANK": "0"}
+sys.exit(subprocess.call([sys.executable, "-c", "from distill_core.distributed import launch_id; print(launch_id())"]))
+"""
+
+
+def _launch_in_a_container() -> subprocess.CompletedProcess[str]:
+    """Return what a process tells whose parent is process 1, as torchrun is in each container."""
+    command = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", LAUNCH]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="there is no unshare")
+def test_launches_in_containers_have_different_names() -> None:
+    first, second = (_launch_in_a_container() for _ in range(2))
+    if first.returncode:
+        pytest.skip("no namespace can be made here")
+    assert ":1:" in first.stdout
+    assert first.stdout != second.stdout
+
+
+def test_a_launch_that_has_finished_is_forgotten_by_the_next_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"TORCHELASTIC_RUN_ID": "none", "RANK": "0"}.items():
+        monkeypatch.setenv(name, value)
+
+    def starts(restart: int) -> bool:
+        monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", str(restart))
+        return not has_finished()
+
+    assert starts(restart=0)
+    note_finished()
+    assert not starts(restart=1)
+    assert starts(restart=0)
+    assert starts(restart=1)
+
+
+def test_notes_of_former_launches_are_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANK", "0")
+    for number in range(3):
+        monkeypatch.setenv("TORCHELASTIC_RUN_ID", str(number))
+        note_finished()
+    notes = [*lock_folder().glob("*.finished")]
+    assert len(notes) == 3
+    for note in notes:
+        os.utime(note, (0, 0))
+    note_finished()
+    assert len([*lock_folder().glob("*.finished")]) == 1
+
+
+def test_who_waits_for_others_hears_that_torchrun_is_gone(tmp_path: Path) -> None:
+    serve = "from torch.distributed import TCPStore\nimport sys\n"
+    serve += "store = TCPStore('127.0.0.1', int(sys.argv[1]), is_master=True, wait_for_workers=False)\n"
+    serve += "print('ready', flush=True)\nsys.stdin.read()"
+    shared = _shared_by_two() | {"TORCHELASTIC_USE_AGENT_STORE": "True", "TORCHELASTIC_RESTART_COUNT": "0"}
+    command = [sys.executable, "-c", serve, shared["MASTER_PORT"]]
+    words = [*warm_python(), *CLI, "train-prior", "no model", "no sounds"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as store:
+        assert store.stdout is not None
+        assert store.stdout.readline() == "ready\n"
+        alone = _started(words, RANK="0", LOCAL_RANK="0", **shared)
+        with pytest.raises(subprocess.TimeoutExpired):
+            alone.wait(4)  # the other one never comes
+        store.kill()
+    _, error = alone.communicate(timeout=LONGEST_S)
+    assert alone.returncode == 3
+    assert "Another process of this training has ended" in error

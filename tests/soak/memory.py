@@ -58,7 +58,7 @@ COMMANDS: dict[str, tuple[list[str], str]] = {
     "inspect": (["inspect", _MODEL], "fresh"),
     "inspect --verify": (["inspect", _MODEL, "--verify"], "fresh"),
     "train-prior": (["train-prior", _MODEL, _SOUNDS, *_FLAGS, "--no-cache"], "fresh"),
-    "train-prior --resume": (["train-prior", _MODEL, _SOUNDS, "--resume", "--no-cache", "--no-audit"], "unfinished"),
+    "train-prior --resume": (["train-prior", _MODEL, _SOUNDS, "--resume", "--no-cache"], "unfinished"),
     "train-prior --use-best": (["train-prior", _MODEL, _SOUNDS, "--use-best", "--save-worse"], "unfinished"),
     "train": (["train", _SOUNDS, "--output", _NEW, *_CODEC_FLAGS], "fresh"),
     "restore": (["restore", _MODEL], "saved"),

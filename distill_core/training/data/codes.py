@@ -16,7 +16,7 @@ from distill_core.audio.dataset import AudioDataset, AudioFile, groups_of_copies
 from distill_core.audio.decoding.kinds import UnreadableSoundError
 from distill_core.audio.spectrogram import AudioSpectrogram
 from distill_core.audio.variants import ORIGINAL, VARIANTS, Variant, sound_samples
-from distill_core.distributed import ALONE, Ranks, asked_here
+from distill_core.distributed import ALONE, Ranks
 from distill_core.errors import DatasetError
 from distill_core.events import (
     OnEvent,
@@ -157,7 +157,6 @@ class SoundEncoder:
         Raises:
             Stopped: `should_stop()` turned true on some rank.
         """
-        should_stop = asked_here(should_stop)
 
         def encode(number: int) -> Any:
             return self._sent(files[number], variant, should_stop)
