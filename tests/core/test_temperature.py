@@ -22,7 +22,7 @@ from distill_core.training.data.encoding import codes_of_silence
 from distill_core.training.data.windows import as_windows
 from distill_core.training.kinds import prior_runs
 from distill_core.training.prior.events import Keep, perplexity
-from distill_core.training.prior.temperature import LogitSample, best_temperature
+from distill_core.training.prior.temperature import LogitSample, above, best_temperature
 from distill_core.training.prior.train import load_best
 from distill_core.training.prior.validation import validate
 
@@ -44,7 +44,7 @@ def _cross_entropy(logits_NK: Tensor, targets_N: Tensor, temperature: float) -> 
 @pytest.mark.parametrize("drawn_at", [0.75, 0.9, 1.0, 1.05])
 def test_it_is_the_best_and_the_one_that_the_codes_were_drawn_at(drawn_at: float) -> None:
     logits_NK, targets_N = _logits_and_codes(drawn_at)
-    found = best_temperature(logits_NK, targets_N)
+    found = best_temperature(above(logits_NK, targets_N))
     assert found == pytest.approx(drawn_at, abs=0.02)
     best = _cross_entropy(logits_NK, targets_N, found)
     for step in (-0.01, 0.01):
@@ -53,14 +53,14 @@ def test_it_is_the_best_and_the_one_that_the_codes_were_drawn_at(drawn_at: float
 
 @pytest.mark.parametrize(("drawn_at", "expected"), [(0.5, 0.7), (2.0, 1.1)])
 def test_it_stays_in_its_range(drawn_at: float, expected: float) -> None:
-    found = best_temperature(*_logits_and_codes(drawn_at))
+    found = best_temperature(above(*_logits_and_codes(drawn_at)))
     assert 0.7 <= found <= 1.1
     assert found == pytest.approx(expected, abs=0.002)
 
 
 def test_a_stop_ends_the_search() -> None:
     with pytest.raises(Stopped):
-        best_temperature(*_logits_and_codes(1.0, count=200), lambda: True)
+        best_temperature(above(*_logits_and_codes(1.0, count=200)), lambda: True)
 
 
 def test_a_sample_takes_its_share_and_draws_nothing_from_torchs_generator() -> None:
@@ -72,7 +72,7 @@ def test_a_sample_takes_its_share_and_draws_nothing_from_torchs_generator() -> N
         for each in (whole, sample):
             each.add(functional.pad(logits, (0, 0, 0, 500))[None], padded[None])
     assert torch.equal(drawn, torch.get_rng_state())
-    assert whole.temperature() == best_temperature(logits_NK, targets_N)
+    assert whole.temperature() == best_temperature(above(logits_NK, targets_N))
     found = sample.temperature()
     assert found != whole.temperature()
     assert found == pytest.approx(0.8, abs=0.05)
@@ -115,7 +115,7 @@ def test_each_choice_of_weights_has_the_best_for_the_held_out_codes(
         with torch.no_grad():
             logits_BTK, targets_BT = kept.prior.logits_and_targets(batch.windows, batch.windows.codes_BWHQ)
         counted_BT = targets_BT != IGNORED
-        found = best_temperature(logits_BTK[counted_BT], targets_BT[counted_BT])
+        found = best_temperature(above(logits_BTK[counted_BT], targets_BT[counted_BT]))
         assert kept.metadata["temperature"] == pytest.approx(found, abs=0.003)
         # The perplexity is reported without it, and without silence.
         losses = validate(kept.prior, windows).of_heard(val, silence_WHQ)

@@ -15,29 +15,25 @@ _FEWEST_CODES, _MOST_CODES = 100, 4096
 _MOST_LOGITS = 2**19  # twice as many take three times as long: some 20 ms an epoch are enough
 
 
-def _above(logits_NK: Tensor, targets_N: Tensor) -> Tensor:
-    """Return how far each logit lies above that of the code."""
+def above(logits_NK: Tensor, targets_N: Tensor) -> Tensor:
+    """Return how far each logit lies above that of the code `targets_N`."""
     return logits_NK - logits_NK.gather(1, targets_N[:, None])
 
 
-def _best_temperature(above_NK: Tensor, should_stop: ShouldStop) -> float:
-    low, high = 1 / HOTTEST, 1 / COLDEST
-    for _ in unless_stopped(range(_HALVINGS), should_stop):
-        middle = (low + high) / 2
-        slope = float((above_NK * middle).softmax(1).mul_(above_NK).sum())
-        low, high = (low, middle) if slope > 0 else (middle, high)
-    return 2 / (low + high)
-
-
-def best_temperature(logits_NK: Tensor, targets_N: Tensor, should_stop: ShouldStop = never) -> float:
-    """Return the temperature from 0.7 to 1.1 with the lowest cross-entropy of the codes `targets_N`.
+def best_temperature(above_NK: Tensor, should_stop: ShouldStop = never) -> float:
+    """Return the temperature from 0.7 to 1.1 with the lowest cross-entropy of the codes that logits lie `above`.
 
     The cross-entropy is convex in 1 / T, so its slope tells the side of its minimum.
 
     Raises:
         Stopped: `should_stop()` turned true.
     """
-    return _best_temperature(_above(logits_NK, targets_N), should_stop)
+    low, high = 1 / HOTTEST, 1 / COLDEST
+    for _ in unless_stopped(range(_HALVINGS), should_stop):
+        middle = (low + high) / 2
+        slope = float((above_NK * middle).softmax(1).mul_(above_NK).sum())
+        low, high = (low, middle) if slope > 0 else (middle, high)
+    return 2 / (low + high)
 
 
 class LogitSample:
@@ -55,7 +51,7 @@ class LogitSample:
         if self._share < 1:
             chosen = torch.randperm(len(places_N), generator=self._generator)[: round(self._share * len(places_N))]
             places_N = places_N[chosen.to(places_N.device)]
-        self._above.append(_above(logits_BTK.flatten(0, 1)[places_N], targets_BT.flatten()[places_N]))
+        self._above.append(above(logits_BTK.flatten(0, 1)[places_N], targets_BT.flatten()[places_N]))
 
     def pool(self, ranks: Ranks) -> None:
         """Take the other ranks' logits too, for each validates a share of the batches."""
@@ -70,4 +66,4 @@ class LogitSample:
         """
         above_NK = torch.cat(self._above)
         self._above = [above_NK]  # the parts take 2 MB
-        return _best_temperature(above_NK, should_stop) if len(above_NK) >= _FEWEST_CODES else None
+        return best_temperature(above_NK, should_stop) if len(above_NK) >= _FEWEST_CODES else None
