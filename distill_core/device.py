@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from distill_core.distributed import local_ranks
 from distill_core.errors import ConfigError, TrainingError
+from distill_core.launch import local_ranks
 
 if TYPE_CHECKING:
     import torch

@@ -9,19 +9,18 @@ from __future__ import annotations
 import json
 import logging
 import os
-import platform
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import uuid4
 
 from distill_core.errors import DistillError, LostRankError
 from distill_core.events import ShouldStop, Stopped, never, stop_point
+from distill_core.launch import is_launched
 from distill_core.messages import empty_tensors, put_together, taken_apart
 
 if TYPE_CHECKING:
@@ -210,47 +209,6 @@ def stop_together(should_stop: ShouldStop) -> None:
     stop_point(should_stop)
 
 
-def is_first_rank() -> bool:
-    """Tell whether this process is the first of its training, also before it has joined the others."""
-    return not _is_launched() or os.environ["RANK"] == "0"
-
-
-def _start_of(process: int) -> str:
-    """Return what tells a process from former ones with its number, "" where the system does not tell.
-
-    In a container torchrun is always process 1. See proc(5): the 22nd number is the start, in ticks since the boot.
-    """
-    with suppress(OSError, IndexError):
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot}:{Path(f'/proc/{process}/stat').read_text().rpartition(')')[2].split()[19]}"
-    return ""
-
-
-def launch_id() -> str:
-    """Return a name of this start of torchrun on this machine, the same for processes that it starts again, else "".
-
-    Its own process is the parent: a run's name (`--rdzv-id`) may be used again.
-    """
-    if not _is_launched():
-        return ""
-    parent = os.getppid()
-    return f"{os.environ['TORCHELASTIC_RUN_ID']}:{platform.node()}:{parent}:{_start_of(parent)}"
-
-
-def is_restart() -> bool:
-    """Tell whether torchrun has started this process in the place of one that ended."""
-    return _is_launched() and int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
-
-
-def local_ranks() -> int:
-    """Return the number of ranks on this machine, which share its processors."""
-    return int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if _is_launched() else 1
-
-
-def _is_launched() -> bool:
-    return "TORCHELASTIC_RUN_ID" in os.environ and "RANK" in os.environ
-
-
 @contextmanager
 def _in_words() -> Iterator[None]:
     """Turn the loss of another rank into a sentence.
@@ -337,7 +295,7 @@ def joined_ranks(should_stop: ShouldStop = never) -> Iterator[Ranks]:
         KeyboardInterrupt: `should_stop()` turned true while the others were waited for.
         LostRankError: another rank is gone.
     """
-    if not _is_launched():
+    if not is_launched():
         yield ALONE
         return
     from torch import distributed

@@ -25,9 +25,9 @@ from rich.console import Console
 from rich.text import Text
 
 from distill_core.cli.outbox import Background, Outbox
-from distill_core.distributed import is_first_rank
 from distill_core.errors import BUG_MESSAGE, DistillError, LostRankError, SaveError
 from distill_core.folders import convenience, log_folder
+from distill_core.launch import is_first_rank
 from distill_core.memory import is_short_of_memory, not_enough_memory
 from distill_core.streams import file_number, send_nowhere
 from distill_core.text import printable

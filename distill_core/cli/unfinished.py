@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeAlias
 import typer
 
 from distill_core.cli.terminal import Terminal
-from distill_core.distributed import is_restart, launch_id
 from distill_core.errors import ConfigError
 from distill_core.folders import convenience, lock_folder
+from distill_core.launch import is_restart, launch_id
 from distill_core.text import file_name
 from distill_core.training.run_folder.facts import NO_BEST, NO_BEST_HINT
 from distill_core.training.words import STARTS_AFRESH, moved_words, unfinished_words

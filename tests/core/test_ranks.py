@@ -253,7 +253,7 @@ def test_a_stop_of_one_rank_ends_work_that_is_shared_at_once() -> None:
 LAUNCH = """
 import os, subprocess, sys
 os.environ |= {"TORCHELASTIC_RUN_ID": "none", "RANK": "0"}
-sys.exit(subprocess.call([sys.executable, "-c", "from distill_core.distributed import launch_id; print(launch_id())"]))
+sys.exit(subprocess.call([sys.executable, "-c", "from distill_core.launch import launch_id; print(launch_id())"]))
 """
 
 

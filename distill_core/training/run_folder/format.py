@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from distill_core.audio.dataset import AudioDataset
-from distill_core.distributed import launch_id
 from distill_core.errors import ModelFileError
+from distill_core.launch import launch_id
 from distill_core.models.persistence import now_utc
 from distill_core.training.events import Ended, EpochMetrics
 from distill_core.training.loop import KeptWeights
