@@ -25,6 +25,10 @@ from tests.app.test_making import PRIOR, TINY
 MOST_CLICKS, MOST_DIALOGS = 6, 1
 MOST_TABS = 4  # from where the focus is to what is wanted next
 SIZES = [(1280, 800), (760, 560)]
+# Each size and each palette once: no size behaves otherwise in the dark.
+pytestmark = pytest.mark.parametrize(
+    ("palette", "window"), [("light", SIZES[0]), ("dark", SIZES[1])], ids=["large-light", "small-dark"], indirect=True
+)
 
 
 class Speaker:
@@ -97,7 +101,7 @@ class CountingPrompts(ScriptedPrompts):
         super().choose_folder(*asked)
 
 
-@pytest.fixture(params=SIZES, ids=["large", "small"])
+@pytest.fixture
 def window(
     qtbot: QtBot, tmp_path: Path, sounds_folder: Path, request: pytest.FixtureRequest, palette: QPalette
 ) -> Iterator[MainWindow]:
