@@ -36,7 +36,7 @@ from tests.warm_python import warm_python
 CONFIG = {"hidden_size": 32, "num_layers": 1, "num_heads": 2}
 EMBED = "quantizer.rvq.layers.0._codebook.embed"
 ROOT = Path(__file__).parents[2]
-LARGE_BYTES, HUGE_BYTES = 600_000_000, 1_700_000_000
+LARGE_BYTES, HUGE_BYTES = 600_000_000, 1_200_000_000
 
 
 def _save(path: Path, **options: Any) -> Path:

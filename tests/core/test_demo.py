@@ -81,9 +81,8 @@ def test_its_codec_is_without_fault() -> None:
     assert codec_health(read_summary(MODEL)).warning == ""
 
 
-@pytest.mark.slow
 def test_a_prior_learns_more_than_how_often_codes_come() -> None:
     events: list[object] = []
-    trained = train_prior(MODEL, SOUNDS, on_event=events.append)
+    trained = train_prior(MODEL, SOUNDS, {"max_epochs": 10}, on_event=events.append)
     start = next(event for event in events if isinstance(event, PriorTrainingStartEvent))
     assert trained.metadata["best_perplexity"] < start.unigram_perplexity
