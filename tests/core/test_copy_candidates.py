@@ -103,7 +103,7 @@ def test_the_groups_are_those_that_comparing_all_gives() -> None:
 
 
 @pytest.mark.usefixtures("_in_parts")
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_copies_of_long_sounds_of_which_some_units_are_kept_are_found(seed: int) -> None:
     codes = _set_of_sounds(seed, 5, 60, 600)
     assert max(map(len, codes)) > copy_candidates._MOST_UNITS
