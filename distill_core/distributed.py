@@ -35,7 +35,7 @@ _MEETING, _LOOKING, _PAUSE_S = "distill/meeting", timedelta(seconds=2), 0.1
 # The words of gloo, NCCL and torch for a peer that is gone.
 _LOST_WORDS = re.compile(
     r"connection (was likely )?(closed|reset|refused)|broken pipe|gloo|tcpstore|socket (timeout|closed)|timed out"
-    r"|nccl.*(remote|network|peer|timeout|abort)",
+    r"|got 0 bytes|connect to \S+ failed|nccl.*(remote|network|peer|timeout|abort)",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -134,6 +134,8 @@ class Ranks:
 
     def together(self, work: Callable[[], _T]) -> _T:
         """Return what this rank's work returns, once all have done theirs; what ends one ends all, also a stop.
+
+        The work meets no other rank itself: one that a stop ends would leave the others waiting there.
 
         Raises:
             DistillError: this rank's work raised it, or another's.

@@ -13,7 +13,7 @@ from distill_core.cli.findings import Sounds, scan_sounds
 from distill_core.cli.progress import TrainingProgress
 from distill_core.cli.setting_flags import given
 from distill_core.cli.terminal import Terminal, stop_on_signals, terminal_session
-from distill_core.errors import DistillError
+from distill_core.errors import DistillError, NotEnoughMemoryError
 from distill_core.events import ShouldStop, Stopped
 from distill_core.memory import memory_in_words
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from distill_core.models.persistence import LoadedVQModel
 
 _SHOWN_FILES, _SHOWN_COPIES = 5, 5
-_NOT_COMPARED = "What it makes was not compared with the sounds."
 
 
 def audit(
@@ -90,18 +89,23 @@ def audit_after_training(
     from distill_core.models.persistence import load_model_v2
 
     try:
-        with TrainingProgress(terminal) as progress, memory_in_words("compare them"):
+        with TrainingProgress(terminal) as progress, memory_in_words("compare what it makes with the sounds"):
             loaded = load_model_v2(path)
             found = _audited(loaded, dataset, AuditSettings(), progress, should_stop, use_cache=use_cache)
     except Stopped:
-        terminal.say(f"{_NOT_COMPARED} Later: distill audit", "yellow")
-        return
+        return _say_not_compared(terminal)
+    except NotEnoughMemoryError:
+        return _say_not_compared(terminal, "There is not enough memory for it.")
     except DistillError as error:
-        terminal.say(f"{_NOT_COMPARED} {error.message} Later: distill audit", "yellow")
-        return
+        return _say_not_compared(terminal, error.message)
     terminal.emit("audit", **_facts(found))
     _say(terminal, found)
     _save(terminal, loaded, found)
+
+
+def _say_not_compared(terminal: Terminal, why: str = "") -> None:
+    sentences = ["What it makes was not compared with the sounds.", why, "Later: distill audit"]
+    terminal.say(" ".join(filter(None, sentences)), "yellow")
 
 
 def _audited(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from distill_core.training.run_folder.facts import UnfinishedRun
     from distill_core.training.run_folder.folder import RunFolder
 
-_FINISHED, _NOTE_S = ".finished", 3600.0  # torchrun starts a process again within minutes
+_FINISHED, _NOTE_S = ".finished", 7 * 24 * 3600.0  # by then no torchrun starts its processes again
 Resume: TypeAlias = Annotated[bool, typer.Option("--resume", help="Go on with the unfinished training into MODEL.")]
 
 
@@ -104,8 +104,8 @@ def note_finished() -> None:
     """Note that what torchrun was started for is done: a process that it starts again has nothing to do."""
     if launch_id():
         with convenience("a note of the end"):
-            _forget_old_notes()
             _finished_note().touch()
+            _forget_old_notes()
 
 
 def has_finished() -> bool:

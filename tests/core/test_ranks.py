@@ -317,3 +317,27 @@ def test_who_waits_for_others_hears_that_torchrun_is_gone(tmp_path: Path) -> Non
     _, error = alone.communicate(timeout=LONGEST_S)
     assert alone.returncode == 3
     assert "Another process of this training has ended" in error
+
+
+STOPPED_EARLY = """
+import sys
+from distill_core.distributed import joined_ranks
+from distill_core.training.codec.train import train_codec
+
+settings = {"max_epochs": 2, "codebook_size": 16, "codebook_dim": 16, "batch_size": 4, "device": "cpu"}
+with joined_ranks() as ranks:
+    for most in map(int, sys.argv[2:]):
+        looks = iter(range(1_000_000))
+        should_stop = lambda: ranks.rank == 1 and next(looks) >= most
+        trained = train_codec(sys.argv[1], settings, architecture="v2", should_stop=should_stop, ranks=ranks)
+        print(trained.ended.value, end=" ", flush=True)
+"""
+
+
+def test_a_stop_of_one_rank_leaves_no_other_waiting_in_its_codebooks(shared_sounds_folder: Path) -> None:
+    """The ranks' codebooks meet in their k-means and in each step."""
+    words, shared = [*warm_python(), "-c", STOPPED_EARLY, str(shared_sounds_folder)], _shared_by_two()
+    words += map(str, (5, 12, 20, 30, 60))
+    processes = [_started(words, RANK=str(rank), **shared) for rank in range(2)]
+    told = [process.communicate(timeout=LONGEST_S) for process in processes]
+    assert [out for out, _ in told] == ["stopped " * 5] * 2, told

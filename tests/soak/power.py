@@ -44,7 +44,7 @@ def _unmount(folder: Path) -> None:
             return _do("umount", folder)
         except subprocess.CalledProcessError:
             time.sleep(0.02)
-    _do("umount", "--lazy", folder)
+    _do("umount", folder)
 
 
 class Disk:
@@ -69,7 +69,7 @@ class Disk:
             yield
         finally:
             if self.folder.is_mount():
-                _unmount(self.folder)
+                _do("umount", "--lazy", self.folder)
 
     def shut_down(self) -> None:
         """Lose all that was not flushed; nothing is written from here on.

@@ -69,7 +69,8 @@ def _build_run(
 ) -> tuple[CodecRun, str]:
     """Return the run, and the digest of its sounds, "" where nobody asks for it."""
     config, learner_class = _settings(request, dataset), request.training.load()
-    device = (resolve_device if request.unfinished is None else device_to_go_on_with)(config.device)
+    resolve = resolve_device if request.unfinished is None else device_to_go_on_with
+    device = request.ranks.together(lambda: resolve(config.device))
     codec_class = learner_class.codec_class
     spectrogram = AudioSpectrogram(codec_class.spectrogram_config(), device)
     geometry = codec_class.geometry(config.to_file(), spectrogram.config)

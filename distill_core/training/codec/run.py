@@ -106,7 +106,7 @@ class CodecRun:
     def _descend(self, epoch: int, on_event: OnEvent, should_stop: ShouldStop) -> EpochUnderWay[CodecSums]:
         if self.under_way is None:
             if epoch == 1:
-                self.ranks.together(lambda: self.learner.initialise(self.batches, should_stop))
+                self.learner.initialise(self.batches, should_stop)  # not shared work: the ranks' codebooks meet in it
             self.under_way = self._began(epoch, self.descent.rate)
         self._take_steps(self.under_way, on_event, should_stop)
         return self.under_way
