@@ -300,7 +300,7 @@ def test_notes_of_former_launches_are_removed(monkeypatch: pytest.MonkeyPatch) -
     assert len([*lock_folder().glob("*.finished")]) == 1
 
 
-def test_who_waits_for_others_hears_that_torchrun_is_gone(tmp_path: Path) -> None:
+def test_who_waits_for_others_hears_that_torchrun_is_gone() -> None:
     serve = "from torch.distributed import TCPStore\nimport sys\n"
     serve += "store = TCPStore('127.0.0.1', int(sys.argv[1]), is_master=True, wait_for_workers=False)\n"
     serve += "print('ready', flush=True)\nsys.stdin.read()"

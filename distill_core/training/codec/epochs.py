@@ -69,12 +69,11 @@ def _build_run(
 ) -> tuple[CodecRun, str]:
     """Return the run, and the digest of its sounds, "" where nobody asks for it."""
     config, learner_class = _settings(request, dataset), request.training.load()
-    resolve = resolve_device if request.unfinished is None else device_to_go_on_with
-    device = request.ranks.together(lambda: resolve(config.device))
+    ranks, resolve = request.ranks, resolve_device if request.unfinished is None else device_to_go_on_with
+    device = ranks.together(lambda: resolve(config.device))
     codec_class = learner_class.codec_class
     spectrogram = AudioSpectrogram(codec_class.spectrogram_config(), device)
     geometry = codec_class.geometry(config.to_file(), spectrogram.config)
-    ranks = request.ranks
     given = (dataset, geometry, config.val_fraction, config.seed, on_event, should_stop)
     sounds = ranks.together(lambda: read_and_split(*given))
     digest = sounds_digest(sounds) if request.run_folder or request.unfinished or not ranks.is_alone else ""
